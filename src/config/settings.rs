@@ -1,0 +1,200 @@
+//! The validated configuration: every value checked, every default filled in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::model::Vin;
+
+/// Everything that the owner can set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The broker we publish to.
+    pub mqtt: Mqtt,
+    /// The broker inside the bridge.
+    pub broker: Broker,
+    /// Home Assistant's discovery.
+    pub homeassistant: HomeAssistant,
+    /// Tesla accounts, at least one.
+    pub accounts: Vec<Account>,
+    /// Per-car settings by VIN.
+    pub cars: BTreeMap<Vin, CarSettings>,
+    /// Commands to the cars.
+    pub commands: Commands,
+    /// The status board.
+    pub web: Web,
+    /// Where state is kept.
+    pub state: State,
+    /// The log.
+    pub log: Log,
+}
+
+/// The broker we publish to.
+#[derive(Debug, Clone)]
+pub struct Mqtt {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Set for `mqtts://`.
+    pub tls: Option<Tls>,
+    /// User name.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<SecretString>,
+    /// Client id; `None`: one is made and kept in the state directory.
+    pub client_id: Option<String>,
+    /// Protocol version.
+    pub protocol: Protocol,
+    /// First level(s) of every topic; no wildcard, no leading or trailing slash.
+    pub base_topic: String,
+    /// Keep-alive interval.
+    pub keep_alive: Duration,
+}
+
+/// TLS towards a server of the owner's own.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// PEM file of the CA to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the client certificate (chain).
+    pub client_cert_file: Option<PathBuf>,
+    /// PEM file of its key.
+    pub client_key_file: Option<PathBuf>,
+}
+
+/// MQTT version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// MQTT 5.
+    V5,
+    /// MQTT 3.1.1.
+    V4,
+}
+
+/// The broker inside the bridge.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    /// Whether to run it.
+    pub enabled: bool,
+    /// Address; loopback unless a password is set.
+    pub listen: SocketAddr,
+    /// User name asked of clients.
+    pub username: Option<String>,
+    /// Password asked of clients.
+    pub password: Option<SecretString>,
+}
+
+/// Home Assistant's discovery.
+#[derive(Debug, Clone)]
+pub struct HomeAssistant {
+    /// Whether to describe the cars to it.
+    pub enabled: bool,
+    /// First level of discovery topics.
+    pub discovery_prefix: String,
+    /// Its birth and will topic.
+    pub status_topic: String,
+    /// Its birth payload.
+    pub status_online: String,
+}
+
+/// One Tesla account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The owner's name for it; unique, letters, digits, `-` and `_`.
+    pub name: String,
+    /// Generation of login and API.
+    pub api: Api,
+    /// Refresh token from the configuration (inline, file or credential).
+    pub refresh_token: Option<SecretString>,
+    /// When the file or credential that holds it was changed, if it came from one.
+    pub refresh_token_changed_at: Option<jiff::Timestamp>,
+    /// OAuth client id.
+    pub client_id: Option<String>,
+    /// OAuth client secret (the 2019 login, and Fleet code exchange).
+    pub client_secret: Option<SecretString>,
+    /// The 2019 login's e-mail.
+    pub email: Option<String>,
+    /// The 2019 login's password.
+    pub password: Option<SecretString>,
+    /// Fleet region; `None`: from the token, or `users/region`.
+    pub region: Option<Region>,
+    /// Base URL of the API instead of Tesla's.
+    pub api_url: Option<Url>,
+    /// Base URL of the token host instead of Tesla's.
+    pub auth_url: Option<Url>,
+    /// PEM file of a CA to trust in addition, for a look-alike host.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The three generations of Tesla's cloud API (tesla-api.md, section 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Official, paid per use.
+    Fleet,
+    /// The app's private API: free, best effort.
+    Owner,
+    /// The retired 2019 login, for compatible servers.
+    Password,
+}
+
+/// Fleet API regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Region {
+    /// North America, Asia-Pacific.
+    Na,
+    /// Europe, Middle East, Africa.
+    Eu,
+    /// China.
+    Cn,
+}
+
+/// Settings of one car.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CarSettings {
+    /// Topic level instead of the VIN; unique, one legal level.
+    pub alias: Option<String>,
+}
+
+/// Commands to the cars.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// Off until the owner says otherwise.
+    pub enabled: bool,
+}
+
+/// The status board.
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// Address.
+    pub listen: SocketAddr,
+}
+
+/// Where state is kept.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Directory, made 0700.
+    pub directory: PathBuf,
+}
+
+/// The log.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Form of the lines.
+    pub format: LogFormat,
+    /// Levels, as `info` or `info,tesla2mqtt::policy=debug`.
+    pub level: String,
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

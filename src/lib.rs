@@ -1,0 +1,35 @@
+//! Tesla → MQTT bridge.
+//!
+//! Values flow one way through pure rooms and come in and go out through thin edges; the picture
+//! and the invariants are in ARCHITECTURE.md. Modules in reading order:
+//!
+//! * [`model`]: a VIN, a signal, an observation, a vehicle with the newest value of each signal
+//! * [`decode`]: Tesla's answers → observations
+//! * [`policy`]: when to ask what, so that cars sleep and the bill stays small
+//! * [`catalogue`]: the table of every fact that is published
+//! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
+//! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
+//! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`config`]: file, environment and credentials → settings
+//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`]: the edges
+//! * [`bridge`]: the wiring: one task a car, one an account, one for the broker
+//! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
+
+pub mod api;
+pub mod bridge;
+#[cfg(feature = "broker")]
+pub mod broker;
+pub mod catalogue;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod decode;
+pub mod discovery;
+pub mod log;
+pub mod model;
+pub mod mqtt;
+pub mod outbox;
+pub mod policy;
+pub mod service;
+pub mod sim;
+pub mod topics;

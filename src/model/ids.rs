@@ -1,0 +1,80 @@
+//! The three names Tesla has for one car, kept apart by type (tesla-api.md, section 2).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A vehicle identification number: the only name that is stable, and so the one in topics and
+/// unique ids. 17 upper-case letters and digits, hence always one legal MQTT topic level.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Vin(String);
+
+/// Why a text is not a VIN.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a VIN has 17 letters and digits, this has {len} characters or others among them")]
+pub struct VinError {
+    len: usize,
+}
+
+impl Vin {
+    /// Accepts 17 ASCII letters and digits; lower case is raised.
+    pub fn new(text: &str) -> Result<Self, VinError> {
+        let legal = text.len() == 17 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if legal {
+            Ok(Self(text.to_ascii_uppercase()))
+        } else {
+            Err(VinError {
+                len: text.chars().count(),
+            })
+        }
+    }
+
+    /// The full text, for topics, ids and requests; logs use `Display`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Masked, because logs are shared in bug reports: `5YJ3…000001`.
+impl fmt::Display for Vin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}…{}", &self.0[..3], &self.0[11..])
+    }
+}
+
+impl fmt::Debug for Vin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Vin {
+    type Error = VinError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<Vin> for String {
+    fn from(vin: Vin) -> Self {
+        vin.0
+    }
+}
+
+/// Tesla's `id`: stands in the path of the Owner API's requests. Up to 19 digits, so beyond what
+/// a float can hold, and not stable when a car is added to the account again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ApiId(pub u64);
+
+/// Tesla's `vehicle_id`: names the car in the streaming service only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StreamId(pub u64);
+
+impl fmt::Display for ApiId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

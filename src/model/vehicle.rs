@@ -1,0 +1,156 @@
+//! The newest value of each signal of one car.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Observation, Source, Value, Vin};
+
+/// The name of a fact: its path in `vehicle_data` (`charge_state.battery_level`,
+/// `vehicle_state.software_update.status`), a top-level word of the vehicle object
+/// (`state`, `in_service`), or `bridge.<name>` for what the bridge itself knows.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Signal(Arc<str>);
+
+impl Signal {
+    /// A signal by its path.
+    pub fn new(path: &str) -> Self {
+        Self(Arc::from(path))
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part before the first dot: the object of `vehicle_data` that holds the field.
+    pub fn group(&self) -> &str {
+        self.0.split_once('.').map_or("", |(group, _)| group)
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for Signal {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A value with its time and source. `value` is `None` when the newest word about the signal was
+/// "unknown".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// The value, or unknown.
+    pub value: Option<Value>,
+    /// When it was true.
+    pub at: Timestamp,
+    /// Who said so.
+    pub source: Source,
+}
+
+/// One car: its VIN and the newest value of each signal. Kept while the car sleeps, and over
+/// restarts of the bridge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Vehicle {
+    /// The car's name for life.
+    pub vin: Vin,
+    signals: BTreeMap<Signal, Known>,
+}
+
+impl Vehicle {
+    /// A car about which nothing is known yet.
+    pub fn new(vin: Vin) -> Self {
+        Self {
+            vin,
+            signals: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in an observation; per signal the newest time wins, an equal time replaces. Returns
+    /// whether any value changed.
+    pub fn apply(&mut self, seen: &Observation) -> bool {
+        let mut changed = false;
+        for (signal, value) in &seen.signals {
+            changed |= self.put(signal, value.clone(), seen);
+        }
+        if !seen.whole_groups.is_empty() {
+            changed |= self.forget_vanished(seen);
+        }
+        changed
+    }
+
+    fn put(&mut self, signal: &Signal, value: Option<Value>, seen: &Observation) -> bool {
+        if let Some(old) = self.signals.get_mut(signal) {
+            if old.at > seen.at {
+                return false;
+            }
+            let changed = old.value != value;
+            old.value = value;
+            old.at = seen.at;
+            old.source = seen.source;
+            return changed;
+        }
+        let known = Known {
+            value,
+            at: seen.at,
+            source: seen.source,
+        };
+        self.signals.insert(signal.clone(), known);
+        true
+    }
+
+    fn forget_vanished(&mut self, seen: &Observation) -> bool {
+        let listed: std::collections::BTreeSet<&str> =
+            seen.signals.iter().map(|(s, _)| s.as_str()).collect();
+        let mut changed = false;
+        for (signal, known) in &mut self.signals {
+            let vanished = seen.whole_groups.contains(&signal.group())
+                && !listed.contains(signal.as_str())
+                && known.at <= seen.at;
+            if vanished {
+                changed |= known.value.take().is_some();
+                known.at = seen.at;
+            }
+        }
+        changed
+    }
+
+    /// The newest word on a signal, with its time; `None` when it was never mentioned.
+    pub fn known(&self, path: &str) -> Option<&Known> {
+        self.signals.get(path)
+    }
+
+    /// The value of a signal, if it is known.
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        self.signals.get(path)?.value.as_ref()
+    }
+
+    /// The number of a signal.
+    pub fn number(&self, path: &str) -> Option<f64> {
+        self.value(path)?.number()
+    }
+
+    /// The truth of a signal.
+    pub fn truth(&self, path: &str) -> Option<bool> {
+        self.value(path)?.truth()
+    }
+
+    /// The text of a signal.
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.value(path)?.text()
+    }
+
+    /// Every signal ever mentioned, by name.
+    pub fn signals(&self) -> impl Iterator<Item = (&Signal, &Known)> {
+        self.signals.iter()
+    }
+}
