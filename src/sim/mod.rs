@@ -3,6 +3,7 @@
 //! [`Car`] is a pure model of a car's life (no I/O, no clock); the policy is tested and the bill
 //! estimated against it in virtual time.
 
+pub mod body;
 mod life;
 mod motion;
 mod plan;

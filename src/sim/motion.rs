@@ -7,6 +7,7 @@ use std::f64::consts::TAU;
 const KM_BETWEEN_STOPS: f64 = 1.6;
 /// The closed road on which every simulated car drives.
 const LOOP_KM: f64 = 21.0;
+pub(super) const KM_PER_MILE: f64 = 1.609_344;
 const KM_PER_DEGREE: f64 = 111.2;
 
 /// One instant of a drive.

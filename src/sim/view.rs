@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Place;
+use super::motion::KM_PER_MILE;
 use crate::policy::{DataView, HoldReason};
 
 /// Everything that a `vehicle_data` answer is made of.
@@ -195,8 +196,6 @@ impl UpdateView {
         }
     }
 }
-
-pub(super) const KM_PER_MILE: f64 = 1.609_344;
 
 /// What only the simulator knows, for assertions and estimates.
 #[derive(Debug, Clone, PartialEq)]
