@@ -170,7 +170,7 @@ impl Keeper {
             }
         };
         let mut course = Course {
-            heard_at: clock::now().mono,
+            heard_at: clock::uptime(),
             ..Course::default()
         };
         loop {
@@ -201,7 +201,7 @@ impl Keeper {
                 () = sleep_until(stalled), if link.n_under_way() > 0 => Cause::NoAcknowledgement,
             };
             let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
-            let now = clock::now().mono;
+            let now = clock::uptime();
             return End::Failed {
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
@@ -230,7 +230,7 @@ impl Keeper {
                 return Ok(());
             };
             if link.n_under_way() == 0 {
-                course.heard_at = clock::now().mono;
+                course.heard_at = clock::uptime();
             }
             // What a dead link did not take is said again on the next one.
             link.publish(packet)?;
@@ -242,7 +242,7 @@ impl Keeper {
     }
 
     fn hear(&mut self, said: Said, link: &Link, course: &mut Course) {
-        course.heard_at = clock::now().mono;
+        course.heard_at = clock::uptime();
         match said {
             Said::Connected(facts) => {
                 self.n_connections += 1;
@@ -306,7 +306,7 @@ impl Keeper {
 
     /// Last values, `offline`, goodbye; within [`DRAIN`].
     async fn farewell(&mut self, mut link: Link, connected: bool) -> Farewell {
-        let deadline = clock::now().mono + DRAIN;
+        let deadline = clock::uptime() + DRAIN;
         self.take_waiting();
         if !connected {
             return Farewell {
@@ -371,7 +371,7 @@ impl Keeper {
             .says
             .send_replace(Connection::Down(sentence.clone()));
         let outage = self.outage.get_or_insert_with(|| Outage {
-            since: clock::now().mono,
+            since: clock::uptime(),
             told: BTreeSet::new(),
         });
         if outage.told.len() >= REASONS_MAX || !outage.told.insert(sentence.clone()) {
@@ -394,7 +394,7 @@ impl Keeper {
         let config::Mqtt { host, port, .. } = &self.settings;
         match self.outage.take() {
             Some(outage) => {
-                let away = spoken(clock::now().mono.saturating_sub(outage.since));
+                let away = spoken(clock::uptime().saturating_sub(outage.since));
                 info!(%host, port, "broker back after {away}, {n} topics republished");
             }
             None => info!(%host, port, topics = n, "connected to the broker"),

@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
         // A dead link shows in the next event.
         let _ = self.link.subscribe(subscriptions);
         loop {
-            let until = clock::instant_of(clock::now().mono + quiet);
+            let until = clock::instant_of(clock::uptime() + quiet);
             match timeout_at(until, self.link.said()).await {
                 Err(_) => return Ok(()),
                 Ok(Ok(Said::Message(message))) => take(message),
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
                     Err(Failure { kind, sentence })
                 });
             }
-            let until = clock::instant_of(clock::now().mono + PATIENCE);
+            let until = clock::instant_of(clock::uptime() + PATIENCE);
             match timeout_at(until, self.link.said()).await {
                 Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
                 Ok(Ok(Said::Acknowledged { ticket, refusal: r })) => {
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
     /// Says goodbye and waits for the broker to close, shortly.
     pub async fn close(mut self) {
         self.link.disconnect();
-        let until = clock::instant_of(clock::now().mono + Duration::from_millis(500));
+        let until = clock::instant_of(clock::uptime() + Duration::from_millis(500));
         while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
     }
 
