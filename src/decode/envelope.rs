@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::DecodeError;
+use super::{DecodeError, lenient};
 
 /// What was inside, and what stood beside it (`pagination`, `count`).
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,9 @@ pub struct Answer {
 
 /// Opens the envelope of a body that came with status 200.
 pub fn open(body: &[u8]) -> Result<Answer, DecodeError> {
-    let whole: Value =
-        serde_json::from_slice(body).map_err(|e| DecodeError::Malformed(not_json(body, &e)))?;
+    let whole: Value = serde_json::from_slice(body)
+        .or_else(|e| lenient::parse(body).ok_or(e))
+        .map_err(|e| DecodeError::Malformed(not_json(body, &e)))?;
     let mut beside = match whole {
         Value::Object(members) => members,
         Value::Null => return Err(DecodeError::Refused("null".into())),
