@@ -115,8 +115,9 @@ pub struct CarRef {
     pub id: Option<ApiId>,
 }
 
-impl From<&ListedVehicle> for CarRef {
-    fn from(listed: &ListedVehicle) -> Self {
+impl CarRef {
+    /// The names on the newest list.
+    pub fn of(listed: &ListedVehicle) -> Self {
         Self {
             vin: listed.vin.clone(),
             id: listed.id,
@@ -193,6 +194,7 @@ impl Account {
             transport.clone(),
             store,
             stored,
+            patience.pace,
             lease_in,
             status_in,
         );
@@ -418,9 +420,9 @@ impl Account {
             .get(url)
             .bearer_auth(lease.access.expose_secret())
             .header("accept", "application/json");
-        let begun = clock::now().mono;
+        let begun = clock::uptime();
         let reply = self.shared.transport.send(request).await;
-        let ms = (clock::now().mono - begun).as_millis();
+        let ms = (clock::uptime() - begun).as_millis();
         let call = call_name(path);
         match &reply {
             Ok(reply) => debug!(

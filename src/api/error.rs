@@ -35,6 +35,9 @@ pub enum Kind {
     Unavailable,
     /// No connection: DNS, TCP, TLS, or it broke before the answer was whole.
     Unreachable,
+    /// The server's certificate is not trusted: not Tesla, a wrong clock, or a server of the
+    /// owner's own without `ca_file`.
+    Untrusted,
     /// No answer in time.
     TimedOut,
     /// HTML, an empty or a truncated body where JSON belongs; something in between spoke.
@@ -199,7 +202,7 @@ impl ApiError {
     pub fn failure(&self) -> Failure {
         match &self.kind {
             Kind::Unavailable => Failure::Unavailable,
-            Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Store | Kind::Closed => {
+            Kind::Unreachable | Kind::Untrusted | Kind::TimedOut | Kind::Garbled | Kind::Store | Kind::Closed => {
                 Failure::Transport
             }
             Kind::Server => Failure::Server,
@@ -231,6 +234,14 @@ impl ApiError {
         }
     }
 
+    /// The wait that Tesla asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Limited { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether only the owner can cure it: no more sign-in attempts until the configuration
     /// changes.
     pub fn ends_login(&self) -> bool {
@@ -251,6 +262,9 @@ impl ApiError {
             Kind::Unavailable => "the car is asleep or out of reach",
             Kind::Unreachable => {
                 "Tesla cannot be reached: check the network; it is tried again by itself"
+            }
+            Kind::Untrusted => {
+                "the server's certificate is not trusted: check this machine's clock, and set ca_file for a server of your own"
             }
             Kind::TimedOut => "Tesla does not answer in time; it is tried again by itself",
             Kind::Garbled => {

@@ -93,6 +93,7 @@ pub struct Session {
     hosts: Hosts,
     transport: Transport,
     store: TokenStore,
+    pace: f64,
     stored: Stored,
     lease: watch::Sender<Option<Arc<Lease>>>,
     status: watch::Sender<AccountStatus>,
@@ -119,13 +120,15 @@ struct Trouble {
 }
 
 impl Session {
-    /// A session over what the store holds. No network yet.
+    /// A session over what the store holds, which signs in at `pace` times the usual waits. No
+    /// network yet.
     pub fn new(
         settings: config::Account,
         hosts: Hosts,
         transport: Transport,
         store: TokenStore,
         stored: Option<Stored>,
+        pace: f64,
         lease: watch::Sender<Option<Arc<Lease>>>,
         status: watch::Sender<AccountStatus>,
     ) -> Self {
@@ -135,6 +138,7 @@ impl Session {
             hosts,
             transport,
             store,
+            pace,
             stored,
             lease,
             status,
@@ -165,7 +169,7 @@ impl Session {
                     Some(request) => self.serve(request).await,
                     None => break,
                 },
-                () = sleep_until(due) => match self.ended {
+                () = clock::sleep_until(due) => match self.ended {
                     Some(_) => self.look_for_login().await,
                     None => {
                         let _reported = self.renew().await;
@@ -186,7 +190,7 @@ impl Session {
 
     /// `tesla2mqtt login` stores a new login while we are signed out.
     async fn look_for_login(&mut self) {
-        self.look_at = clock::now().mono + LOOK_EVERY;
+        self.look_at = clock::now().mono + LOOK_EVERY.mul_f64(self.pace);
         match self.adopt_newer().await {
             Ok(true) => {
                 self.ended = None;
@@ -522,13 +526,13 @@ impl Session {
 
     /// Waits for another process that may be spending this account's token.
     async fn lock(&self) -> Result<Lock, ApiError> {
-        let begun = clock::now().mono;
+        let begun = clock::uptime();
         loop {
             let store = self.store.clone();
             if let Some(lock) = on_disk(move || store.try_lock()).await? {
                 return Ok(lock);
             }
-            if clock::now().mono > begun + LOCK_PATIENCE {
+            if clock::uptime() > begun + LOCK_PATIENCE {
                 return Err(ApiError::new(
                     Kind::Store,
                     "another process holds the lock of this account",
@@ -581,7 +585,7 @@ impl Session {
             return error;
         }
         let has_token = self.usable_lease().is_some();
-        let wait = retry_wait(&error.kind, n, has_token, jitter());
+        let wait = retry_wait(&error.kind, n, has_token, jitter()).mul_f64(self.pace);
         if self
             .trouble
             .as_ref()
@@ -695,7 +699,7 @@ fn retry_wait(kind: &Kind, n: u32, has_token: bool, jitter: f64) -> Duration {
                 .max(Duration::from_secs(30));
         }
         Kind::Unreachable if !has_token => (5, 300),
-        Kind::TimedOut | Kind::Garbled | Kind::Server if !has_token => (30, 900),
+        Kind::TimedOut | Kind::Garbled | Kind::Server if !has_token => (10, 900),
         Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Server => (300, 1800),
         Kind::Limited { retry_after: None } => (300, 3600),
         Kind::Store => (10, 300),
@@ -718,10 +722,6 @@ fn jitter() -> f64 {
     getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
 }
 
-async fn sleep_until(due: Duration) {
-    tokio::time::sleep_until(clock::instant_of(due)).await;
-}
-
 /// Disks of small computers take their time; the runtime goes on meanwhile.
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -733,4 +733,4 @@ async fn on_disk<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

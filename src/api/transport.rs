@@ -21,7 +21,7 @@ pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// How long to wait for what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patience {
     /// DNS, TCP and TLS together.
     pub connect: Duration,
@@ -29,6 +29,8 @@ pub struct Patience {
     pub read: Duration,
     /// The whole of it: ends a body that drips.
     pub total: Duration,
+    /// Factor on every wait between two tries to sign in: 1, and next to nothing in tests.
+    pub pace: f64,
 }
 
 impl Default for Patience {
@@ -37,6 +39,7 @@ impl Default for Patience {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(30),
             total: Duration::from_secs(60),
+            pace: 1.0,
         }
     }
 }
@@ -189,7 +192,10 @@ fn lost(error: reqwest::Error) -> ApiError {
         Kind::Unreachable
     };
     // The URL names the car; the text goes to the log.
-    ApiError::new(kind, causes(&error.without_url()))
+    let text = causes(&error.without_url());
+    // rustls's words: the only place where its error type survives the layers above it.
+    let kind = if text.contains("invalid peer certificate") { Kind::Untrusted } else { kind };
+    ApiError::new(kind, text)
 }
 
 fn causes(error: &dyn Error) -> String {

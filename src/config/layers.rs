@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use config::{ConfigError, Map, Value, ValueKind};
-use toml::de::{DeTable, DeValue};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::problem::{Found, Origin, Problem, head};
 use super::schema::{self, Kind, Place};
@@ -71,7 +71,14 @@ pub(super) fn join(
     env: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) -> Layers {
-    let file = match file.map(|(path, text)| FileWalk { path, text, problems }.layer()) {
+    let file = match file.map(|(path, text)| {
+        FileWalk {
+            path,
+            text,
+            problems,
+        }
+        .layer()
+    }) {
         None => Layer::default(),
         Some(Some(layer)) => layer,
         Some(None) => {
@@ -188,7 +195,11 @@ impl FileWalk<'_> {
             }
             (Some(_), other) => {
                 let form = other.type_str();
-                self.refuse(at, path, &format!("expected a section [{path}], found {form}"));
+                self.refuse(
+                    at,
+                    path,
+                    &format!("expected a section [{path}], found {form}"),
+                );
                 None
             }
         }
@@ -215,11 +226,19 @@ impl FileWalk<'_> {
     /// The key that a line which does not parse seems to set. Never its value.
     fn key_near(&self, line: usize) -> String {
         let is_key = |key: &str| {
-            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+            !key.is_empty()
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
         };
         let mut lines: Vec<&str> = self.text.lines().take(line).map(str::trim).collect();
         let here = lines.pop().unwrap_or_default();
-        let Some(key) = here.split('=').next().map(str::trim).filter(|key| is_key(key)) else {
+        let Some(key) = here
+            .split('=')
+            .next()
+            .map(str::trim)
+            .filter(|key| is_key(key))
+        else {
             return "this line".to_owned();
         };
         let section = lines
@@ -281,12 +300,20 @@ fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Lay
         let origin = Origin::Env(variable.clone());
         match env_path(rest).and_then(|path| Ok((schema::place(&path), path))) {
             Ok((Some(Place::Key(row)), path)) => {
-                values.push((path, Value::new(Some(&tag(&origin)), from_text(row.kind, text))));
+                values.push((
+                    path,
+                    Value::new(Some(&tag(&origin)), from_text(row.kind, text)),
+                ));
             }
             Ok((_, path)) => {
                 let message = match schema::suggestion(&path) {
-                    Some(known) => format!("{variable}: unknown key, did you mean {}?", variable_of(&known)),
-                    None => format!("{variable}: unknown key; keys are {PREFIX}SECTION__KEY, in capitals"),
+                    Some(known) => format!(
+                        "{variable}: unknown key, did you mean {}?",
+                        variable_of(&known)
+                    ),
+                    None => format!(
+                        "{variable}: unknown key; keys are {PREFIX}SECTION__KEY, in capitals"
+                    ),
                 };
                 problems.push(Problem { origin, message });
             }
@@ -301,7 +328,10 @@ fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Lay
 
 /// `ACCOUNTS__0__NAME` → `accounts[0].name`.
 fn env_path(rest: &str) -> Result<String, String> {
-    if let Some(odd) = rest.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '_') {
+    if let Some(odd) = rest
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && *c != '_')
+    {
         return Err(format!("{odd:?} is not part of any key"));
     }
     let mut path = String::new();
@@ -309,11 +339,22 @@ fn env_path(rest: &str) -> Result<String, String> {
         match schema::place(&path) {
             Some(Place::List) => match part.parse::<usize>() {
                 Ok(index) if index < MOST_ACCOUNTS => path = format!("{path}[{index}]"),
-                _ => return Err(format!("expected a number from 0 to {} after {}", MOST_ACCOUNTS - 1, path.to_uppercase())),
+                _ => {
+                    return Err(format!(
+                        "expected a number from 0 to {} after {}",
+                        MOST_ACCOUNTS - 1,
+                        path.to_uppercase()
+                    ));
+                }
             },
             Some(Place::Names) => match Vin::new(part) {
                 Ok(vin) => path = join_path(&path, vin.as_str()),
-                Err(error) => return Err(format!("expected the VIN of a car after {}: {error}", path.to_uppercase())),
+                Err(error) => {
+                    return Err(format!(
+                        "expected the VIN of a car after {}: {error}",
+                        path.to_uppercase()
+                    ));
+                }
             },
             _ if part.chars().any(|c| c.is_ascii_lowercase()) => {
                 return Err(format!("keys are {PREFIX}SECTION__KEY, in capitals"));
@@ -326,7 +367,11 @@ fn env_path(rest: &str) -> Result<String, String> {
 
 /// The variable of a path or pattern: `accounts[].name` → `TESLA2MQTT__ACCOUNTS__0__NAME`.
 pub fn variable_of(path: &str) -> String {
-    let path = path.replace("[]", ".0").replace('[', ".").replace(']', "").replace('*', "VIN");
+    let path = path
+        .replace("[]", ".0")
+        .replace('[', ".")
+        .replace(']', "")
+        .replace('*', "VIN");
     format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 
@@ -348,9 +393,10 @@ pub(super) fn found(kind: &ValueKind) -> Found {
         ValueKind::I64(number) => Found::Integer(*number),
         ValueKind::Float(number) => Found::Number(*number),
         ValueKind::Boolean(value) => Found::Bool(*value),
-        ValueKind::Array(form) => {
-            Found::Other(form.first().map_or_else(String::new, |form| form.kind.to_string()))
-        }
+        ValueKind::Array(form) => Found::Other(
+            form.first()
+                .map_or_else(String::new, |form| form.kind.to_string()),
+        ),
         _ => Found::Other("nothing that a key takes".to_owned()),
     }
 }

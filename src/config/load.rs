@@ -40,7 +40,8 @@ pub fn load(source: Source<'_>) -> Result<Loaded, ConfigErrors> {
         && !reader.inline_secrets.is_empty()
     {
         let secrets = reader.inline_secrets.join(", ");
-        let warning = format!("{file}: others can read this file and it holds {secrets}: chmod 600 {file}");
+        let warning =
+            format!("{file}: others can read this file and it holds {secrets}: chmod 600 {file}");
         reader.warnings.push(warning);
     }
     match settings {
@@ -72,7 +73,8 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
         None => None,
         Some((path, content)) => {
             let path = path.display().to_string();
-            let text = text_of(&path, &content.bytes).map_err(|problem| ConfigErrors::new(vec![problem]))?;
+            let text = text_of(&path, &content.bytes)
+                .map_err(|problem| ConfigErrors::new(vec![problem]))?;
             Some((path, text))
         }
     };
@@ -82,7 +84,11 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
         // What a broken file seems to lack is not worth a message.
         return Err(ConfigErrors::new(problems));
     }
-    if let Some(directory) = source.env.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()) {
+    if let Some(directory) = source
+        .env
+        .get("STATE_DIRECTORY")
+        .and_then(|list| list.split(':').next())
+    {
         layers.default_to("state.directory", directory);
     }
     Ok(Reader {
@@ -99,7 +105,10 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
 
 fn text_of<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + bytes[..error.valid_up_to()]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count();
         let path = path.to_owned();
         Problem {
             message: format!("{path}:{line}: not text: expected TOML in UTF-8"),

@@ -82,7 +82,9 @@ impl Reader<'_> {
             None => self.origin("accounts.name"),
         };
         let start = head(&origin, key);
-        let message = format!("{start}: missing: expected at least one account: [[accounts]] with name and api");
+        let message = format!(
+            "{start}: missing: expected at least one account: [[accounts]] with name and api"
+        );
         self.problems.push(Problem { origin, message });
     }
 
@@ -100,10 +102,13 @@ impl Reader<'_> {
         let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
         match self.layers.tables.get(table) {
             Some(origin) if *origin != Origin::Nowhere => origin.clone(),
-            _ => self.file.as_ref().map_or(Origin::Nowhere, |path| Origin::File {
-                path: path.clone(),
-                line: 0,
-            }),
+            _ => self
+                .file
+                .as_ref()
+                .map_or(Origin::Nowhere, |path| Origin::File {
+                    path: path.clone(),
+                    line: 0,
+                }),
         }
     }
 
@@ -179,7 +184,11 @@ impl Reader<'_> {
         self.parsed(key, |value| match value {
             Found::Integer(number) => {
                 let number = i32::try_from(*number).map_err(|_| String::new())?;
-                if number < 0 { Err(String::new()) } else { Ok(f64::from(number)) }
+                if number < 0 {
+                    Err(String::new())
+                } else {
+                    Ok(f64::from(number))
+                }
             }
             Found::Number(number) if number.is_finite() && *number >= 0.0 => Ok(*number),
             _ => Err(String::new()),
@@ -257,15 +266,18 @@ impl Reader<'_> {
             });
         match (sources.as_slice(), credential) {
             ([], None) => None,
-            ([], Some((path, name, read))) => match read.map_err(|error| reason(&error)).and_then(one_line) {
-                Ok(secret) => Some(secret),
-                Err(complaint) => {
-                    let message = format!("credential {name} ({}): {complaint}", path.display());
-                    let origin = Origin::Nowhere;
-                    self.problems.push(Problem { origin, message });
-                    None
+            ([], Some((path, name, read))) => {
+                match read.map_err(|error| reason(&error)).and_then(one_line) {
+                    Ok(secret) => Some(secret),
+                    Err(complaint) => {
+                        let message =
+                            format!("credential {name} ({}): {complaint}", path.display());
+                        let origin = Origin::Nowhere;
+                        self.problems.push(Problem { origin, message });
+                        None
+                    }
                 }
-            },
+            }
             ([one], None) if *one == key => self.inline_secret(key),
             ([_], None) => {
                 let path = self.path(&file_key)?;

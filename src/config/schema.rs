@@ -106,7 +106,12 @@ pub fn rows() -> &'static [Row] {
     static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
         let mut all = Vec::new();
         for &(path, kind, default, expected) in ROWS {
-            all.push(Row { path: path.to_owned(), kind, default, expected });
+            all.push(Row {
+                path: path.to_owned(),
+                kind,
+                default,
+                expected,
+            });
             if kind == Secret {
                 all.push(Row {
                     path: format!("{path}_file"),
@@ -177,7 +182,10 @@ pub fn pattern(path: &str) -> String {
 
 /// Whether the owner chooses the names directly below a table, as in `cars.`.
 fn is_named(table: &str) -> bool {
-    ROWS.iter().any(|(path, ..)| path.strip_prefix(table).is_some_and(|rest| rest.starts_with("*.")))
+    ROWS.iter().any(|(path, ..)| {
+        path.strip_prefix(table)
+            .is_some_and(|rest| rest.starts_with("*."))
+    })
 }
 
 /// The key that an unknown one was probably meant to be.
