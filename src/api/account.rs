@@ -379,7 +379,8 @@ impl Account {
             if reply.is_success() {
                 return Ok(reply);
             }
-            let error = ApiError::of_call(&reply, clock::now().wall);
+            let error = ApiError::of_call(&reply, clock::now().wall)
+                .without([lease.access.expose_secret()]);
             match &error.kind {
                 Kind::TokenRejected if may_refresh => {
                     may_refresh = false;

@@ -198,13 +198,27 @@ impl ApiError {
         }
     }
 
+    /// Blacks out what was sent along: a server may echo it, in any shape.
+    #[must_use]
+    pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        if let Some(said) = &mut self.said {
+            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+                *said = said.replace(secret, "…");
+            }
+        }
+        self
+    }
+
     /// For the policy.
     pub fn failure(&self) -> Failure {
         match &self.kind {
             Kind::Unavailable => Failure::Unavailable,
-            Kind::Unreachable | Kind::Untrusted | Kind::TimedOut | Kind::Garbled | Kind::Store | Kind::Closed => {
-                Failure::Transport
-            }
+            Kind::Unreachable
+            | Kind::Untrusted
+            | Kind::TimedOut
+            | Kind::Garbled
+            | Kind::Store
+            | Kind::Closed => Failure::Transport,
             Kind::Server => Failure::Server,
             Kind::Limited { retry_after } => Failure::Limited {
                 retry_after: *retry_after,

@@ -250,7 +250,10 @@ impl TokenStore {
 /// Only an object is a login. The parser's own message is dropped: it may quote the tokens.
 fn parsed(bytes: &[u8]) -> Option<Stored> {
     let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
+    value
+        .is_object()
+        .then(|| serde_json::from_value(value).ok())
+        .flatten()
 }
 
 fn close_to_others(path: &Path, mode: u32) -> io::Result<()> {

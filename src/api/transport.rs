@@ -194,7 +194,11 @@ fn lost(error: reqwest::Error) -> ApiError {
     // The URL names the car; the text goes to the log.
     let text = causes(&error.without_url());
     // rustls's words: the only place where its error type survives the layers above it.
-    let kind = if text.contains("invalid peer certificate") { Kind::Untrusted } else { kind };
+    let kind = if text.contains("invalid peer certificate") {
+        Kind::Untrusted
+    } else {
+        kind
+    };
     ApiError::new(kind, text)
 }
 
