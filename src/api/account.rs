@@ -348,7 +348,7 @@ impl Account {
             );
             match page.next_page {
                 Some(next) if page_number.is_none_or(|this| next > this) => {
-                    page_number = Some(next)
+                    page_number = Some(next);
                 }
                 _ => return Ok(list),
             }
@@ -423,7 +423,7 @@ impl Account {
             .header("accept", "application/json");
         let begun = clock::uptime();
         let reply = self.shared.transport.send(request).await;
-        let ms = (clock::uptime() - begun).as_millis();
+        let ms = clock::uptime().saturating_sub(begun).as_millis();
         let call = call_name(path);
         match &reply {
             Ok(reply) => debug!(

@@ -145,8 +145,7 @@ impl ApiError {
                 retry_after: wait(reply, now),
             },
             451 => Kind::Privacy,
-            424 | 499 => Kind::Server,
-            500.. => Kind::Server,
+            424 | 499 | 500.. => Kind::Server,
             _ if words.html => Kind::Garbled,
             _ => Kind::BadRequest,
         };

@@ -167,7 +167,7 @@ fn a_place_that_cannot_be_written_is_found_out_before_a_token_is_spent() {
 #[test]
 fn a_login_made_elsewhere_outranks_the_configuration_of_today() {
     let rig = rig();
-    let settings = crate::api::session::tests::settings(crate::config::Api::Fleet);
+    let settings = crate::api::choices::tests::settings(crate::config::Api::Fleet);
     keep_login(
         &rig.store,
         &settings,
