@@ -226,8 +226,9 @@ pub(super) fn refresh_token(login: Login, region: &str, noise: u64) -> String {
 }
 
 fn opaque(noise: u64) -> String {
-    let words = std::iter::successors(Some(mix(noise)), |noise| Some(mix(*noise)));
-    words.take(4).map(|word| format!("{word:016x}")).collect()
+    let a = mix(noise);
+    let b = mix(a);
+    format!("{a:016x}{b:016x}{:016x}{:016x}", mix(b), mix(mix(b)))
 }
 
 /// Base64 for URLs, without padding (RFC 4648, section 5).
