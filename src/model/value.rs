@@ -18,24 +18,29 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number, also of an integer or a bool (old firmware sent one for the other).
-    #[expect(clippy::cast_precision_loss, reason = "no fact of a car has more than 53 bits")]
+    /// The number, also of an integer, a bool (old firmware sent one for the other) or a text that
+    /// is nothing but a finite number (old telemetry configurations send text throughout).
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no fact of a car has more than 53 bits"
+    )]
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Bool(b) => Some(f64::from(u8::from(*b))),
             Self::Int(i) => Some(*i as f64),
             Self::Float(f) => Some(*f),
-            Self::Text(_) => None,
+            Self::Text(text) => text.parse().ok().filter(|n: &f64| n.is_finite()),
         }
     }
 
-    /// True for `true` and for any number but 0: doors answer with bit masks.
+    /// True for `true` and for any number but 0: doors answer with bit masks. Text is read if it
+    /// is `true` or `false`.
     pub fn truth(&self) -> Option<bool> {
         match self {
             Self::Bool(b) => Some(*b),
             Self::Int(i) => Some(*i != 0),
             Self::Float(f) => Some(*f != 0.0),
-            Self::Text(_) => None,
+            Self::Text(text) => text.to_ascii_lowercase().parse().ok(),
         }
     }
 

@@ -288,7 +288,6 @@ pub enum HoldReason {
     Unlocked,
 }
 
-
 /// What the policy believes, for the topics, the log and the board.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {

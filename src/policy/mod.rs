@@ -8,6 +8,6 @@
 mod interface;
 
 pub use interface::{
-    Ask, DataView, Failure, HoldReason, Input, Light, LightState, Push, State, Status, Step, User, Why,
+    Ask, DataView, Failure, HoldReason, Input, Light, LightState, Push, State, Status, Step, User,
+    Why,
 };
-
