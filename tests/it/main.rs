@@ -2,3 +2,4 @@
 
 mod catalogue;
 mod config;
+mod sim_cloud;
