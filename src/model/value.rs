@@ -19,7 +19,10 @@ pub enum Value {
 
 impl Value {
     /// The number, also of an integer or a bool (old firmware sent one for the other).
-    #[expect(clippy::cast_precision_loss, reason = "no fact of a car has more than 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no fact of a car has more than 53 bits"
+    )]
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Bool(b) => Some(f64::from(u8::from(*b))),
