@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 use config::{ConfigError, Map, Value, ValueKind};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
-use super::problem::{Found, Origin, Problem, head};
+use super::problem::{Found, Origin, Problem};
 use super::schema::{self, Kind, Place};
 use crate::model::Vin;
 
@@ -71,35 +71,39 @@ pub(super) fn join(
     env: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) -> Layers {
-    let file = match file.map(|(path, text)| {
-        FileWalk {
+    let mut layers = Layers::default();
+    let mut from_file = Layer::default();
+    if let Some((path, text)) = file {
+        let tables = &mut layers.tables;
+        let walk = FileWalk {
             path,
             text,
+            tables,
             problems,
+        };
+        match walk.layer() {
+            Some(layer) => from_file = layer,
+            None => layers.is_unreadable = true,
         }
-        .layer()
-    }) {
-        None => Layer::default(),
-        Some(Some(layer)) => layer,
-        Some(None) => {
-            return Layers {
-                is_unreadable: true,
-                ..Layers::default()
-            };
-        }
-    };
+    }
+    if layers.is_unreadable {
+        return layers;
+    }
     let env = env_layer(env, problems);
     let joined = config::Config::builder()
-        .add_source(file)
+        .add_source(from_file)
         .add_source(env)
         .build();
-    let mut layers = Layers::default();
     match joined {
         Ok(joined) => flatten(&joined.cache, String::new(), &mut layers),
-        Err(error) => problems.push(Problem {
-            origin: Origin::Nowhere,
-            message: format!("the configuration cannot be put together: {error}"),
-        }),
+        Err(error) => {
+            let complaint = format!("cannot be put together: {error}");
+            problems.push(Problem::new(
+                Origin::Nowhere,
+                "the configuration",
+                &complaint,
+            ));
+        }
     }
     layers
 }
@@ -108,6 +112,8 @@ pub(super) fn join(
 struct FileWalk<'a> {
     path: &'a str,
     text: &'a str,
+    /// Where each table starts; the `config` crate forgets it when it joins two tables.
+    tables: &'a mut BTreeMap<String, Origin>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -128,9 +134,7 @@ impl FileWalk<'_> {
             if line != last_line {
                 let key = self.key_near(line);
                 let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-                let origin = self.origin(at);
-                let message = format!("{}: not valid TOML: {reason}", head(&origin, &key));
-                self.problems.push(Problem { origin, message });
+                self.refuse(at, &key, &format!("not valid TOML: {reason}"));
             }
             last_line = line;
         }
@@ -140,7 +144,7 @@ impl FileWalk<'_> {
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Map<String, Value> {
         let names = matches!(schema::place(path), Some(Place::Names));
         let mut values = Map::new();
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             let mut name = key.get_ref().to_string();
             if names {
                 match Vin::new(&name) {
@@ -166,49 +170,44 @@ impl FileWalk<'_> {
 
     /// The value of a key that stands at byte `at`; `None`: a problem was noted.
     fn value(&mut self, at: usize, value: &Spanned<DeValue<'_>>, path: &str) -> Option<Value> {
-        let origin = tag(&self.origin(at));
-        match (schema::place(path), value.get_ref()) {
-            (None, _) => {
-                self.refuse(at, path, &unknown(path));
-                None
+        let complaint = match (schema::place(path), value.get_ref()) {
+            (Some(Place::Key(_)), value) => {
+                return Some(Value::new(Some(&tag(&self.origin(at))), leaf(value)));
             }
-            (Some(Place::Key(_)), value) => Some(Value::new(Some(&origin), leaf(value))),
             (Some(Place::List), DeValue::Array(items)) => {
-                let mut list = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    let path = format!("{path}[{index}]");
-                    let DeValue::Table(table) = item.get_ref() else {
-                        self.refuse(item.span().start, &path, &expected_list(&path));
-                        continue;
-                    };
-                    let origin = tag(&self.origin(item.span().start));
-                    list.push(Value::new(Some(&origin), self.table(table, &path)));
-                }
-                Some(Value::new(Some(&origin), list))
+                self.tables.insert(path.to_owned(), self.origin(at));
+                return Some(Value::new(None, self.list(items, path)));
             }
-            (Some(Place::List), _) => {
-                self.refuse(at, path, &expected_list(path));
-                None
+            (Some(Place::Section | Place::Names), DeValue::Table(table)) => {
+                self.tables.insert(path.to_owned(), self.origin(at));
+                return Some(Value::new(None, self.table(table, path)));
             }
-            (Some(_), DeValue::Table(table)) => {
-                Some(Value::new(Some(&origin), self.table(table, path)))
-            }
-            (Some(_), other) => {
-                let form = other.type_str();
-                self.refuse(
-                    at,
-                    path,
-                    &format!("expected a section [{path}], found {form}"),
-                );
-                None
+            (None, _) => unknown(path),
+            (Some(Place::List), _) => expected_list(path),
+            (Some(_), other) => format!("expected a section [{path}], found {}", other.type_str()),
+        };
+        self.refuse(at, path, &complaint);
+        None
+    }
+
+    fn list(&mut self, items: &DeArray<'_>, path: &str) -> Vec<Value> {
+        let mut list = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let at = item.span().start;
+            if let DeValue::Table(table) = item.get_ref() {
+                self.tables.insert(path.clone(), self.origin(at));
+                list.push(Value::new(None, self.table(table, &path)));
+            } else {
+                self.refuse(at, &path, &expected_list(&path));
             }
         }
+        list
     }
 
     fn refuse(&mut self, at: usize, path: &str, complaint: &str) {
-        let origin = self.origin(at);
-        let message = format!("{}: {complaint}", head(&origin, path));
-        self.problems.push(Problem { origin, message });
+        let problem = Problem::new(self.origin(at), path, complaint);
+        self.problems.push(problem);
     }
 
     fn origin(&self, at: usize) -> Origin {
@@ -220,7 +219,7 @@ impl FileWalk<'_> {
 
     fn line(&self, at: usize) -> usize {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+        before.split(|&byte| byte == b'\n').count()
     }
 
     /// The key that a line which does not parse seems to set. Never its value.
@@ -298,30 +297,22 @@ fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Lay
             continue;
         };
         let origin = Origin::Env(variable.clone());
-        match env_path(rest).and_then(|path| Ok((schema::place(&path), path))) {
+        let complaint = match env_path(rest).map(|path| (schema::place(&path), path)) {
             Ok((Some(Place::Key(row)), path)) => {
                 values.push((
                     path,
                     Value::new(Some(&tag(&origin)), from_text(row.kind, text)),
                 ));
+                continue;
             }
-            Ok((_, path)) => {
-                let message = match schema::suggestion(&path) {
-                    Some(known) => format!(
-                        "{variable}: unknown key, did you mean {}?",
-                        variable_of(&known)
-                    ),
-                    None => format!(
-                        "{variable}: unknown key; keys are {PREFIX}SECTION__KEY, in capitals"
-                    ),
-                };
-                problems.push(Problem { origin, message });
-            }
-            Err(complaint) => {
-                let message = format!("{variable}: {complaint}");
-                problems.push(Problem { origin, message });
-            }
-        }
+            Ok((Some(_), _)) => format!("a section, not a key: expected {variable}__KEY"),
+            Ok((None, path)) => match schema::suggestion(&path) {
+                Some(known) => format!("unknown key, did you mean {}?", variable_of(&known)),
+                None => format!("unknown key; keys are {PREFIX}SECTION__KEY, in capitals"),
+            },
+            Err(complaint) => complaint,
+        };
+        problems.push(Problem::new(origin, rest, &complaint));
     }
     Layer(values)
 }
@@ -402,25 +393,25 @@ pub(super) fn found(kind: &ValueKind) -> Found {
 }
 
 fn flatten(value: &Value, path: String, layers: &mut Layers) {
-    let origin = value.origin().map_or(Origin::Nowhere, untag);
     match (&value.kind, schema::place(&path)) {
         (ValueKind::Table(table), _) => {
             for (key, value) in table {
                 flatten(value, join_path(&path, key), layers);
             }
-            layers.tables.insert(path, origin);
+            layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         (ValueKind::Array(items), Some(Place::List)) => {
             for (index, item) in items.iter().enumerate() {
                 flatten(item, format!("{path}[{index}]"), layers);
             }
-            layers.tables.insert(path, origin);
+            layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         // A gap that an index in the environment left.
         (ValueKind::Nil, _) => {
-            layers.tables.insert(path, Origin::Nowhere);
+            layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         (kind, _) => {
+            let origin = value.origin().map_or(Origin::Nowhere, untag);
             let found = found(kind);
             layers.given.insert(path, Given { origin, found });
         }

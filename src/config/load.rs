@@ -1,7 +1,6 @@
 //! Texts and variables in, settings or every mistake out. No disk, no environment.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::layers::{self, PREFIX, variable_of};
@@ -31,7 +30,7 @@ pub struct Loaded {
 }
 
 /// Puts defaults, file, credentials and environment together and checks everything.
-pub fn load(source: Source<'_>) -> Result<Loaded, ConfigErrors> {
+pub fn load(source: &Source<'_>) -> Result<Loaded, ConfigErrors> {
     let config_mode = source.file.as_ref().and_then(|(_, content)| content.mode);
     let mut reader = read(source)?;
     let settings = sections::settings(&mut reader);
@@ -64,10 +63,10 @@ pub fn from_text(text: &str) -> Result<Settings, ConfigErrors> {
         env: BTreeMap::new(),
         read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
     };
-    load(source).map(|loaded| loaded.settings)
+    load(&source).map(|loaded| loaded.settings)
 }
 
-fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
+fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
     let mut problems = Vec::new();
     let file = match &source.file {
         None => None,
@@ -99,21 +98,20 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
         problems,
         warnings: misspelt_variables(&source.env),
         inline_secrets: Vec::new(),
-        asked: RefCell::new(BTreeSet::new()),
     })
 }
 
 fn text_of<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
+        let line = bytes[..error.valid_up_to()]
+            .split(|&byte| byte == b'\n')
             .count();
         let path = path.to_owned();
-        Problem {
-            message: format!("{path}:{line}: not text: expected TOML in UTF-8"),
-            origin: Origin::File { path, line },
-        }
+        Problem::new(
+            Origin::File { path, line },
+            "this line",
+            "not text: expected TOML in UTF-8",
+        )
     })
 }
 

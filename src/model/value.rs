@@ -1,5 +1,6 @@
 //! One value of one signal, as Tesla typed it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A scalar. Tesla retypes fields between firmwares (0 / false, 72 / 72.0), so readers go
@@ -50,5 +51,16 @@ impl Value {
             Self::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The time, of seconds since 1970, or of milliseconds, which some bodies have in the same
+    /// field (tesla-api.md, 4.1). 0 and 1 are junk.
+    pub fn epoch(&self) -> Option<Timestamp> {
+        let number = self.number()?;
+        let seconds = if number > 1e11 { number / 1e3 } else { number };
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+        (1e9..1e11)
+            .contains(&seconds)
+            .then(|| Timestamp::from_second(seconds as i64).ok())?
     }
 }

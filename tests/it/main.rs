@@ -3,4 +3,12 @@
 mod api;
 mod api_rig;
 mod api_tls;
+mod catalogue;
+mod child;
+mod config;
+mod config_example;
+mod config_mistakes;
+mod log;
 mod login;
+mod service;
+mod sim_cloud;

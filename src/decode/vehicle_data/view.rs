@@ -1,8 +1,6 @@
 //! The few facts of an answer that the policy decides by (sleep policy, section 3). A field that
 //! is missing or of another kind is unknown, and unknown never blocks.
 
-use jiff::Timestamp;
-
 use crate::model::{Observation, Value};
 use crate::policy::DataView;
 
@@ -20,8 +18,8 @@ pub fn of(observations: &[Observation]) -> DataView {
         battery_level: seen.number("charge_state.battery_level"),
         scheduled_charging_pending: seen.truth("charge_state.scheduled_charging_pending"),
         scheduled_charging_start: seen
-            .number("charge_state.scheduled_charging_start_time")
-            .and_then(epoch),
+            .value("charge_state.scheduled_charging_start_time")
+            .and_then(Value::epoch),
         update_status: seen.text("vehicle_state.software_update.status"),
         update_download_percent: seen.number("vehicle_state.software_update.download_perc"),
         car_version: seen.text("vehicle_state.car_version"),
@@ -69,13 +67,4 @@ impl Seen<'_> {
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn whole_milliseconds(ms: f64) -> Option<i64> {
     (ms.abs() < 1e15).then_some(ms as i64)
-}
-
-/// Epoch seconds; a recorded body had milliseconds in such a field (tesla-api.md, 4.1).
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn epoch(number: f64) -> Option<Timestamp> {
-    let seconds = if number > 1e11 { number / 1e3 } else { number };
-    (1e9..1e11)
-        .contains(&seconds)
-        .then(|| Timestamp::from_second(seconds as i64).ok())?
 }
