@@ -16,7 +16,7 @@ use url::Url;
 
 use super::error::{ApiError, Kind};
 use super::hosts::{Hosts, joined};
-use super::session::{Lease, Request, Session};
+use super::session::{Lease, Outfit, Request, Session};
 use super::store::{StoreError, TokenStore};
 use super::tls;
 use super::transport::{Patience, Reply, Transport};
@@ -188,16 +188,16 @@ impl Account {
         let (status_in, status) = watch::channel(AccountStatus::SigningIn);
         // Full means that every car waits for a token: they wait in line.
         let (requests, inbox) = mpsc::channel(32);
-        let session = Session::new(
-            settings.clone(),
+        let outfit = Outfit {
+            settings: settings.clone(),
             hosts,
-            transport.clone(),
+            transport: transport.clone(),
             store,
-            stored,
-            patience.pace,
-            lease_in,
-            status_in,
-        );
+            pace: patience.pace,
+            lease: lease_in,
+            status: status_in,
+        };
+        let session = Session::new(outfit, stored);
         tokio::spawn(session.run(inbox, cancel));
         Ok(Self {
             shared: Arc::new(Shared {

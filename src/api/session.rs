@@ -88,6 +88,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long to wait for another process that is refreshing the same account.
 const LOCK_PATIENCE: Duration = Duration::from_secs(70);
 
+/// What a session is made of.
+pub struct Outfit {
+    /// The account.
+    pub settings: config::Account,
+    /// The hosts behind the region names.
+    pub hosts: Hosts,
+    /// The client.
+    pub transport: Transport,
+    /// Where the login is kept.
+    pub store: TokenStore,
+    /// Factor on the waits between tries.
+    pub pace: f64,
+    /// Where the current lease is shown.
+    pub lease: watch::Sender<Option<Arc<Lease>>>,
+    /// Where the account's status is shown.
+    pub status: watch::Sender<AccountStatus>,
+}
+
 /// The owner of the tokens.
 pub struct Session {
     settings: config::Account,
@@ -95,9 +113,9 @@ pub struct Session {
     transport: Transport,
     store: TokenStore,
     pace: f64,
-    stored: Stored,
     lease: watch::Sender<Option<Arc<Lease>>>,
     status: watch::Sender<AccountStatus>,
+    stored: Stored,
     generation: u64,
     /// Monotonic time of the next refresh, while signed in.
     refresh_at: Duration,
@@ -121,28 +139,18 @@ struct Trouble {
 }
 
 impl Session {
-    /// A session over what the store holds, which signs in at `pace` times the usual waits. No
-    /// network yet.
-    pub fn new(
-        settings: config::Account,
-        hosts: Hosts,
-        transport: Transport,
-        store: TokenStore,
-        stored: Option<Stored>,
-        pace: f64,
-        lease: watch::Sender<Option<Arc<Lease>>>,
-        status: watch::Sender<AccountStatus>,
-    ) -> Self {
-        let stored = stored.filter(|s| belongs(s, &settings)).unwrap_or_default();
+    /// A session over what the store holds. No network yet.
+    pub fn new(outfit: Outfit, stored: Option<Stored>) -> Self {
+        let is_ours = |stored: &Stored| belongs(stored, &outfit.settings);
         let mut session = Self {
-            settings,
-            hosts,
-            transport,
-            store,
-            pace,
-            stored,
-            lease,
-            status,
+            stored: stored.filter(is_ours).unwrap_or_default(),
+            settings: outfit.settings,
+            hosts: outfit.hosts,
+            transport: outfit.transport,
+            store: outfit.store,
+            pace: outfit.pace,
+            lease: outfit.lease,
+            status: outfit.status,
             generation: 0,
             refresh_at: Duration::ZERO,
             unsaved: None,
@@ -550,8 +558,7 @@ impl Session {
         let Some(found) = on_disk(move || store.load()).await? else {
             return Ok(false);
         };
-        let is_newer = found.issued_at > self.stored.issued_at && !found.same_login(&self.stored);
-        if !is_newer || !belongs(&found, &self.settings) {
+        if found.same_tokens(&self.stored) || !belongs(&found, &self.settings) {
             return Ok(false);
         }
         info!(

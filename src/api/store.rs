@@ -69,9 +69,14 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Whether both hold the same newest refresh token.
-    pub fn same_login(&self, other: &Self) -> bool {
-        same(self.refresh_token.as_ref(), other.refresh_token.as_ref())
+    /// Whether both hold the same newest tokens.
+    pub fn same_tokens(&self, other: &Self) -> bool {
+        let tokens = |stored: &Self| -> [Option<String>; 2] {
+            let text =
+                |token: &Option<SecretString>| token.as_ref().map(|t| t.expose_secret().to_owned());
+            [text(&stored.refresh_token), text(&stored.access_token)]
+        };
+        tokens(self) == tokens(other)
     }
 }
 

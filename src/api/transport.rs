@@ -38,7 +38,7 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(30),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
             pace: 1.0,
         }
     }
@@ -140,7 +140,7 @@ impl Transport {
             match response.chunk().await {
                 Ok(None) => break,
                 Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_BODY => {
-                    body.extend_from_slice(&chunk)
+                    body.extend_from_slice(&chunk);
                 }
                 Ok(Some(_)) => {
                     let error = ApiError::new(Kind::Garbled, "the body is larger than 4 MiB");

@@ -522,7 +522,7 @@ async fn a_token_host_in_trouble_is_not_stormed_and_the_calls_know_why() {
         (
             ResponseTemplate::new(429).insert_header("Retry-After", "60"),
             Kind::Limited {
-                retry_after: Some(Duration::from_secs(60)),
+                retry_after: Some(Duration::from_mins(1)),
             },
         ),
     ] {

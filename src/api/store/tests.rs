@@ -2,6 +2,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 
+#[expect(clippy::unnecessary_wraps, reason = "the fields are optional")]
 fn secret(text: &str) -> Option<SecretString> {
     Some(SecretString::from(text))
 }
