@@ -83,6 +83,8 @@ type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// The region is switched at most this often.
 const MOVED_AGAIN: Duration = Duration::from_hours(1);
+/// A token that lives for seconds is not replaced ahead of time, but when it is needed.
+const SOONEST: Duration = Duration::from_secs(30);
 /// How often a signed-out account looks for a new login on disk.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long to wait for another process that is refreshing the same account.
@@ -387,7 +389,7 @@ impl Session {
             self.stored = stored;
             let now = clock::now().mono;
             self.refresh_at =
-                now + token::refresh_after(life, jitter()).max(Duration::from_secs(30));
+                now + token::refresh_after(life, jitter()).max(SOONEST.mul_f64(self.pace));
             self.grant(now + life);
             info!(
                 account = self.settings.name,

@@ -103,6 +103,10 @@ impl Transport {
             .connect_timeout(patience.connect)
             .read_timeout(patience.read)
             .timeout(patience.total)
+            // A connection whose other end vanished must not swallow call after call: while one
+            // waits, HTTP/2 is asked whether it still lives.
+            .http2_keep_alive_interval(Duration::from_secs(15))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
             .pool_max_idle_per_host(2)
             .pool_idle_timeout(Duration::from_secs(90));
         let own_cas = ca_file.map(certificates).transpose()?.unwrap_or_default();

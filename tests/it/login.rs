@@ -360,6 +360,30 @@ fn a_kill_at_any_moment_of_a_refresh_leaves_a_login_that_works() {
 }
 
 #[tokio::test]
+async fn a_token_is_replaced_ahead_of_its_end_without_any_call() {
+    let server = MockServer::start().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let first = json!({"access_token": "a1", "refresh_token": "r1", "expires_in": 1});
+    Mock::given(path(TOKEN))
+        .respond_with(json_answer(200, &first))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    token_answers(&server, json_answer(200, &token_body("a2", "r2"))).await;
+    let _account = rig.open().await;
+    let replaced = async {
+        while n_requests(&server, TOKEN).await < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), replaced)
+        .await
+        .unwrap();
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(form(&requests[1])["refresh_token"], "r1");
+}
+
+#[tokio::test]
 async fn a_restart_uses_the_stored_access_token_and_asks_for_none() {
     let server = MockServer::start().await;
     let rig = rig(Api::Fleet, &server.uri());
