@@ -5,6 +5,8 @@ mod child;
 mod config;
 mod config_example;
 mod config_mistakes;
+mod kills;
 mod log;
+mod rig;
 mod service;
 mod sim_cloud;
