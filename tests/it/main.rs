@@ -1,5 +1,8 @@
 //! One integration binary, a file a behaviour.
 
+mod api;
+mod api_rig;
+mod api_tls;
 mod catalogue;
 mod child;
 mod config;
@@ -7,6 +10,7 @@ mod config_example;
 mod config_mistakes;
 mod kills;
 mod log;
+mod login;
 mod rig;
 mod service;
 mod sim_cloud;
