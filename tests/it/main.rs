@@ -1,1 +1,4 @@
 //! One integration binary, a file a behaviour.
+
+mod mqtt;
+mod outbox;
