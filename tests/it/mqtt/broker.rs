@@ -17,6 +17,7 @@ async fn a_taken_port_is_told_apart_from_other_failures() {
     // An address of the documentation, which no machine has.
     let elsewhere: SocketAddr = "192.0.2.1:0".parse().unwrap();
     let mut settings = broker_settings(elsewhere);
+    settings.username = Some("car".into());
     settings.password = Some("secret".into());
     let third = broker::start(&settings).await;
     assert!(matches!(third, Err(BrokerError::Address(..))), "{third:?}");
@@ -65,14 +66,16 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
             (Some(""), Some("right")),
         ];
         let attempts = wrong.map(|(username, password)| {
+            let name = format!("{username:?} {password:?}");
             let mut wrong = base.clone();
             wrong.username = username.map(str::to_owned);
             wrong.password = password.map(Into::into);
-            tokio::spawn(async move { probe(&wrong, "probe").await })
+            tokio::spawn(async move { (name, probe(&wrong, "probe").await) })
         });
         for attempt in attempts {
-            let failure = attempt.await.unwrap().unwrap_err();
-            assert_eq!(failure.kind, Kind::Refused, "{failure}");
+            let (name, outcome) = attempt.await.unwrap();
+            let failure = outcome.unwrap_err();
+            assert_eq!(failure.kind, Kind::Refused, "{protocol:?} {name}: {failure}");
         }
         probe(&right, "probe").await.unwrap();
     }

@@ -11,6 +11,7 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let settings = settings(broker.addr, protocol);
         let bridge = Bridge::start(&settings);
+        bridge.until_up().await;
         for n in 0..400 {
             bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
         }
