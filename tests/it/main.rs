@@ -11,6 +11,8 @@ mod config_mistakes;
 mod kills;
 mod log;
 mod login;
+mod mqtt;
+mod outbox;
 mod rig;
 mod service;
 mod sim_cloud;
