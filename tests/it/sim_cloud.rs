@@ -194,7 +194,7 @@ async fn data_has_the_asked_objects_and_the_place_only_with_its_endpoint_and_sco
     assert!(asked["response"].get("charge_state").is_none() && place(&asked));
 
     cloud.change_account(HOME, |account| {
-        account.scopes.retain(|s| s != "vehicle_location")
+        account.scopes.retain(|s| s != "vehicle_location");
     });
     let (status, without) = visitor.ask(&with_place).await;
     assert!(status == 200 && !place(&without));
@@ -207,7 +207,7 @@ async fn location_without_its_scope_can_be_refused() {
     let cloud = cloud_with(|options| options.refuse_location = true).await;
     cloud.add_car(HOME, awake(1));
     cloud.change_account(HOME, |account| {
-        account.scopes.retain(|s| s != "vehicle_location")
+        account.scopes.retain(|s| s != "vehicle_location");
     });
     let visitor = Visitor::of(&cloud, Login::Fleet);
     let path = format!("/api/1/vehicles/{}/vehicle_data", vin(1).as_str());
