@@ -3,3 +3,4 @@
 mod catalogue;
 mod config;
 mod sim_cloud;
+mod sim_login;

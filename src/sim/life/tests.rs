@@ -359,6 +359,31 @@ fn the_same_seed_is_the_same_story_and_a_plan_never_stops() {
 }
 
 #[test]
+fn in_the_demo_something_begins_or_ends_every_two_minutes() {
+    let mut times: Vec<Timestamp> = Vec::new();
+    for spec in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
+        let mut car = Car::new(spec, midnight());
+        car.advance(midnight() + DAY);
+        times.extend(car.events().iter().map(|(at, _)| *at));
+        let level = car.truth().battery_level;
+        assert!((30.0..=90.0).contains(&level), "{level} % after a day");
+        for wanted in [Event::DriveStarted, Event::ChargeStarted, Event::FellAsleep] {
+            let n = car
+                .events()
+                .iter()
+                .filter(|(_, event)| *event == wanted)
+                .count();
+            assert!(n >= 100, "{wanted:?} {n} times");
+        }
+    }
+    times.sort_unstable();
+    for pair in times.windows(2) {
+        let gap = pair[1].duration_since(pair[0]).as_secs();
+        assert!(gap <= 130, "nothing for {gap} s from {}", pair[0]);
+    }
+}
+
+#[test]
 fn absurd_specifications_do_not_hang_or_panic() {
     let zero = Deed::Charge {
         length: MIN,
