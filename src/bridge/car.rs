@@ -1,23 +1,23 @@
 //! One car's task: it does what the policy says, keeps what the answers showed, and says what
 //! changed. It decides nothing itself.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::ledger::Ledger;
 use super::memory::{Memory, MemoryFile};
 use super::voice::Voice;
-use crate::api::{Account, ApiError, CarRef};
+use crate::api::{Account, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::model::{Now, Observation, Source, Vehicle};
-use crate::policy::{Ask, Failure, Governor, Input, Light, Permit, Policy, PolicyConfig, State, Step};
+use crate::model::{Now, Vehicle};
+use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
 
-/// Values are written to disk at once when the state changes, else this often.
-const REMEMBER_EVERY: Duration = Duration::from_secs(300);
+/// Values are written to disk at once when the policy has something to remember, else this often.
+const REMEMBER_EVERY: Duration = Duration::from_mins(5);
 
 /// What the others tell a car's task.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub enum ToCar {
     Input(Input),
     /// The configuration changed.
     Reconfigure(Box<PolicyConfig>),
-    /// Home Assistant was born, or lost its memory: describe the car again.
-    Announce,
 }
 
 /// The way to one car through one account.
@@ -38,14 +36,14 @@ pub struct Door {
     /// The account.
     pub account: Account,
     /// The account's calls this month.
-    pub governor: Arc<Mutex<Governor>>,
+    pub ledger: Ledger,
     /// The account's lister.
     pub relist: mpsc::Sender<()>,
     /// The car's names.
     pub car: CarRef,
 }
 
-/// A car's task before it runs.
+/// Everything that a car's task owns.
 pub struct CarTask {
     /// How to ask.
     pub door: Door,
@@ -66,32 +64,38 @@ pub struct CarTask {
 impl CarTask {
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
+        let cancel = self.cancel.clone();
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
         loop {
             let now = clock::now();
             match self.policy.next(now) {
                 Step::Ask(ask) => {
-                    let cancel = self.cancel.clone();
+                    // The policy may ask for a call that a kill must not repeat.
+                    self.remember_if_wanted(now).await;
                     let input = tokio::select! {
                         () = cancel.cancelled() => break,
                         input = self.ask(ask) => input,
                     };
-                    self.hear(input);
+                    self.policy.handle(clock::now(), input);
                 }
                 Step::Relist => {
+                    // Full means that a listing is due anyway.
                     let _ = self.door.relist.try_send(());
                 }
                 Step::Wait { until, .. } => {
-                    let spoken_until = self.speak(now).await;
-                    if self.policy.wants_persisting() || now.mono >= remember_at {
+                    let speak_again = self.speak(now).await;
+                    self.remember_if_wanted(now).await;
+                    if now.mono >= remember_at {
                         self.remember(now).await;
                         remember_at = now.mono + REMEMBER_EVERY;
                     }
-                    let until = until.min(spoken_until).min(remember_at);
                     tokio::select! {
-                        () = self.cancel.cancelled() => break,
-                        () = clock::sleep_until(until) => {}
-                        Some(word) = self.inbox.recv() => self.listen(word),
+                        () = cancel.cancelled() => break,
+                        () = clock::sleep_until(until.min(speak_again).min(remember_at)) => {}
+                        word = self.inbox.recv() => match word {
+                            Some(word) => self.listen(word),
+                            None => break,
+                        },
                     }
                 }
             }
@@ -100,88 +104,88 @@ impl CarTask {
     }
 
     fn listen(&mut self, word: ToCar) {
+        let now = clock::now();
         match word {
             ToCar::Listed(listed) => {
-                self.door.car = CarRef::of(&listed);
-                let input = self.take_light(&listed, clock::now());
-                self.policy.handle(clock::now(), Input::Listed);
-                self.hear(input);
+                self.door.car = CarRef::from(&*listed);
+                self.policy.handle(now, Input::Listed);
+                self.take_listed(&listed, now);
+                self.policy.handle(now, Input::Seen(listed.light()));
             }
-            ToCar::Input(input) => self.hear(input),
-            ToCar::Reconfigure(config) => self.policy.reconfigure(clock::now(), *config),
-            ToCar::Announce => self.voice.announce_again(),
-        }
-    }
-
-    fn hear(&mut self, input: Input) {
-        let before = self.policy.state();
-        let now = clock::now();
-        self.policy.handle(now, input);
-        self.note_change_of_state(before, now);
-    }
-
-    fn note_change_of_state(&self, before: State, now: Now) {
-        let status = self.policy.status(now);
-        if status.state != before {
-            tracing::info!(vin = %self.vehicle.vin, from = %before, to = %status.state, "car state changed");
+            ToCar::Input(input) => self.policy.handle(now, input),
+            ToCar::Reconfigure(config) => self.policy.reconfigure(now, *config),
         }
     }
 
     async fn ask(&mut self, ask: Ask) -> Input {
         let now = clock::now();
-        if let Permit::NotBefore { at, why } = self.governor().permit(now, ask) {
-            tracing::debug!(vin = %self.vehicle.vin, ?ask, ?why, "call not permitted now");
-            let retry_after = at.saturating_sub(now.mono);
-            return Input::Failed { ask, failure: Failure::NotPermitted { retry_after } };
+        let class = match ask {
+            Ask::Light => CallClass::Light,
+            Ask::Data => CallClass::Data,
+        };
+        let permit = {
+            let purpose = self.policy.purpose();
+            self.door.ledger.governor().permit(now, class, purpose)
+        };
+        if let Permit::NotBefore(retry_after, why) = permit {
+            tracing::debug!(?ask, ?why, ?retry_after, "the account cannot spare this call now");
+            let failure = Failure::NotPermitted { retry_after };
+            return Input::Failed { ask, failure };
         }
         match ask {
-            Ask::Light => match self.door.account.vehicle(&self.door.car).await {
-                Ok(listed) => {
-                    self.bill(ask, Some(200));
-                    self.take_light(&listed, clock::now())
+            Ask::Light => {
+                let called = self.door.account.vehicle(&self.door.car).await;
+                self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                match called.outcome {
+                    Ok(listed) => {
+                        self.take_listed(&listed, clock::now());
+                        Input::Light(listed.light())
+                    }
+                    Err(error) => failed(ask, &error),
                 }
-                Err(error) => self.failed(ask, &error),
-            },
-            Ask::Data => match self.door.account.vehicle_data(&self.door.car).await {
-                Ok(body) => {
-                    self.bill(ask, Some(200));
-                    self.take_data(&body, clock::now())
+            }
+            Ask::Data => {
+                let endpoints: Vec<&str> = ENDPOINTS
+                    .iter()
+                    .copied()
+                    .filter(|name| self.policy.wants_location() || *name != "location_data")
+                    .collect();
+                let called = self.door.account.vehicle_data(&self.door.car, &endpoints).await;
+                self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                match called.outcome {
+                    Ok(body) => self.take_data(&body, clock::now()),
+                    Err(error) => failed(ask, &error),
                 }
-                Err(error) => self.failed(ask, &error),
-            },
+            }
         }
     }
 
-    fn failed(&mut self, ask: Ask, error: &ApiError) -> Input {
-        self.bill(ask, error.status());
-        tracing::debug!(vin = %self.vehicle.vin, ?ask, %error, "call failed");
-        Input::Failed { ask, failure: error.failure() }
-    }
-
-    fn bill(&mut self, ask: Ask, status: Option<u16>) {
-        self.governor().billed(clock::now(), ask, status);
-    }
-
-    fn governor(&self) -> std::sync::MutexGuard<'_, Governor> {
-        self.door.governor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn take_light(&mut self, listed: &ListedVehicle, now: Now) -> Input {
-        let seen = Observation {
-            source: Source::Light,
-            at: now.wall,
-            whole_groups: Vec::new(),
-            signals: listed.signals(),
+    fn settle(&self, class: CallClass, statuses: &[u16], error: Option<&crate::api::ApiError>) {
+        let now = clock::now();
+        let retry_after = match error.map(|error| &error.kind) {
+            Some(Kind::Limited { retry_after }) => *retry_after,
+            _ => None,
         };
-        self.vehicle.apply(&seen);
-        Input::Light(Light { state: listed.state, in_service: listed.in_service })
+        let over_limit = error.is_some_and(|error| error.kind == Kind::BillingLimit);
+        let mut governor = self.door.ledger.governor();
+        let last = statuses.last().copied();
+        governor.answered(now, class, last, retry_after, over_limit);
+        for status in statuses.iter().rev().skip(1) {
+            governor.answered_in_addition(now, class, *status);
+        }
+    }
+
+    fn take_listed(&mut self, listed: &ListedVehicle, now: Now) {
+        for seen in listed.observations(now.wall) {
+            self.vehicle.apply(&seen);
+        }
     }
 
     fn take_data(&mut self, body: &[u8], now: Now) -> Input {
         match decode::vehicle_data::vehicle_data(body, now) {
             Ok(data) => {
                 for oddity in &data.oddities {
-                    tracing::debug!(vin = %self.vehicle.vin, oddity, "a field was not understood");
+                    tracing::debug!(%oddity, "a field was not understood");
                 }
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
@@ -190,23 +194,42 @@ impl CarTask {
                 Input::Data(Box::new(data.view))
             }
             Err(error) => {
-                tracing::debug!(vin = %self.vehicle.vin, %error, "data answer not understood");
-                Input::Failed { ask: Ask::Data, failure: Failure::Transport }
+                tracing::debug!(%error, "a data answer was not understood");
+                Input::Failed {
+                    ask: Ask::Data,
+                    failure: Failure::Transport,
+                }
             }
         }
     }
 
     async fn speak(&mut self, now: Now) -> Duration {
+        let events = self.policy.take_events();
         let status = self.policy.status(now);
-        self.voice.speak(&mut self.vehicle, &status, now).await
+        self.voice.speak(&mut self.vehicle, &status, events, now).await
+    }
+
+    async fn remember_if_wanted(&mut self, now: Now) {
+        self.door.ledger.write_if_changed(now).await;
+        if self.policy.wants_persisting() {
+            self.remember(now).await;
+        }
     }
 
     async fn remember(&mut self, now: Now) {
         let memory = Memory {
             policy: self.policy.snapshot(now),
             vehicle: self.vehicle.clone(),
-            announced: self.voice.announced().clone(),
+            announced: self.voice.announced(),
         };
         self.file.write(&memory).await;
+    }
+}
+
+fn failed(ask: Ask, error: &crate::api::ApiError) -> Input {
+    tracing::debug!(?ask, %error, "a call failed");
+    Input::Failed {
+        ask,
+        failure: error.failure(),
     }
 }

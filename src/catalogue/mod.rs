@@ -9,6 +9,7 @@
 //! `bridge.<name>` ([`BRIDGE_SIGNALS`]), and what only a streaming car reports as
 //! `telemetry.<Field>`: such a row is silent and unannounced until a source brings it.
 
+mod bridge;
 mod derived;
 mod gate;
 mod reading;
@@ -17,6 +18,7 @@ mod said;
 mod tables;
 mod words;
 
+pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
 pub use self::gate::Gate;
 pub use self::reading::Reading;

@@ -117,6 +117,8 @@ pub struct Row {
     pub gate: Gate,
     /// Limits of a number.
     pub limits: Option<Limits>,
+    /// The topic holds JSON: a template for the state; the object itself becomes attributes.
+    pub template: &'static str,
     /// Fleet Telemetry field.
     pub stream: &'static str,
     /// Tesla command.
@@ -149,6 +151,7 @@ impl Row {
             is_age: false,
             gate: Gate::Always,
             limits: None,
+            template: "",
             stream: "",
             command: "",
         }
@@ -253,6 +256,12 @@ impl Row {
     /// Limits of a number.
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
+        self
+    }
+
+    /// A template for the state of a topic that holds JSON.
+    pub const fn template(mut self, template: &'static str) -> Self {
+        self.template = template;
         self
     }
 

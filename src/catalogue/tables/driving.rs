@@ -26,7 +26,7 @@ pub const ROWS: &[Row] = &[
     tracker("location",                      "Location",                       Derived(d::LOCATION, d::location))                             .icon("map-marker").stream("Location"),
     tracker("origin",                        "Origin",                         Derived(d::ORIGIN, d::origin))                         .off().icon("map-marker").if_seen().stream("OriginLocation"),
     tracker("route",                         "Route",                          Derived(d::ROUTE, d::route))                                   .icon("routes").stream("DestinationLocation"),
-    sensor("active_route",                   "Active route",                   Derived(d::ROUTE, d::active_route))                            .diagnostic().off().icon("map-marker-path"),
+    sensor("active_route",                   "Active route",                   Derived(d::ROUTE, d::active_route))                            .diagnostic().off().icon("map-marker-path").template("{{ 'none' if value_json.error else 'active' }}"),
     sensor("destination",                    "Destination",                    Derived(d::ROUTE, d::destination))                             .off().icon("routes").stream("DestinationName"),
     sensor("energy_at_arrival",              "State of charge at arrival",     Derived(d::ROUTE, d::energy_at_arrival))                       .measured("%", "battery").diagnostic().off().stream("ExpectedEnergyPercentAtTripArrival"),
     sensor("distance_to_arrival",            "Distance to arrival",            Derived(d::ROUTE, d::distance_to_arrival))                     .measured("mi", "distance").precision(1).stream("MilesToArrival"),
