@@ -16,3 +16,4 @@ mod outbox;
 mod rig;
 mod service;
 mod sim_cloud;
+mod sim_login;
