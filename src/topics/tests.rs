@@ -74,16 +74,25 @@ fn nothing_is_said_about_what_was_never_heard_of() {
     let mut rig = Rig::new();
     assert_eq!(rig.news(), []);
     let news = rig.see(Source::Light, &[("state", text("asleep"))]);
-    assert_eq!(Rig::keys(&news), ["online", "state", "asleep", "model", "snapshot"]);
+    assert_eq!(
+        Rig::keys(&news),
+        ["online", "state", "asleep", "model", "snapshot"]
+    );
 }
 
 #[test]
 fn a_value_is_said_once_and_again_only_when_it_changes() {
     let mut rig = Rig::new();
-    let news = rig.see(Source::Data, &[("vehicle_state.odometer", Some(Value::Float(100.004)))]);
+    let news = rig.see(
+        Source::Data,
+        &[("vehicle_state.odometer", Some(Value::Float(100.004)))],
+    );
     assert!(news.contains(&(format!("{VIN}/odometer"), "100".into())));
     rig.later(60);
-    let news = rig.see(Source::Data, &[("vehicle_state.odometer", Some(Value::Float(100.0)))]);
+    let news = rig.see(
+        Source::Data,
+        &[("vehicle_state.odometer", Some(Value::Float(100.0)))],
+    );
     assert_eq!(news, [], "rounds to the same");
     let news = rig.see(Source::Data, &[("vehicle_state.odometer", int(101))]);
     assert_eq!(Rig::keys(&news), ["odometer", "snapshot"]);
@@ -92,11 +101,19 @@ fn a_value_is_said_once_and_again_only_when_it_changes() {
 #[test]
 fn a_poll_in_which_nothing_changed_says_nothing_but_the_age() {
     let mut rig = Rig::new();
-    let looks = |n: i64| [("bridge.last_update", int(n)), ("charge_state.battery_level", int(72))];
+    let looks = |n: i64| {
+        [
+            ("bridge.last_update", int(n)),
+            ("charge_state.battery_level", int(72)),
+        ]
+    };
     rig.see(Source::Bridge, &looks(1_700_000_000));
     rig.later(60);
     let news = rig.see(Source::Bridge, &looks(1_700_000_060));
-    assert_eq!(news, [(format!("{VIN}/last_update"), "2023-11-14T22:14:20Z".into())]);
+    assert_eq!(
+        news,
+        [(format!("{VIN}/last_update"), "2023-11-14T22:14:20Z".into())]
+    );
 }
 
 #[test]
@@ -109,22 +126,35 @@ fn the_finish_of_a_charge_moves_only_by_more_than_its_jitter() {
         ]
     };
     let news = rig.see(Source::Data, &charging(60));
-    assert!(news.contains(&(format!("{VIN}/time_to_full_charge"), "2026-11-23T13:00:00Z".into())));
+    assert!(news.contains(&(
+        format!("{VIN}/time_to_full_charge"),
+        "2026-11-23T13:00:00Z".into()
+    )));
     // A minute later, a minute less; then two minutes more than expected, then ten.
     for (minutes, moves) in [(59, false), (60, false), (67, true)] {
         rig.later(60);
         let news = rig.see(Source::Data, &charging(minutes));
-        assert_eq!(Rig::keys(&news).contains(&"time_to_full_charge"), moves, "{minutes}");
+        assert_eq!(
+            Rig::keys(&news).contains(&"time_to_full_charge"),
+            moves,
+            "{minutes}"
+        );
     }
     rig.later(60);
-    let news = rig.see(Source::Data, &[("charge_state.charging_state", text("Complete"))]);
+    let news = rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Complete"))],
+    );
     assert!(news.contains(&(format!("{VIN}/time_to_full_charge"), "None".into())));
 }
 
 #[test]
 fn what_becomes_unknown_is_said_as_none_and_never_as_nothing() {
     let mut rig = Rig::new();
-    rig.see(Source::Data, &[("climate_state.inside_temp", Some(Value::Float(20.5)))]);
+    rig.see(
+        Source::Data,
+        &[("climate_state.inside_temp", Some(Value::Float(20.5)))],
+    );
     rig.later(1);
     let news = rig.see(Source::Data, &[("climate_state.inside_temp", None)]);
     assert!(news.contains(&(format!("{VIN}/inside_temp"), "None".into())));
@@ -134,16 +164,31 @@ fn what_becomes_unknown_is_said_as_none_and_never_as_nothing() {
 #[test]
 fn half_a_position_is_not_published() {
     let mut rig = Rig::new();
-    let news = rig.see(Source::Data, &[("drive_state.latitude", Some(Value::Float(52.0)))]);
+    let news = rig.see(
+        Source::Data,
+        &[("drive_state.latitude", Some(Value::Float(52.0)))],
+    );
     assert!(!Rig::keys(&news).contains(&"location"));
-    let news = rig.see(Source::Data, &[("drive_state.longitude", int(5)), ("drive_state.heading", int(90))]);
-    let location = news.iter().find(|(topic, _)| topic.ends_with("/location")).unwrap();
+    let news = rig.see(
+        Source::Data,
+        &[
+            ("drive_state.longitude", int(5)),
+            ("drive_state.heading", int(90)),
+        ],
+    );
+    let location = news
+        .iter()
+        .find(|(topic, _)| topic.ends_with("/location"))
+        .unwrap();
     assert_eq!(
         location.1,
         r#"{"gps_accuracy":0,"gps_as_of":null,"heading":90,"latitude":52,"longitude":5,"speed":0}"#
     );
     rig.later(1);
-    let news = rig.see(Source::Data, &[("drive_state.latitude", Some(Value::Float(520.0)))]);
+    let news = rig.see(
+        Source::Data,
+        &[("drive_state.latitude", Some(Value::Float(520.0)))],
+    );
     assert!(!Rig::keys(&news).contains(&"location"));
 }
 
@@ -163,7 +208,10 @@ fn the_snapshot_holds_every_known_value_with_its_time_and_source() {
     assert_eq!(snapshot["vin"], json!(VIN));
     let expected = json!({"value": 72, "at": "2026-11-23T12:00:00Z", "source": "data"});
     assert_eq!(snapshot["values"]["battery_level"], expected);
-    assert_eq!(snapshot["values"]["charging_state"]["value"], json!("complete"));
+    assert_eq!(
+        snapshot["values"]["charging_state"]["value"],
+        json!("complete")
+    );
     assert_eq!(snapshot["values"].get("est_battery_range"), None);
 }
 
@@ -187,13 +235,22 @@ fn a_row_that_the_car_turns_out_not_to_have_is_deleted() {
 #[test]
 fn an_unlisted_word_is_unknown_and_reported_once() {
     let mut rig = Rig::new();
-    let news = rig.see(Source::Data, &[("charge_state.charging_state", text("Pondering"))]);
+    let news = rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Pondering"))],
+    );
     assert!(news.contains(&(format!("{VIN}/charging_state"), "None".into())));
     assert_eq!(rig.topics.oddities(), ["charging_state: Pondering"]);
     rig.later(1);
-    rig.see(Source::Data, &[("charge_state.charging_state", text("Charging"))]);
+    rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Charging"))],
+    );
     rig.later(1);
-    rig.see(Source::Data, &[("charge_state.charging_state", text("Pondering"))]);
+    rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Pondering"))],
+    );
     assert_eq!(rig.topics.oddities(), Vec::<String>::new());
 }
 
@@ -205,9 +262,15 @@ fn availability_is_said_when_it_changes() {
         _ => None,
     };
     let topic = format!("tesla2mqtt/{VIN}/availability");
-    assert_eq!(said(rig.topics.available(true)), Some((topic.clone(), "online".into())));
+    assert_eq!(
+        said(rig.topics.available(true)),
+        Some((topic.clone(), "online".into()))
+    );
     assert_eq!(said(rig.topics.available(true)), None);
-    assert_eq!(said(rig.topics.available(false)), Some((topic, "offline".into())));
+    assert_eq!(
+        said(rig.topics.available(false)),
+        Some((topic, "offline".into()))
+    );
 }
 
 #[test]

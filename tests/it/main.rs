@@ -2,4 +2,5 @@
 
 mod catalogue;
 mod config;
+mod recordings;
 mod sim_cloud;
