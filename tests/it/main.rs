@@ -2,5 +2,6 @@
 
 mod catalogue;
 mod config;
+mod discovery;
 mod recordings;
 mod sim_cloud;
