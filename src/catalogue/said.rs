@@ -148,8 +148,8 @@ mod tests {
         check(-0.0, 1, "0");
         check(-0.04, 1, "0");
         check(-7.0, 0, "-7");
-        check(66347.902989, 2, "66347.9");
-        check(52.092876, 6, "52.092876");
+        check(66_347.902_989, 2, "66347.9");
+        check(52.092_876, 6, "52.092876");
         for absurd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
             check(absurd, 1, "None");
         }

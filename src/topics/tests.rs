@@ -61,10 +61,18 @@ impl Rig {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "null stands beside it in the tables"
+)]
 fn int(n: i64) -> Option<Value> {
     Some(Value::Int(n))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "null stands beside it in the tables"
+)]
 fn text(text: &str) -> Option<Value> {
     Some(Value::Text(text.into()))
 }

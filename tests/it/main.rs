@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod config;
+mod decode;
 mod discovery;
 mod recordings;
 mod sim_cloud;
