@@ -27,6 +27,10 @@ pub fn example() -> ExitCode {
 }
 
 /// Checks the named file, or the one that `run` would take.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every subcommand takes its arguments whole"
+)]
 pub fn check(named: Option<PathBuf>) -> ExitCode {
     let report = report(named.as_deref());
     print(&report.stdout);
@@ -48,19 +52,23 @@ pub fn report(named: Option<&Path>) -> Report {
     match config::load_from_disk(named) {
         Ok(loaded) => Report {
             stdout: summary(&loaded.settings),
-            stderr: loaded
-                .warnings
-                .iter()
-                .map(|warning| format!("warning: {warning}\n"))
-                .collect(),
+            stderr: as_lines("warning: ", &loaded.warnings),
             code: 0,
         },
         Err(errors) => Report {
             stdout: String::new(),
-            stderr: format!("{errors}\n"),
+            stderr: as_lines("", &errors.messages),
             code: 2,
         },
     }
+}
+
+fn as_lines(start: &str, messages: &[String]) -> String {
+    let mut lines = String::new();
+    for message in messages {
+        lines.extend([start, message, "\n"]);
+    }
+    lines
 }
 
 /// What the settings amount to, without a secret.

@@ -71,7 +71,7 @@ fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
             _ => Protocol::V5,
         });
     let base_topic = reader.text("mqtt.base_topic", topic);
-    let range = Duration::from_secs(5)..=Duration::from_secs(20 * 60);
+    let range = Duration::from_secs(5)..=Duration::from_mins(20);
     let keep_alive = reader.duration("mqtt.keep_alive", range);
     let tls = tls(reader, address.as_ref().is_none_or(|address| address.tls));
     if password.is_some() && username.is_none() && !reader.is_given("mqtt.username") {

@@ -1,8 +1,13 @@
 //! One integration binary, a file a behaviour.
 
 mod catalogue;
+mod child;
 mod config;
+mod config_example;
+mod config_mistakes;
 mod decode;
 mod discovery;
+mod log;
 mod recordings;
+mod service;
 mod sim_cloud;
