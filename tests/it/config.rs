@@ -295,11 +295,16 @@ fn a_secret_can_come_from_a_file_of_one_line() {
 }
 
 #[test]
-fn docker_secrets_may_have_dockers_mode() {
-    let text = format!("{MINIMAL}refresh_token_file = \"/run/secrets/token\"");
-    World::file(&text)
-        .secret_file("/run/secrets/token", "abc", 0o444)
-        .settings();
+fn what_systemd_and_docker_mount_for_one_service_may_have_any_mode() {
+    for path in [
+        "/run/secrets/token",
+        "/run/credentials/tesla2mqtt.service/token",
+    ] {
+        let text = format!("{MINIMAL}refresh_token_file = \"{path}\"");
+        World::file(&text)
+            .secret_file(path, "abc", 0o444)
+            .settings();
+    }
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod config;
 mod config_example;
 mod config_mistakes;
 mod log;
+mod packaging;
 mod service;
