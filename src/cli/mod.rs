@@ -88,3 +88,36 @@ pub fn main() -> ExitCode {
         Command::Health => health::main(file),
     }
 }
+
+/// Says every problem on stderr.
+fn wrong_configuration(errors: &crate::config::ConfigErrors) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(2)
+}
+
+/// Says what went wrong and why, on stderr.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// One thread is enough for a few cars, and half a megabyte smaller.
+fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("the system does not let the program start its reactor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! One integration binary, a file a behaviour.
 
+mod catalogue;
 mod child;
 mod config;
 mod config_example;
@@ -7,3 +8,4 @@ mod config_mistakes;
 mod log;
 mod packaging;
 mod service;
+mod sim_cloud;
