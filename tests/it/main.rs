@@ -15,6 +15,7 @@ mod log;
 mod login;
 mod mqtt;
 mod outbox;
+mod packaging;
 mod recordings;
 mod rig;
 mod service;
