@@ -11,12 +11,12 @@
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
-//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`]: the edges
+//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
 //! * [`bridge`]: the wiring: one task a car, one an account, one for the broker
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub mod api;
-pub mod bridge;
+// pub mod bridge;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod catalogue;
@@ -25,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod discovery;
+pub mod durable;
 pub mod log;
 pub mod model;
 pub mod mqtt;

@@ -1,1 +1,3 @@
-//! (being built)
+//! The command line: one file a subcommand.
+
+pub mod clear;

@@ -1,1 +1,3 @@
 //! One integration binary, a file a behaviour.
+
+mod catalogue;
