@@ -1,3 +1,4 @@
 //! One integration binary, a file a behaviour.
 
 mod catalogue;
+mod sim_cloud;
