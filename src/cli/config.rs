@@ -1,13 +1,17 @@
 //! `config example` and `config check`.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use crate::config::{self, Api, Limit, Settings};
 
-/// What a subcommand wants printed, and its exit code.
+/// The commented example, which is also the reference of every key.
+pub const EXAMPLE: &str = include_str!("../../config/tesla2mqtt.toml");
+
+/// What a check has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Report {
     /// For standard output; ends with a line break unless empty.
     pub stdout: String,
     /// For standard error; the same.
@@ -16,26 +20,42 @@ pub struct Outcome {
     pub code: u8,
 }
 
-/// The commented example, which is also the reference of every key.
-pub fn example() -> &'static str {
-    include_str!("../../config/tesla2mqtt.toml")
+/// Prints the example.
+pub fn example() -> ExitCode {
+    print(EXAMPLE);
+    ExitCode::SUCCESS
 }
 
-/// Checks the named file, or the one that `run` would take, with this process's environment.
-pub fn check(named: Option<&Path>) -> Outcome {
+/// Checks the named file, or the one that `run` would take.
+pub fn check(named: Option<PathBuf>) -> ExitCode {
+    let report = report(named.as_deref());
+    print(&report.stdout);
+    // Where standard error is closed nobody can be told.
+    let _ = io::stderr().lock().write_all(report.stderr.as_bytes());
+    ExitCode::from(report.code)
+}
+
+/// Writes to standard output; `println!` would panic on the closed pipe of `... | head`.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Checks a configuration with this process's environment.
+pub fn report(named: Option<&Path>) -> Report {
     match config::load_from_disk(named) {
-        Ok(loaded) => {
-            let mut stderr = String::new();
-            for warning in &loaded.warnings {
-                let _ = writeln!(stderr, "warning: {warning}");
-            }
-            Outcome {
-                stdout: summary(&loaded.settings),
-                stderr,
-                code: 0,
-            }
-        }
-        Err(errors) => Outcome {
+        Ok(loaded) => Report {
+            stdout: summary(&loaded.settings),
+            stderr: loaded
+                .warnings
+                .iter()
+                .map(|warning| format!("warning: {warning}\n"))
+                .collect(),
+            code: 0,
+        },
+        Err(errors) => Report {
             stdout: String::new(),
             stderr: format!("{errors}\n"),
             code: 2,
@@ -48,8 +68,16 @@ fn summary(settings: &Settings) -> String {
     let mut lines = vec!["configuration ok".to_owned()];
     let mqtt = &settings.mqtt;
     let scheme = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
-    let host = if mqtt.host.contains(':') { format!("[{}]", mqtt.host) } else { mqtt.host.clone() };
-    let login = if mqtt.username.is_some() { "with a user name" } else { "without a login" };
+    let host = if mqtt.host.contains(':') {
+        format!("[{}]", mqtt.host)
+    } else {
+        mqtt.host.clone()
+    };
+    let login = if mqtt.username.is_some() {
+        "with a user name"
+    } else {
+        "without a login"
+    };
     lines.push(format!(
         "broker: {scheme}://{host}:{} {login}, topics below {}",
         mqtt.port, mqtt.base_topic
@@ -79,13 +107,21 @@ fn summary(settings: &Settings) -> String {
             lines.push(format!("car {vin}: published as {alias}"));
         }
     }
-    if settings.accounts.iter().any(|account| account.api == Api::Fleet) {
+    if settings
+        .accounts
+        .iter()
+        .any(|account| account.api == Api::Fleet)
+    {
         lines.push(match settings.budget.limit {
             Limit::Dollars(dollars) => format!("budget: {dollars:.2} dollars a month"),
             Limit::Calls(calls) => format!("budget: {calls} data calls a month"),
         });
     }
-    let commands = if settings.commands.enabled { "on" } else { "off" };
+    let commands = if settings.commands.enabled {
+        "on"
+    } else {
+        "off"
+    };
     lines.push(format!("commands: {commands}"));
     lines.push(format!("state: {}", settings.state.directory.display()));
     lines.join("\n") + "\n"

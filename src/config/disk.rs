@@ -50,7 +50,10 @@ pub fn load_with(
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
         })
         .filter(|(name, _)| name.starts_with("TESLA2MQTT_") || SYSTEMD.contains(&name.as_str()))
         .collect()

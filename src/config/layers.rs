@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use config::{ConfigError, Map, Value, ValueKind};
-use toml::de::{DeTable, DeValue};
 use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
 
-use super::problem::{Found, Origin, Problem, head};
+use super::problem::{Found, Origin, Problem};
 use super::schema::{self, Kind, Place};
 use crate::model::Vin;
 
@@ -71,28 +71,39 @@ pub(super) fn join(
     env: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) -> Layers {
-    let file = match file.map(|(path, text)| FileWalk { path, text, problems }.layer()) {
-        None => Layer::default(),
-        Some(Some(layer)) => layer,
-        Some(None) => {
-            return Layers {
-                is_unreadable: true,
-                ..Layers::default()
-            };
+    let mut layers = Layers::default();
+    let mut from_file = Layer::default();
+    if let Some((path, text)) = file {
+        let tables = &mut layers.tables;
+        let walk = FileWalk {
+            path,
+            text,
+            tables,
+            problems,
+        };
+        match walk.layer() {
+            Some(layer) => from_file = layer,
+            None => layers.is_unreadable = true,
         }
-    };
+    }
+    if layers.is_unreadable {
+        return layers;
+    }
     let env = env_layer(env, problems);
     let joined = config::Config::builder()
-        .add_source(file)
+        .add_source(from_file)
         .add_source(env)
         .build();
-    let mut layers = Layers::default();
     match joined {
         Ok(joined) => flatten(&joined.cache, String::new(), &mut layers),
-        Err(error) => problems.push(Problem {
-            origin: Origin::Nowhere,
-            message: format!("the configuration cannot be put together: {error}"),
-        }),
+        Err(error) => {
+            let complaint = format!("cannot be put together: {error}");
+            problems.push(Problem::new(
+                Origin::Nowhere,
+                "the configuration",
+                &complaint,
+            ));
+        }
     }
     layers
 }
@@ -101,6 +112,8 @@ pub(super) fn join(
 struct FileWalk<'a> {
     path: &'a str,
     text: &'a str,
+    /// Where each table starts; the `config` crate forgets it when it joins two tables.
+    tables: &'a mut BTreeMap<String, Origin>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -121,9 +134,7 @@ impl FileWalk<'_> {
             if line != last_line {
                 let key = self.key_near(line);
                 let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-                let origin = self.origin(at);
-                let message = format!("{}: not valid TOML: {reason}", head(&origin, &key));
-                self.problems.push(Problem { origin, message });
+                self.refuse(at, &key, &format!("not valid TOML: {reason}"));
             }
             last_line = line;
         }
@@ -159,45 +170,44 @@ impl FileWalk<'_> {
 
     /// The value of a key that stands at byte `at`; `None`: a problem was noted.
     fn value(&mut self, at: usize, value: &Spanned<DeValue<'_>>, path: &str) -> Option<Value> {
-        let origin = tag(&self.origin(at));
-        match (schema::place(path), value.get_ref()) {
-            (None, _) => {
-                self.refuse(at, path, &unknown(path));
-                None
+        let complaint = match (schema::place(path), value.get_ref()) {
+            (Some(Place::Key(_)), value) => {
+                return Some(Value::new(Some(&tag(&self.origin(at))), leaf(value)));
             }
-            (Some(Place::Key(_)), value) => Some(Value::new(Some(&origin), leaf(value))),
             (Some(Place::List), DeValue::Array(items)) => {
-                let mut list = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    let path = format!("{path}[{index}]");
-                    let DeValue::Table(table) = item.get_ref() else {
-                        self.refuse(item.span().start, &path, &expected_list(&path));
-                        continue;
-                    };
-                    let origin = tag(&self.origin(item.span().start));
-                    list.push(Value::new(Some(&origin), self.table(table, &path)));
-                }
-                Some(Value::new(Some(&origin), list))
+                self.tables.insert(path.to_owned(), self.origin(at));
+                return Some(Value::new(None, self.list(items, path)));
             }
-            (Some(Place::List), _) => {
-                self.refuse(at, path, &expected_list(path));
-                None
+            (Some(Place::Section | Place::Names), DeValue::Table(table)) => {
+                self.tables.insert(path.to_owned(), self.origin(at));
+                return Some(Value::new(None, self.table(table, path)));
             }
-            (Some(_), DeValue::Table(table)) => {
-                Some(Value::new(Some(&origin), self.table(table, path)))
-            }
-            (Some(_), other) => {
-                let form = other.type_str();
-                self.refuse(at, path, &format!("expected a section [{path}], found {form}"));
-                None
+            (None, _) => unknown(path),
+            (Some(Place::List), _) => expected_list(path),
+            (Some(_), other) => format!("expected a section [{path}], found {}", other.type_str()),
+        };
+        self.refuse(at, path, &complaint);
+        None
+    }
+
+    fn list(&mut self, items: &DeArray<'_>, path: &str) -> Vec<Value> {
+        let mut list = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let at = item.span().start;
+            if let DeValue::Table(table) = item.get_ref() {
+                self.tables.insert(path.clone(), self.origin(at));
+                list.push(Value::new(None, self.table(table, &path)));
+            } else {
+                self.refuse(at, &path, &expected_list(&path));
             }
         }
+        list
     }
 
     fn refuse(&mut self, at: usize, path: &str, complaint: &str) {
-        let origin = self.origin(at);
-        let message = format!("{}: {complaint}", head(&origin, path));
-        self.problems.push(Problem { origin, message });
+        let problem = Problem::new(self.origin(at), path, complaint);
+        self.problems.push(problem);
     }
 
     fn origin(&self, at: usize) -> Origin {
@@ -215,11 +225,19 @@ impl FileWalk<'_> {
     /// The key that a line which does not parse seems to set. Never its value.
     fn key_near(&self, line: usize) -> String {
         let is_key = |key: &str| {
-            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+            !key.is_empty()
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
         };
         let mut lines: Vec<&str> = self.text.lines().take(line).map(str::trim).collect();
         let here = lines.pop().unwrap_or_default();
-        let Some(key) = here.split('=').next().map(str::trim).filter(|key| is_key(key)) else {
+        let Some(key) = here
+            .split('=')
+            .next()
+            .map(str::trim)
+            .filter(|key| is_key(key))
+        else {
             return "this line".to_owned();
         };
         let section = lines
@@ -279,29 +297,32 @@ fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Lay
             continue;
         };
         let origin = Origin::Env(variable.clone());
-        match env_path(rest).and_then(|path| Ok((schema::place(&path), path))) {
+        let complaint = match env_path(rest).map(|path| (schema::place(&path), path)) {
             Ok((Some(Place::Key(row)), path)) => {
-                values.push((path, Value::new(Some(&tag(&origin)), from_text(row.kind, text))));
+                values.push((
+                    path,
+                    Value::new(Some(&tag(&origin)), from_text(row.kind, text)),
+                ));
+                continue;
             }
-            Ok((_, path)) => {
-                let message = match schema::suggestion(&path) {
-                    Some(known) => format!("{variable}: unknown key, did you mean {}?", variable_of(&known)),
-                    None => format!("{variable}: unknown key; keys are {PREFIX}SECTION__KEY, in capitals"),
-                };
-                problems.push(Problem { origin, message });
-            }
-            Err(complaint) => {
-                let message = format!("{variable}: {complaint}");
-                problems.push(Problem { origin, message });
-            }
-        }
+            Ok((Some(_), _)) => format!("a section, not a key: expected {variable}__KEY"),
+            Ok((None, path)) => match schema::suggestion(&path) {
+                Some(known) => format!("unknown key, did you mean {}?", variable_of(&known)),
+                None => format!("unknown key; keys are {PREFIX}SECTION__KEY, in capitals"),
+            },
+            Err(complaint) => complaint,
+        };
+        problems.push(Problem::new(origin, rest, &complaint));
     }
     Layer(values)
 }
 
 /// `ACCOUNTS__0__NAME` → `accounts[0].name`.
 fn env_path(rest: &str) -> Result<String, String> {
-    if let Some(odd) = rest.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '_') {
+    if let Some(odd) = rest
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && *c != '_')
+    {
         return Err(format!("{odd:?} is not part of any key"));
     }
     let mut path = String::new();
@@ -309,11 +330,22 @@ fn env_path(rest: &str) -> Result<String, String> {
         match schema::place(&path) {
             Some(Place::List) => match part.parse::<usize>() {
                 Ok(index) if index < MOST_ACCOUNTS => path = format!("{path}[{index}]"),
-                _ => return Err(format!("expected a number from 0 to {} after {}", MOST_ACCOUNTS - 1, path.to_uppercase())),
+                _ => {
+                    return Err(format!(
+                        "expected a number from 0 to {} after {}",
+                        MOST_ACCOUNTS - 1,
+                        path.to_uppercase()
+                    ));
+                }
             },
             Some(Place::Names) => match Vin::new(part) {
                 Ok(vin) => path = join_path(&path, vin.as_str()),
-                Err(error) => return Err(format!("expected the VIN of a car after {}: {error}", path.to_uppercase())),
+                Err(error) => {
+                    return Err(format!(
+                        "expected the VIN of a car after {}: {error}",
+                        path.to_uppercase()
+                    ));
+                }
             },
             _ if part.chars().any(|c| c.is_ascii_lowercase()) => {
                 return Err(format!("keys are {PREFIX}SECTION__KEY, in capitals"));
@@ -326,7 +358,11 @@ fn env_path(rest: &str) -> Result<String, String> {
 
 /// The variable of a path or pattern: `accounts[].name` → `TESLA2MQTT__ACCOUNTS__0__NAME`.
 pub fn variable_of(path: &str) -> String {
-    let path = path.replace("[]", ".0").replace('[', ".").replace(']', "").replace('*', "VIN");
+    let path = path
+        .replace("[]", ".0")
+        .replace('[', ".")
+        .replace(']', "")
+        .replace('*', "VIN");
     format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 
@@ -348,33 +384,34 @@ pub(super) fn found(kind: &ValueKind) -> Found {
         ValueKind::I64(number) => Found::Integer(*number),
         ValueKind::Float(number) => Found::Number(*number),
         ValueKind::Boolean(value) => Found::Bool(*value),
-        ValueKind::Array(form) => {
-            Found::Other(form.first().map_or_else(String::new, |form| form.kind.to_string()))
-        }
+        ValueKind::Array(form) => Found::Other(
+            form.first()
+                .map_or_else(String::new, |form| form.kind.to_string()),
+        ),
         _ => Found::Other("nothing that a key takes".to_owned()),
     }
 }
 
 fn flatten(value: &Value, path: String, layers: &mut Layers) {
-    let origin = value.origin().map_or(Origin::Nowhere, untag);
     match (&value.kind, schema::place(&path)) {
         (ValueKind::Table(table), _) => {
             for (key, value) in table {
                 flatten(value, join_path(&path, key), layers);
             }
-            layers.tables.insert(path, origin);
+            layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         (ValueKind::Array(items), Some(Place::List)) => {
             for (index, item) in items.iter().enumerate() {
                 flatten(item, format!("{path}[{index}]"), layers);
             }
-            layers.tables.insert(path, origin);
+            layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         // A gap that an index in the environment left.
         (ValueKind::Nil, _) => {
-            layers.tables.insert(path, Origin::Nowhere);
+            layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         (kind, _) => {
+            let origin = value.origin().map_or(Origin::Nowhere, untag);
             let found = found(kind);
             layers.given.insert(path, Given { origin, found });
         }

@@ -1,7 +1,6 @@
 //! Texts and variables in, settings or every mistake out. No disk, no environment.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::layers::{self, PREFIX, variable_of};
@@ -40,7 +39,8 @@ pub fn load(source: Source<'_>) -> Result<Loaded, ConfigErrors> {
         && !reader.inline_secrets.is_empty()
     {
         let secrets = reader.inline_secrets.join(", ");
-        let warning = format!("{file}: others can read this file and it holds {secrets}: chmod 600 {file}");
+        let warning =
+            format!("{file}: others can read this file and it holds {secrets}: chmod 600 {file}");
         reader.warnings.push(warning);
     }
     match settings {
@@ -72,7 +72,8 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
         None => None,
         Some((path, content)) => {
             let path = path.display().to_string();
-            let text = text_of(&path, &content.bytes).map_err(|problem| ConfigErrors::new(vec![problem]))?;
+            let text = text_of(&path, &content.bytes)
+                .map_err(|problem| ConfigErrors::new(vec![problem]))?;
             Some((path, text))
         }
     };
@@ -82,7 +83,11 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
         // What a broken file seems to lack is not worth a message.
         return Err(ConfigErrors::new(problems));
     }
-    if let Some(directory) = source.env.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()) {
+    if let Some(directory) = source
+        .env
+        .get("STATE_DIRECTORY")
+        .and_then(|list| list.split(':').next())
+    {
         layers.default_to("state.directory", directory);
     }
     Ok(Reader {
@@ -93,18 +98,21 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
         problems,
         warnings: misspelt_variables(&source.env),
         inline_secrets: Vec::new(),
-        asked: RefCell::new(BTreeSet::new()),
     })
 }
 
 fn text_of<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + bytes[..error.valid_up_to()]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count();
         let path = path.to_owned();
-        Problem {
-            message: format!("{path}:{line}: not text: expected TOML in UTF-8"),
-            origin: Origin::File { path, line },
-        }
+        Problem::new(
+            Origin::File { path, line },
+            "this line",
+            "not text: expected TOML in UTF-8",
+        )
     })
 }
 

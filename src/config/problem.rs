@@ -34,8 +34,35 @@ pub(super) fn head(origin: &Origin, key: &str) -> String {
 pub(super) struct Problem {
     /// First, so that problems sort in the order of the file.
     pub origin: Origin,
+    /// The key.
+    pub key: String,
     /// The whole message.
     pub message: String,
+}
+
+impl Problem {
+    pub(super) fn new(origin: Origin, key: &str, complaint: &str) -> Self {
+        Self::of_value(origin, key, None, complaint)
+    }
+
+    /// With the value that was found, for a key that is not secret.
+    pub(super) fn of_value(
+        origin: Origin,
+        key: &str,
+        found: Option<&Found>,
+        complaint: &str,
+    ) -> Self {
+        let start = head(&origin, key);
+        let message = match found {
+            Some(found) => format!("{start} = {found}: {complaint}"),
+            None => format!("{start}: {complaint}"),
+        };
+        Self {
+            origin,
+            key: key.to_owned(),
+            message,
+        }
+    }
 }
 
 /// Everything that is wrong with a configuration: correct it and start again (exit code 2).

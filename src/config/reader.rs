@@ -1,8 +1,6 @@
 //! Reads the joined layers key by key: form, default, secret files. Every refusal is noted and
 //! reading goes on, so that all mistakes come out together.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -50,22 +48,17 @@ pub(super) struct Reader<'a> {
     pub warnings: Vec<String>,
     /// Secrets that stand in the configuration file itself.
     pub inline_secrets: Vec<String>,
-    /// Patterns of the keys that were asked for, so that a test can find a key that nobody reads.
-    pub asked: RefCell<BTreeSet<String>>,
 }
 
 impl Reader<'_> {
     /// Notes that the value of a key is not what was expected.
     pub fn refuse(&mut self, key: &str, complaint: &str) {
-        let origin = self.origin(key);
-        let start = head(&origin, key);
-        let message = match self.layers.given.get(key) {
-            Some(given) if !is_private(key, &given.found) => {
-                format!("{start} = {}: {complaint}", given.found)
-            }
-            _ => format!("{start}: {complaint}"),
-        };
-        self.problems.push(Problem { origin, message });
+        let given = self.layers.given.get(key);
+        let found = given
+            .map(|given| &given.found)
+            .filter(|found| !is_private(key, found));
+        let problem = Problem::of_value(self.origin(key), key, found, complaint);
+        self.problems.push(problem);
     }
 
     /// Notes that a key is missing.
@@ -74,16 +67,22 @@ impl Reader<'_> {
         self.refuse(key, &format!("missing: {why}expected {expected}"));
     }
 
-    /// Notes that there is no account.
+    /// Notes that there is no account, unless what stands in their place was refused already.
     pub fn missing_accounts(&mut self) {
-        let key = "accounts";
-        let origin = match self.layers.tables.get(key) {
+        if self
+            .problems
+            .iter()
+            .any(|problem| problem.key.starts_with("accounts"))
+        {
+            return;
+        }
+        let origin = match self.layers.tables.get("accounts") {
             Some(origin) => origin.clone(),
             None => self.origin("accounts.name"),
         };
-        let start = head(&origin, key);
-        let message = format!("{start}: missing: expected at least one account: [[accounts]] with name and api");
-        self.problems.push(Problem { origin, message });
+        let complaint = "missing: expected at least one account: [[accounts]] with name and api";
+        self.problems
+            .push(Problem::new(origin, "accounts", complaint));
     }
 
     /// Notes something that works but is probably not meant.
@@ -100,10 +99,13 @@ impl Reader<'_> {
         let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
         match self.layers.tables.get(table) {
             Some(origin) if *origin != Origin::Nowhere => origin.clone(),
-            _ => self.file.as_ref().map_or(Origin::Nowhere, |path| Origin::File {
-                path: path.clone(),
-                line: 0,
-            }),
+            _ => self
+                .file
+                .as_ref()
+                .map_or(Origin::Nowhere, |path| Origin::File {
+                    path: path.clone(),
+                    line: 0,
+                }),
         }
     }
 
@@ -120,7 +122,6 @@ impl Reader<'_> {
         parse: impl FnOnce(&Found) -> Result<T, String>,
     ) -> Option<T> {
         let row = row(key);
-        self.asked.borrow_mut().insert(row.path.clone());
         let value = match (self.layers.given.get(key), row.default) {
             (Some(given), _) => given.found.clone(),
             (None, Some(default)) => found(&from_text(row.kind, default)),
@@ -179,7 +180,11 @@ impl Reader<'_> {
         self.parsed(key, |value| match value {
             Found::Integer(number) => {
                 let number = i32::try_from(*number).map_err(|_| String::new())?;
-                if number < 0 { Err(String::new()) } else { Ok(f64::from(number)) }
+                if number < 0 {
+                    Err(String::new())
+                } else {
+                    Ok(f64::from(number))
+                }
             }
             Found::Number(number) if number.is_finite() && *number >= 0.0 => Ok(*number),
             _ => Err(String::new()),
@@ -238,9 +243,6 @@ impl Reader<'_> {
     /// mistake, because only one of them can be the newest.
     pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<FoundSecret> {
         let file_key = format!("{key}_file");
-        for key in [key, &file_key] {
-            self.asked.borrow_mut().insert(row(key).path.clone());
-        }
         let from_env = |given: &Given| matches!(given.origin, Origin::Env(_));
         let mut sources: Vec<&str> = [key, file_key.as_str()]
             .into_iter()
@@ -257,15 +259,17 @@ impl Reader<'_> {
             });
         match (sources.as_slice(), credential) {
             ([], None) => None,
-            ([], Some((path, name, read))) => match read.map_err(|error| reason(&error)).and_then(one_line) {
-                Ok(secret) => Some(secret),
-                Err(complaint) => {
-                    let message = format!("credential {name} ({}): {complaint}", path.display());
-                    let origin = Origin::Nowhere;
-                    self.problems.push(Problem { origin, message });
-                    None
+            ([], Some((path, name, read))) => {
+                match read.map_err(|error| reason(&error)).and_then(one_line) {
+                    Ok(secret) => Some(secret),
+                    Err(complaint) => {
+                        let credential = format!("credential {name} ({})", path.display());
+                        self.problems
+                            .push(Problem::new(Origin::Nowhere, &credential, &complaint));
+                        None
+                    }
                 }
-            },
+            }
             ([one], None) if *one == key => self.inline_secret(key),
             ([_], None) => {
                 let path = self.path(&file_key)?;

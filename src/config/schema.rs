@@ -106,7 +106,12 @@ pub fn rows() -> &'static [Row] {
     static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
         let mut all = Vec::new();
         for &(path, kind, default, expected) in ROWS {
-            all.push(Row { path: path.to_owned(), kind, default, expected });
+            all.push(Row {
+                path: path.to_owned(),
+                kind,
+                default,
+                expected,
+            });
             if kind == Secret {
                 all.push(Row {
                     path: format!("{path}_file"),
@@ -177,25 +182,44 @@ pub fn pattern(path: &str) -> String {
 
 /// Whether the owner chooses the names directly below a table, as in `cars.`.
 fn is_named(table: &str) -> bool {
-    ROWS.iter().any(|(path, ..)| path.strip_prefix(table).is_some_and(|rest| rest.starts_with("*.")))
+    ROWS.iter().any(|(path, ..)| {
+        path.strip_prefix(table)
+            .is_some_and(|rest| rest.starts_with("*."))
+    })
 }
 
-/// The key that an unknown one was probably meant to be.
+/// The key or section that an unknown path was probably meant to be.
 pub fn suggestion(path: &str) -> Option<String> {
-    let wanted = pattern(path);
-    let last = |path: &str| path.rsplit('.').next().map(str::to_owned);
-    let best = rows()
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let section_pattern = pattern(section);
+    let sections = rows()
         .iter()
-        .flat_map(|row| [row.path.as_str(), section(&row.path)])
-        .map(|known| {
-            // A right name in the wrong section is as good as a typing mistake.
-            let same_name = f64::from(u8::from(last(known) == last(&wanted))) * 0.9;
-            (strsim::jaro_winkler(known, &wanted).max(same_name), known)
-        })
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.88).then(|| best.1.to_owned())
+        .filter_map(|row| row.path.split(['.', '[']).next());
+    let siblings = rows().iter().filter_map(|row| {
+        let (of, name) = row.path.rsplit_once('.')?;
+        (of == section_pattern).then_some(name)
+    });
+    let near = if section.is_empty() {
+        nearest(name, sections)
+    } else {
+        nearest(name, siblings).map(|sibling| format!("{section}.{sibling}"))
+    };
+    near.or_else(|| {
+        // The right name in the wrong section.
+        let suffix = format!(".{name}");
+        let elsewhere = rows().iter().find(|row| row.path.ends_with(&suffix));
+        elsewhere.map(|row| row.path.clone())
+    })
 }
 
-fn section(path: &str) -> &str {
-    path.rsplit_once('.').map_or(path, |(section, _)| section)
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let likeness = |known: &str| {
+        let is_part = name.len() >= 4 && known.contains(name);
+        strsim::jaro_winkler(known, name).max(if is_part { 0.85 } else { 0.0 })
+    };
+    known
+        .map(|known| (likeness(known), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known.to_owned())
 }

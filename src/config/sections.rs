@@ -58,18 +58,27 @@ fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
     let password = reader.secret("mqtt.password", Some("mqtt.password"));
     let client_id = reader.text("mqtt.client_id", |text| {
         let legal = (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
-        if legal { Ok(text.to_owned()) } else { Err(String::new()) }
+        if legal {
+            Ok(text.to_owned())
+        } else {
+            Err(String::new())
+        }
     });
-    let protocol = reader.integer("mqtt.protocol", 4..=5).map(|version| match version {
-        4 => Protocol::V4,
-        _ => Protocol::V5,
-    });
+    let protocol = reader
+        .integer("mqtt.protocol", 4..=5)
+        .map(|version| match version {
+            4 => Protocol::V4,
+            _ => Protocol::V5,
+        });
     let base_topic = reader.text("mqtt.base_topic", topic);
     let range = Duration::from_secs(5)..=Duration::from_secs(20 * 60);
     let keep_alive = reader.duration("mqtt.keep_alive", range);
     let tls = tls(reader, address.as_ref().is_none_or(|address| address.tls));
     if password.is_some() && username.is_none() && !reader.is_given("mqtt.username") {
-        reader.warn("mqtt.password", "has no effect with most brokers without mqtt.username");
+        reader.warn(
+            "mqtt.password",
+            "has no effect with most brokers without mqtt.username",
+        );
     }
     let mut mqtt = Mqtt {
         tls: address.as_ref()?.tls.then_some(tls),
@@ -99,7 +108,11 @@ fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
 }
 
 fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
-    let keys = ["mqtt.ca_file", "mqtt.client_cert_file", "mqtt.client_key_file"];
+    let keys = [
+        "mqtt.ca_file",
+        "mqtt.client_cert_file",
+        "mqtt.client_key_file",
+    ];
     let tls = Tls {
         ca_file: reader.readable(keys[0], false),
         client_cert_file: reader.readable(keys[1], false),
@@ -107,7 +120,10 @@ fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
     };
     for key in keys {
         if !wanted && reader.is_given(key) {
-            reader.refuse(key, "has no effect without TLS: expected mqtt.url to start with \"mqtts://\"");
+            reader.refuse(
+                key,
+                "has no effect without TLS: expected mqtt.url to start with \"mqtts://\"",
+            );
         }
     }
     match (reader.is_given(keys[1]), reader.is_given(keys[2])) {
@@ -148,7 +164,10 @@ fn broker_address(text: &str) -> Result<Address, String> {
 }
 
 fn is_host_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
 /// A base of topics: one or more levels, none of them empty.
@@ -168,7 +187,9 @@ fn topic(text: &str) -> Result<String, String> {
     } else {
         return Ok(text.to_owned());
     };
-    Err(format!("{complaint}, as in \"tesla2mqtt\" or \"home/tesla\""))
+    Err(format!(
+        "{complaint}, as in \"tesla2mqtt\" or \"home/tesla\""
+    ))
 }
 
 fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
@@ -211,7 +232,8 @@ fn homeassistant(reader: &mut Reader<'_>) -> Option<HomeAssistant> {
 }
 
 fn accounts(reader: &mut Reader<'_>) -> Vec<Account> {
-    let indices = (0..).take_while(|n| reader.layers.tables.contains_key(&format!("accounts[{n}]")));
+    let indices =
+        (0..).take_while(|n| reader.layers.tables.contains_key(&format!("accounts[{n}]")));
     let n_accounts = indices.count();
     if n_accounts == 0 {
         reader.missing_accounts();
@@ -229,7 +251,11 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     if !reader.is_given(&key("name")) {
         reader.missing(&key("name"), "");
     }
-    let apis = [("fleet", Api::Fleet), ("owner", Api::Owner), ("password", Api::Password)];
+    let apis = [
+        ("fleet", Api::Fleet),
+        ("owner", Api::Owner),
+        ("password", Api::Password),
+    ];
     let api = reader.choice(&key("api"), &apis);
     if !reader.is_given(&key("api")) {
         reader.missing(&key("api"), "");
@@ -237,7 +263,10 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     if let Some(name) = &name
         && !seen.insert(name.to_ascii_lowercase())
     {
-        reader.refuse(&key("name"), "another account has this name: expected each name once");
+        reader.refuse(
+            &key("name"),
+            "another account has this name: expected each name once",
+        );
     }
     let mut secret = |what: &str| {
         let credential = name.as_ref().map(|name| format!("accounts.{name}.{what}"));
@@ -275,7 +304,10 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
         Some(Api::Owner | Api::Fleet) => {
             for name in ["email", "password"] {
                 if !lacks(reader, name) {
-                    reader.warn(&key(name), "has no effect: only api = \"password\" signs in with it");
+                    reader.warn(
+                        &key(name),
+                        "has no effect: only api = \"password\" signs in with it",
+                    );
                 }
             }
         }
@@ -379,7 +411,10 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
     let dollars = reader.number("budget.dollars");
     let calls = reader.integer("budget.calls", 0..=i64::from(u32::MAX));
     if reader.is_given("budget.dollars") && reader.is_given("budget.calls") {
-        reader.refuse("budget.calls", "given together with budget.dollars: keep one of them");
+        reader.refuse(
+            "budget.calls",
+            "given together with budget.dollars: keep one of them",
+        );
     }
     let prices = ["data", "command", "wake", "signal"]
         .map(|class| reader.number(&format!("budget.price_{class}")));
@@ -402,7 +437,10 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {
-    let format = reader.choice("log.format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    let format = reader.choice(
+        "log.format",
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+    );
     let level = reader.text("log.level", |text| {
         let filter = tracing_subscriber::EnvFilter::builder().parse(text);
         match filter {
@@ -418,7 +456,10 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
 
 fn listen(reader: &mut Reader<'_>, key: &str) -> Option<SocketAddr> {
     reader.text(key, |text| {
-        let text = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}")).unwrap_or(text.to_owned());
+        let text = text
+            .strip_prefix("localhost:")
+            .map(|port| format!("127.0.0.1:{port}"))
+            .unwrap_or(text.to_owned());
         text.parse().map_err(|_| String::new())
     })
 }

@@ -41,8 +41,7 @@ impl Settings {
     /// Every secret in it, for the log to hide.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         let accounts = self.accounts.iter();
-        let of_accounts =
-            accounts.flat_map(|a| [&a.refresh_token, &a.client_secret, &a.password]);
+        let of_accounts = accounts.flat_map(|a| [&a.refresh_token, &a.client_secret, &a.password]);
         of_accounts
             .chain([&self.mqtt.password, &self.broker.password])
             .flatten()
