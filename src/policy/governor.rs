@@ -147,8 +147,13 @@ impl GovernorConfig {
 pub enum Permit {
     /// Make it, and tell [`Governor::answered`] how it went.
     Go,
-    /// Not now. The wait is from now.
-    NotBefore(Duration, Why),
+    /// Not now.
+    NotBefore {
+        /// Monotonic time from which to ask for it again.
+        at: Duration,
+        /// The reason.
+        why: Why,
+    },
 }
 
 /// Calls of one day.
@@ -303,13 +308,13 @@ impl Governor {
         if let Some(stop) = self.stop(class)
             && stop.until > t
         {
-            return Permit::NotBefore(stop.until - t, Why::Backoff);
+            return Permit::NotBefore { at: now.mono + (stop.until - t), why: Why::Backoff };
         }
         if let Some(wait) = self.cap_wait(class, t) {
-            return Permit::NotBefore(wait, Why::MinGap);
+            return Permit::NotBefore { at: now.mono + wait, why: Why::MinGap };
         }
         if !self.is_affordable(class, purpose) {
-            return Permit::NotBefore(BUDGET_WAIT, Why::Budget);
+            return Permit::NotBefore { at: now.mono + BUDGET_WAIT, why: Why::Budget };
         }
         match class {
             CallClass::Light => self.recent_light.push_back(t),

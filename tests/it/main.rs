@@ -2,4 +2,5 @@
 
 mod catalogue;
 mod config;
+mod policy;
 mod sim_cloud;
