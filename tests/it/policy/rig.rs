@@ -21,6 +21,10 @@ const LATENCY: Duration = Duration::from_millis(300);
 /// A Model 3, about which the VIN says nothing.
 pub const VIN: &str = "5YJ3E1EA0JF000001";
 
+pub const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(60 * n)
+}
+
 /// One line of the trace.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -77,7 +81,7 @@ pub struct Rig {
 /// A car with these deeds, each at its minute, then nothing for years.
 pub fn life(deeds: &[(u64, Deed)]) -> CarSpec {
     let segments = deeds.iter().map(|(minute, deed)| Segment {
-        start: MINUTE * u32::try_from(*minute).expect("a small number"),
+        start: minutes(*minute),
         deed: deed.clone(),
     });
     spec(Plan::once(segments.collect()))
