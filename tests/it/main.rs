@@ -16,6 +16,7 @@ mod login;
 mod mqtt;
 mod outbox;
 mod packaging;
+mod policy;
 mod recordings;
 mod rig;
 mod service;
