@@ -49,17 +49,11 @@ impl CarNumbers {
         let mut taken: BTreeSet<u32> = pins.values().copied().collect();
         let mut moved = BTreeSet::new();
         for (vin, number) in before {
-            match pins.get(&vin) {
-                Some(pinned) if *pinned == number => {}
-                Some(_) => {
-                    moved.insert(number);
-                }
-                None if taken.insert(number) => {
-                    self.0.insert(vin, number);
-                }
-                None => {
-                    moved.insert(number);
-                }
+            let pinned = pins.get(&vin);
+            if pinned.is_none() && taken.insert(number) {
+                self.0.insert(vin, number);
+            } else if pinned != Some(&number) {
+                moved.insert(number);
             }
         }
         Ok(moved.into_iter().collect())
@@ -71,9 +65,10 @@ impl CarNumbers {
             return *number;
         }
         let taken: BTreeSet<u32> = self.0.values().copied().collect();
-        let free = (1..=u32::MAX)
-            .find(|number| !taken.contains(number))
-            .expect("an account does not have four thousand million cars");
+        let mut free = 1;
+        while taken.contains(&free) {
+            free += 1;
+        }
         self.0.insert(vin.clone(), free);
         free
     }

@@ -22,7 +22,7 @@ pub use self::table::{NOT_DERIVED, NotDerived, Row, TABLE, Unknown};
 /// TeslaMate says `healthy`, its one topic that is not retained, with every look at a car. Every
 /// ten minutes is enough for a reader that has just come, and few enough not to crowd out the
 /// events that wait for an absent broker.
-const HEALTHY_EVERY: Duration = Duration::from_secs(600);
+const HEALTHY_EVERY: Duration = Duration::from_mins(10);
 
 /// The tree of one car, and what was last said in it.
 #[derive(Debug, Clone)]

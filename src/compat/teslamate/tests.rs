@@ -59,123 +59,34 @@ fn the_topics_that_teslamate_deletes_are_deleted() {
 
 #[test]
 fn numbers_keep_the_form_that_tesla_gave_them() {
-    check(
-        "battery_level",
-        &[("charge_state.battery_level", 44.into())],
-        "44",
-    );
-    check(
-        "usable_battery_level",
-        &[("charge_state.usable_battery_level", 43.into())],
-        "43",
-    );
-    check(
-        "inside_temp",
-        &[("climate_state.inside_temp", 21.0.into())],
-        "21.0",
-    );
-    check(
-        "outside_temp",
-        &[("climate_state.outside_temp", (-3.5).into())],
-        "-3.5",
-    );
-    check(
-        "charge_energy_added",
-        &[("charge_state.charge_energy_added", 14.54.into())],
-        "14.54",
-    );
-    check(
-        "time_to_full_charge",
-        &[("charge_state.time_to_full_charge", 0.25.into())],
-        "0.25",
-    );
-    check(
-        "charger_power",
-        &[("charge_state.charger_power", 11.into())],
-        "11",
-    );
-    check(
-        "charger_voltage",
-        &[("charge_state.charger_voltage", 230.into())],
-        "230",
-    );
-    check(
-        "charger_actual_current",
-        &[("charge_state.charger_actual_current", 16.into())],
-        "16",
-    );
-    check(
-        "charger_phases",
-        &[("charge_state.charger_phases", 2.into())],
-        "2",
-    );
-    check(
-        "charge_limit_soc",
-        &[("charge_state.charge_limit_soc", 80.into())],
-        "80",
-    );
-    check(
-        "charge_current_request",
-        &[("charge_state.charge_current_request", 16.into())],
-        "16",
-    );
-    check(
-        "charge_current_request_max",
-        &[("charge_state.charge_current_request_max", 32.into())],
-        "32",
-    );
-    check("power", &[("drive_state.power", (-9).into())], "-9");
-    check("heading", &[("drive_state.heading", 240.into())], "240");
-    check(
-        "latitude",
-        &[("drive_state.latitude", 52.092876.into())],
-        "52.092876",
-    );
-    check(
-        "longitude",
-        &[("drive_state.longitude", 5.10448.into())],
-        "5.10448",
-    );
-    check(
-        "tpms_pressure_fl",
-        &[("vehicle_state.tpms_pressure_fl", 2.9.into())],
-        "2.9",
-    );
-    check(
-        "tpms_pressure_fr",
-        &[("vehicle_state.tpms_pressure_fr", 2.825.into())],
-        "2.825",
-    );
-    check(
-        "tpms_pressure_rl",
-        &[("vehicle_state.tpms_pressure_rl", 3.0.into())],
-        "3.0",
-    );
-    check(
-        "tpms_pressure_rr",
-        &[("vehicle_state.tpms_pressure_rr", 2.8.into())],
-        "2.8",
-    );
-    check(
-        "center_display_state",
-        &[("vehicle_state.center_display_state", 2.into())],
-        "2",
-    );
-    check(
-        "sun_roof_percent_open",
-        &[("vehicle_state.sun_roof_percent_open", 30.into())],
-        "30",
-    );
-    check(
-        "download_perc",
-        &[("vehicle_state.software_update.download_perc", 55.into())],
-        "55",
-    );
-    check(
-        "install_perc",
-        &[("vehicle_state.software_update.install_perc", 1.into())],
-        "1",
-    );
+    #[rustfmt::skip]
+    check_each(&[
+        ("battery_level",              "charge_state.battery_level",                  44.into(),         "44"),
+        ("usable_battery_level",       "charge_state.usable_battery_level",           43.into(),         "43"),
+        ("inside_temp",                "climate_state.inside_temp",                   21.0.into(),       "21.0"),
+        ("outside_temp",               "climate_state.outside_temp",                  (-3.5).into(),     "-3.5"),
+        ("charge_energy_added",        "charge_state.charge_energy_added",            14.54.into(),      "14.54"),
+        ("time_to_full_charge",        "charge_state.time_to_full_charge",            0.25.into(),       "0.25"),
+        ("charger_power",              "charge_state.charger_power",                  11.into(),         "11"),
+        ("charger_voltage",            "charge_state.charger_voltage",                230.into(),        "230"),
+        ("charger_actual_current",     "charge_state.charger_actual_current",         16.into(),         "16"),
+        ("charger_phases",             "charge_state.charger_phases",                 2.into(),          "2"),
+        ("charge_limit_soc",           "charge_state.charge_limit_soc",               80.into(),         "80"),
+        ("charge_current_request",     "charge_state.charge_current_request",         16.into(),         "16"),
+        ("charge_current_request_max", "charge_state.charge_current_request_max",     32.into(),         "32"),
+        ("power",                      "drive_state.power",                           (-9).into(),       "-9"),
+        ("heading",                    "drive_state.heading",                         240.into(),        "240"),
+        ("latitude",                   "drive_state.latitude",                        52.092_876.into(), "52.092876"),
+        ("longitude",                  "drive_state.longitude",                       5.10448.into(),    "5.10448"),
+        ("tpms_pressure_fl",           "vehicle_state.tpms_pressure_fl",              2.9.into(),        "2.9"),
+        ("tpms_pressure_fr",           "vehicle_state.tpms_pressure_fr",              2.825.into(),      "2.825"),
+        ("tpms_pressure_rl",           "vehicle_state.tpms_pressure_rl",              3.0.into(),        "3.0"),
+        ("tpms_pressure_rr",           "vehicle_state.tpms_pressure_rr",              2.8.into(),        "2.8"),
+        ("center_display_state",       "vehicle_state.center_display_state",          2.into(),          "2"),
+        ("sun_roof_percent_open",      "vehicle_state.sun_roof_percent_open",         30.into(),         "30"),
+        ("download_perc",              "vehicle_state.software_update.download_perc", 55.into(),         "55"),
+        ("install_perc",               "vehicle_state.software_update.install_perc",  1.into(),          "1"),
+    ]);
     check_silent(
         "battery_level",
         &[("charge_state.battery_level", "forty".into())],
@@ -184,32 +95,15 @@ fn numbers_keep_the_form_that_tesla_gave_them() {
 
 #[test]
 fn miles_become_kilometers_with_two_decimals_as_teslamate_rounds_them() {
-    check(
-        "rated_battery_range_km",
-        &[("charge_state.battery_range", 99.84.into())],
-        "160.68",
-    );
-    check(
-        "ideal_battery_range_km",
-        &[("charge_state.ideal_battery_range", 208.64.into())],
-        "335.77",
-    );
-    check(
-        "est_battery_range_km",
-        &[("charge_state.est_battery_range", 78.13.into())],
-        "125.74",
-    );
-    check(
-        "odometer",
-        &[("vehicle_state.odometer", 1027.119_236.into())],
-        "1652.99",
-    );
-    check("odometer", &[("vehicle_state.odometer", 0.into())], "0.0");
-    check(
-        "odometer",
-        &[("vehicle_state.odometer", 33_561.25.into())],
-        "54011.6",
-    );
+    #[rustfmt::skip]
+    check_each(&[
+        ("rated_battery_range_km", "charge_state.battery_range",       99.84.into(),         "160.68"),
+        ("ideal_battery_range_km", "charge_state.ideal_battery_range", 208.64.into(),        "335.77"),
+        ("est_battery_range_km",   "charge_state.est_battery_range",   78.13.into(),         "125.74"),
+        ("odometer",               "vehicle_state.odometer",           1_027.119_236.into(), "1652.99"),
+        ("odometer",               "vehicle_state.odometer",           0.into(),             "0.0"),
+        ("odometer",               "vehicle_state.odometer",           33_561.25.into(),     "54011.6"),
+    ]);
 }
 
 #[test]
@@ -223,69 +117,24 @@ fn speed_is_in_whole_kilometers_an_hour_and_zero_when_parked() {
 
 #[test]
 fn truths_are_true_and_false_whatever_tesla_made_of_them() {
-    check("locked", &[("vehicle_state.locked", true.into())], "true");
-    check("locked", &[("vehicle_state.locked", false.into())], "false");
-    check("locked", &[("vehicle_state.locked", 1.into())], "true");
-    check(
-        "sentry_mode",
-        &[("vehicle_state.sentry_mode", false.into())],
-        "false",
-    );
-    check(
-        "is_user_present",
-        &[("vehicle_state.is_user_present", true.into())],
-        "true",
-    );
-    check(
-        "service_mode",
-        &[("vehicle_state.service_mode", false.into())],
-        "false",
-    );
-    check(
-        "is_climate_on",
-        &[("climate_state.is_climate_on", true.into())],
-        "true",
-    );
-    check(
-        "is_preconditioning",
-        &[("climate_state.is_preconditioning", false.into())],
-        "false",
-    );
-    check(
-        "charge_port_door_open",
-        &[("charge_state.charge_port_door_open", true.into())],
-        "true",
-    );
-    check(
-        "sun_roof_installed",
-        &[("vehicle_config.sun_roof_installed", 2.into())],
-        "true",
-    );
-    check(
-        "sun_roof_installed",
-        &[("vehicle_config.sun_roof_installed", false.into())],
-        "false",
-    );
-    check(
-        "tpms_soft_warning_fl",
-        &[("vehicle_state.tpms_soft_warning_fl", true.into())],
-        "true",
-    );
-    check(
-        "tpms_soft_warning_fr",
-        &[("vehicle_state.tpms_soft_warning_fr", false.into())],
-        "false",
-    );
-    check(
-        "tpms_soft_warning_rl",
-        &[("vehicle_state.tpms_soft_warning_rl", false.into())],
-        "false",
-    );
-    check(
-        "tpms_soft_warning_rr",
-        &[("vehicle_state.tpms_soft_warning_rr", true.into())],
-        "true",
-    );
+    #[rustfmt::skip]
+    check_each(&[
+        ("locked",                "vehicle_state.locked",               true.into(),  "true"),
+        ("locked",                "vehicle_state.locked",               false.into(), "false"),
+        ("locked",                "vehicle_state.locked",               1.into(),     "true"),
+        ("sentry_mode",           "vehicle_state.sentry_mode",          false.into(), "false"),
+        ("is_user_present",       "vehicle_state.is_user_present",      true.into(),  "true"),
+        ("service_mode",          "vehicle_state.service_mode",         false.into(), "false"),
+        ("is_climate_on",         "climate_state.is_climate_on",        true.into(),  "true"),
+        ("is_preconditioning",    "climate_state.is_preconditioning",   false.into(), "false"),
+        ("charge_port_door_open", "charge_state.charge_port_door_open", true.into(),  "true"),
+        ("sun_roof_installed",    "vehicle_config.sun_roof_installed",  2.into(),     "true"),
+        ("sun_roof_installed",    "vehicle_config.sun_roof_installed",  false.into(), "false"),
+        ("tpms_soft_warning_fl",  "vehicle_state.tpms_soft_warning_fl", true.into(),  "true"),
+        ("tpms_soft_warning_fr",  "vehicle_state.tpms_soft_warning_fr", false.into(), "false"),
+        ("tpms_soft_warning_rl",  "vehicle_state.tpms_soft_warning_rl", false.into(), "false"),
+        ("tpms_soft_warning_rr",  "vehicle_state.tpms_soft_warning_rr", true.into(),  "true"),
+    ]);
     check_silent("locked", &[("vehicle_state.locked", None.into())]);
 }
 
@@ -530,8 +379,8 @@ fn the_update_names_the_installed_version_twice_when_there_is_none() {
 
 #[test]
 fn the_position_is_one_object_and_needs_both_halves() {
-    let latitude: (&str, Sent) = ("drive_state.latitude", 35.278131.into());
-    let longitude: (&str, Sent) = ("drive_state.longitude", 29.744801.into());
+    let latitude: (&str, Sent) = ("drive_state.latitude", 35.278_131.into());
+    let longitude: (&str, Sent) = ("drive_state.longitude", 29.744_801.into());
     check_json(
         "location",
         &[latitude.clone(), longitude],
@@ -545,14 +394,17 @@ fn a_route_is_one_object_and_three_old_topics() {
     let route: &[(&str, Sent)] = &[
         ("drive_state.active_route_destination", "Home".into()),
         ("drive_state.active_route_energy_at_arrival", 73.into()),
-        ("drive_state.active_route_miles_to_arrival", 6.485299.into()),
+        (
+            "drive_state.active_route_miles_to_arrival",
+            6.485_299.into(),
+        ),
         (
             "drive_state.active_route_minutes_to_arrival",
-            23.466667.into(),
+            23.466_667.into(),
         ),
         ("drive_state.active_route_traffic_minutes_delay", 0.0.into()),
-        ("drive_state.active_route_latitude", 35.278131.into()),
-        ("drive_state.active_route_longitude", 29.744801.into()),
+        ("drive_state.active_route_latitude", 35.278_131.into()),
+        ("drive_state.active_route_longitude", 29.744_801.into()),
     ];
     check_json(
         "active_route",
@@ -568,7 +420,7 @@ fn a_route_is_one_object_and_three_old_topics() {
 
 #[test]
 fn without_a_route_the_old_topics_say_nil_even_where_the_car_repeats_its_own_position() {
-    let own_position: &[(&str, Sent)] = &[("drive_state.active_route_latitude", 35.278131.into())];
+    let own_position: &[(&str, Sent)] = &[("drive_state.active_route_latitude", 35.278_131.into())];
     check_json(
         "active_route",
         own_position,
@@ -815,6 +667,13 @@ fn said(key: &str, signals: &[(&str, Sent)]) -> Option<String> {
         }
         Publish::Delete { .. } | Publish::Everything => None,
     })
+}
+
+#[track_caller]
+fn check_each(table: &[(&str, &str, Sent, &str)]) {
+    for (key, signal, sent, payload) in table {
+        check(key, &[(signal, sent.clone())], payload);
+    }
 }
 
 #[track_caller]
