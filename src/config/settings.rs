@@ -23,6 +23,10 @@ pub struct Settings {
     pub accounts: Vec<Account>,
     /// Per-car settings by VIN.
     pub cars: BTreeMap<Vin, CarSettings>,
+    /// How often to ask.
+    pub polling: Polling,
+    /// What asking may cost.
+    pub budget: Budget,
     /// Commands to the cars.
     pub commands: Commands,
     /// The status board.
@@ -31,6 +35,17 @@ pub struct Settings {
     pub state: State,
     /// The log.
     pub log: Log,
+}
+
+impl Settings {
+    /// Every secret in it, for the log to hide.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let accounts = self.accounts.iter();
+        let of_accounts = accounts.flat_map(|a| [&a.refresh_token, &a.client_secret, &a.password]);
+        of_accounts
+            .chain([&self.mqtt.password, &self.broker.password])
+            .flatten()
+    }
 }
 
 /// The broker we publish to.
@@ -57,7 +72,7 @@ pub struct Mqtt {
 }
 
 /// TLS towards a server of the owner's own.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file of the CA to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -90,7 +105,7 @@ pub struct Broker {
 }
 
 /// Home Assistant's discovery.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeAssistant {
     /// Whether to describe the cars to it.
     pub enabled: bool,
@@ -160,29 +175,82 @@ pub struct CarSettings {
     pub alias: Option<String>,
 }
 
+/// How often to ask (sleep policy, section 5.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Polling {
+    /// The set of intervals to start from.
+    pub preset: Preset,
+    /// Intervals that replace the preset's, by key.
+    pub intervals: BTreeMap<String, Duration>,
+}
+
+/// The sets of intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// By the account's API: `Metered` for Fleet, else `Unmetered`.
+    Auto,
+    /// Every data call costs money.
+    Metered,
+    /// Calls are free.
+    Unmetered,
+    /// The cars push; polling only checks.
+    Push,
+}
+
+/// What asking may cost in a calendar month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// The limit.
+    pub limit: Limit,
+    /// What Tesla charges, in dollars.
+    pub prices: Prices,
+}
+
+/// A month's limit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// In dollars, over every class of call.
+    Dollars(f64),
+    /// In data calls.
+    Calls(u32),
+}
+
+/// Dollars for one call of each class (tesla-api.md, section 8.1; prices of February 2025).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prices {
+    /// A data call.
+    pub data: f64,
+    /// A command.
+    pub command: f64,
+    /// A wake-up.
+    pub wake: f64,
+    /// One streamed signal.
+    pub signal: f64,
+}
+
 /// Commands to the cars.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commands {
     /// Off until the owner says otherwise.
     pub enabled: bool,
 }
 
 /// The status board.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
     /// Address.
     pub listen: SocketAddr,
 }
 
 /// Where state is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// Directory, made 0700.
     pub directory: PathBuf,
 }
 
 /// The log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// Form of the lines.
     pub format: LogFormat,

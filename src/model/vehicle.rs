@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -57,6 +58,23 @@ pub struct Known {
     pub source: Source,
 }
 
+/// Signals that do not vanish with the rest of their group: the car leaves them out without the
+/// location permission and for a while after waking, and the last position is better than none.
+const POSITION: [&str; 9] = [
+    "drive_state.corrected_latitude",
+    "drive_state.corrected_longitude",
+    "drive_state.gps_as_of",
+    "drive_state.heading",
+    "drive_state.latitude",
+    "drive_state.longitude",
+    "drive_state.native_latitude",
+    "drive_state.native_longitude",
+    "drive_state.native_type",
+];
+
+/// More signals than any car has; a cloud that invents names without end fills no memory.
+const SIGNALS_AT_MOST: usize = 2000;
+
 /// One car: its VIN and the newest value of each signal. Kept while the car sleeps, and over
 /// restarts of the bridge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +117,9 @@ impl Vehicle {
             old.source = seen.source;
             return changed;
         }
+        if self.signals.len() >= SIGNALS_AT_MOST {
+            return false;
+        }
         let known = Known {
             value,
             at: seen.at,
@@ -115,6 +136,7 @@ impl Vehicle {
         for (signal, known) in &mut self.signals {
             let vanished = seen.whole_groups.contains(&signal.group())
                 && !listed.contains(signal.as_str())
+                && !POSITION.contains(&signal.as_str())
                 && known.at <= seen.at;
             if vanished {
                 changed |= known.value.take().is_some();
@@ -147,6 +169,14 @@ impl Vehicle {
     /// The text of a signal.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.value(path)?.text()
+    }
+
+    /// Whether anything in a group (`"charge_state"`) was ever mentioned.
+    pub fn has_seen(&self, group: &str) -> bool {
+        self.signals
+            .range::<str, _>((Bound::Excluded(group), Bound::Unbounded))
+            .next()
+            .is_some_and(|(signal, _)| signal.group() == group)
     }
 
     /// Every signal ever mentioned, by name.

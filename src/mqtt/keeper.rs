@@ -1,0 +1,453 @@
+//! The task that keeps the connection: owns the outbox, connects, says everything again, waits
+//! between attempts, says goodbye.
+//!
+//! What lasts is logged when it begins and when it ends, never once per attempt: an outage of a
+//! night is two lines.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Said};
+use super::failure::{Attempt, Cause, Failure, Kind};
+use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
+use crate::clock;
+use crate::config;
+use crate::outbox::Outbox;
+
+/// Time for the last values, `offline` and their acknowledgements.
+const DRAIN: Duration = Duration::from_secs(2);
+/// The part of it that is kept for `offline`, and for the broker to close.
+const DRAIN_OFFLINE: Duration = Duration::from_millis(700);
+const DRAIN_CLOSE: Duration = Duration::from_millis(300);
+/// A broker that acknowledges nothing for this long is as good as gone.
+const STALL: Duration = Duration::from_secs(30);
+/// Short connections in a row before another client is suspected.
+const SUSPICIOUS: u32 = 3;
+
+/// How the connection task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell {
+    /// Whether `offline` was acknowledged.
+    pub offline_said: bool,
+    /// Messages that the broker has not acknowledged.
+    pub n_lost: usize,
+}
+
+/// The task's ends of the channels.
+pub(super) struct Ends {
+    pub publishes: mpsc::Receiver<Publish>,
+    pub arrived: mpsc::Sender<Incoming>,
+    pub says: watch::Sender<Connection>,
+    pub cancel: CancellationToken,
+}
+
+pub(super) struct Keeper {
+    settings: config::Mqtt,
+    client_id: String,
+    subscriptions: Vec<Subscription>,
+    state_topic: String,
+    ends: Ends,
+    outbox: Outbox,
+    n_connections: u64,
+    outage: Option<Outage>,
+    told_facts: bool,
+    dropped_incoming: u64,
+}
+
+/// The time without a broker, from its first failure to the last topic said again.
+struct Outage {
+    since: Duration,
+    /// What the log has been told of it.
+    told: BTreeSet<String>,
+}
+
+/// How one connection ended.
+enum End {
+    Cancelled(Farewell),
+    Failed {
+        failure: Failure,
+        /// Since the CONNACK, if there was one.
+        lasted: Option<Duration>,
+    },
+}
+
+/// What is going on in one connection.
+#[derive(Default)]
+struct Course {
+    /// Monotonic time of the CONNACK.
+    connected_at: Option<Duration>,
+    /// Monotonic time of the last sign of life.
+    heard_at: Duration,
+    /// Messages sent since the CONNACK, until the first moment with nothing left to say.
+    n_said_again: Option<usize>,
+    told_refusal: bool,
+}
+
+impl Keeper {
+    pub fn new(
+        settings: config::Mqtt,
+        client_id: String,
+        subscriptions: Vec<Subscription>,
+        ends: Ends,
+    ) -> Self {
+        let state_topic = state_topic(&settings.base_topic);
+        let mut outbox = Outbox::new(&settings.base_topic);
+        outbox.put(Publish::State {
+            topic: state_topic.clone(),
+            payload: "online".into(),
+        });
+        Self {
+            settings,
+            client_id,
+            subscriptions,
+            state_topic,
+            ends,
+            outbox,
+            n_connections: 0,
+            outage: None,
+            told_facts: false,
+            dropped_incoming: 0,
+        }
+    }
+
+    /// Runs until cancelled.
+    pub async fn run(mut self) -> Farewell {
+        let mut failed = 0;
+        loop {
+            let (mut failure, lasted) = match self.connection().await {
+                End::Cancelled(farewell) => return farewell,
+                End::Failed { failure, lasted } => (failure, lasted),
+            };
+            self.outbox.disconnected();
+            let stable = lasted.is_some_and(|lasted| lasted >= pause::SHORT);
+            failed = if stable { 1 } else { failed + 1 };
+            if lasted.is_some() && !stable && failed >= SUSPICIOUS {
+                failure.sentence = self.attempt(true).short_connections();
+            }
+            // A connection that was stable ended for a reason that is over; try again at once.
+            let kind = match failure.kind {
+                Kind::Dropped if stable => Kind::Unreachable,
+                kind => kind,
+            };
+            self.tell_down(&failure);
+            let wait = pause::before_retry(kind, failed, jitter());
+            if self.wait(wait).await {
+                return Farewell {
+                    offline_said: false,
+                    n_lost: self.outbox.n_waiting(),
+                };
+            }
+        }
+    }
+
+    /// Collects what the rooms say until it is time to try again; true: cancelled.
+    async fn wait(&mut self, wait: Duration) -> bool {
+        let mut over = std::pin::pin!(sleep(wait));
+        loop {
+            tokio::select! {
+                () = &mut over => return false,
+                () = self.ends.cancel.cancelled() => return true,
+                Some(message) = self.ends.publishes.recv() => self.outbox.put(message),
+            }
+            self.log_complaints();
+        }
+    }
+
+    /// One connection, from the attempt to its end.
+    async fn connection(&mut self) -> End {
+        let mut link = match self.open() {
+            Ok(link) => link,
+            Err(failure) => {
+                return End::Failed {
+                    failure,
+                    lasted: None,
+                };
+            }
+        };
+        let mut course = Course {
+            heard_at: clock::uptime(),
+            ..Course::default()
+        };
+        loop {
+            if course.connected_at.is_some() {
+                let done = self.hand_over(&mut link, &mut course);
+                if done.is_ok() && link.n_under_way() == 0 && !self.outbox.has_work() {
+                    self.tell_complete(&mut course);
+                }
+            }
+            self.log_complaints();
+            let stalled = clock::instant_of(course.heard_at + STALL);
+            let cause = tokio::select! {
+                () = self.ends.cancel.cancelled() => {
+                    return End::Cancelled(self.farewell(link, course.connected_at.is_some()).await);
+                }
+                Some(message) = self.ends.publishes.recv() => {
+                    self.outbox.put(message);
+                    self.take_waiting();
+                    continue;
+                }
+                said = link.said() => match said {
+                    Ok(said) => {
+                        self.hear(said, &link, &mut course);
+                        continue;
+                    }
+                    Err(cause) => cause,
+                },
+                () = sleep_until(stalled), if link.n_under_way() > 0 => Cause::NoAcknowledgement,
+            };
+            let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
+            let now = clock::uptime();
+            return End::Failed {
+                failure,
+                lasted: course.connected_at.map(|at| now.saturating_sub(at)),
+            };
+        }
+    }
+
+    fn open(&self) -> Result<Link, Failure> {
+        let config = self.settings.tls.as_ref().map(tls::client_config);
+        let tls = config.transpose().map_err(|e| Failure {
+            kind: Kind::Settings,
+            sentence: e.to_string(),
+        })?;
+        Ok(Link::open(Opening {
+            settings: &self.settings,
+            client_id: &self.client_id,
+            tls,
+            will: Some((&self.state_topic, "offline")),
+        }))
+    }
+
+    /// Gives the link as much as it has room for.
+    fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
+        while link.has_room() {
+            let Some(packet) = self.outbox.next() else {
+                return Ok(());
+            };
+            if link.n_under_way() == 0 {
+                course.heard_at = clock::uptime();
+            }
+            // What a dead link did not take is said again on the next one.
+            link.publish(packet)?;
+            if let Some(n) = &mut course.n_said_again {
+                *n += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, said: Said, link: &Link, course: &mut Course) {
+        course.heard_at = clock::uptime();
+        match said {
+            Said::Connected(facts) => {
+                self.n_connections += 1;
+                course.connected_at = Some(course.heard_at);
+                course.n_said_again = Some(0);
+                self.tell_facts(facts);
+                // Commands first: a client that sees us online may send one at once.
+                let _ = link.subscribe(&self.subscriptions);
+                self.outbox.connected(facts.packet_max);
+                self.ends
+                    .says
+                    .send_replace(Connection::Up(self.n_connections));
+            }
+            Said::Acknowledged { ticket, refusal } => {
+                self.outbox.acknowledged(ticket);
+                if let Some((topic, why)) = refusal
+                    && !std::mem::replace(&mut course.told_refusal, true)
+                {
+                    warn!(
+                        %topic, %why,
+                        "the broker refuses what we publish: check its access list \
+                         (only the first topic is named)"
+                    );
+                }
+            }
+            Said::Subscribed(answers) => {
+                for (subscription, answer) in self.subscriptions.iter().zip(answers) {
+                    if let Some(why) = answer {
+                        let filter = &subscription.filter;
+                        warn!(%filter, %why, "the broker refuses a subscription: check its access list");
+                    }
+                }
+            }
+            Said::Message(message) => self.arrived(message),
+        }
+    }
+
+    fn arrived(&mut self, message: Incoming) {
+        match self.ends.arrived.try_send(message) {
+            Ok(()) => {
+                if std::mem::take(&mut self.dropped_incoming) > 0 {
+                    info!("incoming messages are read again");
+                }
+            }
+            // Whoever floods us must not be able to stop what we publish.
+            Err(_) => {
+                if self.dropped_incoming == 0 {
+                    warn!("incoming messages are dropped: they come faster than they are read");
+                }
+                self.dropped_incoming += 1;
+            }
+        }
+    }
+
+    /// Takes what the rooms have said so far, so that one pass to the broker carries all of it.
+    fn take_waiting(&mut self) {
+        while let Ok(message) = self.ends.publishes.try_recv() {
+            self.outbox.put(message);
+        }
+    }
+
+    /// Last values, `offline`, goodbye; within [`DRAIN`].
+    async fn farewell(&mut self, mut link: Link, connected: bool) -> Farewell {
+        let deadline = clock::uptime() + DRAIN;
+        self.take_waiting();
+        if !connected {
+            return Farewell {
+                offline_said: false,
+                n_lost: self.outbox.n_waiting(),
+            };
+        }
+        self.drain(&mut link, deadline - DRAIN_OFFLINE).await;
+        let n_lost = self.outbox.n_waiting() + link.n_under_way();
+        self.outbox.put(Publish::State {
+            topic: self.state_topic.clone(),
+            payload: "offline".into(),
+        });
+        let drained = self.drain(&mut link, deadline - DRAIN_CLOSE).await;
+        link.disconnect();
+        // The broker closes when it has read the goodbye.
+        let deadline = clock::instant_of(deadline);
+        while let Ok(Ok(_)) = timeout_at(deadline, link.said()).await {}
+        let n_lost = if drained { 0 } else { n_lost.max(1) };
+        if drained {
+            info!("said offline to the broker");
+        } else {
+            warn!(lost = n_lost, "the broker did not take everything in time");
+        }
+        Farewell {
+            offline_said: drained,
+            n_lost,
+        }
+    }
+
+    /// Sends until all is acknowledged (true) or time is up.
+    async fn drain(&mut self, link: &mut Link, deadline: Duration) -> bool {
+        let mut course = Course::default();
+        loop {
+            if self.hand_over(link, &mut course).is_err() {
+                return false;
+            }
+            if !self.outbox.has_work() && link.n_under_way() == 0 {
+                return true;
+            }
+            match timeout_at(clock::instant_of(deadline), link.said()).await {
+                Ok(Ok(Said::Acknowledged { ticket, .. })) => self.outbox.acknowledged(ticket),
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
+    }
+
+    fn attempt(&self, connected: bool) -> Attempt<'_> {
+        Attempt {
+            settings: &self.settings,
+            client_id: &self.client_id,
+            connected,
+        }
+    }
+
+    fn tell_down(&mut self, failure: &Failure) {
+        /// Reasons that one outage may log; a network that flaps has a handful.
+        const REASONS_MAX: usize = 16;
+        let sentence = &failure.sentence;
+        self.ends
+            .says
+            .send_replace(Connection::Down(sentence.clone()));
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            since: clock::uptime(),
+            told: BTreeSet::new(),
+        });
+        if outage.told.len() >= REASONS_MAX || !outage.told.insert(sentence.clone()) {
+            return;
+        }
+        match failure.kind {
+            Kind::Unreachable | Kind::Slow => warn!(reason = %sentence, "broker unreachable"),
+            Kind::Dropped => warn!(reason = %sentence, "broker connection lost"),
+            Kind::Refused | Kind::Tls | Kind::TakenOver | Kind::Settings => {
+                error!(reason = %sentence, "no broker connection until this is mended");
+            }
+        }
+    }
+
+    /// Everything has been said again: an outage ends here, not with the CONNACK.
+    fn tell_complete(&mut self, course: &mut Course) {
+        let Some(n) = course.n_said_again.take() else {
+            return;
+        };
+        let config::Mqtt { host, port, .. } = &self.settings;
+        match self.outage.take() {
+            Some(outage) => {
+                let away = spoken(clock::uptime().saturating_sub(outage.since));
+                info!(%host, port, "broker back after {away}, {n} topics republished");
+            }
+            None => info!(%host, port, topics = n, "connected to the broker"),
+        }
+    }
+
+    fn tell_facts(&mut self, facts: BrokerFacts) {
+        if std::mem::replace(&mut self.told_facts, true) {
+            return;
+        }
+        if !facts.retains {
+            warn!(
+                "this broker does not keep retained messages: \
+                 whoever subscribes later sees nothing until a value changes"
+            );
+        }
+        if !facts.acknowledges {
+            warn!("this broker does not support QoS 1: messages may be lost");
+        }
+    }
+
+    fn log_complaints(&mut self) {
+        for complaint in self.outbox.complaints() {
+            warn!("{complaint}");
+        }
+    }
+}
+
+/// A number from 0 to 1, so that bridges of one house do not knock at the same moment.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
+}
+
+/// A duration as one says it: `2m 10s`, `340ms`.
+fn spoken(duration: Duration) -> String {
+    let whole = if duration < Duration::from_secs(10) {
+        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Duration::from_secs(duration.as_secs())
+    };
+    jiff::SignedDuration::try_from(whole).map_or_else(
+        |_| format!("{}s", whole.as_secs()),
+        |whole| format!("{whole:#}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_spoken_of_in_round_figures() {
+        assert_eq!(spoken(Duration::from_millis(130_900)), "2m 10s");
+        assert_eq!(spoken(Duration::from_micros(340_900)), "340ms");
+    }
+}
