@@ -351,6 +351,17 @@ impl Governor {
         self.wants_persisting = true;
     }
 
+    /// One permitted call took a second request (a new token, one endpoint less), and this is how
+    /// that was answered.
+    pub fn answered_in_addition(&mut self, now: Now, class: CallClass, status: u16) {
+        self.turn(now);
+        if status < 500 {
+            let day = self.ledger.days.entry(self.ledger.today).or_default();
+            *day.count(class) += 1;
+            self.wants_persisting = true;
+        }
+    }
+
     /// What the cars' policies must know, as [`Input::Budget`](super::Input::Budget).
     pub fn budget(&mut self, now: Now) -> Budget {
         self.turn(now);
