@@ -89,7 +89,8 @@ impl std::fmt::Debug for Shutdown {
 /// The address is taken or not ours, or open to the network without a password.
 pub async fn start(settings: &config::Broker) -> Result<Embedded, BrokerError> {
     let listen = settings.listen;
-    if !listen.ip().is_loopback() && settings.password.is_none() {
+    let has_password = settings.username.is_some() && settings.password.is_some();
+    if !listen.ip().is_loopback() && !has_password {
         return Err(BrokerError::OpenWithoutPassword(listen));
     }
     // The library's own error is a text; this one has a kind.

@@ -89,6 +89,18 @@ pub enum AccountStatus {
     },
 }
 
+impl AccountStatus {
+    /// The word that is published.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::SigningIn => "signing_in",
+            Self::SignedIn { .. } => "signed_in",
+            Self::SignedOut { .. } => "signed_out",
+            Self::Unreachable { .. } => "unreachable",
+        }
+    }
+}
+
 /// The outcome of a call, and every answer that it took.
 #[derive(Debug)]
 pub struct Called<T> {

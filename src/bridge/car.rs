@@ -6,14 +6,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, policy_config};
 use super::memory::{Memory, MemoryFile};
 use super::voice::Voice;
 use crate::api::{Account, CarRef, ENDPOINTS, Kind};
 use crate::clock;
+use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
+use crate::discovery::Announced;
 use crate::model::{Now, Vehicle};
+use crate::mqtt::Handle;
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
 
 /// Values are written to disk at once when the policy has something to remember, else this often.
@@ -45,23 +48,52 @@ pub struct Door {
 
 /// Everything that a car's task owns.
 pub struct CarTask {
-    /// How to ask.
-    pub door: Door,
-    /// What is known.
-    pub vehicle: Vehicle,
-    /// When to ask.
-    pub policy: Policy,
-    /// How to say.
-    pub voice: Voice,
-    /// Where to remember.
-    pub file: MemoryFile,
-    /// The others' words.
-    pub inbox: mpsc::Receiver<ToCar>,
-    /// The end.
-    pub cancel: CancellationToken,
+    door: Door,
+    vehicle: Vehicle,
+    policy: Policy,
+    voice: Voice,
+    file: MemoryFile,
+    inbox: mpsc::Receiver<ToCar>,
+    cancel: CancellationToken,
 }
 
 impl CarTask {
+    /// A task that goes on where the car's file ends.
+    pub fn prepare(
+        settings: &Settings,
+        account: &config::Account,
+        door: Door,
+        mqtt: Handle,
+        inbox: mpsc::Receiver<ToCar>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let now = clock::now();
+        let vin = door.car.vin.clone();
+        let file = MemoryFile::of(&vin, &settings.state.directory);
+        let policy_config = policy_config(&settings.polling, account);
+        let (policy, vehicle, announced) = match file.read() {
+            Some(memory) if memory.vehicle.vin == vin => (
+                Policy::restore(policy_config, &vin, memory.policy, now),
+                memory.vehicle,
+                memory.announced,
+            ),
+            _ => (
+                Policy::new(policy_config, &vin, seed(), now),
+                Vehicle::new(vin.clone()),
+                Announced::default(),
+            ),
+        };
+        Self {
+            door,
+            vehicle,
+            policy,
+            voice: Voice::new(settings, &vin, mqtt, announced),
+            file,
+            inbox,
+            cancel,
+        }
+    }
+
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
@@ -128,7 +160,12 @@ impl CarTask {
             self.door.ledger.governor().permit(now, class, purpose)
         };
         if let Permit::NotBefore(retry_after, why) = permit {
-            tracing::debug!(?ask, ?why, ?retry_after, "the account cannot spare this call now");
+            tracing::debug!(
+                ?ask,
+                ?why,
+                ?retry_after,
+                "the account cannot spare this call now"
+            );
             let failure = Failure::NotPermitted { retry_after };
             return Input::Failed { ask, failure };
         }
@@ -150,7 +187,11 @@ impl CarTask {
                     .copied()
                     .filter(|name| self.policy.wants_location() || *name != "location_data")
                     .collect();
-                let called = self.door.account.vehicle_data(&self.door.car, &endpoints).await;
+                let called = self
+                    .door
+                    .account
+                    .vehicle_data(&self.door.car, &endpoints)
+                    .await;
                 self.settle(class, &called.statuses, called.outcome.as_ref().err());
                 match called.outcome {
                     Ok(body) => self.take_data(&body, clock::now()),
@@ -160,8 +201,11 @@ impl CarTask {
         }
     }
 
-    fn settle(&self, class: CallClass, statuses: &[u16], error: Option<&crate::api::ApiError>) {
+    fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&crate::api::ApiError>) {
         let now = clock::now();
+        if !statuses.is_empty() {
+            self.voice.contact(now);
+        }
         let retry_after = match error.map(|error| &error.kind) {
             Some(Kind::Limited { retry_after }) => *retry_after,
             _ => None,
@@ -206,7 +250,9 @@ impl CarTask {
     async fn speak(&mut self, now: Now) -> Duration {
         let events = self.policy.take_events();
         let status = self.policy.status(now);
-        self.voice.speak(&mut self.vehicle, &status, events, now).await
+        self.voice
+            .speak(&mut self.vehicle, &status, events, now)
+            .await
     }
 
     async fn remember_if_wanted(&mut self, now: Now) {
@@ -224,6 +270,11 @@ impl CarTask {
         };
         self.file.write(&memory).await;
     }
+}
+
+fn seed() -> u64 {
+    // Without randomness the cars of many bridges would ask in step, nothing worse.
+    getrandom::u64().unwrap_or_default()
 }
 
 fn failed(ask: Ask, error: &crate::api::ApiError) -> Input {

@@ -12,12 +12,17 @@ use crate::policy::{self, Governor, GovernorConfig, GovernorSnapshot};
 #[derive(Debug, Clone)]
 pub struct Ledger {
     governor: Arc<Mutex<Governor>>,
-    path: Arc<PathBuf>,
+    path: Arc<Mutex<PathBuf>>,
 }
 
 impl Ledger {
     /// Goes on with the account's file, or begins a new one.
-    pub fn open(account: &config::Account, directory: &Path, budget: &config::Budget, now: Now) -> Self {
+    pub fn open(
+        account: &config::Account,
+        directory: &Path,
+        budget: &config::Budget,
+        now: Now,
+    ) -> Self {
         let path = directory.join(format!("ledger-{}.json", account.name));
         let config = governor_config(account, budget);
         let governor = match read(&path) {
@@ -26,7 +31,7 @@ impl Ledger {
         };
         Self {
             governor: Arc::new(Mutex::new(governor)),
-            path: Arc::new(path),
+            path: Arc::new(Mutex::new(path)),
         }
     }
 
@@ -37,26 +42,30 @@ impl Ledger {
 
     /// A new budget; the month's account stays.
     pub fn set_budget(&self, account: &config::Account, budget: &config::Budget) {
-        self.governor().reconfigure(governor_config(account, budget));
+        self.governor()
+            .reconfigure(governor_config(account, budget));
     }
 
-    /// Writes the file if there is something to remember.
+    /// Writes the file if there is something to remember; writers of the same account wait for
+    /// each other off the reactor, so that the newest account is the last one written.
     pub async fn write_if_changed(&self, now: Now) {
-        let snapshot = {
-            let mut governor = self.governor();
-            if !governor.wants_persisting() {
-                return;
-            }
-            governor.snapshot(now)
-        };
-        let path = Arc::clone(&self.path);
+        if !self.governor().wants_persisting() {
+            return;
+        }
+        let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {
+            let path = this.path.lock().unwrap_or_else(PoisonError::into_inner);
+            let snapshot = this.governor().snapshot(now);
             let bytes = serde_json::to_vec(&snapshot)?;
-            durable::replace(&path, &bytes)
+            durable::replace(&path, &bytes).map_err(|error| {
+                let file = path.display();
+                tracing::warn!(%file, %error, "the account of calls cannot be written; hint: is the state directory full or read-only?");
+                error
+            })
         })
         .await;
-        if let Ok(Err(error)) = written {
-            tracing::warn!(file = %self.path.display(), %error, "the account of calls cannot be written; hint: is the state directory full or read-only?");
+        if let Err(error) = written {
+            tracing::warn!(%error, "the account of calls was not written");
         }
     }
 }

@@ -82,6 +82,7 @@ pub struct Limits {
 
 /// One fact. Empty text means "none" throughout.
 #[derive(Debug, Clone, Copy)]
+#[must_use]
 pub struct Row {
     /// Last topic level, component id and end of the unique id. Never renamed.
     pub key: &'static str,

@@ -22,5 +22,5 @@ pub use problem::ConfigErrors;
 pub use reader::{FileContent, ReadFile};
 pub use settings::{
     Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Limit, Log, LogFormat,
-    Mqtt, Polling, Preset, Prices, Protocol, Region, Settings, State, Tls, Web,
+    Mqtt, Polling, Protocol, Region, Settings, State, Tls, Web,
 };

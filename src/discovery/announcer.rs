@@ -152,13 +152,15 @@ mod tests {
     }
 
     fn message(components: Json) -> Message {
-        let bodies = components.as_object().unwrap();
+        let Json::Object(bodies) = components else {
+            panic!("{components}");
+        };
         Message {
             topic: "homeassistant/device/x/config".into(),
             root: Map::new(),
             components: bodies
-                .iter()
-                .map(|(key, body)| (key.clone(), body.as_object().unwrap().clone()))
+                .into_iter()
+                .map(|(key, body)| (key, body.as_object().unwrap().clone()))
                 .collect(),
         }
     }

@@ -107,17 +107,7 @@ impl Attempt<'_> {
                 let sentence = format!("{self} sent something that is not MQTT ({what})");
                 (Kind::Dropped, sentence)
             }
-            Cause::NotMqtt(_) if self.settings.tls.is_none() => (
-                Kind::Slow,
-                format!(
-                    "{self} does not answer in MQTT: \
-                     if it expects TLS, write mqtts:// in mqtt.url; else check the port"
-                ),
-            ),
-            Cause::NotMqtt(_) => (
-                Kind::Slow,
-                format!("{self} does not answer in MQTT: check the port in mqtt.url"),
-            ),
+            Cause::NotMqtt(_) => self.not_mqtt(),
         };
         Failure { kind, sentence }
     }
@@ -194,6 +184,13 @@ impl Attempt<'_> {
         if let Some(tls) = inner::<Tls>(error) {
             return (Kind::Tls, self.tls(tls));
         }
+        // The frame decoder's word for a connection that ended inside a packet.
+        if error.to_string() == "bytes remaining on stream" {
+            return match self.connected {
+                true => self.closed("closed the connection"),
+                false => self.not_mqtt(),
+            };
+        }
         match error.kind() {
             K::ConnectionRefused => (
                 Kind::Unreachable,
@@ -223,6 +220,14 @@ impl Attempt<'_> {
             ),
             _ => (Kind::Slow, format!("no connection to {self}: {error}")),
         }
+    }
+
+    fn not_mqtt(&self) -> (Kind, String) {
+        let hint = match self.settings.tls {
+            None => "if it expects TLS, write mqtts:// in mqtt.url; else check the port",
+            Some(_) => "check the port in mqtt.url",
+        };
+        (Kind::Slow, format!("{self} does not answer in MQTT: {hint}"))
     }
 
     fn closed(&self, did: &str) -> (Kind, String) {
