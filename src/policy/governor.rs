@@ -350,6 +350,17 @@ impl Governor {
         self.wants_persisting = true;
     }
 
+    /// One permitted call took an earlier request (with an old token, with one endpoint more), and
+    /// this is how that was answered.
+    pub fn billed_in_addition(&mut self, now: Now, class: impl Into<CallClass>, status: u16) {
+        self.turn(now);
+        if status < 500 {
+            let day = self.ledger.days.entry(self.ledger.today).or_default();
+            *day.count(class.into()) += 1;
+            self.wants_persisting = true;
+        }
+    }
+
     /// A call was answered with 429: no car of the account makes such a call for a while.
     pub fn limited(&mut self, now: Now, class: impl Into<CallClass>, retry_after: Option<Duration>) {
         let wait = retry_after.unwrap_or(LONGEST_SHARED_WAIT).clamp(MINUTE, LONGEST_SHARED_WAIT);
