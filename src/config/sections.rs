@@ -8,11 +8,11 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Limit, Log, LogFormat,
-    Mqtt, Polling, Protocol, Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt,
+    Polling, Protocol, Region, Settings, State, Tls, Web,
 };
 use crate::model::Vin;
-use crate::policy::{self, ClassSetting, Preset, Prices};
+use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
@@ -434,15 +434,11 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
     }
     let [light, data, command, wake, signal] = ["light", "data", "command", "wake", "signal"]
         .map(|class| reader.number(&format!("budget.price_{class}")));
-    if calls.is_some() && data == Some(0.0) {
-        let complaint = "budget.calls is counted in it: expected a price above 0";
-        reader.refuse("budget.price_data", complaint);
-    }
     let limit = match (dollars, calls) {
-        (_, Some(calls)) => Limit::Calls(u32::try_from(calls).unwrap_or(u32::MAX)),
-        (Some(dollars), None) => Limit::Dollars(dollars),
+        (_, Some(calls)) => MonthlyLimit::DataCalls(u32::try_from(calls).unwrap_or(u32::MAX)),
+        (Some(dollars), None) => MonthlyLimit::Dollars(dollars),
         // What Tesla gives every account each month (tesla-api.md, section 8.1).
-        (None, None) => Limit::Dollars(10.0),
+        (None, None) => MonthlyLimit::Dollars(10.0),
     };
     Some(Budget {
         limit,

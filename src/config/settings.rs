@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::model::Vin;
-use crate::policy::{self, ClassSetting, GovernorConfig, PolicyConfig, Preset, Prices};
+use crate::policy::{
+    self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
+};
 
 /// Everything that the owner can set.
 #[derive(Debug, Clone)]
@@ -208,7 +210,7 @@ impl Polling {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     /// The limit.
-    pub limit: Limit,
+    pub limit: MonthlyLimit,
     /// What Tesla charges for a call, in dollars.
     pub prices: Prices,
     /// What Tesla charges for one streamed signal, in dollars.
@@ -221,25 +223,12 @@ impl Budget {
         if api != Api::Fleet {
             return GovernorConfig::unmetered();
         }
-        let dollars = match self.limit {
-            Limit::Dollars(dollars) => dollars,
-            Limit::Calls(calls) => f64::from(calls) * self.prices.data,
-        };
         GovernorConfig {
-            monthly_dollars: Some(dollars),
+            limit: Some(self.limit),
             prices: self.prices,
             ..GovernorConfig::metered()
         }
     }
-}
-
-/// A month's limit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
-    /// In dollars, over every class of call.
-    Dollars(f64),
-    /// In data calls.
-    Calls(u32),
 }
 
 /// Commands to the cars.

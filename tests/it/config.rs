@@ -9,10 +9,10 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tesla2mqtt::config::{
-    Api, Change, FileContent, Limit, Loaded, Protocol, Settings, Source, differences, from_text,
-    load, schema, variable_of,
+    Api, Change, FileContent, Loaded, Protocol, Settings, Source, differences, from_text, load,
+    schema, variable_of,
 };
-use tesla2mqtt::policy::{ClassSetting, GovernorConfig, PolicyConfig, Preset};
+use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
 
 pub const MINIMAL: &str = "[[accounts]]\nname = \"home\"\napi = \"owner\"\n";
 
@@ -100,7 +100,7 @@ fn the_shortest_configuration_has_every_default() {
     assert!(settings.homeassistant.enabled);
     assert_eq!(settings.accounts[0].api, Api::Owner);
     assert_eq!(settings.polling.preset, None);
-    assert_eq!(settings.budget.limit, Limit::Dollars(10.0));
+    assert_eq!(settings.budget.limit, MonthlyLimit::Dollars(10.0));
     assert!(!settings.commands.enabled);
     assert_eq!(settings.state.directory, Path::new("/var/lib/tesla2mqtt"));
     assert_eq!(settings.log.level, "info");
@@ -179,8 +179,8 @@ fn the_preset_and_the_budget_follow_the_accounts_api_unless_the_owner_sets_them(
     };
     assert_eq!(settings.polling.policy(Api::Owner), expected);
     assert_eq!(
-        settings.budget.governor(Api::Fleet).monthly_dollars,
-        Some(1.0)
+        settings.budget.governor(Api::Fleet).limit,
+        Some(MonthlyLimit::DataCalls(500))
     );
 }
 

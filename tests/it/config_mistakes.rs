@@ -63,7 +63,6 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[polling]\nidle_data = \"1s\"", "t.toml:2: polling.idle_data = \"1s\": expected a duration from \"20s\" to \"24h\""),
     ("[polling]\nidle_dta = \"1m\"", "t.toml:2: polling.idle_dta: unknown key, did you mean polling.idle_data?"),
     ("[polling]\ndata_holds_awake = true", "t.toml:2: polling.data_holds_awake = true: expected \"learn\", \"yes\" or \"no\""),
-    ("[budget]\ncalls = 10\nprice_data = 0", "t.toml:3: budget.price_data = 0: budget.calls is counted in it: expected a price above 0"),
     ("[log]\nformat = \"xml\"", "t.toml:2: log.format = \"xml\": expected \"text\" or \"json\""),
     ("[log]\nlevel = \"tesla2mqtt=loud\"", "t.toml:2: log.level = \"tesla2mqtt=loud\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
     // Not TOML.
