@@ -112,13 +112,21 @@ impl Attempt<'_> {
         Failure { kind, sentence }
     }
 
-    /// Brokers of MQTT 3.1.1 cannot say why they end a connection; a rhythm of short ones has one
-    /// usual reason.
+    /// Most brokers do not say why they end a connection, or not so that the client crate could
+    /// read it; a rhythm of short ones has one usual reason.
     pub fn short_connections(&self) -> String {
         format!(
             "{self} ends each connection soon after it is made: does another client use the id \
              {id}? If so set another mqtt.client_id; else see the broker's log",
             id = self.client_id
+        )
+    }
+
+    /// The broker ends the connection over one topic.
+    pub fn barred(&self, topic: &str) -> String {
+        format!(
+            "{self} ends the connection when {topic} is published, so this topic is left out: \
+             does the broker's access list allow it?"
         )
     }
 
@@ -227,7 +235,10 @@ impl Attempt<'_> {
             None => "if it expects TLS, write mqtts:// in mqtt.url; else check the port",
             Some(_) => "check the port in mqtt.url",
         };
-        (Kind::Slow, format!("{self} does not answer in MQTT: {hint}"))
+        (
+            Kind::Slow,
+            format!("{self} does not answer in MQTT: {hint}"),
+        )
     }
 
     fn closed(&self, did: &str) -> (Kind, String) {

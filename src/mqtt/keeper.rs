@@ -4,7 +4,8 @@
 //! What lasts is logged when it begins and when it ends, never once per attempt: an outage of a
 //! night is two lines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -26,7 +27,7 @@ const DRAIN_OFFLINE: Duration = Duration::from_millis(700);
 const DRAIN_CLOSE: Duration = Duration::from_millis(300);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
-/// Short connections in a row before another client is suspected.
+/// Short connections in a row before another client, or a topic, is suspected.
 const SUSPICIOUS: u32 = 3;
 
 /// How the connection task ended.
@@ -55,7 +56,12 @@ pub(super) struct Keeper {
     outbox: Outbox,
     n_connections: u64,
     outage: Option<Outage>,
+    /// Connections in a row that ended soon.
+    n_short: u32,
+    /// Topics that were under way when a careful connection ended, and how often.
+    suspects: BTreeMap<Arc<str>, u32>,
     told_facts: bool,
+    told_refusal: bool,
     dropped_incoming: u64,
 }
 
@@ -73,6 +79,8 @@ enum End {
         failure: Failure,
         /// Since the CONNACK, if there was one.
         lasted: Option<Duration>,
+        /// A topic that was under way.
+        under_way: Option<Arc<str>>,
     },
 }
 
@@ -85,7 +93,8 @@ struct Course {
     heard_at: Duration,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
     n_said_again: Option<usize>,
-    told_refusal: bool,
+    /// The broker has refused a message: if it ends the connection now, then for this one.
+    refused: bool,
 }
 
 impl Keeper {
@@ -110,7 +119,10 @@ impl Keeper {
             outbox,
             n_connections: 0,
             outage: None,
+            n_short: 0,
+            suspects: BTreeMap::new(),
             told_facts: false,
+            told_refusal: false,
             dropped_incoming: 0,
         }
     }
@@ -119,23 +131,37 @@ impl Keeper {
     pub async fn run(mut self) -> Farewell {
         let mut failed = 0;
         loop {
-            let (mut failure, lasted) = match self.connection().await {
+            let (mut failure, lasted, under_way) = match self.connection().await {
                 End::Cancelled(farewell) => return farewell,
-                End::Failed { failure, lasted } => (failure, lasted),
+                End::Failed {
+                    failure,
+                    lasted,
+                    under_way,
+                } => (failure, lasted, under_way),
             };
             self.outbox.disconnected();
-            let stable = lasted.is_some_and(|lasted| lasted >= pause::SHORT);
-            failed = if stable { 1 } else { failed + 1 };
-            if lasted.is_some() && !stable && failed >= SUSPICIOUS {
-                failure.sentence = self.attempt(true).short_connections();
+            failed += 1;
+            match lasted {
+                Some(lasted) if lasted >= pause::SHORT => {
+                    failed = 1;
+                    self.n_short = 0;
+                    self.told_refusal = false;
+                    self.suspects.clear();
+                    self.outbox.unbar();
+                }
+                Some(_) if self.is_careful() => {
+                    if under_way.is_some_and(|topic| self.suspect(topic)) {
+                        failed = 1;
+                    }
+                    if failure.kind == Kind::Dropped {
+                        failure.sentence = self.attempt(true).short_connections();
+                    }
+                }
+                Some(_) => self.n_short += 1,
+                None => {}
             }
-            // A connection that was stable ended for a reason that is over; try again at once.
-            let kind = match failure.kind {
-                Kind::Dropped if stable => Kind::Unreachable,
-                kind => kind,
-            };
             self.tell_down(&failure);
-            let wait = pause::before_retry(kind, failed, jitter());
+            let wait = pause::before_retry(failure.kind, failed, jitter());
             if self.wait(wait).await {
                 return Farewell {
                     offline_said: false,
@@ -143,6 +169,33 @@ impl Keeper {
                 };
             }
         }
+    }
+
+    /// After some short connections messages go one by one, so that the one over which the broker
+    /// ends the connection can be told. Mosquitto 2.0.11 (MQTT 5) and some cloud brokers do that
+    /// over a topic that their access list forbids.
+    fn is_careful(&self) -> bool {
+        self.n_short >= SUSPICIOUS
+    }
+
+    /// Counts the topic that was under way when a careful connection ended, and leaves it out the
+    /// second time; true: it did.
+    fn suspect(&mut self, topic: Arc<str>) -> bool {
+        const STRIKES: u32 = 2;
+        let strikes = self.suspects.entry(Arc::clone(&topic)).or_default();
+        *strikes += 1;
+        if *strikes < STRIKES || *topic == *self.state_topic {
+            return false;
+        }
+        self.bar(&topic);
+        true
+    }
+
+    fn bar(&mut self, topic: &str) {
+        let reason = self.attempt(true).barred(topic);
+        error!(%reason, "a topic is not published");
+        self.suspects.remove(topic);
+        self.outbox.bar(topic);
     }
 
     /// Collects what the rooms say until it is time to try again; true: cancelled.
@@ -166,6 +219,7 @@ impl Keeper {
                 return End::Failed {
                     failure,
                     lasted: None,
+                    under_way: None,
                 };
             }
         };
@@ -205,6 +259,7 @@ impl Keeper {
             return End::Failed {
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
+                under_way: link.under_way().filter(|_| !course.refused).cloned(),
             };
         }
     }
@@ -225,7 +280,7 @@ impl Keeper {
 
     /// Gives the link as much as it has room for.
     fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
-        while link.has_room() {
+        while link.has_room() && (link.n_under_way() == 0 || !self.is_careful()) {
             let Some(packet) = self.outbox.next() else {
                 return Ok(());
             };
@@ -258,14 +313,18 @@ impl Keeper {
             }
             Said::Acknowledged { ticket, refusal } => {
                 self.outbox.acknowledged(ticket);
-                if let Some((topic, why)) = refusal
-                    && !std::mem::replace(&mut course.told_refusal, true)
-                {
-                    warn!(
-                        %topic, %why,
-                        "the broker refuses what we publish: check its access list \
-                         (only the first topic is named)"
-                    );
+                if let Some((topic, why)) = refusal {
+                    if self.is_careful() {
+                        self.bar(&topic);
+                    } else if !self.told_refusal {
+                        warn!(
+                            %topic, %why,
+                            "the broker refuses what we publish: check its access list \
+                             (only the first topic is named)"
+                        );
+                    }
+                    self.told_refusal = true;
+                    course.refused = true;
                 }
             }
             Said::Subscribed(answers) => {
@@ -388,13 +447,22 @@ impl Keeper {
 
     /// Everything has been said again: an outage ends here, not with the CONNACK.
     fn tell_complete(&mut self, course: &mut Course) {
+        let now = clock::now().mono;
+        let lasted = course.connected_at.map(|at| now.saturating_sub(at));
+        // In a rhythm of short connections the outage is not over yet, and not worth a line each.
+        if self.is_careful() && lasted < Some(pause::SHORT) {
+            return;
+        }
+        if self.is_careful() {
+            self.n_short = 0;
+        }
         let Some(n) = course.n_said_again.take() else {
             return;
         };
         let config::Mqtt { host, port, .. } = &self.settings;
         match self.outage.take() {
             Some(outage) => {
-                let away = spoken(clock::now().mono.saturating_sub(outage.since));
+                let away = spoken(now.saturating_sub(outage.since));
                 info!(%host, port, "broker back after {away}, {n} topics republished");
             }
             None => info!(%host, port, topics = n, "connected to the broker"),

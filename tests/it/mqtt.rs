@@ -4,6 +4,7 @@
 mod broker;
 mod clear;
 mod incoming;
+mod mosquitto;
 mod outage;
 mod refusal;
 mod rig;

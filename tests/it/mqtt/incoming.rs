@@ -32,16 +32,18 @@ fn message(topic: &str, payload: &[u8], retain: bool) -> Incoming {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_commands_do_not_come_or_come_marked() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let stored = "tesla2mqtt/VIN/lock/set";
         publish(
             broker.addr,
-            &[(stored, "unlock", true), ("homeassistant/status", "online", true)],
+            &[
+                (stored, "unlock", true),
+                ("homeassistant/status", "online", true),
+            ],
         )
         .await;
-        let mut bridge =
-            Bridge::listening(&settings(broker.addr, protocol), subscriptions());
+        let mut bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
         if protocol == Protocol::V4 {
             let mut both = [next(&mut bridge).await, next(&mut bridge).await];
             both.sort_by(|a, b| a.topic.cmp(&b.topic));
@@ -64,17 +66,19 @@ async fn stored_commands_do_not_come_or_come_marked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_come_again_after_the_broker_was_restarted() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let addr = broker.addr;
         let mut bridge = Bridge::listening(&settings(addr, protocol), subscriptions());
         bridge.until_up().await;
-        broker.stop().await;
+        let stopped = broker.stop().await;
         bridge.until_down("").await;
-        let _broker = open_broker(addr).await;
+        let _broker = stopped.start().await;
         // Online is said after the subscription, on the same connection.
         let watcher = Watcher::start(addr);
-        watcher.until_topic("tesla2mqtt/bridge/state", "online").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
         publish(addr, &[("tesla2mqtt/VIN/lock/set", "lock", false)]).await;
         assert_eq!(
             next(&mut bridge).await,
@@ -86,8 +90,7 @@ async fn commands_come_again_after_the_broker_was_restarted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_may_be_any_bytes() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge =
-        Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.until_up().await;
     Watcher::start(broker.addr)
         .until_topic("tesla2mqtt/bridge/state", "online")
@@ -100,11 +103,13 @@ async fn payloads_may_be_any_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
         let watcher = Watcher::start(broker.addr);
-        watcher.until_topic("tesla2mqtt/bridge/state", "online").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
         let flood = vec![("tesla2mqtt/VIN/lock/set", "lock", false); 3000];
         publish(broker.addr, &flood).await;
         bridge.state("tesla2mqtt/VIN/a", "1").await;
@@ -116,8 +121,7 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_we_publish_under_a_command_topic_does_not_come_back() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge =
-        Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.state("tesla2mqtt/VIN/own/set", "1").await;
     let watcher = Watcher::start(broker.addr);
     watcher.until_topic("tesla2mqtt/VIN/own/set", "1").await;

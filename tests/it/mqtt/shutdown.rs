@@ -11,8 +11,8 @@ const STATE: &str = "tesla2mqtt/bridge/state";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let bridge = Bridge::start(&settings(broker.addr, protocol));
         bridge.until_up().await;
         let watcher = Watcher::start(broker.addr);
@@ -45,15 +45,17 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_will_speaks_for_a_bridge_that_is_killed() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let bridge = Bridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
         bridge.task.abort();
         watcher.until_topic(STATE, "offline").await;
         // It is retained: who subscribes later learns it too.
-        Watcher::start(broker.addr).until_topic(STATE, "offline").await;
+        Watcher::start(broker.addr)
+            .until_topic(STATE, "offline")
+            .await;
     }
 }
 
@@ -82,7 +84,9 @@ async fn a_broker_that_does_not_answer_holds_the_end_up_for_two_seconds_at_most(
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let proxy = Proxy::start(broker.addr).await;
         let bridge = Bridge::start(&settings(proxy.addr, protocol));
-        Watcher::start(broker.addr).until_topic(STATE, "online").await;
+        Watcher::start(broker.addr)
+            .until_topic(STATE, "online")
+            .await;
         proxy.set(line);
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         let begun = clock::now().mono;
