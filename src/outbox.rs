@@ -169,14 +169,14 @@ impl Outbox {
         self.everything(|_| true);
     }
 
-    /// The connection is gone; [`Outbox::next`] gives nothing until the next one.
+    /// The connection is gone; [`Outbox::next_packet`] gives nothing until the next one.
     pub fn disconnected(&mut self) {
         self.limit = None;
     }
 
     /// The next message to send: the bridge's own state, availability, discovery, states in the
     /// order in which they changed, then events (so that they speak of values already seen).
-    pub fn next(&mut self) -> Option<Packet> {
+    pub fn next_packet(&mut self) -> Option<Packet> {
         let limit = self.limit?;
         while let Some((_, topic)) = self.dirty.pop_first() {
             if let Some(packet) = self.take_topic(&topic, limit) {

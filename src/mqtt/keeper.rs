@@ -4,7 +4,7 @@
 //! What lasts is logged when it begins and when it ends, never once per attempt: an outage of a
 //! night is two lines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 
 use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
+use super::suspicion::{Suspicion, Verdict};
 use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
 use crate::clock;
 use crate::config;
@@ -22,13 +23,11 @@ use crate::outbox::Outbox;
 
 /// Time for the last values, `offline` and their acknowledgements.
 const DRAIN: Duration = Duration::from_secs(2);
-/// The part of it that is kept for `offline`, and for the broker to close.
-const DRAIN_OFFLINE: Duration = Duration::from_millis(700);
-const DRAIN_CLOSE: Duration = Duration::from_millis(300);
+/// When `offline` is said even if values are left, and when the goodbye, even without an answer.
+const DRAIN_VALUES: Duration = Duration::from_millis(1300);
+const DRAIN_OFFLINE: Duration = Duration::from_millis(1700);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
-/// Short connections in a row before another client, or a topic, is suspected.
-const SUSPICIOUS: u32 = 3;
 
 /// How the connection task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +55,10 @@ pub(super) struct Keeper {
     outbox: Outbox,
     n_connections: u64,
     outage: Option<Outage>,
-    /// Connections in a row that ended soon.
-    n_short: u32,
-    /// Topics that were under way when a careful connection ended, and how often.
-    suspects: BTreeMap<Arc<str>, u32>,
+    suspicion: Suspicion,
     told_facts: bool,
     told_refusal: bool,
-    dropped_incoming: u64,
+    is_flooded: bool,
 }
 
 /// The time without a broker, from its first failure to the last topic said again.
@@ -72,16 +68,13 @@ struct Outage {
     told: BTreeSet<String>,
 }
 
-/// How one connection ended.
-enum End {
-    Cancelled(Farewell),
-    Failed {
-        failure: Failure,
-        /// Since the CONNACK, if there was one.
-        lasted: Option<Duration>,
-        /// A topic that was under way.
-        under_way: Option<Arc<str>>,
-    },
+/// How one connection ended that was not cancelled.
+struct End {
+    failure: Failure,
+    /// Since the CONNACK, if there was one.
+    lasted: Option<Duration>,
+    /// A topic that was under way.
+    under_way: Option<Arc<str>>,
 }
 
 /// What is going on in one connection.
@@ -119,49 +112,36 @@ impl Keeper {
             outbox,
             n_connections: 0,
             outage: None,
-            n_short: 0,
-            suspects: BTreeMap::new(),
+            suspicion: Suspicion::default(),
             told_facts: false,
             told_refusal: false,
-            dropped_incoming: 0,
+            is_flooded: false,
         }
     }
 
     /// Runs until cancelled.
     pub async fn run(mut self) -> Farewell {
-        let mut failed = 0;
+        let mut n_failed = 0;
         loop {
-            let (mut failure, lasted, under_way) = match self.connection().await {
-                End::Cancelled(farewell) => return farewell,
-                End::Failed {
-                    failure,
-                    lasted,
-                    under_way,
-                } => (failure, lasted, under_way),
+            let End {
+                failure,
+                lasted,
+                under_way,
+            } = match self.connection().await {
+                Ok(farewell) => return farewell,
+                Err(end) => end,
             };
             self.outbox.disconnected();
-            failed += 1;
-            match lasted {
-                Some(lasted) if lasted >= pause::SHORT => {
-                    failed = 1;
-                    self.n_short = 0;
-                    self.told_refusal = false;
-                    self.suspects.clear();
-                    self.outbox.unbar();
-                }
-                Some(_) if self.is_careful() => {
-                    if under_way.is_some_and(|topic| self.suspect(topic)) {
-                        failed = 1;
-                    }
-                    if failure.kind == Kind::Dropped {
-                        failure.sentence = self.attempt(true).short_connections();
-                    }
-                }
-                Some(_) => self.n_short += 1,
-                None => {}
-            }
+            let (failure, in_a_row) = if let Some(lasted) = lasted {
+                n_failed = 0;
+                let failure = self.judge(failure, lasted, under_way);
+                (failure, self.suspicion.n_short())
+            } else {
+                n_failed += 1;
+                (failure, n_failed)
+            };
             self.tell_down(&failure);
-            let wait = pause::before_retry(failure.kind, failed, jitter());
+            let wait = pause::before_retry(failure.kind, in_a_row, jitter());
             if self.wait(wait).await {
                 return Farewell {
                     offline_said: false,
@@ -171,31 +151,34 @@ impl Keeper {
         }
     }
 
-    /// After some short connections messages go one by one, so that the one over which the broker
-    /// ends the connection can be told. Mosquitto 2.0.11 (MQTT 5) and some cloud brokers do that
-    /// over a topic that their access list forbids.
-    fn is_careful(&self) -> bool {
-        self.n_short >= SUSPICIOUS
-    }
-
-    /// Counts the topic that was under way when a careful connection ended, and leaves it out the
-    /// second time; true: it did.
-    fn suspect(&mut self, topic: Arc<str>) -> bool {
-        const STRIKES: u32 = 2;
-        let strikes = self.suspects.entry(Arc::clone(&topic)).or_default();
-        *strikes += 1;
-        if *strikes < STRIKES || *topic == *self.state_topic {
-            return false;
+    /// What the end of a connection that had been made tells.
+    fn judge(
+        &mut self,
+        mut failure: Failure,
+        lasted: Duration,
+        under_way: Option<Arc<str>>,
+    ) -> Failure {
+        match self.suspicion.ended(lasted, under_way) {
+            Verdict::Stable => {
+                self.told_refusal = false;
+                self.outbox.unbar();
+            }
+            Verdict::Guilty(topic) => self.bar(&topic),
+            Verdict::Suspicious if failure.kind == Kind::Dropped => {
+                failure.sentence = self.attempt(true).short_connections();
+            }
+            Verdict::Short | Verdict::Suspicious => {}
         }
-        self.bar(&topic);
-        true
+        failure
     }
 
+    /// Leaves a topic out, except the one by which everybody knows whether we are there.
     fn bar(&mut self, topic: &str) {
-        let reason = self.attempt(true).barred(topic);
-        error!(%reason, "a topic is not published");
-        self.suspects.remove(topic);
-        self.outbox.bar(topic);
+        if topic != self.state_topic {
+            let reason = self.attempt(true).barred(topic);
+            error!(%reason, "a topic is not published");
+            self.outbox.bar(topic);
+        }
     }
 
     /// Collects what the rooms say until it is time to try again; true: cancelled.
@@ -212,17 +195,12 @@ impl Keeper {
     }
 
     /// One connection, from the attempt to its end.
-    async fn connection(&mut self) -> End {
-        let mut link = match self.open() {
-            Ok(link) => link,
-            Err(failure) => {
-                return End::Failed {
-                    failure,
-                    lasted: None,
-                    under_way: None,
-                };
-            }
-        };
+    async fn connection(&mut self) -> Result<Farewell, End> {
+        let mut link = self.open().map_err(|failure| End {
+            failure,
+            lasted: None,
+            under_way: None,
+        })?;
         let mut course = Course {
             heard_at: clock::now().mono,
             ..Course::default()
@@ -238,7 +216,7 @@ impl Keeper {
             let stalled = clock::instant_of(course.heard_at + STALL);
             let cause = tokio::select! {
                 () = self.ends.cancel.cancelled() => {
-                    return End::Cancelled(self.farewell(link, course.connected_at.is_some()).await);
+                    return Ok(self.farewell(link, course.connected_at.is_some()).await);
                 }
                 Some(message) = self.ends.publishes.recv() => {
                     self.outbox.put(message);
@@ -256,11 +234,11 @@ impl Keeper {
             };
             let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
             let now = clock::now().mono;
-            return End::Failed {
+            return Err(End {
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
                 under_way: link.under_way().filter(|_| !course.refused).cloned(),
-            };
+            });
         }
     }
 
@@ -280,8 +258,8 @@ impl Keeper {
 
     /// Gives the link as much as it has room for.
     fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
-        while link.has_room() && (link.n_under_way() == 0 || !self.is_careful()) {
-            let Some(packet) = self.outbox.next() else {
+        while link.has_room() && (link.n_under_way() == 0 || !self.suspicion.is_careful()) {
+            let Some(packet) = self.outbox.next_packet() else {
                 return Ok(());
             };
             if link.n_under_way() == 0 {
@@ -314,7 +292,7 @@ impl Keeper {
             Said::Acknowledged { ticket, refusal } => {
                 self.outbox.acknowledged(ticket);
                 if let Some((topic, why)) = refusal {
-                    if self.is_careful() {
+                    if self.suspicion.is_careful() {
                         self.bar(&topic);
                     } else if !self.told_refusal {
                         warn!(
@@ -340,19 +318,13 @@ impl Keeper {
     }
 
     fn arrived(&mut self, message: Incoming) {
-        match self.ends.arrived.try_send(message) {
-            Ok(()) => {
-                if std::mem::take(&mut self.dropped_incoming) > 0 {
-                    info!("incoming messages are read again");
-                }
+        if self.ends.arrived.try_send(message).is_ok() {
+            if std::mem::take(&mut self.is_flooded) {
+                info!("incoming messages are read again");
             }
+        } else if !std::mem::replace(&mut self.is_flooded, true) {
             // Whoever floods us must not be able to stop what we publish.
-            Err(_) => {
-                if self.dropped_incoming == 0 {
-                    warn!("incoming messages are dropped: they come faster than they are read");
-                }
-                self.dropped_incoming += 1;
-            }
+            warn!("incoming messages are dropped: they come faster than they are read");
         }
     }
 
@@ -365,7 +337,7 @@ impl Keeper {
 
     /// Last values, `offline`, goodbye; within [`DRAIN`].
     async fn farewell(&mut self, mut link: Link, connected: bool) -> Farewell {
-        let deadline = clock::now().mono + DRAIN;
+        let begun = clock::now().mono;
         self.take_waiting();
         if !connected {
             return Farewell {
@@ -373,16 +345,16 @@ impl Keeper {
                 n_lost: self.outbox.n_waiting(),
             };
         }
-        self.drain(&mut link, deadline - DRAIN_OFFLINE).await;
+        self.drain(&mut link, begun + DRAIN_VALUES).await;
         let n_lost = self.outbox.n_waiting() + link.n_under_way();
         self.outbox.put(Publish::State {
             topic: self.state_topic.clone(),
             payload: "offline".into(),
         });
-        let drained = self.drain(&mut link, deadline - DRAIN_CLOSE).await;
+        let drained = self.drain(&mut link, begun + DRAIN_OFFLINE).await;
         link.disconnect();
         // The broker closes when it has read the goodbye.
-        let deadline = clock::instant_of(deadline);
+        let deadline = clock::instant_of(begun + DRAIN);
         while let Ok(Ok(_)) = timeout_at(deadline, link.said()).await {}
         let n_lost = if drained { 0 } else { n_lost.max(1) };
         if drained {
@@ -450,22 +422,21 @@ impl Keeper {
         let now = clock::now().mono;
         let lasted = course.connected_at.map(|at| now.saturating_sub(at));
         // In a rhythm of short connections the outage is not over yet, and not worth a line each.
-        if self.is_careful() && lasted < Some(pause::SHORT) {
+        if self.suspicion.is_careful() && lasted < Some(pause::SHORT) {
             return;
         }
-        if self.is_careful() {
-            self.n_short = 0;
+        if self.suspicion.is_careful() {
+            self.suspicion.lasts();
         }
         let Some(n) = course.n_said_again.take() else {
             return;
         };
         let config::Mqtt { host, port, .. } = &self.settings;
-        match self.outage.take() {
-            Some(outage) => {
-                let away = spoken(now.saturating_sub(outage.since));
-                info!(%host, port, "broker back after {away}, {n} topics republished");
-            }
-            None => info!(%host, port, topics = n, "connected to the broker"),
+        if let Some(outage) = self.outage.take() {
+            let away = spoken(now.saturating_sub(outage.since));
+            info!(%host, port, "broker back after {away}, {n} topics republished");
+        } else {
+            info!(%host, port, topics = n, "connected to the broker");
         }
     }
 

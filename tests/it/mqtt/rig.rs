@@ -355,17 +355,13 @@ impl Watcher {
     /// Waits until what was seen is as expected.
     pub async fn until(&self, what: &str, condition: impl FnMut(&Seen) -> bool) -> Seen {
         let mut seen = self.seen.clone();
-        match timeout(PATIENCE, seen.wait_for(condition)).await {
-            Ok(Ok(seen)) => seen.clone(),
-            _ => {
-                let seen = self.seen.borrow();
-                let last: Vec<_> = seen.messages.iter().rev().take(5).collect();
-                panic!(
-                    "not seen: {what}; {} topics, last {last:?}",
-                    seen.topics.len()
-                )
-            }
+        if let Ok(Ok(seen)) = timeout(PATIENCE, seen.wait_for(condition)).await {
+            return seen.clone();
         }
+        let seen = self.seen.borrow();
+        let last: Vec<_> = seen.messages.iter().rev().take(5).collect();
+        let n = seen.topics.len();
+        panic!("not seen: {what}; {n} topics, last {last:?}")
     }
 
     pub async fn until_topic(&self, topic: &str, payload: &str) -> Seen {
@@ -496,5 +492,5 @@ pub async fn pause() {
 
 /// Milliseconds since `start`, by the house's clock.
 pub fn ms_since(start: Duration) -> u128 {
-    (clock::now().mono - start).as_millis()
+    clock::now().mono.saturating_sub(start).as_millis()
 }
