@@ -29,6 +29,16 @@ impl Log {
         (log, guard)
     }
 
+    async fn until(&self, words: &str) {
+        let said = async {
+            while !self.lines().iter().any(|line| line.contains(words)) {
+                pause().await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, said).await;
+        in_time.unwrap_or_else(|_| panic!("not logged: {words}; {:#?}", self.lines()));
+    }
+
     fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
@@ -67,15 +77,14 @@ async fn an_outage_is_two_or_three_lines_however_often_it_is_tried() {
     Watcher::start(addr)
         .until("all", |seen| seen.topics.len() == 11)
         .await;
+    log.until("connected to the broker").await;
     broker.stop().await;
     bridge.until_down("nothing listens").await;
     // Some attempts later.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let broker = open_broker(addr).await;
     bridge.until_up().await;
-    while !log.lines().iter().any(|line| line.contains("broker back")) {
-        pause().await;
-    }
+    log.until("broker back").await;
     bridge.stop().await;
     broker.stop().await;
 
