@@ -167,7 +167,7 @@ fn library_config(listen: SocketAddr) -> BrokerConfig {
     config.max_retained_messages = UNLIMITED;
     config.max_retained_message_size = UNLIMITED;
     // A client that stays away for a day starts anew; its queue is memory of ours.
-    config.session_expiry_interval = Duration::from_secs(24 * 3600);
+    config.session_expiry_interval = Duration::from_hours(24);
     config
 }
 

@@ -173,6 +173,12 @@ impl Connection {
         self.n_under_way() < WINDOW
     }
 
+    /// The topic of a message that is not acknowledged.
+    pub fn under_way(&self) -> Option<&Arc<str>> {
+        let mut sent = self.in_flight.values().chain(&self.handed_over);
+        sent.next().map(|(_, topic)| topic)
+    }
+
     /// Hands a message over; never waits.
     ///
     /// # Errors

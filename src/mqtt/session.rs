@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
         let mut refusal: Option<(Arc<str>, String)> = None;
         loop {
             while self.link.has_room() {
-                let Some(packet) = self.outbox.next() else {
+                let Some(packet) = self.outbox.next_packet() else {
                     break;
                 };
                 let _ = self.link.publish(packet);

@@ -4,6 +4,8 @@
 mod broker;
 mod clear;
 mod incoming;
+mod log;
+mod mosquitto;
 mod outage;
 mod refusal;
 mod rig;

@@ -26,7 +26,7 @@ fn only_the_newest_value_is_sent_after_an_outage() {
     for n in 0..1000 {
         outbox.put(state("t/a", &n.to_string()));
     }
-    assert_eq!(outbox.next(), None);
+    assert_eq!(outbox.next_packet(), None);
     outbox.connected(LIMIT);
     assert_eq!(drain(&mut outbox), ["t/a=999"]);
 }
@@ -73,9 +73,9 @@ fn a_value_that_changes_all_the_time_does_not_push_the_others_back() {
     outbox.put(state("t/fast", "1"));
     outbox.put(state("t/slow", "1"));
     outbox.put(state("t/fast", "2"));
-    assert_eq!(said(outbox.next()), "t/fast=2");
+    assert_eq!(said(outbox.next_packet()), "t/fast=2");
     outbox.put(state("t/fast", "3"));
-    assert_eq!(said(outbox.next()), "t/slow=1");
+    assert_eq!(said(outbox.next_packet()), "t/slow=1");
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn an_event_is_repeated_until_it_is_acknowledged() {
     let mut outbox = connected();
     outbox.put(event("t/e", "1"));
     outbox.put(event("t/e", "2"));
-    let first = outbox.next().unwrap();
-    outbox.next().unwrap();
+    let first = outbox.next_packet().unwrap();
+    outbox.next_packet().unwrap();
     outbox.acknowledged(first.ticket);
     outbox.disconnected();
     outbox.connected(LIMIT);
@@ -140,7 +140,7 @@ fn a_delete_is_said_in_two_connections_and_then_forgotten() {
     });
     for connection in 0..3 {
         let deletes = if connection < 2 { vec!["t/a="] } else { vec![] };
-        let packets: Vec<Packet> = std::iter::from_fn(|| outbox.next()).collect();
+        let packets: Vec<Packet> = std::iter::from_fn(|| outbox.next_packet()).collect();
         for packet in &packets {
             outbox.acknowledged(packet.ticket);
         }
@@ -171,12 +171,12 @@ fn the_acknowledgement_of_an_old_delete_does_not_count_for_a_new_one() {
     outbox.put(Publish::Delete {
         topic: "t/a".into(),
     });
-    let old = outbox.next().unwrap().ticket;
+    let old = outbox.next_packet().unwrap().ticket;
     outbox.put(state("t/a", "1"));
     outbox.put(Publish::Delete {
         topic: "t/a".into(),
     });
-    let new = outbox.next().unwrap().ticket;
+    let new = outbox.next_packet().unwrap().ticket;
     outbox.acknowledged(old);
     outbox.acknowledged(new);
     outbox.connected(LIMIT);
@@ -275,22 +275,6 @@ proptest! {
         let mut on_the_wire: Vec<Packet> = Vec::new();
         let mut up = false;
 
-        fn arrive(
-            broker: &mut BTreeMap<Arc<str>, Arc<str>>,
-            seen: &mut Vec<Arc<str>>,
-            packet: &Packet,
-        ) {
-            if !packet.retain {
-                if !seen.contains(&packet.payload) {
-                    seen.push(Arc::clone(&packet.payload));
-                }
-            } else if packet.payload.is_empty() {
-                broker.remove(&packet.topic);
-            } else {
-                broker.insert(Arc::clone(&packet.topic), Arc::clone(&packet.payload));
-            }
-        }
-
         for step in steps {
             match step {
                 Step::Put(topic, value) => {
@@ -311,7 +295,7 @@ proptest! {
                 Step::Everything => outbox.put(Publish::Everything),
                 Step::Send(n) => {
                     for _ in 0..n {
-                        let Some(packet) = outbox.next() else { break };
+                        let Some(packet) = outbox.next_packet() else { break };
                         prop_assert!(up, "nothing is sent while the broker is away");
                         on_the_wire.push(packet);
                     }
@@ -349,7 +333,7 @@ proptest! {
         for packet in on_the_wire {
             arrive(&mut broker, &mut events_seen, &packet);
         }
-        while let Some(packet) = outbox.next() {
+        while let Some(packet) = outbox.next_packet() {
             arrive(&mut broker, &mut events_seen, &packet);
             outbox.acknowledged(packet.ticket);
         }
@@ -359,6 +343,19 @@ proptest! {
         }
         let seen: Vec<&str> = events_seen.iter().map(|e| &**e).collect();
         prop_assert_eq!(seen, events_wanted, "every event arrives, in order");
+    }
+}
+
+/// A message reaches the broker of the property test.
+fn arrive(broker: &mut BTreeMap<Arc<str>, Arc<str>>, seen: &mut Vec<Arc<str>>, packet: &Packet) {
+    if !packet.retain {
+        if !seen.contains(&packet.payload) {
+            seen.push(Arc::clone(&packet.payload));
+        }
+    } else if packet.payload.is_empty() {
+        broker.remove(&packet.topic);
+    } else {
+        broker.insert(Arc::clone(&packet.topic), Arc::clone(&packet.payload));
     }
 }
 
@@ -390,7 +387,7 @@ fn said(packet: Option<Packet>) -> String {
 }
 
 fn drain(outbox: &mut Outbox) -> Vec<String> {
-    std::iter::from_fn(|| outbox.next())
+    std::iter::from_fn(|| outbox.next_packet())
         .map(|packet| said(Some(packet)))
         .collect()
 }

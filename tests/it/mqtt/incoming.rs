@@ -32,8 +32,8 @@ fn message(topic: &str, payload: &[u8], retain: bool) -> Incoming {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_commands_do_not_come_or_come_marked() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let stored = "tesla2mqtt/VIN/lock/set";
         publish(
             broker.addr,
@@ -66,14 +66,14 @@ async fn stored_commands_do_not_come_or_come_marked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_come_again_after_the_broker_was_restarted() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let addr = broker.addr;
         let mut bridge = Bridge::listening(&settings(addr, protocol), subscriptions());
         bridge.until_up().await;
-        broker.stop().await;
+        let stopped = broker.stop().await;
         bridge.until_down("").await;
-        let _broker = open_broker(addr).await;
+        let _broker = stopped.start().await;
         // Online is said after the subscription, on the same connection.
         let watcher = Watcher::start(addr);
         watcher
@@ -103,8 +103,8 @@ async fn payloads_may_be_any_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
         let watcher = Watcher::start(broker.addr);
         watcher

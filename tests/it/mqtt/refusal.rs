@@ -38,8 +38,8 @@ async fn a_wrong_password_is_named_and_not_tried_again_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clients_with_one_id_are_told_of_each_other() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let settings = settings(broker.addr, protocol);
         let [one, two] = [(), ()]
             .map(|()| Bridge::named(&settings, "twin".into(), vec![], CancellationToken::new()));

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+use tempfile::TempDir;
 use tesla2mqtt::config::{self, Mqtt, Protocol};
 use tesla2mqtt::mqtt::{Connection, Farewell, Handle, Incoming, Publish, Subscription};
 use tesla2mqtt::{broker, clock, mqtt};
@@ -23,7 +25,153 @@ pub const LOOPBACK: &str = "127.0.0.1:0";
 /// No condition of these tests takes longer, unless something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A broker that anyone on this machine may use.
+/// Which broker a test runs against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Make {
+    /// The one inside the bridge.
+    Embedded,
+    /// Eclipse Mosquitto, where it is installed; most owners have this one.
+    Mosquitto,
+}
+
+/// Every broker at hand with both protocol versions.
+pub fn everywhere() -> Vec<(Make, Protocol)> {
+    let mut makes = vec![Make::Embedded];
+    if Command::new("mosquitto").arg("-h").output().is_ok() {
+        makes.push(Make::Mosquitto);
+    } else {
+        eprintln!("SKIPPED: mosquitto is not installed, only the embedded broker is tested");
+    }
+    let pairs = makes.into_iter();
+    pairs
+        .flat_map(|make| BOTH.map(|protocol| (make, protocol)))
+        .collect()
+}
+
+/// A broker that anyone on this machine may use; keeps nothing over a restart.
+pub struct Broker {
+    pub addr: SocketAddr,
+    make: Make,
+    running: Running,
+}
+
+enum Running {
+    Embedded(broker::Embedded),
+    Mosquitto { _child: Killed, _directory: TempDir },
+}
+
+/// A process that does not outlive its owner.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Make {
+    pub async fn open(self) -> Broker {
+        self.open_at(LOOPBACK.parse().expect("an address")).await
+    }
+
+    async fn open_at(self, listen: SocketAddr) -> Broker {
+        let (addr, running) = match self {
+            Self::Embedded => {
+                let broker = open_broker(listen).await;
+                (broker.addr, Running::Embedded(broker))
+            }
+            Self::Mosquitto => {
+                let addr = free_port(listen).await;
+                (addr, mosquitto(addr, "allow_anonymous true", &[]).await)
+            }
+        };
+        Broker {
+            addr,
+            make: self,
+            running,
+        }
+    }
+}
+
+impl Broker {
+    /// Mosquitto with its own lines of configuration and files beside it (named `@name` there).
+    pub async fn mosquitto(configuration: &str, files: &[(&str, String)]) -> Self {
+        let addr = free_port(LOOPBACK.parse().expect("an address")).await;
+        Self {
+            addr,
+            make: Make::Mosquitto,
+            running: mosquitto(addr, configuration, files).await,
+        }
+    }
+
+    /// Stops at once: Mosquitto is killed.
+    pub async fn stop(self) -> Stopped {
+        match self.running {
+            Running::Embedded(broker) => broker.stop().await,
+            Running::Mosquitto { .. } => {}
+        }
+        Stopped {
+            addr: self.addr,
+            make: self.make,
+        }
+    }
+}
+
+/// A broker that is away.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopped {
+    pub addr: SocketAddr,
+    make: Make,
+}
+
+impl Stopped {
+    /// Starts it again at the same address, without its memory.
+    pub async fn start(self) -> Broker {
+        self.make.open_at(self.addr).await
+    }
+}
+
+async fn free_port(listen: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(listen).await.expect("free");
+    listener.local_addr().expect("bound")
+}
+
+async fn mosquitto(addr: SocketAddr, configuration: &str, files: &[(&str, String)]) -> Running {
+    let directory = tempfile::tempdir().expect("a directory");
+    let here = directory.path().display().to_string();
+    for (name, text) in files {
+        std::fs::write(directory.path().join(name), text).expect("written");
+    }
+    let configuration = configuration.replace('@', &format!("{here}/"));
+    let text = format!(
+        "user root\nlistener {} {}\npersistence false\nset_tcp_nodelay true\n\
+         max_queued_messages 0\n{configuration}\n",
+        addr.port(),
+        addr.ip()
+    );
+    let file = directory.path().join("mosquitto.conf");
+    std::fs::write(&file, text).expect("written");
+    let child = Command::new("mosquitto")
+        .arg("-c")
+        .arg(file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let accepts = async {
+        while TcpStream::connect(addr).await.is_err() {
+            pause().await;
+        }
+    };
+    timeout(PATIENCE, accepts).await.expect("accepts");
+    Running::Mosquitto {
+        _child: Killed(child),
+        _directory: directory,
+    }
+}
+
+/// The embedded broker.
 pub async fn open_broker(listen: SocketAddr) -> broker::Embedded {
     let settings = broker_settings(listen);
     for _ in 0..100 {
@@ -207,17 +355,13 @@ impl Watcher {
     /// Waits until what was seen is as expected.
     pub async fn until(&self, what: &str, condition: impl FnMut(&Seen) -> bool) -> Seen {
         let mut seen = self.seen.clone();
-        match timeout(PATIENCE, seen.wait_for(condition)).await {
-            Ok(Ok(seen)) => seen.clone(),
-            _ => {
-                let seen = self.seen.borrow();
-                let last: Vec<_> = seen.messages.iter().rev().take(5).collect();
-                panic!(
-                    "not seen: {what}; {} topics, last {last:?}",
-                    seen.topics.len()
-                )
-            }
+        if let Ok(Ok(seen)) = timeout(PATIENCE, seen.wait_for(condition)).await {
+            return seen.clone();
         }
+        let seen = self.seen.borrow();
+        let last: Vec<_> = seen.messages.iter().rev().take(5).collect();
+        let n = seen.topics.len();
+        panic!("not seen: {what}; {n} topics, last {last:?}")
     }
 
     pub async fn until_topic(&self, topic: &str, payload: &str) -> Seen {
@@ -348,5 +492,5 @@ pub async fn pause() {
 
 /// Milliseconds since `start`, by the house's clock.
 pub fn ms_since(start: Duration) -> u128 {
-    (clock::now().mono - start).as_millis()
+    clock::now().mono.saturating_sub(start).as_millis()
 }

@@ -11,8 +11,8 @@ const STATE: &str = "tesla2mqtt/bridge/state";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let bridge = Bridge::start(&settings(broker.addr, protocol));
         bridge.until_up().await;
         let watcher = Watcher::start(broker.addr);
@@ -45,8 +45,8 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_will_speaks_for_a_bridge_that_is_killed() {
-    for protocol in BOTH {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
         let bridge = Bridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;

@@ -188,20 +188,20 @@ async fn a_file_that_is_missing_or_wrong_is_named_before_anything_starts() {
 }
 
 /// The certificates and files of one household.
-struct Home {
+pub struct Home {
     directory: TempDir,
-    ca: Ca,
+    pub ca: Ca,
 }
 
-struct Ca {
+pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub pem: String,
     key: String,
 }
 
-struct Identity {
-    pem: String,
-    key: String,
+pub struct Identity {
+    pub pem: String,
+    pub key: String,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -217,7 +217,7 @@ struct TlsBroker {
 }
 
 impl Ca {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -229,7 +229,7 @@ impl Ca {
         }
     }
 
-    fn signed(&self, name: &str) -> Identity {
+    pub fn signed(&self, name: &str) -> Identity {
         let mut params = CertificateParams::new(vec![name.into()]).unwrap();
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
@@ -251,7 +251,7 @@ impl Ca {
 }
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
             ca: Ca::new("home"),
@@ -264,7 +264,7 @@ impl Home {
         path
     }
 
-    fn files(&self, ca: &str, client: Option<&Identity>) -> Tls {
+    pub fn files(&self, ca: &str, client: Option<&Identity>) -> Tls {
         Tls {
             ca_file: Some(self.write("trusted.pem", ca)),
             client_cert_file: client.map(|c| self.write("client.pem", &c.pem)),
