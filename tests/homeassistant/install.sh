@@ -32,7 +32,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 if [ -x "$cache/python" ] && [ -s "$cache/version" ] &&
   [ "${HOMEASSISTANT_VERSION:-$(cat "$cache/version")}" = "$(cat "$cache/version")" ] &&
-  "$cache/python" -c 'import homeassistant, paho.mqtt, hass_frontend' 2>/dev/null; then
+  "$cache/python" -c 'import homeassistant, paho.mqtt, hass_frontend, aiohasupervisor' 2>/dev/null; then
   echo "Home Assistant $(cat "$cache/version") is in $cache"
   exit 0
 fi
