@@ -14,7 +14,7 @@ pub const ROWS: &[Row] = &[
     sensor("state_since",      "State since",       Time("bridge.state_since"))           .class("timestamp").diagnostic(),
     binary("healthy",          "Problem",           Truth("bridge.healthy"))              .class("problem").diagnostic().inverted(),
     sensor("last_update",      "Last update",       Time("bridge.last_update"))           .class("timestamp").diagnostic().age(),
-    sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off(),
+    sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off().age(),
     sensor("next_poll",        "Next look",         Time("bridge.next_poll"))            .class("timestamp").diagnostic().off().age(),
     sensor("holds",            "Kept awake by",     Text("bridge.holds"))                .diagnostic().icon("sleep-off"),
     switch("polling",          "Polling",           Derived(d::POLLING, d::polling))      .config().icon("sync").command("(the bridge itself)"),
