@@ -488,8 +488,7 @@ impl Bridge {
                     .collect();
                 for (vin, account) in vins {
                     if let Some(followed) = self.accounts.get(&account) {
-                        let config =
-                            self.settings.polling.policy(followed.settings.api);
+                        let config = self.settings.polling.policy(followed.settings.api);
                         self.tell(&vin, ToCar::Reconfigure(Box::new(config)));
                     }
                 }

@@ -227,7 +227,10 @@ impl Attempt<'_> {
             None => "if it expects TLS, write mqtts:// in mqtt.url; else check the port",
             Some(_) => "check the port in mqtt.url",
         };
-        (Kind::Slow, format!("{self} does not answer in MQTT: {hint}"))
+        (
+            Kind::Slow,
+            format!("{self} does not answer in MQTT: {hint}"),
+        )
     }
 
     fn closed(&self, did: &str) -> (Kind, String) {

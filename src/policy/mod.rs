@@ -34,7 +34,8 @@ use memory::{At, Memory, Moment, Session, day_of};
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{
-    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit, Permit, Prices,
+    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit,
+    Permit, Prices,
 };
 pub use interface::{
     Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,

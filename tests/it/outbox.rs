@@ -120,7 +120,10 @@ fn topics_are_bounded_and_those_that_are_there_keep_working() {
     for n in 0..TOPICS_MAX + 10 {
         outbox.put(state(&format!("t/{n}"), "x"));
     }
-    assert_eq!((outbox.n_topics(), outbox.dropped_topics()), (TOPICS_MAX, 10));
+    assert_eq!(
+        (outbox.n_topics(), outbox.dropped_topics()),
+        (TOPICS_MAX, 10)
+    );
     let complaints = outbox.complaints();
     assert!(matches!(complaints[..], [Complaint::TooManyTopics { .. }]));
     outbox.connected(LIMIT);
@@ -132,7 +135,9 @@ fn topics_are_bounded_and_those_that_are_there_keep_working() {
 #[test]
 fn a_delete_is_said_in_two_connections_and_then_forgotten() {
     let mut outbox = connected();
-    outbox.put(Publish::Delete { topic: "t/a".into() });
+    outbox.put(Publish::Delete {
+        topic: "t/a".into(),
+    });
     for connection in 0..3 {
         let deletes = if connection < 2 { vec!["t/a="] } else { vec![] };
         let packets: Vec<Packet> = std::iter::from_fn(|| outbox.next()).collect();
@@ -150,7 +155,9 @@ fn a_delete_is_said_in_two_connections_and_then_forgotten() {
 #[test]
 fn a_delete_that_was_not_acknowledged_is_not_forgotten() {
     let mut outbox = connected();
-    outbox.put(Publish::Delete { topic: "t/a".into() });
+    outbox.put(Publish::Delete {
+        topic: "t/a".into(),
+    });
     for _ in 0..5 {
         assert_eq!(drain(&mut outbox), ["t/a="]);
         outbox.disconnected();
@@ -161,10 +168,14 @@ fn a_delete_that_was_not_acknowledged_is_not_forgotten() {
 #[test]
 fn the_acknowledgement_of_an_old_delete_does_not_count_for_a_new_one() {
     let mut outbox = connected();
-    outbox.put(Publish::Delete { topic: "t/a".into() });
+    outbox.put(Publish::Delete {
+        topic: "t/a".into(),
+    });
     let old = outbox.next().unwrap().ticket;
     outbox.put(state("t/a", "1"));
-    outbox.put(Publish::Delete { topic: "t/a".into() });
+    outbox.put(Publish::Delete {
+        topic: "t/a".into(),
+    });
     let new = outbox.next().unwrap().ticket;
     outbox.acknowledged(old);
     outbox.acknowledged(new);
@@ -192,7 +203,11 @@ fn what_the_broker_does_not_take_is_left_out_with_one_warning() {
         outbox.disconnected();
     }
     outbox.connected(LIMIT);
-    assert_eq!(drain(&mut outbox).len(), 2, "a broker that takes more gets it");
+    assert_eq!(
+        drain(&mut outbox).len(),
+        2,
+        "a broker that takes more gets it"
+    );
 }
 
 #[test]

@@ -75,7 +75,11 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
         for attempt in attempts {
             let (name, outcome) = attempt.await.unwrap();
             let failure = outcome.unwrap_err();
-            assert_eq!(failure.kind, Kind::Refused, "{protocol:?} {name}: {failure}");
+            assert_eq!(
+                failure.kind,
+                Kind::Refused,
+                "{protocol:?} {name}: {failure}"
+            );
         }
         probe(&right, "probe").await.unwrap();
     }

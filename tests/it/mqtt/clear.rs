@@ -20,7 +20,11 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
         bridge.stop().await;
         let others = [
             ("homeassistant/device/tesla_VIN/config", "{}", true),
-            ("homeassistant/device/zigbee/tesla2mqtt_1/config", "{}", true),
+            (
+                "homeassistant/device/zigbee/tesla2mqtt_1/config",
+                "{}",
+                true,
+            ),
             ("homeassistant/sensor/tesla2mqtt_1/config", "{}", true),
             ("tesla2mqtt_2/bridge/state", "online", true),
             ("zigbee2mqtt/bridge/state", "online", true),
@@ -38,7 +42,9 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
             "{protocol:?}"
         );
         let watcher = Watcher::start(broker.addr);
-        let seen = watcher.until_topic("zigbee2mqtt/bridge/state", "online").await;
+        let seen = watcher
+            .until_topic("zigbee2mqtt/bridge/state", "online")
+            .await;
         let left: Vec<_> = seen.topics.keys().map(String::as_str).collect();
         let mut expected = others.map(|(topic, ..)| topic);
         expected.sort_unstable();

@@ -37,11 +37,13 @@ async fn stored_commands_do_not_come_or_come_marked() {
         let stored = "tesla2mqtt/VIN/lock/set";
         publish(
             broker.addr,
-            &[(stored, "unlock", true), ("homeassistant/status", "online", true)],
+            &[
+                (stored, "unlock", true),
+                ("homeassistant/status", "online", true),
+            ],
         )
         .await;
-        let mut bridge =
-            Bridge::listening(&settings(broker.addr, protocol), subscriptions());
+        let mut bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
         if protocol == Protocol::V4 {
             let mut both = [next(&mut bridge).await, next(&mut bridge).await];
             both.sort_by(|a, b| a.topic.cmp(&b.topic));
@@ -74,7 +76,9 @@ async fn commands_come_again_after_the_broker_was_restarted() {
         let _broker = open_broker(addr).await;
         // Online is said after the subscription, on the same connection.
         let watcher = Watcher::start(addr);
-        watcher.until_topic("tesla2mqtt/bridge/state", "online").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
         publish(addr, &[("tesla2mqtt/VIN/lock/set", "lock", false)]).await;
         assert_eq!(
             next(&mut bridge).await,
@@ -86,8 +90,7 @@ async fn commands_come_again_after_the_broker_was_restarted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_may_be_any_bytes() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge =
-        Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.until_up().await;
     Watcher::start(broker.addr)
         .until_topic("tesla2mqtt/bridge/state", "online")
@@ -104,7 +107,9 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
         let watcher = Watcher::start(broker.addr);
-        watcher.until_topic("tesla2mqtt/bridge/state", "online").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
         let flood = vec![("tesla2mqtt/VIN/lock/set", "lock", false); 3000];
         publish(broker.addr, &flood).await;
         bridge.state("tesla2mqtt/VIN/a", "1").await;
@@ -116,8 +121,7 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_we_publish_under_a_command_topic_does_not_come_back() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge =
-        Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.state("tesla2mqtt/VIN/own/set", "1").await;
     let watcher = Watcher::start(broker.addr);
     watcher.until_topic("tesla2mqtt/VIN/own/set", "1").await;

@@ -68,11 +68,15 @@ async fn a_broker_that_starts_later_is_found() {
         broker.stop().await;
         let bridge = Bridge::start(&settings(addr, protocol));
         bridge.state("tesla2mqtt/VIN/state", "asleep").await;
-        bridge.until_down("nothing listens at broker 127.0.0.1").await;
+        bridge
+            .until_down("nothing listens at broker 127.0.0.1")
+            .await;
         let _broker = open_broker(addr).await;
         let watcher = Watcher::start(addr);
         watcher.until_topic("tesla2mqtt/VIN/state", "asleep").await;
-        watcher.until_topic("tesla2mqtt/bridge/state", "online").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
     }
 }
 
@@ -86,7 +90,9 @@ async fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
         watcher.until_subscribed().await;
         let n_events = 60;
         for n in 0..n_events {
-            bridge.state("tesla2mqtt/VIN/odometer", &n.to_string()).await;
+            bridge
+                .state("tesla2mqtt/VIN/odometer", &n.to_string())
+                .await;
             let event = Publish::Event {
                 topic: "tesla2mqtt/VIN/event/drive".into(),
                 payload: n.to_string().into(),
@@ -127,10 +133,14 @@ async fn a_line_that_swallows_everything_is_noticed_and_leaves_nothing_stale() {
         bridge.until_up().await;
         bridge.state(&format!("{protocol:?}/a"), "before").await;
         let watcher = Watcher::start(broker.addr);
-        watcher.until_topic(&format!("{protocol:?}/a"), "before").await;
+        watcher
+            .until_topic(&format!("{protocol:?}/a"), "before")
+            .await;
         proxy.set(Line::Blackhole);
         for n in 0..500 {
-            bridge.state(&format!("{protocol:?}/a"), &n.to_string()).await;
+            bridge
+                .state(&format!("{protocol:?}/a"), &n.to_string())
+                .await;
         }
         pairs.push((protocol, proxy, bridge, watcher));
     }

@@ -41,9 +41,8 @@ async fn two_clients_with_one_id_are_told_of_each_other() {
     for protocol in BOTH {
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let settings = settings(broker.addr, protocol);
-        let [one, two] = [(), ()].map(|()| {
-            Bridge::named(&settings, "twin".into(), vec![], CancellationToken::new())
-        });
+        let [one, two] = [(), ()]
+            .map(|()| Bridge::named(&settings, "twin".into(), vec![], CancellationToken::new()));
         tokio::select! {
             _ = one.until_down("id twin") => {}
             _ = two.until_down("id twin") => {}
@@ -55,10 +54,18 @@ async fn two_clients_with_one_id_are_told_of_each_other() {
 async fn a_port_that_speaks_something_else_is_told_apart() {
     // What is there, what it answers to a CONNECT, what the owner reads.
     let cases: [(&str, &[u8], &str); 4] = [
-        ("a web server", b"HTTP/1.1 400 Bad Request\r\n\r\n", "check the port"),
+        (
+            "a web server",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "check the port",
+        ),
         ("a TLS port", b"\x15\x03\x03\x00\x02\x02\x46", "mqtts://"),
         ("a port that closes", b"", "mqtts://"),
-        ("a broker without MQTT 5", b"\x20\x02\x00\x01", "protocol = 4"),
+        (
+            "a broker without MQTT 5",
+            b"\x20\x02\x00\x01",
+            "protocol = 4",
+        ),
     ];
     for (what, answer, words) in cases {
         let listener = TcpListener::bind(LOOPBACK).await.unwrap();

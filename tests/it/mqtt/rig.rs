@@ -212,7 +212,10 @@ impl Watcher {
             _ => {
                 let seen = self.seen.borrow();
                 let last: Vec<_> = seen.messages.iter().rev().take(5).collect();
-                panic!("not seen: {what}; {} topics, last {last:?}", seen.topics.len())
+                panic!(
+                    "not seen: {what}; {} topics, last {last:?}",
+                    seen.topics.len()
+                )
             }
         }
     }
@@ -235,7 +238,12 @@ pub async fn publish(addr: SocketAddr, messages: &[(&str, &str, bool)]) {
     let (client, mut poll) = AsyncClient::new(options, messages.len() + 1);
     for (topic, payload, retain) in messages {
         client
-            .try_publish(*topic, QoS::AtLeastOnce, *retain, payload.as_bytes().to_vec())
+            .try_publish(
+                *topic,
+                QoS::AtLeastOnce,
+                *retain,
+                payload.as_bytes().to_vec(),
+            )
             .expect("room");
     }
     let mut missing = messages.len();

@@ -53,7 +53,9 @@ async fn the_will_speaks_for_a_bridge_that_is_killed() {
         bridge.task.abort();
         watcher.until_topic(STATE, "offline").await;
         // It is retained: who subscribes later learns it too.
-        Watcher::start(broker.addr).until_topic(STATE, "offline").await;
+        Watcher::start(broker.addr)
+            .until_topic(STATE, "offline")
+            .await;
     }
 }
 
@@ -82,7 +84,9 @@ async fn a_broker_that_does_not_answer_holds_the_end_up_for_two_seconds_at_most(
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let proxy = Proxy::start(broker.addr).await;
         let bridge = Bridge::start(&settings(proxy.addr, protocol));
-        Watcher::start(broker.addr).until_topic(STATE, "online").await;
+        Watcher::start(broker.addr)
+            .until_topic(STATE, "online")
+            .await;
         proxy.set(line);
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         let begun = clock::now().mono;

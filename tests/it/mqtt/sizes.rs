@@ -16,7 +16,9 @@ async fn a_large_discovery_message_arrives_whole() {
         watcher.until_subscribed().await;
         for size in [11_000, 90_000, 1_000_000] {
             let payload = "x".repeat(size);
-            bridge.state("homeassistant/device/a/config", &payload).await;
+            bridge
+                .state("homeassistant/device/a/config", &payload)
+                .await;
             watcher
                 .until_topic("homeassistant/device/a/config", &payload)
                 .await;
@@ -31,7 +33,9 @@ async fn what_exceeds_our_own_limit_is_left_out_without_a_reconnect() {
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let bridge = Bridge::start(&settings(broker.addr, protocol));
         bridge.until_up().await;
-        bridge.state("tesla2mqtt/VIN/big", &"x".repeat(1 << 20)).await;
+        bridge
+            .state("tesla2mqtt/VIN/big", &"x".repeat(1 << 20))
+            .await;
         bridge.state("tesla2mqtt/VIN/small", "1").await;
         let watcher = Watcher::start(broker.addr);
         let seen = watcher.until_topic("tesla2mqtt/VIN/small", "1").await;
@@ -57,7 +61,9 @@ async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
     let bridge = Bridge::start(&settings);
     bridge.until_up().await;
     bridge.state("tesla2mqtt/VIN/big", &"x".repeat(9_990)).await;
-    bridge.state("tesla2mqtt/VIN/fits", &"x".repeat(9_900)).await;
+    bridge
+        .state("tesla2mqtt/VIN/fits", &"x".repeat(9_900))
+        .await;
     bridge.state("tesla2mqtt/VIN/small", "1").await;
     let watcher = Watcher::start(addr);
     let seen = watcher.until_topic("tesla2mqtt/VIN/small", "1").await;
@@ -70,14 +76,27 @@ async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
 async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
     let long = "very long ".repeat(100);
     let names = [
-        "a/b", "+", "#", "nul\0", "new\nline", "🚗", "$SYS", "", " ", "%2F", "\u{FFFE}", "é\u{301}",
+        "a/b",
+        "+",
+        "#",
+        "nul\0",
+        "new\nline",
+        "🚗",
+        "$SYS",
+        "",
+        " ",
+        "%2F",
+        "\u{FFFE}",
+        "é\u{301}",
         &long,
     ];
     for protocol in BOTH {
         let broker = open_broker(LOOPBACK.parse().unwrap()).await;
         let bridge = Bridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
-        watcher.until_topic("tesla2mqtt/bridge/state", "online").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
         for name in names {
             // As it is, it is refused or harmless; encoded, it arrives.
             bridge.state(&format!("raw\0{name}"), name).await;

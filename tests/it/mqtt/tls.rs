@@ -26,7 +26,9 @@ use super::rig::*;
 async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
     let home = Home::new();
     for protocol in BOTH {
-        let broker = home.broker(&home.ca.signed("localhost"), Ask::Certificate).await;
+        let broker = home
+            .broker(&home.ca.signed("localhost"), Ask::Certificate)
+            .await;
         let mut settings = broker.settings(protocol);
         settings.tls = Some(home.files(&home.ca.pem, Some(&home.ca.signed("car"))));
         let bridge = Bridge::start(&settings);
@@ -34,14 +36,18 @@ async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
         let watcher = Watcher::start(broker.plain.addr);
         watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
         assert!(bridge.stop().await.offline_said);
-        watcher.until_topic("tesla2mqtt/bridge/state", "offline").await;
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "offline")
+            .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_several_cas_in_the_file_is_enough() {
     let home = Home::new();
-    let broker = home.broker(&home.ca.signed("localhost"), Ask::Nothing).await;
+    let broker = home
+        .broker(&home.ca.signed("localhost"), Ask::Nothing)
+        .await;
     let several = format!("{}\n# ours:\n{}", Ca::new("another").pem, home.ca.pem);
     broker.probe(home.files(&several, None)).await.unwrap();
 }
@@ -52,7 +58,9 @@ async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
     // The usual home set-ups: a CA used as the broker's own, and a plain one for another name.
     let as_ca = home.ca.as_server();
     let mut params = CertificateParams::new(vec!["raspberrypi".into()]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "raspberrypi");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "raspberrypi");
     let key = KeyPair::generate().unwrap();
     let plain = Identity {
         pem: params.self_signed(&key).unwrap().pem(),
@@ -85,12 +93,20 @@ async fn each_failure_says_what_to_do() {
     let failure = broker.probe(Tls::default()).await.unwrap_err();
     check(failure, Kind::Tls, "set mqtt.ca_file");
 
-    let other_name = home.broker(&home.ca.signed("mqtt.example"), Ask::Nothing).await;
-    let failure = other_name.probe(home.files(&home.ca.pem, None)).await.unwrap_err();
+    let other_name = home
+        .broker(&home.ca.signed("mqtt.example"), Ask::Nothing)
+        .await;
+    let failure = other_name
+        .probe(home.files(&home.ca.pem, None))
+        .await
+        .unwrap_err();
     check(failure, Kind::Tls, "another name than localhost");
 
     let asks = home.broker(&good, Ask::Certificate).await;
-    let failure = asks.probe(home.files(&home.ca.pem, None)).await.unwrap_err();
+    let failure = asks
+        .probe(home.files(&home.ca.pem, None))
+        .await
+        .unwrap_err();
     check(failure, Kind::Tls, "mqtt.client_cert_file");
 
     let stranger = Ca::new("another").signed("car");
@@ -125,7 +141,10 @@ async fn a_file_that_is_missing_or_wrong_is_named_before_anything_starts() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     let car = home.ca.signed("car");
-    let (cert, key) = (home.write("car.pem", &car.pem), home.write("car.key", &car.key));
+    let (cert, key) = (
+        home.write("car.pem", &car.pem),
+        home.write("car.key", &car.key),
+    );
     let other_key = home.write("other.key", &home.ca.signed("other").key);
     let missing = PathBuf::from("/nonexistent/ca.pem");
     let tls = |ca: &PathBuf, cert: Option<&PathBuf>, key: Option<&PathBuf>| Tls {
@@ -135,16 +154,28 @@ async fn a_file_that_is_missing_or_wrong_is_named_before_anything_starts() {
     };
     let ca = home.write("ca.pem", &home.ca.pem);
     let cases = [
-        (tls(&missing, None, None), "mqtt.ca_file: /nonexistent/ca.pem cannot be read"),
+        (
+            tls(&missing, None, None),
+            "mqtt.ca_file: /nonexistent/ca.pem cannot be read",
+        ),
         (tls(&junk, None, None), "found none"),
         (tls(&broken, None, None), "broken.pem"),
-        (tls(&not_a_certificate, None, None), "certificate 1 of the file"),
+        (
+            tls(&not_a_certificate, None, None),
+            "certificate 1 of the file",
+        ),
         (tls(&ca, Some(&cert), None), "mqtt.client_key_file is not"),
         (tls(&ca, None, Some(&key)), "mqtt.client_cert_file is not"),
         (tls(&ca, Some(&cert), Some(&cert)), "expected a private key"),
-        (tls(&ca, Some(&key), Some(&key)), "expected one or more certificates"),
+        (
+            tls(&ca, Some(&key), Some(&key)),
+            "expected one or more certificates",
+        ),
         (tls(&ca, Some(&cert), Some(&other_key)), "does not fit"),
-        (tls(&ca, Some(&cert), Some(&missing)), "mqtt.client_key_file: /nonexistent"),
+        (
+            tls(&ca, Some(&cert), Some(&missing)),
+            "mqtt.client_key_file: /nonexistent",
+        ),
     ];
     for (files, words) in cases {
         let mut settings = settings("127.0.0.1:1".parse().unwrap(), Protocol::V5);
