@@ -8,6 +8,7 @@ mod child;
 mod config;
 mod config_example;
 mod config_mistakes;
+mod config_program;
 mod decode;
 mod discovery;
 mod kills;
