@@ -11,6 +11,7 @@ mod config_mistakes;
 mod config_program;
 mod decode;
 mod discovery;
+mod integrations;
 mod kills;
 mod log;
 mod login;
