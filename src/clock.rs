@@ -1,24 +1,87 @@
 //! The one place that reads the clocks. Everything else takes [`Now`] as an argument, so that
 //! months of a car's life can be played in milliseconds.
+//!
+//! The demo lets both clocks run faster than the world ([`run_at_speed`]); broker and HTTP
+//! time-outs stay real.
 
-use std::sync::LazyLock;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use crate::model::Now;
 
+struct Epoch {
+    instant: Instant,
+    wall: Timestamp,
+    speed: f64,
+}
+
+static EPOCH: OnceLock<Epoch> = OnceLock::new();
+
 #[expect(clippy::disallowed_methods, reason = "the clock's own home")]
-static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+fn epoch_at(speed: f64) -> Epoch {
+    Epoch {
+        instant: Instant::now(),
+        wall: Timestamp::now(),
+        speed,
+    }
+}
+
+fn epoch() -> &'static Epoch {
+    EPOCH.get_or_init(|| epoch_at(1.0))
+}
+
+/// Makes both clocks of this process run `speed` times as fast as the world. Only before the
+/// first [`now`]; later calls change nothing. Speeds below 1 and beyond 3600 are clamped.
+pub fn run_at_speed(speed: f64) {
+    EPOCH.get_or_init(|| epoch_at(speed.clamp(1.0, 3600.0)));
+}
 
 /// Both clocks, read together. The monotonic one starts at zero with the first call.
 #[expect(clippy::disallowed_methods, reason = "the clock's own home")]
 pub fn now() -> Now {
+    let epoch = epoch();
+    let real = epoch.instant.elapsed();
+    if is_real_time(epoch) {
+        return Now {
+            mono: real,
+            wall: Timestamp::now(),
+        };
+    }
+    let mono = real.mul_f64(epoch.speed);
     Now {
-        mono: STARTED.elapsed(),
-        wall: jiff::Timestamp::now(),
+        mono,
+        wall: epoch.wall + mono,
     }
 }
 
-/// The tokio instant that corresponds to a monotonic time of [`now`], for sleeping until it.
-pub fn instant_of(mono: std::time::Duration) -> tokio::time::Instant {
-    tokio::time::Instant::from_std(*STARTED + mono)
+fn is_real_time(epoch: &Epoch) -> bool {
+    epoch.speed <= 1.0
+}
+
+/// Real time since the process's first look at the clock: for time-outs of sockets, which no demo
+/// speeds up.
+pub fn uptime() -> Duration {
+    epoch().instant.elapsed()
+}
+
+/// What [`now`]'s monotonic clock shows at an [`uptime`].
+pub fn mono_at(uptime: Duration) -> Duration {
+    uptime.mul_f64(epoch().speed)
+}
+
+/// The instant of an [`uptime`], for tokio's timers.
+pub fn instant_of(uptime: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::from_std(epoch().instant + uptime)
+}
+
+/// Longer than anything waits; a timer cannot hold `Duration::MAX`.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// Sleeps until a monotonic time of [`now`], a year at most.
+pub async fn sleep_until(mono: Duration) {
+    let mono = mono.min(now().mono + YEAR);
+    let uptime = mono.div_f64(epoch().speed);
+    tokio::time::sleep_until(instant_of(uptime)).await;
 }

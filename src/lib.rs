@@ -9,9 +9,10 @@
 //! * [`catalogue`]: the table of every fact that is published
 //! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
+//! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
-//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`]: the edges
+//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
 //! * [`bridge`]: the wiring: one task a car, one an account, one for the broker
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
@@ -22,9 +23,11 @@ pub mod broker;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
+pub mod compat;
 pub mod config;
 pub mod decode;
 pub mod discovery;
+pub mod durable;
 pub mod log;
 pub mod model;
 pub mod mqtt;

@@ -1,1 +1,77 @@
-//! (being built)
+//! The table of every fact that is published, and the short walkers on it.
+//!
+//! Topics, discovery, the snapshot, the status board and `docs/entities.md` are all derived from
+//! these rows; adding an entity is adding a row. Payloads are plain values for every reader, not
+//! Home Assistant's: `on` / `off`, `open` / `closed`, `locked` / `unlocked`, lower snake_case
+//! words, numbers in the car's own unit, RFC 3339 times in UTC, `None` for unknown.
+//!
+//! Rows read Tesla's signals by their path in `vehicle_data`, the bridge's own facts as
+//! `bridge.<name>` ([`BRIDGE_SIGNALS`]), and what only a streaming car reports as
+//! `telemetry.<Field>`: such a row is silent and unannounced until a source brings it.
+
+mod bridge;
+mod derived;
+mod gate;
+mod reading;
+mod row;
+mod said;
+mod tables;
+mod words;
+
+pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
+pub use self::derived::{installed_version, model_letter, name};
+pub use self::gate::Gate;
+pub use self::reading::Reading;
+pub use self::row::{Category, Limits, Platform, Row};
+pub use self::said::{Said, number, seconds, snake_case};
+pub use self::tables::{TABLES, Table};
+
+/// What the bridge says about a car, as signals of an observation of its own.
+///
+/// `state` is one of `starting`, `online`, `driving`, `charging`, `updating`, `suspended`,
+/// `asleep`, `offline`, `in_service`, `paused`, `signed_out`; the times are seconds since 1970;
+/// `polling_interval` is in seconds; `holds` is words joined by commas, or `none`.
+pub const BRIDGE_SIGNALS: &[&str] = &[
+    "bridge.state",
+    "bridge.state_since",
+    "bridge.last_update",
+    "bridge.next_poll",
+    "bridge.polling_interval",
+    "bridge.holds",
+    "bridge.healthy",
+];
+
+/// Facts that other integrations have and we leave out, with the reason.
+pub const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "bluetooth",
+        "needs a Bluetooth radio in the bridge, which has none",
+    ),
+    (
+        "bluetooth_session",
+        "needs a Bluetooth radio in the bridge, which has none",
+    ),
+    ("teslamate_id", "names a car inside another product"),
+    (
+        "elevation",
+        "needs terrain data; the car does not report it",
+    ),
+    (
+        "geofence",
+        "zones of the reader's own do it better, from `location`",
+    ),
+    (
+        "media",
+        "MQTT has no media player in Home Assistant: the `media_*` rows instead",
+    ),
+];
+
+/// Every row.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLES.iter().flat_map(|table| table.rows)
+}
+
+/// The row of a key.
+pub fn find(key: &str) -> Option<&'static Row> {
+    rows().find(|row| row.key == key)
+}

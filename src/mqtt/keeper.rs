@@ -202,7 +202,7 @@ impl Keeper {
             under_way: None,
         })?;
         let mut course = Course {
-            heard_at: clock::now().mono,
+            heard_at: clock::uptime(),
             ..Course::default()
         };
         loop {
@@ -233,7 +233,7 @@ impl Keeper {
                 () = sleep_until(stalled), if link.n_under_way() > 0 => Cause::NoAcknowledgement,
             };
             let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
-            let now = clock::now().mono;
+            let now = clock::uptime();
             return Err(End {
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
@@ -263,7 +263,7 @@ impl Keeper {
                 return Ok(());
             };
             if link.n_under_way() == 0 {
-                course.heard_at = clock::now().mono;
+                course.heard_at = clock::uptime();
             }
             // What a dead link did not take is said again on the next one.
             link.publish(packet)?;
@@ -275,7 +275,7 @@ impl Keeper {
     }
 
     fn hear(&mut self, said: Said, link: &Link, course: &mut Course) {
-        course.heard_at = clock::now().mono;
+        course.heard_at = clock::uptime();
         match said {
             Said::Connected(facts) => {
                 self.n_connections += 1;
@@ -337,7 +337,7 @@ impl Keeper {
 
     /// Last values, `offline`, goodbye; within [`DRAIN`].
     async fn farewell(&mut self, mut link: Link, connected: bool) -> Farewell {
-        let begun = clock::now().mono;
+        let begun = clock::uptime();
         self.take_waiting();
         if !connected {
             return Farewell {
@@ -402,7 +402,7 @@ impl Keeper {
             .says
             .send_replace(Connection::Down(sentence.clone()));
         let outage = self.outage.get_or_insert_with(|| Outage {
-            since: clock::now().mono,
+            since: clock::uptime(),
             told: BTreeSet::new(),
         });
         if outage.told.len() >= REASONS_MAX || !outage.told.insert(sentence.clone()) {
@@ -419,7 +419,7 @@ impl Keeper {
 
     /// Everything has been said again: an outage ends here, not with the CONNACK.
     fn tell_complete(&mut self, course: &mut Course) {
-        let now = clock::now().mono;
+        let now = clock::uptime();
         let lasted = course.connected_at.map(|at| now.saturating_sub(at));
         // In a rhythm of short connections the outage is not over yet, and not worth a line each.
         if self.suspicion.is_careful() && lasted < Some(pause::SHORT) {

@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
         let mut answered = false;
         loop {
             let patience = if answered { quiet } else { PATIENCE };
-            let until = clock::instant_of(clock::now().mono + patience);
+            let until = clock::instant_of(clock::uptime() + patience);
             match timeout_at(until, self.link.said()).await {
                 Err(_) if answered => return Ok(()),
                 Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
                     Err(Failure { kind, sentence })
                 });
             }
-            let until = clock::instant_of(clock::now().mono + PATIENCE);
+            let until = clock::instant_of(clock::uptime() + PATIENCE);
             match timeout_at(until, self.link.said()).await {
                 Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
                 Ok(Ok(Said::Acknowledged { ticket, refusal: r })) => {
@@ -145,7 +145,7 @@ impl<'a> Session<'a> {
     /// Says goodbye and waits for the broker to close, shortly.
     pub async fn close(mut self) {
         self.link.disconnect();
-        let until = clock::instant_of(clock::now().mono + Duration::from_millis(500));
+        let until = clock::instant_of(clock::uptime() + Duration::from_millis(500));
         while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
     }
 

@@ -1,4 +1,24 @@
 //! One integration binary, a file a behaviour.
 
+mod api;
+mod api_rig;
+mod api_tls;
+mod catalogue;
+mod child;
+mod config;
+mod config_example;
+mod config_mistakes;
+mod decode;
+mod discovery;
+mod kills;
+mod log;
+mod login;
 mod mqtt;
 mod outbox;
+mod packaging;
+mod policy;
+mod recordings;
+mod rig;
+mod service;
+mod sim_cloud;
+mod sim_login;

@@ -1,0 +1,116 @@
+//! Which car is followed through which account. A car on two accounts is followed once, through
+//! the first that lists it and is signed in; when that account loses it, another takes over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decode::products::ListedVehicle;
+use crate::model::Vin;
+
+/// What to do about one car after a list arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Follow this car through this account.
+    Follow {
+        /// The car as listed.
+        car: Box<ListedVehicle>,
+        /// The account's index.
+        account: usize,
+    },
+    /// The account that follows the car listed it again.
+    Seen {
+        /// The car as listed.
+        car: Box<ListedVehicle>,
+    },
+    /// No account lists the car any more.
+    Gone {
+        /// The car.
+        vin: Vin,
+    },
+}
+
+/// Who lists what, and who follows what.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    listed: BTreeMap<usize, BTreeMap<Vin, ListedVehicle>>,
+    signed_out: BTreeSet<usize>,
+    followed: BTreeMap<Vin, usize>,
+}
+
+impl Fleet {
+    /// Takes in an account's whole list.
+    pub fn listed(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
+        let cars: BTreeMap<Vin, ListedVehicle> =
+            cars.into_iter().map(|car| (car.vin.clone(), car)).collect();
+        self.signed_out.remove(&account);
+        let seen: Vec<Change> = cars
+            .values()
+            .filter(|car| self.followed.get(&car.vin) == Some(&account))
+            .map(|car| Change::Seen {
+                car: Box::new(car.clone()),
+            })
+            .collect();
+        self.listed.insert(account, cars);
+        let mut changes = self.settle();
+        changes.extend(seen);
+        changes
+    }
+
+    /// The account was signed out: its cars go to another account that lists them, if any.
+    pub fn signed_out(&mut self, account: usize) -> Vec<Change> {
+        self.signed_out.insert(account);
+        self.settle()
+    }
+
+    /// The account was taken out of the configuration.
+    pub fn withdrawn(&mut self, account: usize) -> Vec<Change> {
+        self.listed.remove(&account);
+        self.signed_out.remove(&account);
+        self.settle()
+    }
+
+    /// The cars that an account follows.
+    pub fn followed_by(&self, account: usize) -> impl Iterator<Item = &Vin> {
+        self.followed
+            .iter()
+            .filter(move |(_, by)| **by == account)
+            .map(|(vin, _)| vin)
+    }
+
+    fn settle(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let vins: BTreeSet<Vin> = self
+            .listed
+            .values()
+            .flat_map(|cars| cars.keys().cloned())
+            .chain(self.followed.keys().cloned())
+            .collect();
+        for vin in vins {
+            let lists_it = |account: &usize| {
+                self.listed
+                    .get(account)
+                    .is_some_and(|cars| cars.contains_key(&vin))
+            };
+            let present = self.followed.get(&vin).copied().filter(lists_it);
+            let usable = |account: &usize| lists_it(account) && !self.signed_out.contains(account);
+            let best = present
+                .filter(usable)
+                .or_else(|| self.listed.keys().copied().find(usable))
+                .or(present)
+                .or_else(|| self.listed.keys().copied().find(lists_it));
+            match best {
+                Some(account) if self.followed.get(&vin) != Some(&account) => {
+                    let car = Box::new(self.listed[&account][&vin].clone());
+                    self.followed.insert(vin, account);
+                    changes.push(Change::Follow { car, account });
+                }
+                Some(_) => {}
+                None => {
+                    if self.followed.remove(&vin).is_some() {
+                        changes.push(Change::Gone { vin });
+                    }
+                }
+            }
+        }
+        changes
+    }
+}

@@ -1,0 +1,46 @@
+//! Motion, position and navigation.
+
+use super::{Limits, binary, number, sensor, tracker};
+use crate::catalogue::derived as d;
+use crate::catalogue::reading::Reading::{Derived, Number, Truth};
+use crate::catalogue::row::Row;
+
+const SPEED_LIMIT: Limits = Limits {
+    min: 50.0,
+    min_of: "vehicle_state.speed_limit_mode.min_limit_mph",
+    max: 120.0,
+    max_of: "vehicle_state.speed_limit_mode.max_limit_mph",
+    step: 1.0,
+};
+
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    sensor("speed",                          "Speed",                          Derived(d::SPEED, d::speed))                                   .measured("mph", "speed").off().stream("VehicleSpeed"),
+    sensor("power",                          "Power",                          Derived(d::POWER, d::power))                                   .measured("kW", "power").diagnostic().off(),
+    sensor("shift_state",                    "Shift state",                    Derived(d::SHIFT, d::shift_state))                             .class("enum").off().icon("car-shift-pattern").options(d::GEARS).stream("Gear"),
+    binary("parking_brake",                  "Parking brake",                  Derived(d::SHIFT, d::parking_brake))                           .off().icon("car-brake-parking").stream("Gear"),
+    sensor("odometer",                       "Odometer",                       Number("vehicle_state.odometer", 2))                           .metered("mi", "distance").diagnostic().precision(0).stream("Odometer"),
+    sensor("heading",                        "Heading",                        Number("drive_state.heading", 0))                              .angle().diagnostic().off().icon("compass").stream("GpsHeading"),
+    sensor("latitude",                       "Latitude",                       Number("drive_state.latitude", 6))                             .measured("°", "").diagnostic().off().icon("latitude").stream("Location.latitude"),
+    sensor("longitude",                      "Longitude",                      Number("drive_state.longitude", 6))                            .measured("°", "").diagnostic().off().icon("longitude").stream("Location.longitude"),
+    tracker("location",                      "Location",                       Derived(d::LOCATION, d::location))                             .icon("map-marker").stream("Location"),
+    tracker("origin",                        "Origin",                         Derived(d::ORIGIN, d::origin))                         .off().icon("map-marker").if_seen().stream("OriginLocation"),
+    tracker("route",                         "Route",                          Derived(d::ROUTE, d::route))                                   .icon("routes").stream("DestinationLocation"),
+    sensor("active_route",                   "Active route",                   Derived(d::ROUTE, d::active_route))                            .diagnostic().off().icon("map-marker-path").template("{{ 'none' if value_json.error else 'active' }}"),
+    sensor("destination",                    "Destination",                    Derived(d::ROUTE, d::destination))                             .off().icon("routes").stream("DestinationName"),
+    sensor("energy_at_arrival",              "State of charge at arrival",     Derived(d::ROUTE, d::energy_at_arrival))                       .measured("%", "battery").diagnostic().off().stream("ExpectedEnergyPercentAtTripArrival"),
+    sensor("distance_to_arrival",            "Distance to arrival",            Derived(d::ROUTE, d::distance_to_arrival))                     .measured("mi", "distance").precision(1).stream("MilesToArrival"),
+    sensor("time_to_arrival",                "Time to arrival",                Derived(d::ROUTE, d::time_to_arrival))                         .class("timestamp").jitter(60).stream("MinutesToArrival"),
+    sensor("traffic_delay",                  "Traffic delay",                  Derived(d::ROUTE, d::traffic_delay))                           .measured("min", "duration").off().stream("RouteTrafficMinutesDelay"),
+    binary("located_at_home",                "Located at home",                Truth("telemetry.LocatedAtHome"))                              .class("presence").if_seen().stream("LocatedAtHome"),
+    binary("located_at_work",                "Located at work",                Truth("telemetry.LocatedAtWork"))                              .icon("briefcase").if_seen().stream("LocatedAtWork"),
+    binary("located_at_favorite",            "Located at favorite",            Truth("telemetry.LocatedAtFavorite"))                          .off().icon("star").if_seen().stream("LocatedAtFavorite"),
+    binary("gps_state",                      "GPS state",                      Truth("telemetry.GpsState"))                                   .class("connectivity").diagnostic().off().if_seen().stream("GpsState"),
+    sensor("cruise_follow_distance",         "Cruise follow distance",         Number("telemetry.CruiseFollowDistance", 0))                   .unit("s", "duration").diagnostic().off().if_seen().stream("CruiseFollowDistance"),
+    sensor("cruise_set_speed",               "Cruise set speed",               Number("telemetry.CruiseSetSpeed", 1))                         .measured("mph", "speed").diagnostic().off().if_seen().stream("CruiseSetSpeed"),
+    sensor("current_limit_mph",              "Current speed limit",            Number("vehicle_state.speed_limit_mode.current_limit_mph", 2)) .measured("mph", "speed").diagnostic().off().if_seen().stream("CurrentLimitMph"),
+    number("speed_limit",                    "Speed limit",                    Number("vehicle_state.speed_limit_mode.current_limit_mph", 2)) .unit("mph", "speed").off().limits(SPEED_LIMIT).if_seen().command("speed_limit_set_limit"),
+    binary("speed_limit_mode",               "Speed limited",                  Truth("vehicle_state.speed_limit_mode.active"))                .off().icon("car-speed-limiter").if_seen().stream("SpeedLimitMode"),
+    sensor("miles_since_reset",              "Miles since reset",              Number("telemetry.MilesSinceReset", 2))                        .metered("mi", "distance").diagnostic().off().if_seen().stream("MilesSinceReset"),
+    sensor("self_driving_miles_since_reset", "Self-driving miles since reset", Number("telemetry.SelfDrivingMilesSinceReset", 2))             .metered("mi", "distance").diagnostic().off().if_seen().stream("SelfDrivingMilesSinceReset"),
+];
