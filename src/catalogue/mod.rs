@@ -11,6 +11,7 @@
 
 mod bridge;
 mod derived;
+mod document;
 mod gate;
 mod reading;
 mod row;
@@ -20,6 +21,7 @@ mod words;
 
 pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
+pub use self::document::document;
 pub use self::gate::Gate;
 pub use self::reading::Reading;
 pub use self::row::{Category, Limits, Platform, Row};

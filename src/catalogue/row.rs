@@ -124,6 +124,8 @@ pub struct Row {
     pub stream: &'static str,
     /// Tesla command.
     pub command: &'static str,
+    /// What the name does not say, for the documentation.
+    pub note: &'static str,
 }
 
 impl Row {
@@ -155,6 +157,7 @@ impl Row {
             template: "",
             stream: "",
             command: "",
+            note: "",
         }
     }
 
@@ -275,6 +278,12 @@ impl Row {
     /// Tesla command.
     pub const fn command(mut self, command: &'static str) -> Self {
         self.command = command;
+        self
+    }
+
+    /// What the name does not say.
+    pub const fn note(mut self, note: &'static str) -> Self {
+        self.note = note;
         self
     }
 

@@ -180,6 +180,16 @@ impl<F: Fn(&Request) -> ResponseTemplate + Send + Sync> Respond for By<F> {
     }
 }
 
+/// Runs a test in a process of its own: what is logged there is logged by nobody else.
+pub fn passes(child_test: &str) {
+    let output = crate::child::command(child_test).output().unwrap();
+    let (stdout, stderr) = crate::child::texts(&output);
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "{stdout}{stderr}"
+    );
+}
+
 /// Everything that is logged while it is installed, at every level.
 #[derive(Clone, Default)]
 pub struct Captured(Arc<Mutex<Vec<u8>>>);

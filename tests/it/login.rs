@@ -351,7 +351,7 @@ fn a_kill_at_any_moment_of_a_refresh_leaves_a_login_that_works() {
         });
     }
     assert!(
-        (20..180).contains(&n_killed_midway),
+        (5..195).contains(&n_killed_midway),
         "{n_killed_midway} of 200 say nothing"
     );
     servers.block_on(async {
@@ -738,8 +738,14 @@ async fn a_421_is_not_followed_to_a_stranger_nor_back_and_forth_nor_past_api_url
     }
 }
 
+#[test]
+fn no_secret_reaches_the_log_of_a_whole_login_at_any_level() {
+    passes("login::child_a_whole_login_logged_at_trace");
+}
+
 #[tokio::test]
-async fn no_secret_reaches_the_log_of_a_whole_login_at_any_level() {
+#[ignore = "run by no_secret_reaches_the_log_of_a_whole_login_at_any_level"]
+async fn child_a_whole_login_logged_at_trace() {
     let captured = Captured::default();
     let _guard = tracing::subscriber::set_default(captured.subscriber());
     let server = MockServer::start().await;
