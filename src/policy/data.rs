@@ -133,7 +133,9 @@ impl Policy {
     /// What the odometer and the battery tell about the time in which nobody looked.
     fn report_missed(&mut self, before: Option<Reading>, now: Reading, doing: Activity) {
         let belongs = std::mem::take(&mut self.memory.next_reading_belongs);
-        let Some(before) = before.filter(|_| !belongs) else { return };
+        let Some(before) = before.filter(|_| !belongs) else {
+            return;
+        };
         let too_far = if doing == Activity::Driving {
             MOVED_UNDER_WAY_MI
         } else {

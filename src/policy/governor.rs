@@ -308,13 +308,22 @@ impl Governor {
         if let Some(stop) = self.stop(class)
             && stop.until > t
         {
-            return Permit::NotBefore { at: now.mono + (stop.until - t), why: Why::Backoff };
+            return Permit::NotBefore {
+                at: now.mono + (stop.until - t),
+                why: Why::Backoff,
+            };
         }
         if let Some(wait) = self.cap_wait(class, t) {
-            return Permit::NotBefore { at: now.mono + wait, why: Why::MinGap };
+            return Permit::NotBefore {
+                at: now.mono + wait,
+                why: Why::MinGap,
+            };
         }
         if !self.is_affordable(class, purpose) {
-            return Permit::NotBefore { at: now.mono + BUDGET_WAIT, why: Why::Budget };
+            return Permit::NotBefore {
+                at: now.mono + BUDGET_WAIT,
+                why: Why::Budget,
+            };
         }
         match class {
             CallClass::Light => self.recent_light.push_back(t),
@@ -351,21 +360,39 @@ impl Governor {
     }
 
     /// A call was answered with 429: no car of the account makes such a call for a while.
-    pub fn limited(&mut self, now: Now, class: impl Into<CallClass>, retry_after: Option<Duration>) {
-        let wait = retry_after.unwrap_or(LONGEST_SHARED_WAIT).clamp(MINUTE, LONGEST_SHARED_WAIT);
+    pub fn limited(
+        &mut self,
+        now: Now,
+        class: impl Into<CallClass>,
+        retry_after: Option<Duration>,
+    ) {
+        let wait = retry_after
+            .unwrap_or(LONGEST_SHARED_WAIT)
+            .clamp(MINUTE, LONGEST_SHARED_WAIT);
         let until = self.at(now) + wait;
-        *self.stop_mut(class.into()) = Some(Stop { until, attempt: 0, billing: false });
+        *self.stop_mut(class.into()) = Some(Stop {
+            until,
+            attempt: 0,
+            billing: false,
+        });
         self.wants_persisting = true;
     }
 
     /// A call was answered with 403 `EXCEEDED_LIMIT`: one try an hour, later one in six.
     pub fn over_limit(&mut self, now: Now, class: impl Into<CallClass>) {
         let class = class.into();
-        let attempt = self.stop(class).filter(|stop| stop.billing).map_or(0, |stop| stop.attempt);
+        let attempt = self
+            .stop(class)
+            .filter(|stop| stop.billing)
+            .map_or(0, |stop| stop.attempt);
         let (first, cap) = BILLING_WAIT;
         let until = self.at(now) + first.saturating_mul(1 << attempt.min(8)).min(cap);
         let attempt = attempt.saturating_add(1);
-        *self.stop_mut(class) = Some(Stop { until, attempt, billing: true });
+        *self.stop_mut(class) = Some(Stop {
+            until,
+            attempt,
+            billing: true,
+        });
         self.wants_persisting = true;
     }
 
@@ -517,7 +544,9 @@ impl Governor {
 
     /// Data has its own part of the budget, and the less a call tells, the earlier it stops.
     fn is_affordable(&self, class: CallClass, purpose: Purpose) -> bool {
-        let Some((limit, weights)) = self.limit() else { return true };
+        let Some((limit, weights)) = self.limit() else {
+            return true;
+        };
         let month = self.month();
         let price = weights.of(class);
         let total = month.cost(&weights);
@@ -538,7 +567,13 @@ impl Governor {
     fn limit(&self) -> Option<(f64, Prices)> {
         match self.config.limit? {
             MonthlyLimit::Dollars(dollars) => Some((dollars, self.config.prices)),
-            MonthlyLimit::DataCalls(calls) => Some((f64::from(calls), Prices { data: 1.0, ..Prices::FREE })),
+            MonthlyLimit::DataCalls(calls) => Some((
+                f64::from(calls),
+                Prices {
+                    data: 1.0,
+                    ..Prices::FREE
+                },
+            )),
         }
     }
 
@@ -562,8 +597,12 @@ impl Governor {
 
     /// Expected need of data against what is left for it.
     fn fresh_factor(&self, wall: Timestamp) -> f64 {
-        let Some((limit, weights)) = self.limit() else { return 1.0 };
-        let Some(need) = self.daily_need() else { return 1.0 };
+        let Some((limit, weights)) = self.limit() else {
+            return 1.0;
+        };
+        let Some(need) = self.daily_need() else {
+            return 1.0;
+        };
         let month = self.month();
         let spent = month.data_cost(&weights);
         let others = month.cost(&weights) - spent;

@@ -34,7 +34,8 @@ use memory::{At, Memory, Moment, Session, day_of};
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{
-    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit, Permit, Prices,
+    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit,
+    Permit, Prices,
 };
 pub use interface::{
     Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
@@ -297,6 +298,8 @@ impl Policy {
         memory.entered_at = m.t;
         self.because = because;
         self.wants_persisting = true;
+        // What the account refused to a lesser purpose it may allow now.
+        memory.backoffs.forget(backoff::Kind::NotPermitted);
         if to != State::Quiet {
             memory.look_at = None;
             memory.n_looks = 0;

@@ -32,7 +32,7 @@ impl Policy {
         if let Some(present) = push.user_present {
             self.memory.pushed_user_present = present;
             if present {
-                self.stir("someone is in the car", m);
+                self.nudged("someone is in the car", m);
             }
         }
         if let Some(word) = &push.charging_state {
@@ -177,7 +177,6 @@ impl Policy {
             memory.clear_since = memory.clear_since.map(|_| m.t);
             memory.n_polls_since_clear = 0;
             memory.let_sleep = false;
-            memory.data_wanted_at.get_or_insert(m.t);
         } else {
             self.may_be_awake(m);
         }

@@ -323,6 +323,9 @@ impl Policy {
             State::Driving if chained && within(memory.last_data_ok_at, DRIVING_CHAIN) => true,
             State::Charging if chained && within(memory.last_data_ok_at, CHARGING_CHAIN) => true,
             State::Quiet => within(memory.light_online_at, SAME_TICK),
+            State::Waking if memory.guard_until.is_some() => {
+                within(memory.light_online_at, SAME_TICK)
+            }
             State::Idle if at.saturating_sub(memory.last_use_at) > EARLY => {
                 within(memory.light_online_at, SAME_TICK)
             }
@@ -336,10 +339,10 @@ impl Policy {
             Some((until, kind)) => plan.not_before(until, why(kind)),
             None => plan,
         };
-        let limited = self.memory.backoffs.is_limited(m.t);
-        match self.memory.last_light_at {
-            Some(last) if limited => {
-                plan.not_before(last + self.config.limited_light, Why::Backoff)
+        let limited_until = self.memory.backoffs.limited_until(m.t);
+        match (limited_until, self.memory.last_light_at) {
+            (Some(until), Some(last)) => {
+                plan.not_before(until.min(last + self.config.limited_light), Why::Backoff)
             }
             _ => plan,
         }

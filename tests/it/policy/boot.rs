@@ -19,7 +19,10 @@ fn a_day_of_a_sleeping_car_costs_a_light_call_a_minute() {
 /// 2
 #[test]
 fn an_idle_car_is_asked_once_light_once_data_within_fifteen_seconds() {
-    let car = CarSpec { awake_at_start: true, ..spec(Plan::parked()) };
+    let car = CarSpec {
+        awake_at_start: true,
+        ..spec(Plan::parked())
+    };
     let mut rig = Rig::new(Preset::Metered, car);
     rig.run_for(15 * SECOND);
     check(&rig);
@@ -30,7 +33,10 @@ fn an_idle_car_is_asked_once_light_once_data_within_fifteen_seconds() {
 /// 3
 #[test]
 fn light_calls_that_time_out_at_the_start_come_ever_more_slowly() {
-    let car = CarSpec { awake_at_start: true, ..spec(Plan::parked()) };
+    let car = CarSpec {
+        awake_at_start: true,
+        ..spec(Plan::parked())
+    };
     let mut rig = Rig::new(Preset::Metered, car);
     rig.faults.push(Fault {
         from: 0 * SECOND,

@@ -11,7 +11,9 @@ use super::rig::{HOUR, MINUTE, Rig, SECOND, charge, drive, held, life};
 fn gaps(rig: &Rig, from: Duration, to: Duration) -> Vec<u64> {
     let asks = rig.asks_from(from, Ask::Data);
     let asks: Vec<_> = asks.into_iter().filter(|at| *at < to).collect();
-    asks.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
+    asks.windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect()
 }
 
 fn n_started(rig: &Rig) -> usize {
@@ -34,19 +36,28 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
     let early = gaps(&rig, seen, seen + 5 * MINUTE);
     assert!(early.iter().all(|gap| (56..=64).contains(gap)), "{early:?}");
     let late = gaps(&rig, seen + 7 * MINUTE, 2 * HOUR);
-    assert!(late.len() > 10 && late.iter().all(|gap| (284..=316).contains(gap)), "{late:?}");
+    assert!(
+        late.len() > 10 && late.iter().all(|gap| (284..=316).contains(gap)),
+        "{late:?}"
+    );
 }
 
 /// 28
 #[test]
 fn a_fast_charge_is_followed_closely_throughout() {
     for (preset, least, most) in [(Preset::Metered, 56, 64), (Preset::Unmetered, 5, 11)] {
-        let car = CarSpec { battery_level: 10.0, ..life(&[(10, charge(25, 150.0))]) };
+        let car = CarSpec {
+            battery_level: 10.0,
+            ..life(&[(10, charge(25, 150.0))])
+        };
         let mut rig = Rig::new(preset, car);
         rig.run_for(32 * MINUTE);
         check(&rig);
         let gaps = gaps(&rig, 13 * MINUTE, 32 * MINUTE);
-        assert!(gaps.iter().all(|gap| (least..=most).contains(gap)), "{gaps:?}");
+        assert!(
+            gaps.iter().all(|gap| (least..=most).contains(gap)),
+            "{gaps:?}"
+        );
     }
 }
 
@@ -54,8 +65,11 @@ fn a_fast_charge_is_followed_closely_throughout() {
 #[test]
 fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
     for (word, sessions) in [("Starting", 0..=0), ("Charging", 20..=61)] {
-        let mut rig =
-            Rig::pinned(Preset::Metered, ClassSetting::NotHeld, life(&[(10, charge(120, 3.0))]));
+        let mut rig = Rig::pinned(
+            Preset::Metered,
+            ClassSetting::NotHeld,
+            life(&[(10, charge(120, 3.0))]),
+        );
         rig.disguise = Some(Box::new(move |at, view| {
             let sunny = at.as_secs() / 60 % 2 == 0;
             view.charging_state = Some(if sunny { word } else { "NoPower" }.to_owned());
@@ -65,11 +79,21 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
         assert!(sessions.contains(&n_started(&rig)), "{}", n_started(&rig));
         for minute in 10..130 {
             let from = minute * MINUTE;
-            let of = |ask| rig.asks_from(from, ask).iter().filter(|at| **at < from + MINUTE).count();
+            let of = |ask| {
+                rig.asks_from(from, ask)
+                    .iter()
+                    .filter(|at| **at < from + MINUTE)
+                    .count()
+            };
             let calls = of(Ask::Data) + of(Ask::Light);
-            assert!(calls <= 3 && of(Ask::Data) <= 2, "{calls} in minute {minute}\n{}", rig.story());
+            assert!(
+                calls <= 3 && of(Ask::Data) <= 2,
+                "{calls} in minute {minute}\n{}",
+                rig.story()
+            );
         }
-        let calls = rig.asks_from(10 * MINUTE, Ask::Data).len() + rig.asks_from(10 * MINUTE, Ask::Light).len();
+        let calls = rig.asks_from(10 * MINUTE, Ask::Data).len()
+            + rig.asks_from(10 * MINUTE, Ask::Light).len();
         assert!(calls <= 2 * 120, "{calls} in two hours");
     }
 }
@@ -84,11 +108,20 @@ fn a_held_car_whose_charge_is_complete_is_left_alone() {
     );
     rig.run_for(90 * MINUTE);
     check(&rig);
-    let idle = rig.entered(State::Idle, 35 * MINUTE).expect("the end is seen");
+    let idle = rig
+        .entered(State::Idle, 35 * MINUTE)
+        .expect("the end is seen");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
-    assert!((quiet - idle).abs_diff(180 * SECOND) <= 2 * SECOND, "{:?}", quiet - idle);
+    assert!(
+        (quiet - idle).abs_diff(180 * SECOND) <= 2 * SECOND,
+        "{:?}",
+        quiet - idle
+    );
     assert_eq!(rig.state(), State::Asleep);
-    assert_eq!(rig.n_events(|event| matches!(event, Event::ChargeEnded { .. })), 1);
+    assert_eq!(
+        rig.n_events(|event| matches!(event, Event::ChargeEnded { .. })),
+        1
+    );
 }
 
 /// 31, with light calls so rare that only the schedule can explain one.
@@ -111,7 +144,12 @@ fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() 
     rig.run_until(start + 2 * MINUTE);
     check(&rig);
     let looks = rig.asks_from(start + MINUTE, Ask::Light);
-    assert!(looks.first().is_some_and(|at| *at <= start + MINUTE + SECOND), "{looks:?}");
+    assert!(
+        looks
+            .first()
+            .is_some_and(|at| *at <= start + MINUTE + SECOND),
+        "{looks:?}"
+    );
     assert_eq!(rig.state(), State::Charging, "{}", rig.story());
 }
 

@@ -40,7 +40,11 @@ fn a_drive_from_idle_is_seen_within_one_interval() {
         rig.run_for(HOUR);
         check(&rig);
         let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[1];
-        assert!(delay <= 130 * SECOND, "at minute {minute}: {delay:?}\n{}", rig.story());
+        assert!(
+            delay <= 130 * SECOND,
+            "at minute {minute}: {delay:?}\n{}",
+            rig.story()
+        );
     }
 }
 
@@ -158,7 +162,11 @@ fn a_tunnel_does_not_end_a_drive() {
 /// 24
 #[test]
 fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
-    let mut rig = not_held(life(&[(10, drive(20)), (25, dead_zone(40)), (90, drive(10))]));
+    let mut rig = not_held(life(&[
+        (10, drive(20)),
+        (25, dead_zone(40)),
+        (90, drive(10)),
+    ]));
     rig.run_until(60 * MINUTE);
     assert_eq!(rig.state(), State::Unreachable);
     let ended: Vec<_> = rig
@@ -168,21 +176,35 @@ fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
             _ => None,
         })
         .collect();
-    let [(said_at, end)] = ended[..] else { panic!("{ended:?}") };
-    assert!(said_at >= 39 * MINUTE && said_at <= 41 * MINUTE, "{said_at:?}");
+    let [(said_at, end)] = ended[..] else {
+        panic!("{ended:?}")
+    };
+    assert!(
+        said_at >= 39 * MINUTE && said_at <= 41 * MINUTE,
+        "{said_at:?}"
+    );
     let end_minute = end.as_second() / 60 % 60;
     assert!((23..=25).contains(&end_minute), "{end}");
     rig.run_until(2 * HOUR);
     check(&rig);
     assert_eq!((n_started(&rig), n_ended(&rig)), (2, 2));
     assert_eq!(rig.state(), State::Asleep);
-    assert_eq!(missed_miles(&rig).len(), 1, "the rest of the way into the garage");
+    assert_eq!(
+        missed_miles(&rig).len(),
+        1,
+        "the rest of the way into the garage"
+    );
 }
 
 /// 25
 #[test]
 fn a_charge_out_of_reach_is_corrected_later() {
-    let car = life(&[(10, drive(10)), (22, dead_zone(120)), (30, charge(60, 11.0)), (200, drive(5))]);
+    let car = life(&[
+        (10, drive(10)),
+        (22, dead_zone(120)),
+        (30, charge(60, 11.0)),
+        (200, drive(5)),
+    ]);
     let mut rig = not_held(car);
     rig.run_for(4 * HOUR);
     check(&rig);

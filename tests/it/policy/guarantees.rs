@@ -17,7 +17,11 @@ pub fn check(rig: &Rig) {
         }
     }
     // G1: the car was woken by nobody but its owner.
-    assert_eq!(rig.car.truth().wakes, rig.n_user_wakes(), "G1: woken without a command");
+    assert_eq!(
+        rig.car.truth().wakes,
+        rig.n_user_wakes(),
+        "G1: woken without a command"
+    );
 }
 
 /// What the world has told the policy so far.
@@ -89,7 +93,10 @@ impl Seen {
             What::Heard(_) | What::Said(_) => {}
         }
         if state_before != line.state {
-            if matches!(state_before, State::Driving | State::Charging | State::Waking) {
+            if matches!(
+                state_before,
+                State::Driving | State::Charging | State::Waking
+            ) {
                 self.last_use = at;
             }
             if line.state == State::Quiet {
@@ -138,7 +145,8 @@ impl Seen {
         if !chained && !within(self.online_at, 90 * SECOND) {
             return Err("G2: data on old knowledge".into());
         }
-        let late = state == State::Quiet || (state == State::Idle && at - self.last_use > 5 * MINUTE);
+        let late =
+            state == State::Quiet || (state == State::Idle && at - self.last_use > 5 * MINUTE);
         if late && !within(self.light_online_at, 10 * SECOND) {
             return Err("G2: data of an idle car without a light call of the same tick".into());
         }
@@ -147,13 +155,18 @@ impl Seen {
         }
         if state == State::Quiet && !self.scheduled {
             let quiet = at - self.quiet_since.unwrap_or_default();
-            let looked = self.data_in_quiet.is_none_or(|last| at - last >= 5 * MINUTE);
+            let looked = self
+                .data_in_quiet
+                .is_none_or(|last| at - last >= 5 * MINUTE);
             if quiet < 12 * MINUTE || !looked {
                 return Err(format!("G3: data after {quiet:?} of Quiet"));
             }
             self.data_in_quiet = Some(at);
         }
-        if matches!(state, State::Paused | State::AuthLost | State::Asleep | State::Unreachable) {
+        if matches!(
+            state,
+            State::Paused | State::AuthLost | State::Asleep | State::Unreachable
+        ) {
             return Err(format!("data in {state}"));
         }
         Ok(())

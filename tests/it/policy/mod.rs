@@ -2,11 +2,17 @@
 //! with the guarantees of section 5.1 checked on its whole trace.
 
 mod boot;
+mod budget;
 mod charges;
 mod drives;
+mod failures;
 mod guarantees;
 mod model_day;
+mod owner;
 mod parking;
+mod push;
+mod random;
+mod restarts;
 mod rig;
 mod sleep;
 mod works;

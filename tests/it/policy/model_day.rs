@@ -4,7 +4,7 @@ use tesla2mqtt::policy::{ClassSetting, Preset, State};
 use tesla2mqtt::sim::{Event, Plan};
 
 use super::guarantees::check;
-use super::rig::{DAY, Rig, SECOND, held, spec};
+use super::rig::{DAY, Rig, held, spec};
 
 struct Day {
     n_light: usize,
@@ -17,11 +17,20 @@ struct Day {
 
 fn live(preset: Preset, is_held: bool) -> Day {
     let day = spec(Plan::model_day());
-    let (class, car) = if is_held { (ClassSetting::Held, held(day)) } else { (ClassSetting::NotHeld, day) };
+    let (class, car) = if is_held {
+        (ClassSetting::Held, held(day))
+    } else {
+        (ClassSetting::NotHeld, day)
+    };
     let mut rig = Rig::pinned(preset, class, car);
     rig.run_for(DAY);
     check(&rig);
-    let seconds = |event, state| rig.delays(event, state).iter().map(std::time::Duration::as_secs).collect();
+    let seconds = |event, state| {
+        rig.delays(event, state)
+            .iter()
+            .map(std::time::Duration::as_secs)
+            .collect()
+    };
     let day = Day {
         n_light: rig.n_light(),
         n_data: rig.n_data(),
@@ -32,7 +41,12 @@ fn live(preset: Preset, is_held: bool) -> Day {
     };
     println!(
         "{preset:?} held={is_held}: {} data, {} light, {} refused, {:.2} h awake, drives seen after {:?} s, charges after {:?} s",
-        day.n_data, day.n_light, day.n_refused, day.awake_hours, day.drive_delays, day.charge_delays
+        day.n_data,
+        day.n_light,
+        day.n_refused,
+        day.awake_hours,
+        day.drive_delays,
+        day.charge_delays
     );
     day
 }
@@ -55,5 +69,4 @@ fn the_model_day_unmetered_sees_starts_at_once() {
         assert!(day.n_data <= 900, "{} data calls", day.n_data);
         assert!(day.awake_hours <= hours, "{} h awake", day.awake_hours);
     }
-    let _ = SECOND;
 }

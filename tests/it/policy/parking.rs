@@ -22,7 +22,8 @@ fn metered(class: ClassSetting, car: CarSpec) -> Rig {
 }
 
 fn fell_asleep(rig: &Rig, nth: usize) -> Duration {
-    rig.truly(Event::FellAsleep, nth).unwrap_or_else(|| panic!("never asleep\n{}", rig.story()))
+    rig.truly(Event::FellAsleep, nth)
+        .unwrap_or_else(|| panic!("never asleep\n{}", rig.story()))
 }
 
 /// 5
@@ -34,7 +35,11 @@ fn a_car_that_is_not_held_is_polled_into_its_sleep() {
     let parked = PARKED_AT;
     assert_eq!(fell_asleep(&rig, 0), parked + 12 * MINUTE);
     let asks = rig.asks_from(parked - MINUTE, Ask::Data);
-    assert!(asks.windows(2).all(|pair| pair[1] - pair[0] <= 130 * SECOND), "{asks:?}");
+    assert!(
+        asks.windows(2)
+            .all(|pair| pair[1] - pair[0] <= 130 * SECOND),
+        "{asks:?}"
+    );
     assert!(*asks.last().expect("asked") >= fell_asleep(&rig, 0) - 130 * SECOND);
     assert_eq!(rig.entered(State::Quiet, Duration::ZERO), None);
     assert_eq!(rig.state(), State::Asleep);
@@ -50,7 +55,11 @@ fn a_held_car_is_left_alone_after_three_minutes_and_sleeps() {
     let seen = rig.entered(State::Idle, parked).expect("seen");
     let quiet = rig.entered(State::Quiet, parked).expect("quiet");
     assert!(quiet - seen <= 181 * SECOND, "{:?}", quiet - seen);
-    assert!(fell_asleep(&rig, 0) <= parked + 16 * MINUTE, "{:?}", fell_asleep(&rig, 0));
+    assert!(
+        fell_asleep(&rig, 0) <= parked + 16 * MINUTE,
+        "{:?}",
+        fell_asleep(&rig, 0)
+    );
     assert_eq!(rig.asks_from(quiet, Ask::Data), []);
     assert_eq!(rig.state(), State::Asleep);
 }
@@ -61,7 +70,10 @@ fn a_held_car_sleeps_at_most_four_minutes_later_than_unpolled() {
     for t in 5..=15 {
         for second in [0, 11, 23, 37, 49] {
             let length = 20 * MINUTE + second * SECOND;
-            let mut car = held(life(&[(10, tesla2mqtt::sim::Deed::Drive { length, km: 20.0 })]));
+            let mut car = held(life(&[(
+                10,
+                tesla2mqtt::sim::Deed::Drive { length, km: 20.0 },
+            )]));
             car.time_to_sleep = t * MINUTE;
             let mut rig = metered(ClassSetting::Held, car);
             rig.run_for(2 * HOUR);
@@ -78,7 +90,10 @@ fn a_held_car_that_needs_long_is_looked_at_once() {
     for (t, looks) in [(15, 0), (25, 1)] {
         let mut rig = metered(
             ClassSetting::Held,
-            CarSpec { time_to_sleep: t * MINUTE, ..held(one_drive()) },
+            CarSpec {
+                time_to_sleep: t * MINUTE,
+                ..held(one_drive())
+            },
         );
         rig.run_for(2 * HOUR);
         check(&rig);
@@ -106,14 +121,20 @@ fn a_car_is_learned_to_be_held_after_two_parks() {
     rig.run_until(2 * HOUR);
     let idle = rig.entered(State::Idle, 25 * MINUTE).expect("parked");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
-    assert!((30..=31).contains(&((quiet - idle).as_secs() / 60)), "{:?}", quiet - idle);
+    assert!(
+        (30..=31).contains(&((quiet - idle).as_secs() / 60)),
+        "{:?}",
+        quiet - idle
+    );
     assert_eq!(rig.state(), State::Asleep);
     assert_eq!(class(&rig), (Class::Unknown, Belief::None));
     rig.run_until(5 * HOUR);
     assert_eq!(class(&rig), (Class::Held, Belief::Learned));
     rig.run_until(8 * HOUR);
     check(&rig);
-    let idle = rig.entered(State::Idle, 6 * HOUR + 25 * MINUTE).expect("parked");
+    let idle = rig
+        .entered(State::Idle, 6 * HOUR + 25 * MINUTE)
+        .expect("parked");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
     assert!(quiet - idle <= 181 * SECOND);
 }
@@ -128,7 +149,10 @@ fn a_car_is_learned_not_to_be_held_after_two_sleeps() {
     check(&rig);
     assert_eq!(rig.entered(State::Quiet, Duration::ZERO), None);
     let learned = rig.policy.status(rig.now()).time_to_sleep.expect("learned");
-    assert!((11 * MINUTE..=14 * MINUTE).contains(&learned), "{learned:?}");
+    assert!(
+        (11 * MINUTE..=14 * MINUTE).contains(&learned),
+        "{learned:?}"
+    );
 }
 
 /// 10
@@ -136,7 +160,13 @@ fn a_car_is_learned_not_to_be_held_after_two_sleeps() {
 fn new_firmware_is_learned_anew_with_one_confirmation() {
     for is_held in [false, true] {
         let expected = if is_held { Class::Held } else { Class::NotHeld };
-        let mut rig = Rig::new(Preset::Metered, CarSpec { held: is_held, ..drives(4) });
+        let mut rig = Rig::new(
+            Preset::Metered,
+            CarSpec {
+                held: is_held,
+                ..drives(4)
+            },
+        );
         rig.disguise = Some(Box::new(|at, view: &mut DataView| {
             let version = if at < 6 * HOUR { "2026.8" } else { "2026.12" };
             view.car_version = Some(version.to_owned());
@@ -171,13 +201,29 @@ fn a_held_car_is_never_left_alone_while_something_keeps_it_awake() {
         let mut rig = metered(ClassSetting::Held, held(life(&[(10, hold(reason, 120))])));
         rig.run_until(2 * HOUR);
         let status = rig.policy.status(rig.now());
-        assert!(status.holds.contains(&reason), "{reason:?} not in {:?}", status.holds);
-        assert_eq!(rig.entered(State::Quiet, Duration::ZERO), None, "{reason:?}");
+        assert!(
+            status.holds.contains(&reason),
+            "{reason:?} not in {:?}",
+            status.holds
+        );
+        assert_eq!(
+            rig.entered(State::Quiet, Duration::ZERO),
+            None,
+            "{reason:?}"
+        );
         let asks = rig.asks_from(20 * MINUTE, Ask::Data);
-        let interval = if reason == HoldReason::SentryMode { 300 } else { 120 };
+        let interval = if reason == HoldReason::SentryMode {
+            300
+        } else {
+            120
+        };
         for pair in asks.windows(2) {
             let gap = (pair[1] - pair[0]).as_secs_f64() / f64::from(interval);
-            assert!((0.9..=1.1).contains(&gap), "{reason:?}: {:?}", pair[1] - pair[0]);
+            assert!(
+                (0.9..=1.1).contains(&gap),
+                "{reason:?}: {:?}",
+                pair[1] - pair[0]
+            );
         }
         rig.run_until(3 * HOUR);
         check(&rig);
@@ -188,8 +234,10 @@ fn a_held_car_is_never_left_alone_while_something_keeps_it_awake() {
 /// 12
 #[test]
 fn a_hold_that_clears_starts_the_countdown_to_quiet() {
-    let mut rig =
-        metered(ClassSetting::Held, held(life(&[(10, hold(HoldReason::SentryMode, 60))])));
+    let mut rig = metered(
+        ClassSetting::Held,
+        held(life(&[(10, hold(HoldReason::SentryMode, 60))])),
+    );
     rig.run_for(2 * HOUR);
     check(&rig);
     let clear = rig.trace.iter().find_map(|line| match &line.what {

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tesla2mqtt::model::{Now, Vin};
 use tesla2mqtt::policy::{
     Ask, ClassSetting, DataView, Event, Failure, Governor, GovernorConfig, HoldReason, Input,
-    Light, LightState, Permit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    Light, LightState, Permit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User,
+    Why,
 };
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 
@@ -76,6 +77,7 @@ pub struct Rig {
     booted_at: Duration,
     disk: Option<Snapshot>,
     n_user_wakes: u64,
+    pub n_relists: u32,
 }
 
 /// A car with these deeds, each at its minute, then nothing for years.
@@ -88,24 +90,40 @@ pub fn life(deeds: &[(u64, Deed)]) -> CarSpec {
 }
 
 pub fn spec(plan: Plan) -> CarSpec {
-    CarSpec { battery_level: 50.0, ..CarSpec::new(Vin::new(VIN).expect("a VIN"), plan) }
+    CarSpec {
+        battery_level: 50.0,
+        ..CarSpec::new(Vin::new(VIN).expect("a VIN"), plan)
+    }
 }
 
 pub fn drive(minutes: u64) -> Deed {
     #[expect(clippy::cast_precision_loss, reason = "minutes of a drive")]
-    Deed::Drive { length: Duration::from_secs(minutes * 60), km: minutes as f64 }
+    Deed::Drive {
+        length: Duration::from_secs(minutes * 60),
+        km: minutes as f64,
+    }
 }
 
 pub fn charge(minutes: u64, kw: f64) -> Deed {
-    Deed::Charge { length: Duration::from_secs(minutes * 60), kw, dc: kw > 22.0, scheduled_in: None }
+    Deed::Charge {
+        length: Duration::from_secs(minutes * 60),
+        kw,
+        dc: kw > 22.0,
+        scheduled_in: None,
+    }
 }
 
 pub fn hold(reason: HoldReason, minutes: u64) -> Deed {
-    Deed::Hold { reason, length: Duration::from_secs(minutes * 60) }
+    Deed::Hold {
+        reason,
+        length: Duration::from_secs(minutes * 60),
+    }
 }
 
 pub fn dead_zone(minutes: u64) -> Deed {
-    Deed::DeadZone { length: Duration::from_secs(minutes * 60) }
+    Deed::DeadZone {
+        length: Duration::from_secs(minutes * 60),
+    }
 }
 
 pub fn held(spec: CarSpec) -> CarSpec {
@@ -119,13 +137,22 @@ impl Rig {
 
     /// The owner has pinned the class.
     pub fn pinned(preset: Preset, class: ClassSetting, spec: CarSpec) -> Self {
-        Self::with(PolicyConfig { class, ..PolicyConfig::preset(preset) }, spec)
+        Self::with(
+            PolicyConfig {
+                class,
+                ..PolicyConfig::preset(preset)
+            },
+            spec,
+        )
     }
 
     pub fn with(config: PolicyConfig, spec: CarSpec) -> Self {
         let start: Timestamp = "2026-06-01T00:00:00Z".parse().expect("a time");
         let vin = spec.vin.clone();
-        let now = Now { mono: Duration::ZERO, wall: start };
+        let now = Now {
+            mono: Duration::ZERO,
+            wall: start,
+        };
         Self {
             car: Car::new(spec, start),
             policy: Policy::new(config.clone(), &vin, 7, now),
@@ -142,6 +169,7 @@ impl Rig {
             booted_at: Duration::ZERO,
             disk: None,
             n_user_wakes: 0,
+            n_relists: 0,
         }
     }
 
@@ -174,7 +202,11 @@ impl Rig {
             let before = self.at;
             self.turn(end);
             idle_turns = if self.at > before { 0 } else { idle_turns + 1 };
-            assert!(idle_turns < 20, "the policy turns on the spot at {:?}", self.at);
+            assert!(
+                idle_turns < 20,
+                "the policy turns on the spot at {:?}",
+                self.at
+            );
         }
         self.car.advance(self.true_wall());
         self
@@ -197,11 +229,14 @@ impl Rig {
                 self.write_down(What::Asked(ask));
                 self.ask(ask);
             }
-            Step::Relist => {}
+            Step::Relist => self.n_relists += 1,
             Step::Wait { until, why } => {
                 assert!(until >= now.mono, "waits for the past ({why:?})");
                 let wait = until - now.mono;
-                assert!(wait <= self.config.longest_wait(), "waits {wait:?} ({why:?})");
+                assert!(
+                    wait <= self.config.longest_wait(),
+                    "waits {wait:?} ({why:?})"
+                );
                 self.at = (self.at + wait).min(end);
             }
         }
@@ -224,7 +259,13 @@ impl Rig {
             self.fail(ask, Failure::NotPermitted { retry_after });
             return;
         }
-        let waits = matches!(self.policy.next(now), Step::Wait { why: Why::InFlight, .. });
+        let waits = matches!(
+            self.policy.next(now),
+            Step::Wait {
+                why: Why::InFlight,
+                ..
+            }
+        );
         assert!(waits, "asks while a call is under way");
         self.at += LATENCY;
         let wall = self.true_wall();
@@ -272,7 +313,8 @@ impl Rig {
     }
 
     fn fail(&mut self, ask: Ask, failure: Failure) {
-        self.policy.handle(self.now(), Input::Failed { ask, failure });
+        self.policy
+            .handle(self.now(), Input::Failed { ask, failure });
         self.write_down(What::Failed(ask, failure));
     }
 
@@ -287,13 +329,17 @@ impl Rig {
         if *chance == 0.0 {
             return None;
         }
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let dice = *seed >> 33;
         #[expect(clippy::cast_precision_loss, reason = "31 bits")]
         let strikes = (dice as f64) / f64::from(1u32 << 31) < *chance;
         strikes.then(|| match dice % 5 {
             0 => Failure::Server,
-            1 => Failure::Limited { retry_after: Some(Duration::from_secs(dice % 400)) },
+            1 => Failure::Limited {
+                retry_after: Some(Duration::from_secs(dice % 400)),
+            },
             2 => Failure::Limited { retry_after: None },
             3 => Failure::Region,
             _ => Failure::Transport,
@@ -336,6 +382,13 @@ impl Rig {
         self
     }
 
+    /// The host sleeps: the calendar goes on, the process's clock does not.
+    pub fn suspend_for(&mut self, time: Duration) -> &mut Self {
+        self.at += time;
+        self.booted_at += time;
+        self
+    }
+
     fn listen(&mut self) {
         for event in self.policy.take_events() {
             self.write_down(What::Said(event));
@@ -343,7 +396,11 @@ impl Rig {
     }
 
     fn write_down(&mut self, what: What) {
-        let line = Line { at: self.at, state: self.policy.state(), what };
+        let line = Line {
+            at: self.at,
+            state: self.policy.state(),
+            what,
+        };
         self.trace.push(line);
     }
 
@@ -401,12 +458,20 @@ impl Rig {
 
     /// When a state was first entered at or after a time.
     pub fn entered(&self, state: State, from: Duration) -> Option<Duration> {
-        self.diary().into_iter().find(|(at, to)| *at >= from && *to == state).map(|(at, _)| at)
+        self.diary()
+            .into_iter()
+            .find(|(at, to)| *at >= from && *to == state)
+            .map(|(at, _)| at)
     }
 
     /// When the car really did something for the nth time, since the rig's start.
     pub fn truly(&self, event: sim::Event, nth: usize) -> Option<Duration> {
-        let mut times = self.car.events().iter().filter(|(_, e)| *e == event).map(|(at, _)| *at);
+        let mut times = self
+            .car
+            .events()
+            .iter()
+            .filter(|(_, e)| *e == event)
+            .map(|(at, _)| *at);
         let at = times.nth(nth)?;
         Duration::try_from(at.duration_since(self.start)).ok()
     }
@@ -415,7 +480,10 @@ impl Rig {
     pub fn delays(&self, event: sim::Event, state: State) -> Vec<Duration> {
         (0..)
             .map_while(|nth| self.truly(event, nth))
-            .map(|at| self.entered(state, at).map_or(Duration::MAX, |seen| seen - at))
+            .map(|at| {
+                self.entered(state, at)
+                    .map_or(Duration::MAX, |seen| seen - at)
+            })
             .collect()
     }
 
@@ -426,7 +494,9 @@ impl Rig {
         for line in self.trace.iter().rev().take(60).rev() {
             let seconds = line.at.as_secs_f64();
             let what = match &line.what {
-                What::Served(view) => format!("served {:?} {:?}", view.shift_state, view.charging_state),
+                What::Served(view) => {
+                    format!("served {:?} {:?}", view.shift_state, view.charging_state)
+                }
                 what => format!("{what:?}"),
             };
             let _ = writeln!(story, "{seconds:>10.1} {:<11} {what}", line.state);
