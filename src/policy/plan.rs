@@ -41,7 +41,7 @@ const BEFORE_QUIET: Duration = Duration::from_secs(30);
 const PUSH_TTL: Duration = Duration::from_mins(10);
 /// A light call that comes this late behind its scheduled charge tells nothing.
 const SCHEDULE_WINDOW_SECONDS: i64 = 3600;
-const SCHEDULE_DELAY_SECONDS: i64 = 60;
+pub(super) const SCHEDULE_DELAY_SECONDS: i64 = 60;
 /// Fewer data calls than this say nothing about a car's patience.
 const ENOUGH_POLLS: u32 = 5;
 
@@ -92,6 +92,7 @@ impl Policy {
             self.call_failed(flight.ask, Failure::Transport, m);
         }
         self.give_up_lost_car(m);
+        self.memory.habits.pass(m.wall);
         if self.memory.wake_until.is_some_and(|until| m.t >= until) {
             self.emit(Event::WakeFailed);
             let resting = self.memory.resting;
@@ -169,6 +170,7 @@ impl Policy {
         let rest = match self.class() {
             _ if memory.let_sleep => Duration::ZERO,
             Class::Held => self.config.settle,
+            Class::Unknown if memory.is_sleepless => return None,
             Class::Unknown if memory.n_polls_since_clear >= ENOUGH_POLLS => PATIENCE,
             Class::Unknown | Class::NotHeld => return None,
         };
@@ -386,7 +388,13 @@ impl Policy {
                 Plan::nothing(Why::Interval)
             }
             State::Boot | State::Asleep | State::Unreachable => {
-                after(last, config.asleep_light, Why::Interval)
+                let expected = memory.habits.expects_start(m.wall);
+                let most = if expected {
+                    config.expected_light
+                } else {
+                    Duration::MAX
+                };
+                after(last, config.asleep_light.min(most), Why::Interval)
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(
