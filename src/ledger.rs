@@ -14,6 +14,7 @@ mod reading;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 pub use self::charge::Charge;
 use self::charge::ChargeLog;
@@ -22,6 +23,7 @@ use self::drive::DriveLog;
 use self::meter::EnergyMeter;
 use self::parked::ParkedLog;
 use self::reading::Reading;
+use crate::catalogue::Said;
 use crate::model::{Observation, Signal, Source, Value, Vehicle};
 
 /// The signals of [`Ledger::observation`].
@@ -61,6 +63,48 @@ pub enum Finding {
     Drive(Drive),
     /// A charge.
     Charge(Charge),
+}
+
+impl Finding {
+    /// The event that tells of it: its name and its figures. The field names carry the units;
+    /// `cost` is there where a price is known, in the money of the price.
+    pub fn event(&self, price_per_kwh: Option<f64>) -> (&'static str, Json) {
+        let round = |figure: Option<f64>, digits| figure.map(|f| Said::number(f, digits).json());
+        match self {
+            Self::Drive(drive) => {
+                let figures = json!({
+                    "event_type": "drive_finished",
+                    "started_at": drive.started_at.to_string(),
+                    "ended_at": drive.ended_at.to_string(),
+                    "duration_s": drive.duration_s,
+                    "distance_mi": round(Some(drive.distance_mi), 2),
+                    "level_from": drive.level_from,
+                    "level_to": drive.level_to,
+                    "range_used_mi": round(drive.range_used_mi, 2),
+                    "energy_kwh": round(drive.energy_kwh, 2),
+                    "efficiency_wh_per_km": round(drive.wh_per_km(), 0),
+                });
+                ("drive_finished", figures)
+            }
+            Self::Charge(charge) => {
+                let cost = price_per_kwh.map(|price| charge.cost(price));
+                let figures = json!({
+                    "event_type": "charge_finished",
+                    "started_at": charge.started_at.to_string(),
+                    "ended_at": charge.ended_at.to_string(),
+                    "duration_s": charge.duration_s,
+                    "energy_kwh": round(Some(charge.energy_kwh), 2),
+                    "level_from": charge.level_from,
+                    "level_to": charge.level_to,
+                    "range_added_mi": round(charge.range_added_mi, 2),
+                    "power_max_kw": charge.power_max_kw,
+                    "charger_type": if charge.is_dc { "dc" } else { "ac" },
+                    "cost": round(cost, 2),
+                });
+                ("charge_finished", figures)
+            }
+        }
+    }
 }
 
 impl Ledger {

@@ -365,6 +365,48 @@ fn an_answer_that_is_not_newer_changes_nothing() {
 }
 
 #[test]
+fn an_event_tells_the_figures_with_their_units_and_the_cost() {
+    let mut rig = Rig::new();
+    rig.after(
+        0,
+        PARKED,
+        &[("battery_level", 40.0), ("charge_energy_added", 20.86)],
+    );
+    rig.after(
+        10,
+        CHARGING,
+        &[("charge_energy_added", 0.4), ("charger_power", 11.0)],
+    );
+    let found = rig.after(
+        60,
+        COMPLETE,
+        &[("charge_energy_added", 10.005), ("battery_level", 60.0)],
+    );
+    let (name, figures) = found[0].event(Some(0.30));
+    assert_eq!(name, "charge_finished");
+    let expected = serde_json::json!({
+        "event_type": "charge_finished", "started_at": "2023-11-14T22:23:20Z", "ended_at": "2023-11-14T23:23:20Z",
+        "duration_s": 3600, "energy_kwh": 10.01, "level_from": 40.0, "level_to": 60.0, "range_added_mi": null,
+        "power_max_kw": 11.0, "charger_type": "ac", "cost": 3,
+    });
+    assert_eq!(figures, expected);
+    assert_eq!(found[0].event(None).1["cost"], serde_json::Value::Null);
+    for finding in [
+        rig.after(1, DRIVING, &[("odometer", 1.0)]),
+        rig.after(9, PARKED, &[("odometer", 3.0)]),
+    ]
+    .concat()
+    {
+        let (name, figures) = finding.event(None);
+        assert_eq!(
+            (name, &figures["distance_mi"]),
+            ("drive_finished", &serde_json::json!(2))
+        );
+        assert!(crate::catalogue::EVENTS.contains(&name));
+    }
+}
+
+#[test]
 fn every_figure_is_listed_as_a_signal() {
     let mut rig = Rig::new();
     rig.after(
