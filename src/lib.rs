@@ -10,6 +10,7 @@
 //! * [`catalogue`]: the table of every fact that is published
 //! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
+//! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
@@ -23,6 +24,7 @@ pub mod broker;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
+pub mod compat;
 pub mod config;
 pub mod decode;
 pub mod discovery;

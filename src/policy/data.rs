@@ -132,7 +132,10 @@ impl Policy {
 
     /// What the odometer and the battery tell about the time in which nobody looked.
     fn report_missed(&mut self, before: Option<Reading>, now: Reading, doing: Activity) {
-        let Some(before) = before else { return };
+        let belongs = std::mem::take(&mut self.memory.next_reading_belongs);
+        let Some(before) = before.filter(|_| !belongs) else {
+            return;
+        };
         let too_far = if doing == Activity::Driving {
             MOVED_UNDER_WAY_MI
         } else {
@@ -266,7 +269,7 @@ impl Policy {
         if odd {
             memory.followups.push(m.t + AFTER_ODD_WORD);
         }
-        if from != State::Idle && from != State::Quiet {
+        if matches!(from, State::Driving | State::Charging | State::Waking) {
             memory.last_use_at = m.t;
         }
         if held {

@@ -101,6 +101,8 @@ pub(super) struct Memory {
     pub(super) newest_timestamp_ms: Option<i64>,
     pub(super) n_stale: u8,
     pub(super) reading: Option<Reading>,
+    /// A push ended a drive or a charge whose last stretch no reading has shown yet.
+    pub(super) next_reading_belongs: bool,
     pub(super) holds: Vec<HoldReason>,
     pub(super) charging_word: Option<String>,
     pub(super) charger_power_kw: Option<f64>,
@@ -184,6 +186,7 @@ impl Memory {
             newest_timestamp_ms: None,
             n_stale: 0,
             reading: None,
+            next_reading_belongs: false,
             holds: Vec::new(),
             charging_word: None,
             charger_power_kw: None,

@@ -34,7 +34,8 @@ use memory::{At, Memory, Moment, Session, day_of};
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{
-    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, Permit, Prices,
+    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit,
+    Permit, Prices,
 };
 pub use interface::{
     Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
@@ -199,6 +200,11 @@ impl Policy {
     /// What happened since the last time of asking, oldest first. Nobody asking loses the oldest.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+
+    /// The state as the world sees it.
+    pub fn state(&self) -> State {
+        self.memory.shown_state()
     }
 
     /// What the data call under way is for; [`Purpose::Parked`] when there is none.

@@ -97,6 +97,7 @@ impl Policy {
                 self.memory.data_wanted_at = Some(m.t);
             }
         } else if state == State::Charging {
+            self.memory.next_reading_belongs |= self.memory.charge.is_some();
             self.end_charge(m.wall, self.memory.reading);
             self.park("the charge ended", m);
             self.memory.data_wanted_at = Some(m.t);
@@ -116,6 +117,7 @@ impl Policy {
             }
             self.go(State::Driving, "in gear", m);
         } else if self.memory.state == State::Driving {
+            self.memory.next_reading_belongs |= self.memory.drive.is_some();
             self.end_drive(m.wall, self.memory.reading);
             self.park("parked", m);
             let after = [Duration::from_secs(20), Duration::from_secs(60)];
