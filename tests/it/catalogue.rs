@@ -7,7 +7,7 @@ use tesla2mqtt::catalogue::{
     BRIDGE_SIGNALS, Category, Gate, LEFT_OUT, Platform, Reading, Row, rows,
 };
 use tesla2mqtt::decode::vehicle_data::is_known;
-use tesla2mqtt::ledger::DERIVED_SIGNALS;
+use tesla2mqtt::logbook::DERIVED_SIGNALS;
 
 const YARDSTICK: &str = include_str!("../fixtures/entity-catalogue.csv");
 

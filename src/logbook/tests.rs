@@ -6,7 +6,7 @@ use crate::model::Vin;
 /// A car whose days are told in minutes since the start of a Monday.
 struct Rig {
     car: Vehicle,
-    ledger: Ledger,
+    logbook: Logbook,
     minute: i64,
 }
 
@@ -39,7 +39,7 @@ impl Rig {
     fn new() -> Self {
         Self {
             car: Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap()),
-            ledger: Ledger::default(),
+            logbook: Logbook::default(),
             minute: 0,
         }
     }
@@ -73,16 +73,16 @@ impl Rig {
             whole_groups: Vec::new(),
             signals: words.chain(numbers).collect(),
         });
-        let found = self.ledger.note(&self.car);
+        let found = self.logbook.note(&self.car);
         // A restart after each step.
-        let kept = serde_json::to_string(&self.ledger).unwrap();
-        self.ledger = serde_json::from_str(&kept).unwrap();
+        let kept = serde_json::to_string(&self.logbook).unwrap();
+        self.logbook = serde_json::from_str(&kept).unwrap();
         found
     }
 
     fn figure(&self, name: &str) -> Option<f64> {
         let name = format!("derived.{name}");
-        let seen = self.ledger.observation(at(self.minute));
+        let seen = self.logbook.observation(at(self.minute));
         let value = seen
             .signals
             .into_iter()
@@ -359,9 +359,9 @@ fn an_answer_that_is_not_newer_changes_nothing() {
         &[("odometer", 1000.0), ("charge_energy_added", 1.0)],
     );
     rig.after(5, DRIVING, &[("odometer", 1001.0)]);
-    let before = rig.ledger.clone();
-    assert_eq!(rig.ledger.note(&rig.car), []);
-    assert_eq!(rig.ledger, before);
+    let before = rig.logbook.clone();
+    assert_eq!(rig.logbook.note(&rig.car), []);
+    assert_eq!(rig.logbook, before);
 }
 
 #[test]
@@ -437,7 +437,7 @@ fn every_figure_is_listed_as_a_signal() {
         COMPLETE,
         &[("charge_energy_added", 5.0), ("battery_level", 84.0)],
     );
-    let seen = rig.ledger.observation(at(rig.minute));
+    let seen = rig.logbook.observation(at(rig.minute));
     let mut names: Vec<&str> = seen
         .signals
         .iter()
@@ -449,7 +449,7 @@ fn every_figure_is_listed_as_a_signal() {
 
 proptest::proptest! {
     #[test]
-    fn no_story_makes_the_meter_fall_or_the_ledger_panic(
+    fn no_story_makes_the_meter_fall_or_the_logbook_panic(
         story in proptest::collection::vec(
             (0_i64..2000, 0_usize..5, proptest::num::f64::ANY, -10.0_f64..500.0, -10.0_f64..120.0), 0..60,
         ),

@@ -1,4 +1,4 @@
-//! What the ledger reads from a car at one time.
+//! What the logbook reads from a car at one time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -26,7 +26,7 @@ use self::reading::Reading;
 use crate::catalogue::Said;
 use crate::model::{Observation, Signal, Source, Value, Vehicle};
 
-/// The signals of [`Ledger::observation`].
+/// The signals of [`Logbook::observation`].
 pub const DERIVED_SIGNALS: &[&str] = &[
     "derived.charge_energy_total",
     "derived.last_charge_duration_s",
@@ -43,10 +43,10 @@ pub const DERIVED_SIGNALS: &[&str] = &[
     "derived.parked_loss_per_hour",
 ];
 
-/// One car's ledger.
+/// One car's logbook.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Ledger {
+pub struct Logbook {
     last: Option<Reading>,
     /// Energy of a mile of rated range, learned from charges.
     kwh_per_rated_mile: Option<f64>,
@@ -107,7 +107,7 @@ impl Finding {
     }
 }
 
-impl Ledger {
+impl Logbook {
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
     pub fn note(&mut self, car: &Vehicle) -> Vec<Finding> {
         let Some(now) = Reading::of(car) else {
