@@ -120,7 +120,7 @@ fn a_pause_leaves_only_light_calls() {
     assert_eq!(rig.state(), State::Paused);
     let at = rig.at;
     rig.run_for(HOUR);
-    assert_eq!(rig.asks_from(at, Ask::Data), []);
+    assert_eq!(rig.asks_from(at, Ask::Data), Vec::<Duration>::new());
     let n_light = rig.asks_from(at, Ask::Light).len();
     assert!((11..=13).contains(&n_light), "{n_light}");
     rig.user(User::Resume).run_for(5 * SECOND);
