@@ -66,6 +66,11 @@ pub fn uptime() -> Duration {
     epoch().instant.elapsed()
 }
 
+/// What [`now`]'s monotonic clock shows at an [`uptime`].
+pub fn mono_at(uptime: Duration) -> Duration {
+    uptime.mul_f64(epoch().speed)
+}
+
 /// The instant of an [`uptime`], for tokio's timers.
 pub fn instant_of(uptime: Duration) -> tokio::time::Instant {
     tokio::time::Instant::from_std(epoch().instant + uptime)

@@ -9,6 +9,7 @@
 //! * [`catalogue`]: the table of every fact that is published
 //! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
+//! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
@@ -16,12 +17,13 @@
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub mod api;
-// pub mod bridge;
+pub mod bridge;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
+pub mod compat;
 pub mod config;
 pub mod decode;
 pub mod discovery;

@@ -1,3 +1,7 @@
 //! Arguments in, exit code out; no logic.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tesla2mqtt::cli::main()
+}

@@ -75,7 +75,7 @@ pub async fn ask(
         }
         Err(error) => Err(error),
     };
-    outcome.map_err(|error| scrubbed(error, settings, grant))
+    outcome.map_err(|error| error.without(secrets_of(settings, grant)))
 }
 
 fn fleet_form<'a>(
@@ -137,8 +137,7 @@ fn password_body(
     }
 }
 
-/// A server may echo what it was sent, in any shape.
-fn scrubbed(mut error: ApiError, settings: &config::Account, grant: Grant<'_>) -> ApiError {
+fn secrets_of<'a>(settings: &'a config::Account, grant: Grant<'a>) -> Vec<&'a str> {
     let mut secrets: Vec<&str> = [&settings.password, &settings.client_secret]
         .into_iter()
         .flatten()
@@ -148,10 +147,5 @@ fn scrubbed(mut error: ApiError, settings: &config::Account, grant: Grant<'_>) -
     if let Grant::Refresh(token) = grant {
         secrets.push(token.expose_secret());
     }
-    if let Some(said) = &mut error.said {
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            *said = said.replace(secret, "…");
-        }
-    }
-    error
+    secrets
 }

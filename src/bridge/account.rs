@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Account, AccountStatus};
+use crate::api::{Account, AccountStatus, Kind};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
 
@@ -63,7 +63,7 @@ pub async fn run(
                     () = cancel.cancelled() => return,
                     listed = account.products() => listed,
                 };
-                match listed {
+                match listed.outcome {
                     Ok(list) => {
                         retry = FIRST_RETRY;
                         next_list = clock::now().mono + LIST_EVERY;
@@ -71,7 +71,11 @@ pub async fn run(
                     }
                     Err(error) => {
                         tracing::debug!(account = account.name(), %error, "list of cars not had");
-                        let wait = error.retry_after().unwrap_or(retry).max(retry);
+                        let asked = match error.kind {
+                            Kind::Limited { retry_after } => retry_after,
+                            _ => None,
+                        };
+                        let wait = asked.unwrap_or(retry).max(retry);
                         next_list = clock::now().mono + wait;
                         retry = (retry * 2).min(LAST_RETRY);
                     }

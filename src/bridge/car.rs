@@ -1,23 +1,26 @@
 //! One car's task: it does what the policy says, keeps what the answers showed, and says what
 //! changed. It decides nothing itself.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::ledger::Ledger;
 use super::memory::{Memory, MemoryFile};
 use super::voice::Voice;
-use crate::api::{Account, ApiError, CarRef};
+use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
+use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::model::{Now, Observation, Source, Vehicle};
-use crate::policy::{Ask, Failure, Governor, Input, Light, Permit, Policy, PolicyConfig, State, Step};
+use crate::discovery::Announced;
+use crate::model::{Now, Vehicle};
+use crate::mqtt::Handle;
+use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
 
-/// Values are written to disk at once when the state changes, else this often.
-const REMEMBER_EVERY: Duration = Duration::from_secs(300);
+/// Values are written to disk at once when the policy has something to remember, else this often.
+const REMEMBER_EVERY: Duration = Duration::from_mins(5);
 
 /// What the others tell a car's task.
 #[derive(Debug)]
@@ -28,8 +31,6 @@ pub enum ToCar {
     Input(Input),
     /// The configuration changed.
     Reconfigure(Box<PolicyConfig>),
-    /// Home Assistant was born, or lost its memory: describe the car again.
-    Announce,
 }
 
 /// The way to one car through one account.
@@ -38,60 +39,95 @@ pub struct Door {
     /// The account.
     pub account: Account,
     /// The account's calls this month.
-    pub governor: Arc<Mutex<Governor>>,
+    pub ledger: Ledger,
     /// The account's lister.
     pub relist: mpsc::Sender<()>,
     /// The car's names.
     pub car: CarRef,
 }
 
-/// A car's task before it runs.
+/// Everything that a car's task owns.
 pub struct CarTask {
-    /// How to ask.
-    pub door: Door,
-    /// What is known.
-    pub vehicle: Vehicle,
-    /// When to ask.
-    pub policy: Policy,
-    /// How to say.
-    pub voice: Voice,
-    /// Where to remember.
-    pub file: MemoryFile,
-    /// The others' words.
-    pub inbox: mpsc::Receiver<ToCar>,
-    /// The end.
-    pub cancel: CancellationToken,
+    door: Door,
+    vehicle: Vehicle,
+    policy: Policy,
+    voice: Voice,
+    file: MemoryFile,
+    inbox: mpsc::Receiver<ToCar>,
+    cancel: CancellationToken,
 }
 
 impl CarTask {
+    /// A task that goes on where the car's file ends.
+    pub fn prepare(
+        settings: &Settings,
+        account: &config::Account,
+        door: Door,
+        mqtt: Handle,
+        inbox: mpsc::Receiver<ToCar>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let now = clock::now();
+        let vin = door.car.vin.clone();
+        let file = MemoryFile::of(&vin, &settings.state.directory);
+        let policy_config = settings.polling.policy(account.api);
+        let (policy, vehicle, announced) = match file.read() {
+            Some(memory) if memory.vehicle.vin == vin => (
+                Policy::restore(policy_config, &vin, memory.policy, now),
+                memory.vehicle,
+                memory.announced,
+            ),
+            _ => (
+                Policy::new(policy_config, &vin, seed(), now),
+                Vehicle::new(vin.clone()),
+                Announced::default(),
+            ),
+        };
+        Self {
+            door,
+            vehicle,
+            policy,
+            voice: Voice::new(settings, &vin, mqtt, announced),
+            file,
+            inbox,
+            cancel,
+        }
+    }
+
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
+        let cancel = self.cancel.clone();
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
         loop {
             let now = clock::now();
             match self.policy.next(now) {
                 Step::Ask(ask) => {
-                    let cancel = self.cancel.clone();
+                    // The policy may ask for a call that a kill must not repeat.
+                    self.remember_if_wanted(now).await;
                     let input = tokio::select! {
                         () = cancel.cancelled() => break,
                         input = self.ask(ask) => input,
                     };
-                    self.hear(input);
+                    self.policy.handle(clock::now(), input);
                 }
                 Step::Relist => {
+                    // Full means that a listing is due anyway.
                     let _ = self.door.relist.try_send(());
                 }
                 Step::Wait { until, .. } => {
-                    let spoken_until = self.speak(now).await;
-                    if self.policy.wants_persisting() || now.mono >= remember_at {
+                    let speak_again = self.speak(now).await;
+                    self.remember_if_wanted(now).await;
+                    if now.mono >= remember_at {
                         self.remember(now).await;
                         remember_at = now.mono + REMEMBER_EVERY;
                     }
-                    let until = until.min(spoken_until).min(remember_at);
                     tokio::select! {
-                        () = self.cancel.cancelled() => break,
-                        () = clock::sleep_until(until) => {}
-                        Some(word) = self.inbox.recv() => self.listen(word),
+                        () = cancel.cancelled() => break,
+                        () = clock::sleep_until(until.min(speak_again).min(remember_at)) => {}
+                        word = self.inbox.recv() => match word {
+                            Some(word) => self.listen(word),
+                            None => break,
+                        },
                     }
                 }
             }
@@ -100,88 +136,99 @@ impl CarTask {
     }
 
     fn listen(&mut self, word: ToCar) {
+        let now = clock::now();
         match word {
             ToCar::Listed(listed) => {
                 self.door.car = CarRef::of(&listed);
-                let input = self.take_light(&listed, clock::now());
-                self.policy.handle(clock::now(), Input::Listed);
-                self.hear(input);
+                self.policy.handle(now, Input::Listed);
+                self.take_listed(&listed, now);
+                self.policy.handle(now, Input::Seen(listed.light()));
             }
-            ToCar::Input(input) => self.hear(input),
-            ToCar::Reconfigure(config) => self.policy.reconfigure(clock::now(), *config),
-            ToCar::Announce => self.voice.announce_again(),
-        }
-    }
-
-    fn hear(&mut self, input: Input) {
-        let before = self.policy.state();
-        let now = clock::now();
-        self.policy.handle(now, input);
-        self.note_change_of_state(before, now);
-    }
-
-    fn note_change_of_state(&self, before: State, now: Now) {
-        let status = self.policy.status(now);
-        if status.state != before {
-            tracing::info!(vin = %self.vehicle.vin, from = %before, to = %status.state, "car state changed");
+            ToCar::Input(input) => self.policy.handle(now, input),
+            ToCar::Reconfigure(config) => self.policy.reconfigure(now, *config),
         }
     }
 
     async fn ask(&mut self, ask: Ask) -> Input {
         let now = clock::now();
-        if let Permit::NotBefore { at, why } = self.governor().permit(now, ask) {
-            tracing::debug!(vin = %self.vehicle.vin, ?ask, ?why, "call not permitted now");
+        let class = match ask {
+            Ask::Light => CallClass::Light,
+            Ask::Data => CallClass::Data,
+        };
+        let permit = {
+            let purpose = self.policy.purpose();
+            self.door.ledger.governor().permit(now, class, purpose)
+        };
+        if let Permit::NotBefore { at, why } = permit {
+            tracing::debug!(?ask, ?why, "the account cannot spare this call now");
             let retry_after = at.saturating_sub(now.mono);
-            return Input::Failed { ask, failure: Failure::NotPermitted { retry_after } };
+            let failure = Failure::NotPermitted { retry_after };
+            return Input::Failed { ask, failure };
         }
         match ask {
-            Ask::Light => match self.door.account.vehicle(&self.door.car).await {
-                Ok(listed) => {
-                    self.bill(ask, Some(200));
-                    self.take_light(&listed, clock::now())
+            Ask::Light => {
+                let called = self.door.account.vehicle(&self.door.car).await;
+                self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                match called.outcome {
+                    Ok(listed) => {
+                        self.take_listed(&listed, clock::now());
+                        Input::Light(listed.light())
+                    }
+                    Err(error) => failed(ask, &error),
                 }
-                Err(error) => self.failed(ask, &error),
-            },
-            Ask::Data => match self.door.account.vehicle_data(&self.door.car).await {
-                Ok(body) => {
-                    self.bill(ask, Some(200));
-                    self.take_data(&body, clock::now())
+            }
+            Ask::Data => {
+                let endpoints: Vec<&str> = ENDPOINTS
+                    .iter()
+                    .copied()
+                    .filter(|name| self.policy.wants_location() || *name != "location_data")
+                    .collect();
+                let called = self
+                    .door
+                    .account
+                    .vehicle_data(&self.door.car, &endpoints)
+                    .await;
+                self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                match called.outcome {
+                    Ok(body) => self.take_data(&body, clock::now()),
+                    Err(error) => failed(ask, &error),
                 }
-                Err(error) => self.failed(ask, &error),
-            },
+            }
         }
     }
 
-    fn failed(&mut self, ask: Ask, error: &ApiError) -> Input {
-        self.bill(ask, error.status());
-        tracing::debug!(vin = %self.vehicle.vin, ?ask, %error, "call failed");
-        Input::Failed { ask, failure: error.failure() }
-    }
-
-    fn bill(&mut self, ask: Ask, status: Option<u16>) {
-        self.governor().billed(clock::now(), ask, status);
-    }
-
-    fn governor(&self) -> std::sync::MutexGuard<'_, Governor> {
-        self.door.governor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn take_light(&mut self, listed: &ListedVehicle, now: Now) -> Input {
-        let seen = Observation {
-            source: Source::Light,
-            at: now.wall,
-            whole_groups: Vec::new(),
-            signals: listed.signals(),
+    fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&ApiError>) {
+        let now = clock::now();
+        if !statuses.is_empty() {
+            self.voice.contact(now);
+        }
+        let mut governor = self.door.ledger.governor();
+        let (last, earlier) = match statuses.split_last() {
+            Some((last, earlier)) => (Some(*last), earlier),
+            None => (None, [].as_slice()),
         };
-        self.vehicle.apply(&seen);
-        Input::Light(Light { state: listed.state, in_service: listed.in_service })
+        governor.billed(now, class, last);
+        for status in earlier {
+            governor.billed_in_addition(now, class, *status);
+        }
+        match error.map(|error| &error.kind) {
+            Some(Kind::Limited { retry_after }) => governor.limited(now, class, *retry_after),
+            Some(Kind::BillingLimit) => governor.over_limit(now, class),
+            _ => {}
+        }
+    }
+
+    fn take_listed(&mut self, listed: &ListedVehicle, now: Now) {
+        for seen in listed.observations(now.wall) {
+            self.vehicle.apply(&seen);
+        }
     }
 
     fn take_data(&mut self, body: &[u8], now: Now) -> Input {
         match decode::vehicle_data::vehicle_data(body, now) {
             Ok(data) => {
                 for oddity in &data.oddities {
-                    tracing::debug!(vin = %self.vehicle.vin, oddity, "a field was not understood");
+                    tracing::debug!(%oddity, "a field was not understood");
                 }
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
@@ -190,23 +237,49 @@ impl CarTask {
                 Input::Data(Box::new(data.view))
             }
             Err(error) => {
-                tracing::debug!(vin = %self.vehicle.vin, %error, "data answer not understood");
-                Input::Failed { ask: Ask::Data, failure: Failure::Transport }
+                tracing::debug!(%error, "a data answer was not understood");
+                Input::Failed {
+                    ask: Ask::Data,
+                    failure: Failure::Transport,
+                }
             }
         }
     }
 
     async fn speak(&mut self, now: Now) -> Duration {
+        let events = self.policy.take_events();
         let status = self.policy.status(now);
-        self.voice.speak(&mut self.vehicle, &status, now).await
+        self.voice
+            .speak(&mut self.vehicle, &status, events, now)
+            .await
+    }
+
+    async fn remember_if_wanted(&mut self, now: Now) {
+        self.door.ledger.write_if_changed(now).await;
+        if self.policy.wants_persisting() {
+            self.remember(now).await;
+        }
     }
 
     async fn remember(&mut self, now: Now) {
         let memory = Memory {
             policy: self.policy.snapshot(now),
             vehicle: self.vehicle.clone(),
-            announced: self.voice.announced().clone(),
+            announced: self.voice.announced(),
         };
         self.file.write(&memory).await;
+    }
+}
+
+fn seed() -> u64 {
+    // Without randomness the cars of many bridges would ask in step, nothing worse.
+    getrandom::u64().unwrap_or_default()
+}
+
+fn failed(ask: Ask, error: &ApiError) -> Input {
+    tracing::debug!(?ask, %error, "a call failed");
+    Input::Failed {
+        ask,
+        failure: error.failure(),
     }
 }

@@ -45,7 +45,9 @@ impl Fleet {
         let seen: Vec<Change> = cars
             .values()
             .filter(|car| self.followed.get(&car.vin) == Some(&account))
-            .map(|car| Change::Seen { car: Box::new(car.clone()) })
+            .map(|car| Change::Seen {
+                car: Box::new(car.clone()),
+            })
             .collect();
         self.listed.insert(account, cars);
         let mut changes = self.settle();
@@ -68,7 +70,10 @@ impl Fleet {
 
     /// The cars that an account follows.
     pub fn followed_by(&self, account: usize) -> impl Iterator<Item = &Vin> {
-        self.followed.iter().filter(move |(_, by)| **by == account).map(|(vin, _)| vin)
+        self.followed
+            .iter()
+            .filter(move |(_, by)| **by == account)
+            .map(|(vin, _)| vin)
     }
 
     fn settle(&mut self) -> Vec<Change> {
@@ -81,7 +86,9 @@ impl Fleet {
             .collect();
         for vin in vins {
             let lists_it = |account: &usize| {
-                self.listed.get(account).is_some_and(|cars| cars.contains_key(&vin))
+                self.listed
+                    .get(account)
+                    .is_some_and(|cars| cars.contains_key(&vin))
             };
             let present = self.followed.get(&vin).copied().filter(lists_it);
             let usable = |account: &usize| lists_it(account) && !self.signed_out.contains(account);

@@ -3,21 +3,24 @@
 
 mod account;
 mod car;
+mod events;
 mod fleet;
 mod ledger;
 mod memory;
+mod own;
 mod voice;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::api::{self, AccountStatus};
+use crate::cli::health;
 use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
 use crate::decode::products::ListedVehicle;
@@ -31,6 +34,7 @@ use account::FromAccount;
 use car::{CarTask, Door, ToCar};
 use fleet::{Change, Fleet};
 use ledger::Ledger;
+use own::OwnVoice;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
@@ -73,11 +77,12 @@ pub enum StartError {
     Broker(#[from] crate::broker::BrokerError),
 }
 
-/// Reads the configuration anew at SIGHUP.
+/// Reads the configuration anew at SIGHUP, and sets the log's level by it.
 pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send>;
 
 /// One account while it is followed.
 struct Followed {
+    index: usize,
     settings: config::Account,
     account: api::Account,
     ledger: Ledger,
@@ -97,7 +102,7 @@ struct Car {
 struct Bridge {
     settings: Settings,
     mqtt: Handle,
-    client_tail: String,
+    own: OwnVoice,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
@@ -106,7 +111,6 @@ struct Bridge {
     tasks: JoinSet<()>,
     restarts: JoinSet<Vin>,
     cancel: CancellationToken,
-    started_at: jiff::Timestamp,
 }
 
 /// Runs the bridge until SIGTERM or SIGINT, then says `offline`, writes every state and returns,
@@ -117,28 +121,38 @@ pub async fn run(
     reload: Reload,
 ) -> Result<(), StartError> {
     let directory = settings.state.directory.clone();
-    durable::private_directory(&directory)
-        .map_err(|source| StartError::StateDirectory { path: directory.clone(), source })?;
+    durable::private_directory(&directory).map_err(|source| StartError::StateDirectory {
+        path: directory.clone(),
+        source,
+    })?;
     #[cfg(feature = "broker")]
     let _embedded = match settings.broker.enabled {
         true => Some(crate::broker::start(&settings.broker).await?),
         false => None,
     };
-    let client_id = client_id(&settings)
-        .map_err(|source| StartError::StateDirectory { path: directory.clone(), source })?;
+    let client_id = client_id(&settings).map_err(|source| StartError::StateDirectory {
+        path: directory.clone(),
+        source,
+    })?;
     let broker_cancel = CancellationToken::new();
     let subscriptions = match settings.homeassistant.enabled {
-        true => vec![Subscription::plain(settings.homeassistant.status_topic.clone())],
+        true => vec![Subscription::plain(
+            settings.homeassistant.status_topic.clone(),
+        )],
         false => Vec::new(),
     };
-    let (mqtt, mut incoming, broker_task) =
-        mqtt::start(&settings.mqtt, client_id.clone(), subscriptions, broker_cancel.clone())?;
+    let (mqtt, mut incoming, broker_task) = mqtt::start(
+        &settings.mqtt,
+        client_id,
+        subscriptions,
+        broker_cancel.clone(),
+    )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
     let mut bridge = Bridge {
         settings,
+        own: OwnVoice::new(mqtt.clone()),
         mqtt,
-        client_tail: client_id,
         accounts: BTreeMap::new(),
         next_account: 0,
         news,
@@ -147,12 +161,12 @@ pub async fn run(
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
         cancel: CancellationToken::new(),
-        started_at: clock::now().wall,
     };
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.say_info().await;
+    bridge.own.announce(&bridge.settings).await;
+    bridge.say_own().await;
     let mut beat = tokio::time::interval(BEAT_EVERY);
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
@@ -160,8 +174,8 @@ pub async fn run(
     loop {
         tokio::select! {
             signal = signals.recv() => match signal {
-                Some(Signal::Hangup) => bridge.reload(&reload).await,
-                Some(Signal::Terminate) | None => break,
+                Some(Signal::Reload) => bridge.reload(&reload).await,
+                Some(Signal::Stop) | None => break,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
             Some(message) = incoming.recv() => bridge.receive(&message),
@@ -196,7 +210,9 @@ fn tell_service(connection: &Connection, is_ready: bool) -> bool {
             true
         }
         Connection::Down(why) => {
-            service::status(&format!("no broker: {why}; the cars are followed meanwhile"));
+            service::status(&format!(
+                "no broker: {why}; the cars are followed meanwhile"
+            ));
             is_ready
         }
     }
@@ -222,11 +238,24 @@ impl Bridge {
         let index = self.next_account;
         self.next_account += 1;
         let (relist, asked) = mpsc::channel(1);
-        let ledger = Ledger::open(&settings.name, directory, &self.settings.budget, clock::now());
-        let task = account::run(index, account.clone(), self.news.clone(), asked, cancel.clone());
+        let ledger = Ledger::open(&settings, directory, &self.settings.budget, clock::now());
+        let task = account::run(
+            index,
+            account.clone(),
+            self.news.clone(),
+            asked,
+            cancel.clone(),
+        );
         let span = tracing::info_span!("account", name = %settings.name);
         self.tasks.spawn(task.instrument(span));
-        let followed = Followed { settings, account, ledger, relist, cancel };
+        let followed = Followed {
+            index,
+            settings,
+            account,
+            ledger,
+            relist,
+            cancel,
+        };
         self.accounts.insert(index, followed);
         Ok(())
     }
@@ -242,17 +271,24 @@ impl Bridge {
             }
             FromAccount::Status { account, status } => self.account_status(account, &status).await,
         }
-        self.say_info().await;
+        self.say_own().await;
     }
 
     async fn account_status(&mut self, account: usize, status: &AccountStatus) {
+        let Some(followed) = self.accounts.get(&account) else {
+            return;
+        };
+        self.own.heed(&followed.settings.name, status);
         let input = match status {
             AccountStatus::SignedIn { .. } => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {
                 let changes = self.fleet.signed_out(account);
                 self.follow(changes).await;
                 let ask = crate::policy::Ask::Light;
-                Some(Input::Failed { ask, failure: Failure::SignedOut })
+                Some(Input::Failed {
+                    ask,
+                    failure: Failure::SignedOut,
+                })
             }
             _ => None,
         };
@@ -288,7 +324,9 @@ impl Bridge {
     /// A car that vanished from the list keeps its task (and its topics, unavailable); it ends
     /// when another account takes the car over.
     async fn leave(&mut self, vin: &Vin) {
-        let Some(car) = self.cars.remove(vin) else { return };
+        let Some(car) = self.cars.remove(vin) else {
+            return;
+        };
         car.cancel.cancel();
         // Its last act is to write its memory, which the successor reads.
         let ended = tokio::time::timeout(END_OF_TASKS, car.inbox.closed()).await;
@@ -298,7 +336,9 @@ impl Bridge {
     }
 
     fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
-        let Some(followed) = self.accounts.get(&account) else { return };
+        let Some(followed) = self.accounts.get(&account) else {
+            return;
+        };
         let vin = listed.vin.clone();
         let cancel = followed.cancel.child_token();
         let (inbox, words) = mpsc::channel(INBOX_MAX);
@@ -308,11 +348,27 @@ impl Bridge {
             relist: followed.relist.clone(),
             car: api::CarRef::of(&listed),
         };
-        let task = CarTask::prepare(&self.settings, &followed.settings, door, self.mqtt.clone(), &listed, words, cancel.clone());
+        let task = CarTask::prepare(
+            &self.settings,
+            &followed.settings,
+            door,
+            self.mqtt.clone(),
+            words,
+            cancel.clone(),
+        );
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
         let _ = inbox.try_send(ToCar::Listed(listed.clone()));
-        self.cars.insert(vin, Car { account, listed, inbox, cancel, task });
+        self.cars.insert(
+            vin,
+            Car {
+                account,
+                listed,
+                inbox,
+                cancel,
+                task,
+            },
+        );
     }
 
     fn tell(&self, vin: &Vin, word: ToCar) {
@@ -325,8 +381,8 @@ impl Bridge {
 
     fn receive(&self, message: &Incoming) {
         let home = &self.settings.homeassistant;
-        let is_birth = message.topic == home.status_topic
-            && message.payload == home.status_online.as_bytes();
+        let is_birth =
+            message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
         if !is_birth {
             return;
         }
@@ -334,7 +390,8 @@ impl Bridge {
         let mqtt = self.mqtt.clone();
         let cancel = self.cancel.clone();
         // Not at once: many bridges answer the same birth.
-        let pause = Duration::from_millis(1000 + u64::from(mqtt::random_u16() % 2000));
+        let pause =
+            Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
         tokio::spawn(async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
@@ -369,11 +426,25 @@ impl Bridge {
     }
 
     async fn beat(&mut self) {
-        service::alive();
+        service::watchdog();
+        let now = clock::now();
         for followed in self.accounts.values() {
-            followed.ledger.write_if_changed().await;
+            followed.ledger.write_if_changed(now).await;
+            let (budget, is_new_month) = {
+                let mut governor = followed.ledger.governor();
+                (governor.budget(now), governor.month_rolled(now))
+            };
+            let index = followed.index;
+            for vin in self.fleet.followed_by(index) {
+                self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                if is_new_month {
+                    self.tell(vin, ToCar::Input(Input::MonthRolled));
+                }
+            }
         }
-        crate::cli::health::beat(&self.settings.state.directory);
+        if let Err(error) = health::beat(&self.settings.state.directory) {
+            tracing::debug!(%error, "the heartbeat file cannot be touched");
+        }
     }
 
     async fn reload(&mut self, reload: &Reload) {
@@ -398,7 +469,7 @@ impl Bridge {
             self.take_up(&change, &old).await;
         }
         service::ready();
-        self.say_info().await;
+        self.say_own().await;
     }
 
     async fn take_up(&mut self, change: &Setting, old: &Settings) {
@@ -410,29 +481,39 @@ impl Bridge {
                 self.open_by_name(name).await;
             }
             Setting::Polling => {
-                let vins: Vec<(Vin, usize)> = self.cars.iter().map(|(vin, car)| (vin.clone(), car.account)).collect();
+                let vins: Vec<(Vin, usize)> = self
+                    .cars
+                    .iter()
+                    .map(|(vin, car)| (vin.clone(), car.account))
+                    .collect();
                 for (vin, account) in vins {
                     if let Some(followed) = self.accounts.get(&account) {
-                        let config = car::policy_config(&self.settings, &followed.settings);
+                        let config = self.settings.polling.policy(followed.settings.api);
                         self.tell(&vin, ToCar::Reconfigure(Box::new(config)));
                     }
                 }
             }
             Setting::Budget => {
                 for followed in self.accounts.values() {
-                    followed.ledger.set_budget(&self.settings.budget);
+                    followed
+                        .ledger
+                        .set_budget(&followed.settings, &self.settings.budget);
                 }
             }
             Setting::Car(vin) => {
                 if let Some(car) = self.cars.get(vin) {
                     let (listed, account) = (car.listed.clone(), car.account);
-                    self.tell(vin, ToCar::Forget);
                     self.leave(vin).await;
                     self.start_car(listed, account);
                 }
             }
-            Setting::Log => crate::log::set_level(&self.settings.log),
-            Setting::HomeAssistant | Setting::Mqtt | Setting::Broker | Setting::State | Setting::Web | Setting::Commands => {
+            Setting::Log => {}
+            Setting::HomeAssistant
+            | Setting::Mqtt
+            | Setting::Broker
+            | Setting::State
+            | Setting::Web
+            | Setting::Commands => {
                 tracing::warn!(?change, "this takes effect at the next start");
                 let new = &mut self.settings;
                 new.mqtt = old.mqtt.clone();
@@ -443,7 +524,12 @@ impl Bridge {
     }
 
     async fn open_by_name(&mut self, name: &str) {
-        let found = self.settings.accounts.iter().find(|account| account.name == name).cloned();
+        let found = self
+            .settings
+            .accounts
+            .iter()
+            .find(|account| account.name == name)
+            .cloned();
         if let Some(settings) = found
             && let Err(error) = self.open_account(settings).await
         {
@@ -452,12 +538,17 @@ impl Bridge {
     }
 
     async fn close_by_name(&mut self, name: &str) {
-        let found = self.accounts.iter().find(|(_, followed)| followed.settings.name == name);
-        let Some(index) = found.map(|(index, _)| *index) else { return };
+        let found = self
+            .accounts
+            .iter()
+            .find(|(_, followed)| followed.settings.name == name);
+        let Some(index) = found.map(|(index, _)| *index) else {
+            return;
+        };
         let vins: Vec<Vin> = self.fleet.followed_by(index).cloned().collect();
         if let Some(followed) = self.accounts.remove(&index) {
             followed.cancel.cancel();
-            followed.ledger.write_if_changed().await;
+            followed.ledger.write_if_changed(clock::now()).await;
         }
         let changes = self.fleet.withdrawn(index);
         for vin in vins {
@@ -467,30 +558,11 @@ impl Bridge {
         self.follow(changes).await;
     }
 
-    async fn say_info(&self) {
-        let base = &self.settings.mqtt.base_topic;
-        let accounts: Vec<_> = self
-            .accounts
-            .values()
-            .map(|followed| {
-                serde_json::json!({
-                    "name": followed.settings.name,
-                    "api": api_word(followed.settings.api),
-                    "status": followed.account.status().borrow().word(),
-                })
-            })
-            .collect();
-        let cars: Vec<_> = self.cars.keys().map(Vin::as_str).collect();
-        let info = serde_json::json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "started_at": self.started_at.to_string(),
-            "client_id": self.client_tail,
-            "accounts": accounts,
-            "cars": cars,
-            "doors": ["polling"],
-        });
-        let topic = format!("{base}/bridge/info");
-        self.mqtt.publish(Publish::State { topic, payload: info.to_string().into() }).await;
+    async fn say_own(&self) {
+        let accounts = self.accounts.values().map(|followed| &followed.account);
+        self.own
+            .say(&self.settings, accounts, self.cars.keys())
+            .await;
     }
 
     async fn end(mut self) {
@@ -500,15 +572,7 @@ impl Bridge {
             tracing::warn!("a task did not end in time");
         }
         for followed in self.accounts.values() {
-            followed.ledger.write_if_changed().await;
+            followed.ledger.write_if_changed(clock::now()).await;
         }
-    }
-}
-
-fn api_word(api: config::Api) -> &'static str {
-    match api {
-        config::Api::Fleet => "fleet",
-        config::Api::Owner => "owner",
-        config::Api::Password => "password",
     }
 }

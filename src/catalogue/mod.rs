@@ -9,7 +9,9 @@
 //! `bridge.<name>` ([`BRIDGE_SIGNALS`]), and what only a streaming car reports as
 //! `telemetry.<Field>`: such a row is silent and unannounced until a source brings it.
 
+mod bridge;
 mod derived;
+mod document;
 mod gate;
 mod reading;
 mod row;
@@ -17,7 +19,9 @@ mod said;
 mod tables;
 mod words;
 
+pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
+pub use self::document::document;
 pub use self::gate::Gate;
 pub use self::reading::Reading;
 pub use self::row::{Category, Limits, Platform, Row};

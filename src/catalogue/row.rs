@@ -82,6 +82,7 @@ pub struct Limits {
 
 /// One fact. Empty text means "none" throughout.
 #[derive(Debug, Clone, Copy)]
+#[must_use]
 pub struct Row {
     /// Last topic level, component id and end of the unique id. Never renamed.
     pub key: &'static str,
@@ -117,10 +118,14 @@ pub struct Row {
     pub gate: Gate,
     /// Limits of a number.
     pub limits: Option<Limits>,
+    /// The topic holds JSON: a template for the state; the object itself becomes attributes.
+    pub template: &'static str,
     /// Fleet Telemetry field.
     pub stream: &'static str,
     /// Tesla command.
     pub command: &'static str,
+    /// What the name does not say, for the documentation.
+    pub note: &'static str,
 }
 
 impl Row {
@@ -149,8 +154,10 @@ impl Row {
             is_age: false,
             gate: Gate::Always,
             limits: None,
+            template: "",
             stream: "",
             command: "",
+            note: "",
         }
     }
 
@@ -256,6 +263,12 @@ impl Row {
         self
     }
 
+    /// A template for the state of a topic that holds JSON.
+    pub const fn template(mut self, template: &'static str) -> Self {
+        self.template = template;
+        self
+    }
+
     /// Fleet Telemetry field.
     pub const fn stream(mut self, field: &'static str) -> Self {
         self.stream = field;
@@ -265,6 +278,12 @@ impl Row {
     /// Tesla command.
     pub const fn command(mut self, command: &'static str) -> Self {
         self.command = command;
+        self
+    }
+
+    /// What the name does not say.
+    pub const fn note(mut self, note: &'static str) -> Self {
+        self.note = note;
         self
     }
 

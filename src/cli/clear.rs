@@ -5,6 +5,8 @@
 //! topic, and of the discovery messages those that carry our name; nobody else's.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config;
@@ -49,6 +51,39 @@ pub async fn clear(
         left: left.into_iter().collect(),
         bridge_online: found.bridge_online,
     })
+}
+
+/// Runs the subcommand and says what was removed.
+pub fn main(file: Option<PathBuf>) -> ExitCode {
+    let settings = match config::load_from_disk(file.as_deref()) {
+        Ok(loaded) => loaded.settings,
+        Err(errors) => return super::wrong_configuration(&errors),
+    };
+    crate::api::tls::install_provider();
+    super::on_one_thread(async move {
+        let prefix = &settings.homeassistant.discovery_prefix;
+        match clear(&settings.mqtt, prefix, &[]).await {
+            Ok(cleared) => report(&cleared),
+            Err(failure) => super::failed(&anyhow::anyhow!("mqtt: {failure}")),
+        }
+    })
+}
+
+fn report(cleared: &Cleared) -> ExitCode {
+    super::say(&format!("removed {} retained messages\n", cleared.removed));
+    if cleared.bridge_online {
+        eprintln!(
+            "a bridge is running with this base topic: stop it first, it publishes them again"
+        );
+    }
+    for topic in &cleared.left {
+        eprintln!("still there: {topic}");
+    }
+    if cleared.left.is_empty() && !cleared.bridge_online {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[derive(Default)]

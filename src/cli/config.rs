@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Api, Limit, Settings};
+use crate::config::{self, Api, Settings};
+use crate::policy::MonthlyLimit;
 
 /// The commented example, which is also the reference of every key.
 pub const EXAMPLE: &str = include_str!("../../config/tesla2mqtt.toml");
@@ -27,6 +28,10 @@ pub fn example() -> ExitCode {
 }
 
 /// Checks the named file, or the one that `run` would take.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every subcommand takes its arguments whole"
+)]
 pub fn check(named: Option<PathBuf>) -> ExitCode {
     let report = report(named.as_deref());
     print(&report.stdout);
@@ -48,19 +53,23 @@ pub fn report(named: Option<&Path>) -> Report {
     match config::load_from_disk(named) {
         Ok(loaded) => Report {
             stdout: summary(&loaded.settings),
-            stderr: loaded
-                .warnings
-                .iter()
-                .map(|warning| format!("warning: {warning}\n"))
-                .collect(),
+            stderr: as_lines("warning: ", &loaded.warnings),
             code: 0,
         },
         Err(errors) => Report {
             stdout: String::new(),
-            stderr: format!("{errors}\n"),
+            stderr: as_lines("", &errors.messages),
             code: 2,
         },
     }
+}
+
+fn as_lines(start: &str, messages: &[String]) -> String {
+    let mut lines = String::new();
+    for message in messages {
+        lines.extend([start, message, "\n"]);
+    }
+    lines
 }
 
 /// What the settings amount to, without a secret.
@@ -113,8 +122,8 @@ fn summary(settings: &Settings) -> String {
         .any(|account| account.api == Api::Fleet)
     {
         lines.push(match settings.budget.limit {
-            Limit::Dollars(dollars) => format!("budget: {dollars:.2} dollars a month"),
-            Limit::Calls(calls) => format!("budget: {calls} data calls a month"),
+            MonthlyLimit::Dollars(dollars) => format!("budget: {dollars:.2} dollars a month"),
+            MonthlyLimit::DataCalls(calls) => format!("budget: {calls} data calls a month"),
         });
     }
     let commands = if settings.commands.enabled {

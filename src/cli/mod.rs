@@ -1,5 +1,123 @@
-//! The command line: one file a subcommand.
+//! The command line: one file a subcommand, errors on stderr, exit codes of the contract
+//! (0 fine, 1 failed at run time, 2 wrong usage or configuration).
 
 pub mod clear;
 pub mod config;
+#[cfg(feature = "broker")]
+pub mod demo;
 pub mod health;
+pub mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+const ABOUT: &str = "Tesla → MQTT bridge: follows every car without keeping it awake";
+
+const LONG_ABOUT: &str = "\
+Tesla → MQTT bridge. Signs in to Tesla, follows every car of every account, publishes each fact \
+retained to an MQTT broker and describes the cars to Home Assistant.
+
+Nothing here ever wakes a car. A sleeping car is only asked for its state, which does not touch \
+it and is believed to be free; billed data calls go to cars that are awake.
+
+Try it without a car:    tesla2mqtt demo
+Start for your own car:  tesla2mqtt config example > tesla2mqtt.toml";
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 fine, 1 failed at run time, 2 wrong usage or configuration.
+Any configuration key can be set in the environment: TESLA2MQTT__MQTT__URL=mqtt://broker:1883";
+
+#[derive(Debug, Parser)]
+#[command(name = "tesla2mqtt", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where the configuration is read from.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigFile {
+    /// Configuration file [default: /etc/tesla2mqtt/tesla2mqtt.toml, then ./config/tesla2mqtt.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the bridge (also without a subcommand). Sleeping cars: light calls only; bill: data
+    /// calls while a car is awake
+    Run,
+    /// Everything in one process, no account and no broker needed: a simulated Tesla cloud with
+    /// living cars, an MQTT broker and the bridge. Touches no real car, costs nothing
+    #[cfg(feature = "broker")]
+    Demo(demo::Options),
+    /// Check a configuration or print a commented example. Asks Tesla nothing
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Remove every retained topic and discovery message that the bridge ever published. Asks
+    /// Tesla nothing
+    Clear,
+    /// Exit with 0 if a running bridge of this configuration is alive (for container health
+    /// checks). Asks Tesla nothing
+    Health,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Validate the configuration; every problem with its file, line, key and expectation
+    Check,
+    /// Print a commented example
+    Example,
+}
+
+/// Runs the program; the exit code is the contract's.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = arguments.file.config;
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => run::main(file),
+        #[cfg(feature = "broker")]
+        Command::Demo(options) => demo::main(options),
+        Command::Config(ConfigCommand::Check) => config::check(file),
+        Command::Config(ConfigCommand::Example) => config::example(),
+        Command::Clear => clear::main(file),
+        Command::Health => health::main(file),
+    }
+}
+
+/// Says every problem on stderr.
+fn wrong_configuration(errors: &crate::config::ConfigErrors) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(2)
+}
+
+/// Says what went wrong and why, on stderr.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// One thread is enough for a few cars, and half a megabyte smaller.
+fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("the system does not let the program start its reactor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -14,7 +14,8 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
         Err(errors) => return super::wrong_configuration(&errors),
     };
     let Loaded { settings, warnings } = loaded;
-    log::start(&settings.log);
+    let control = log::start(&settings.log);
+    log::report_panics();
     settings.secrets().for_each(log::hide);
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -23,6 +24,7 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
     let reload = Box::new(move || {
         let loaded = config::load_from_disk(file.as_deref())?;
         loaded.settings.secrets().for_each(log::hide);
+        control.set_level(&loaded.settings.log.level);
         Ok(loaded.settings)
     });
     super::on_one_thread(run(settings, reload))
@@ -35,7 +37,14 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
         broker = %format_args!("{}:{}", settings.mqtt.host, settings.mqtt.port),
         "starting"
     );
-    match bridge::run(settings, service::signals(), reload).await {
+    let signals = match service::signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "the system does not let the program hear its signals");
+            return ExitCode::FAILURE;
+        }
+    };
+    match bridge::run(settings, signals, reload).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

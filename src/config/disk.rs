@@ -39,7 +39,7 @@ pub fn load_with(
             DEFAULT_PATHS[0], DEFAULT_PATHS[1]
         )));
     }
-    load(Source {
+    load(&Source {
         file,
         env,
         read_file: &read_file,

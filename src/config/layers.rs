@@ -144,7 +144,7 @@ impl FileWalk<'_> {
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Map<String, Value> {
         let names = matches!(schema::place(path), Some(Place::Names));
         let mut values = Map::new();
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             let mut name = key.get_ref().to_string();
             if names {
                 match Vin::new(&name) {
@@ -219,7 +219,7 @@ impl FileWalk<'_> {
 
     fn line(&self, at: usize) -> usize {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+        before.split(|&byte| byte == b'\n').count()
     }
 
     /// The key that a line which does not parse seems to set. Never its value.

@@ -30,7 +30,7 @@ pub struct Loaded {
 }
 
 /// Puts defaults, file, credentials and environment together and checks everything.
-pub fn load(source: Source<'_>) -> Result<Loaded, ConfigErrors> {
+pub fn load(source: &Source<'_>) -> Result<Loaded, ConfigErrors> {
     let config_mode = source.file.as_ref().and_then(|(_, content)| content.mode);
     let mut reader = read(source)?;
     let settings = sections::settings(&mut reader);
@@ -63,10 +63,10 @@ pub fn from_text(text: &str) -> Result<Settings, ConfigErrors> {
         env: BTreeMap::new(),
         read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
     };
-    load(source).map(|loaded| loaded.settings)
+    load(&source).map(|loaded| loaded.settings)
 }
 
-fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
+fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
     let mut problems = Vec::new();
     let file = match &source.file {
         None => None,
@@ -103,9 +103,8 @@ fn read(source: Source<'_>) -> Result<Reader<'_>, ConfigErrors> {
 
 fn text_of<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
+        let line = bytes[..error.valid_up_to()]
+            .split(|&byte| byte == b'\n')
             .count();
         let path = path.to_owned();
         Problem::new(

@@ -18,7 +18,7 @@ use super::interface::{Ask, Budget, Purpose, Why};
 use super::memory::At;
 use crate::model::Now;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// The factor is changed at most this often, so that intervals are not pulled about.
 const FACTOR_RHYTHM: Duration = Duration::from_mins(10);
 const FACTOR: std::ops::RangeInclusive<f64> = 1.0..=10.0;
@@ -309,7 +309,7 @@ impl Governor {
             && stop.until > t
         {
             return Permit::NotBefore {
-                at: now.mono + (stop.until - t),
+                at: now.mono + stop.until.saturating_sub(t),
                 why: Why::Backoff,
             };
         }
@@ -357,6 +357,17 @@ impl Governor {
             *self.stop_mut(class) = None;
         }
         self.wants_persisting = true;
+    }
+
+    /// One permitted call took an earlier request (with an old token, with one endpoint more), and
+    /// this is how that was answered.
+    pub fn billed_in_addition(&mut self, now: Now, class: impl Into<CallClass>, status: u16) {
+        self.turn(now);
+        if status < 500 {
+            let day = self.ledger.days.entry(self.ledger.today).or_default();
+            *day.count(class.into()) += 1;
+            self.wants_persisting = true;
+        }
     }
 
     /// A call was answered with 429: no car of the account makes such a call for a while.

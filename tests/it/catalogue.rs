@@ -331,3 +331,21 @@ fn every_row_can_be_filled_and_every_control_commanded() {
         }
     }
 }
+
+#[test]
+fn the_page_of_entities_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/entities.md");
+    let wanted = tesla2mqtt::catalogue::document();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).unwrap();
+        std::fs::write(path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "docs/entities.md is stale: UPDATE_DOCS=1 cargo test entities"
+    );
+    for row in rows() {
+        assert!(found.contains(&format!("| `{}` |", row.key)), "{}", row.key);
+    }
+}

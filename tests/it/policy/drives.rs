@@ -87,7 +87,10 @@ fn a_pushed_gear_is_a_drive_at_once() {
     rig.run_until(36 * MINUTE + SECOND);
     rig.push(|push| push.gear = Some("D".into()));
     assert_eq!(rig.state(), State::Driving);
-    assert_eq!(rig.asks_from(36 * MINUTE, Ask::Data), []);
+    assert_eq!(
+        rig.asks_from(36 * MINUTE, Ask::Data),
+        Vec::<Duration>::new()
+    );
     rig.run_until(56 * MINUTE + SECOND);
     rig.push(|push| push.gear = Some("P".into()));
     assert_eq!(rig.state(), State::Idle);
