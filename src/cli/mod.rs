@@ -6,6 +6,7 @@ pub mod config;
 #[cfg(feature = "broker")]
 pub mod demo;
 pub mod health;
+pub mod login;
 pub mod run;
 
 use std::path::PathBuf;
@@ -55,6 +56,9 @@ enum Command {
     /// living cars, an MQTT broker and the bridge. Touches no real car, costs nothing
     #[cfg(feature = "broker")]
     Demo(demo::Options),
+    /// Sign an account in with a refresh token from stdin, keep it, and try it: one refresh and one
+    /// list of cars. Touches no car, costs nothing
+    Login(login::Options),
     /// Check a configuration or print a commented example. Asks Tesla nothing
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Run => run::main(file),
         #[cfg(feature = "broker")]
         Command::Demo(options) => demo::main(options),
+        Command::Login(options) => login::main(file, &options),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Config(ConfigCommand::Example) => config::example(),
         Command::Clear => clear::main(file),

@@ -23,5 +23,6 @@ mod purity;
 mod recordings;
 mod rig;
 mod service;
+mod sign_in;
 mod sim_cloud;
 mod sim_login;
