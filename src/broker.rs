@@ -89,7 +89,8 @@ impl std::fmt::Debug for Shutdown {
 /// The address is taken or not ours, or open to the network without a password.
 pub async fn start(settings: &config::Broker) -> Result<Embedded, BrokerError> {
     let listen = settings.listen;
-    if !listen.ip().is_loopback() && settings.password.is_none() {
+    let has_password = settings.username.is_some() && settings.password.is_some();
+    if !listen.ip().is_loopback() && !has_password {
         return Err(BrokerError::OpenWithoutPassword(listen));
     }
     // The library's own error is a text; this one has a kind.
@@ -166,7 +167,7 @@ fn library_config(listen: SocketAddr) -> BrokerConfig {
     config.max_retained_messages = UNLIMITED;
     config.max_retained_message_size = UNLIMITED;
     // A client that stays away for a day starts anew; its queue is memory of ours.
-    config.session_expiry_interval = Duration::from_secs(24 * 3600);
+    config.session_expiry_interval = Duration::from_hours(24);
     config
 }
 

@@ -89,6 +89,8 @@ pub struct Outbox {
     topics: BTreeMap<Arc<str>, Entry>,
     dirty: BTreeMap<(Rank, u64), Arc<str>>,
     events: VecDeque<Event>,
+    /// Topics over which the broker ended the connection.
+    barred: BTreeSet<Arc<str>>,
     /// Deletes under way, by ticket.
     deletes: BTreeMap<Ticket, Arc<str>>,
     /// The largest packet the broker takes, while connected.
@@ -129,6 +131,7 @@ impl Outbox {
             topics: BTreeMap::new(),
             dirty: BTreeMap::new(),
             events: VecDeque::new(),
+            barred: BTreeSet::new(),
             deletes: BTreeMap::new(),
             limit: None,
             next_number: 0,
@@ -166,14 +169,14 @@ impl Outbox {
         self.everything(|_| true);
     }
 
-    /// The connection is gone; [`Outbox::next`] gives nothing until the next one.
+    /// The connection is gone; [`Outbox::next_packet`] gives nothing until the next one.
     pub fn disconnected(&mut self) {
         self.limit = None;
     }
 
     /// The next message to send: the bridge's own state, availability, discovery, states in the
     /// order in which they changed, then events (so that they speak of values already seen).
-    pub fn next(&mut self) -> Option<Packet> {
+    pub fn next_packet(&mut self) -> Option<Packet> {
         let limit = self.limit?;
         while let Some((_, topic)) = self.dirty.pop_first() {
             if let Some(packet) = self.take_topic(&topic, limit) {
@@ -181,6 +184,17 @@ impl Outbox {
             }
         }
         self.take_event(limit)
+    }
+
+    /// Leaves a topic out from now on: the broker ends the connection over it, which would keep
+    /// everything else away too. Bounded by the number of topics.
+    pub fn bar(&mut self, topic: &str) {
+        self.barred.insert(topic.into());
+    }
+
+    /// Tries barred topics again, with the next connection: the owner may have mended it.
+    pub fn unbar(&mut self) {
+        self.barred.clear();
     }
 
     /// The broker has acknowledged a message (or refused it for good).
@@ -311,6 +325,9 @@ impl Outbox {
         let ticket = Ticket(self.number());
         let entry = self.topics.get_mut(topic)?;
         entry.dirty = None;
+        if self.barred.contains(topic) {
+            return None;
+        }
         let payload = match &entry.value {
             Held::Payload(payload) => Arc::clone(payload),
             Held::Deleted { .. } => {
@@ -341,6 +358,11 @@ impl Outbox {
             let at = self.events.iter().position(|event| !event.sent)?;
             let event = &mut self.events[at];
             let size = packet_size(&event.topic, &event.payload);
+            if self.barred.contains(&event.topic) {
+                self.events.remove(at)?;
+                self.dropped_events += 1;
+                continue;
+            }
             if size > limit {
                 let topic = self.events.remove(at)?.topic.to_string();
                 self.dropped_events += 1;

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::error::{ApiError, Kind};
 use super::hosts::{Hosts, joined};
-use super::session::{Lease, Request, Session};
+use super::session::{Lease, Outfit, Request, Session};
 use super::store::{StoreError, TokenStore};
 use super::tls;
 use super::transport::{Patience, Reply, Transport};
@@ -127,8 +127,9 @@ pub struct CarRef {
     pub id: Option<ApiId>,
 }
 
-impl From<&ListedVehicle> for CarRef {
-    fn from(listed: &ListedVehicle) -> Self {
+impl CarRef {
+    /// The names on the newest list.
+    pub fn of(listed: &ListedVehicle) -> Self {
         Self {
             vin: listed.vin.clone(),
             id: listed.id,
@@ -199,15 +200,16 @@ impl Account {
         let (status_in, status) = watch::channel(AccountStatus::SigningIn);
         // Full means that every car waits for a token: they wait in line.
         let (requests, inbox) = mpsc::channel(32);
-        let session = Session::new(
-            settings.clone(),
+        let outfit = Outfit {
+            settings: settings.clone(),
             hosts,
-            transport.clone(),
+            transport: transport.clone(),
             store,
-            stored,
-            lease_in,
-            status_in,
-        );
+            pace: patience.pace,
+            lease: lease_in,
+            status: status_in,
+        };
+        let session = Session::new(outfit, stored);
         tokio::spawn(session.run(inbox, cancel));
         Ok(Self {
             shared: Arc::new(Shared {
@@ -358,7 +360,7 @@ impl Account {
             );
             match page.next_page {
                 Some(next) if page_number.is_none_or(|this| next > this) => {
-                    page_number = Some(next)
+                    page_number = Some(next);
                 }
                 _ => return Ok(list),
             }
@@ -389,7 +391,8 @@ impl Account {
             if reply.is_success() {
                 return Ok(reply);
             }
-            let error = ApiError::of_call(&reply, clock::now().wall);
+            let error = ApiError::of_call(&reply, clock::now().wall)
+                .without([lease.access.expose_secret()]);
             match &error.kind {
                 Kind::TokenRejected if may_refresh => {
                     may_refresh = false;
@@ -430,9 +433,9 @@ impl Account {
             .get(url)
             .bearer_auth(lease.access.expose_secret())
             .header("accept", "application/json");
-        let begun = clock::now().mono;
+        let begun = clock::uptime();
         let reply = self.shared.transport.send(request).await;
-        let ms = (clock::now().mono - begun).as_millis();
+        let ms = clock::uptime().saturating_sub(begun).as_millis();
         let call = call_name(path);
         match &reply {
             Ok(reply) => debug!(

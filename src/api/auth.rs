@@ -16,6 +16,7 @@ use super::hosts::Hosts;
 use super::token::{TokenAnswer, token_answer};
 use super::transport::Transport;
 use crate::config::{self, Api, Region};
+use crate::log;
 
 /// The mobile app's public client id and secret of the 2019 login.
 const CLIENT_ID_2019: &str = "81527cff06843c8634fdc09e8ac0abefb46ac849f38fe1e431c2ef2106796384";
@@ -63,7 +64,13 @@ pub async fn ask(
                 "token host answered"
             );
             if reply.is_success() {
-                token_answer(&reply.body).map_err(ApiError::from)
+                token_answer(&reply.body)
+                    .inspect(|answer| {
+                        // From here on no log line can hold them, whoever writes it.
+                        log::hide_rotating(&answer.access);
+                        answer.refresh.iter().for_each(log::hide_rotating);
+                    })
+                    .map_err(ApiError::from)
             } else {
                 let password = matches!(grant, Grant::Password);
                 Err(ApiError::of_login(
@@ -75,7 +82,7 @@ pub async fn ask(
         }
         Err(error) => Err(error),
     };
-    outcome.map_err(|error| scrubbed(error, settings, grant))
+    outcome.map_err(|error| error.without(secrets_of(settings, grant)))
 }
 
 fn fleet_form<'a>(
@@ -137,8 +144,7 @@ fn password_body(
     }
 }
 
-/// A server may echo what it was sent, in any shape.
-fn scrubbed(mut error: ApiError, settings: &config::Account, grant: Grant<'_>) -> ApiError {
+fn secrets_of<'a>(settings: &'a config::Account, grant: Grant<'a>) -> Vec<&'a str> {
     let mut secrets: Vec<&str> = [&settings.password, &settings.client_secret]
         .into_iter()
         .flatten()
@@ -148,10 +154,5 @@ fn scrubbed(mut error: ApiError, settings: &config::Account, grant: Grant<'_>) -
     if let Grant::Refresh(token) = grant {
         secrets.push(token.expose_secret());
     }
-    if let Some(said) = &mut error.said {
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            *said = said.replace(secret, "…");
-        }
-    }
-    error
+    secrets
 }

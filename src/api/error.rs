@@ -35,6 +35,9 @@ pub enum Kind {
     Unavailable,
     /// No connection: DNS, TCP, TLS, or it broke before the answer was whole.
     Unreachable,
+    /// The server's certificate is not trusted: not Tesla, a wrong clock, or a server of the
+    /// owner's own without `ca_file`.
+    Untrusted,
     /// No answer in time.
     TimedOut,
     /// HTML, an empty or a truncated body where JSON belongs; something in between spoke.
@@ -142,8 +145,7 @@ impl ApiError {
                 retry_after: wait(reply, now),
             },
             451 => Kind::Privacy,
-            424 | 499 => Kind::Server,
-            500.. => Kind::Server,
+            424 | 499 | 500.. => Kind::Server,
             _ if words.html => Kind::Garbled,
             _ => Kind::BadRequest,
         };
@@ -195,13 +197,27 @@ impl ApiError {
         }
     }
 
+    /// Blacks out what was sent along: a server may echo it, in any shape.
+    #[must_use]
+    pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        if let Some(said) = &mut self.said {
+            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+                *said = said.replace(secret, "…");
+            }
+        }
+        self
+    }
+
     /// For the policy.
     pub fn failure(&self) -> Failure {
         match &self.kind {
             Kind::Unavailable => Failure::Unavailable,
-            Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Store | Kind::Closed => {
-                Failure::Transport
-            }
+            Kind::Unreachable
+            | Kind::Untrusted
+            | Kind::TimedOut
+            | Kind::Garbled
+            | Kind::Store
+            | Kind::Closed => Failure::Transport,
             Kind::Server => Failure::Server,
             Kind::Limited { retry_after } => Failure::Limited {
                 retry_after: *retry_after,
@@ -231,6 +247,14 @@ impl ApiError {
         }
     }
 
+    /// The wait that Tesla asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Limited { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether only the owner can cure it: no more sign-in attempts until the configuration
     /// changes.
     pub fn ends_login(&self) -> bool {
@@ -251,6 +275,9 @@ impl ApiError {
             Kind::Unavailable => "the car is asleep or out of reach",
             Kind::Unreachable => {
                 "Tesla cannot be reached: check the network; it is tried again by itself"
+            }
+            Kind::Untrusted => {
+                "the server's certificate is not trusted: check this machine's clock, and set ca_file for a server of your own"
             }
             Kind::TimedOut => "Tesla does not answer in time; it is tried again by itself",
             Kind::Garbled => {

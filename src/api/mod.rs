@@ -7,6 +7,7 @@
 //!
 //! * [`account`]: the handle and its calls
 //! * `session`: the task that owns the tokens
+//! * `choices`: what it decides without doing it: which token to offer, how long to wait
 //! * [`auth`]: the three generations of login, as requests and readings of their answers
 //! * [`token`]: what a token says about itself, and when to replace it
 //! * [`store`]: the file that survives a kill at any instant
@@ -16,6 +17,7 @@
 
 pub mod account;
 pub mod auth;
+mod choices;
 pub mod error;
 pub mod hosts;
 mod retry_after;

@@ -16,7 +16,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,9 @@ use url::Url;
 
 use super::account::AccountStatus;
 use super::auth::{self, Grant};
+use super::choices::{
+    belongs, candidates, generation_name, home_of, life_left, pasted, retry_wait,
+};
 use super::error::{ApiError, Kind};
 use super::hosts::{Hosts, base_url_in, joined};
 use super::store::{Lock, StoreError, Stored, TokenStore, same};
@@ -32,7 +34,6 @@ use super::token::{self, TokenAnswer};
 use super::transport::Transport;
 use crate::clock;
 use crate::config::{self, Api, Region};
-use crate::decode;
 
 /// What a call needs.
 #[derive(Debug)]
@@ -82,10 +83,30 @@ type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// The region is switched at most this often.
 const MOVED_AGAIN: Duration = Duration::from_hours(1);
+/// A token that lives for seconds is not replaced ahead of time, but when it is needed.
+const SOONEST: Duration = Duration::from_secs(30);
 /// How often a signed-out account looks for a new login on disk.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long to wait for another process that is refreshing the same account.
 const LOCK_PATIENCE: Duration = Duration::from_secs(70);
+
+/// What a session is made of.
+pub struct Outfit {
+    /// The account.
+    pub settings: config::Account,
+    /// The hosts behind the region names.
+    pub hosts: Hosts,
+    /// The client.
+    pub transport: Transport,
+    /// Where the login is kept.
+    pub store: TokenStore,
+    /// Factor on the waits between tries.
+    pub pace: f64,
+    /// Where the current lease is shown.
+    pub lease: watch::Sender<Option<Arc<Lease>>>,
+    /// Where the account's status is shown.
+    pub status: watch::Sender<AccountStatus>,
+}
 
 /// The owner of the tokens.
 pub struct Session {
@@ -93,9 +114,10 @@ pub struct Session {
     hosts: Hosts,
     transport: Transport,
     store: TokenStore,
-    stored: Stored,
+    pace: f64,
     lease: watch::Sender<Option<Arc<Lease>>>,
     status: watch::Sender<AccountStatus>,
+    stored: Stored,
     generation: u64,
     /// Monotonic time of the next refresh, while signed in.
     refresh_at: Duration,
@@ -120,24 +142,17 @@ struct Trouble {
 
 impl Session {
     /// A session over what the store holds. No network yet.
-    pub fn new(
-        settings: config::Account,
-        hosts: Hosts,
-        transport: Transport,
-        store: TokenStore,
-        stored: Option<Stored>,
-        lease: watch::Sender<Option<Arc<Lease>>>,
-        status: watch::Sender<AccountStatus>,
-    ) -> Self {
-        let stored = stored.filter(|s| belongs(s, &settings)).unwrap_or_default();
+    pub fn new(outfit: Outfit, stored: Option<Stored>) -> Self {
+        let is_ours = |stored: &Stored| belongs(stored, &outfit.settings);
         let mut session = Self {
-            settings,
-            hosts,
-            transport,
-            store,
-            stored,
-            lease,
-            status,
+            stored: stored.filter(is_ours).unwrap_or_default(),
+            settings: outfit.settings,
+            hosts: outfit.hosts,
+            transport: outfit.transport,
+            store: outfit.store,
+            pace: outfit.pace,
+            lease: outfit.lease,
+            status: outfit.status,
             generation: 0,
             refresh_at: Duration::ZERO,
             unsaved: None,
@@ -165,7 +180,7 @@ impl Session {
                     Some(request) => self.serve(request).await,
                     None => break,
                 },
-                () = sleep_until(due) => match self.ended {
+                () = clock::sleep_until(due) => match self.ended {
                     Some(_) => self.look_for_login().await,
                     None => {
                         let _reported = self.renew().await;
@@ -186,7 +201,7 @@ impl Session {
 
     /// `tesla2mqtt login` stores a new login while we are signed out.
     async fn look_for_login(&mut self) {
-        self.look_at = clock::now().mono + LOOK_EVERY;
+        self.look_at = clock::now().mono + LOOK_EVERY.mul_f64(self.pace);
         match self.adopt_newer().await {
             Ok(true) => {
                 self.ended = None;
@@ -374,7 +389,7 @@ impl Session {
             self.stored = stored;
             let now = clock::now().mono;
             self.refresh_at =
-                now + token::refresh_after(life, jitter()).max(Duration::from_secs(30));
+                now + token::refresh_after(life, jitter()).max(SOONEST.mul_f64(self.pace));
             self.grant(now + life);
             info!(
                 account = self.settings.name,
@@ -522,13 +537,13 @@ impl Session {
 
     /// Waits for another process that may be spending this account's token.
     async fn lock(&self) -> Result<Lock, ApiError> {
-        let begun = clock::now().mono;
+        let begun = clock::uptime();
         loop {
             let store = self.store.clone();
             if let Some(lock) = on_disk(move || store.try_lock()).await? {
                 return Ok(lock);
             }
-            if clock::now().mono > begun + LOCK_PATIENCE {
+            if clock::uptime() > begun + LOCK_PATIENCE {
                 return Err(ApiError::new(
                     Kind::Store,
                     "another process holds the lock of this account",
@@ -545,8 +560,7 @@ impl Session {
         let Some(found) = on_disk(move || store.load()).await? else {
             return Ok(false);
         };
-        let is_newer = found.issued_at > self.stored.issued_at && !found.same_login(&self.stored);
-        if !is_newer || !belongs(&found, &self.settings) {
+        if found.same_tokens(&self.stored) || !belongs(&found, &self.settings) {
             return Ok(false);
         }
         info!(
@@ -581,7 +595,7 @@ impl Session {
             return error;
         }
         let has_token = self.usable_lease().is_some();
-        let wait = retry_wait(&error.kind, n, has_token, jitter());
+        let wait = retry_wait(&error.kind, n, has_token, jitter()).mul_f64(self.pace);
         if self
             .trouble
             .as_ref()
@@ -614,97 +628,6 @@ impl Session {
     }
 }
 
-/// The refresh tokens worth offering, best first: one that was pasted later, the newest, its
-/// predecessor (whose successor may have been lost), and the configuration's as a last resort.
-fn candidates(stored: &Stored, settings: &config::Account) -> Vec<SecretString> {
-    let all = [
-        pasted(stored, settings),
-        stored.refresh_token.clone(),
-        stored.previous_refresh_token.clone(),
-        settings.refresh_token.clone(),
-    ];
-    let mut distinct: Vec<SecretString> = Vec::new();
-    for token in all.into_iter().flatten() {
-        if !distinct.iter().any(|known| same(Some(known), Some(&token))) {
-            distinct.push(token);
-        }
-    }
-    distinct
-}
-
-/// The token of the configuration, if it is one that the store has not dealt with.
-fn pasted(stored: &Stored, settings: &config::Account) -> Option<SecretString> {
-    let configured = settings.refresh_token.as_ref();
-    let known = [
-        &stored.seed,
-        &stored.refresh_token,
-        &stored.previous_refresh_token,
-    ];
-    let is_known = known.iter().any(|token| same(token.as_ref(), configured));
-    configured.filter(|_| !is_known).cloned()
-}
-
-/// Tokens belong to a generation of login, those of the 2019 login to an e-mail address as well.
-fn belongs(stored: &Stored, settings: &config::Account) -> bool {
-    let is_other_api = stored
-        .api
-        .as_ref()
-        .is_some_and(|kept| kept != generation_name(settings.api));
-    let is_other_person = match (&stored.email, &settings.email) {
-        (Some(kept), Some(configured)) => settings.api == Api::Password && kept != configured,
-        _ => false,
-    };
-    !is_other_api && !is_other_person
-}
-
-fn generation_name(api: Api) -> &'static str {
-    match api {
-        Api::Fleet => "fleet",
-        Api::Owner => "owner",
-        Api::Password => "password",
-    }
-}
-
-/// How long the stored access token lives, if it does.
-fn life_left(stored: &Stored, now: Timestamp) -> Option<Duration> {
-    stored.access_token.as_ref()?;
-    let end = stored.access_expires_at?;
-    let left = Duration::try_from(end.duration_since(now)).ok()?;
-    // A clock that boots in the past must not stretch the life of a token.
-    let whole = Duration::try_from(end.duration_since(stored.issued_at?)).ok()?;
-    (left > Duration::from_mins(1)).then_some(left.min(whole).min(token::LONGEST_LIFE))
-}
-
-/// The base URL in an answer of `users/region`.
-fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
-    let answer = decode::open(body).ok()?;
-    let text = |key: &str| answer.response.get(key).and_then(serde_json::Value::as_str);
-    let by_url = text("fleet_api_base_url").and_then(|url| Url::parse(url).ok());
-    by_url.or_else(|| Some(hosts.fleet(token::region_by_name(text("region")?)?).clone()))
-}
-
-/// How long to wait after the `n`-th failed refresh in a row (from 0), doubled each time and
-/// spread by `jitter` (0 to 1). A token that still lives leaves time.
-fn retry_wait(kind: &Kind, n: u32, has_token: bool, jitter: f64) -> Duration {
-    let (first, last) = match kind {
-        Kind::Limited {
-            retry_after: Some(asked),
-        } => {
-            return asked
-                .mul_f64(1.0 + 0.1 * jitter)
-                .max(Duration::from_secs(30));
-        }
-        Kind::Unreachable if !has_token => (5, 300),
-        Kind::TimedOut | Kind::Garbled | Kind::Server if !has_token => (30, 900),
-        Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Server => (300, 1800),
-        Kind::Limited { retry_after: None } => (300, 3600),
-        Kind::Store => (10, 300),
-        _ => (900, 14_400),
-    };
-    let doubled = first << n.min(16);
-    Duration::from_secs(doubled.min(last)).mul_f64(0.8 + 0.4 * jitter)
-}
-
 /// A failure from memory: nothing was sent, nothing is billed.
 fn unsent(error: &ApiError) -> ApiError {
     ApiError {
@@ -718,10 +641,6 @@ fn jitter() -> f64 {
     getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
 }
 
-async fn sleep_until(due: Duration) {
-    tokio::time::sleep_until(clock::instant_of(due)).await;
-}
-
 /// Disks of small computers take their time; the runtime goes on meanwhile.
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -731,6 +650,3 @@ async fn on_disk<T: Send + 'static>(
         Err(gone) => Err(ApiError::new(Kind::Closed, gone)),
     }
 }
-
-#[cfg(test)]
-mod tests;

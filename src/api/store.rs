@@ -7,9 +7,9 @@
 //! Tesla still takes for a while (tesla-api.md, 1c.3). A lock file keeps two processes from
 //! spending the same token.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use tracing::warn;
 
-use crate::config;
+use crate::{config, durable, log};
 
 /// A login as it is kept.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -69,9 +69,14 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Whether both hold the same newest refresh token.
-    pub fn same_login(&self, other: &Self) -> bool {
-        same(self.refresh_token.as_ref(), other.refresh_token.as_ref())
+    /// Whether both hold the same newest tokens.
+    pub fn same_tokens(&self, other: &Self) -> bool {
+        let tokens = |stored: &Self| -> [Option<String>; 2] {
+            let text =
+                |token: &Option<SecretString>| token.as_ref().map(|t| t.expose_secret().to_owned());
+            [text(&stored.refresh_token), text(&stored.access_token)]
+        };
+        tokens(self) == tokens(other)
     }
 }
 
@@ -137,14 +142,8 @@ impl TokenStore {
             );
             return Err(store.error("account name", source));
         }
-        let make = || -> io::Result<()> {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&store.directory)?;
-            close_to_others(&store.directory, 0o700)
-        };
-        make().map_err(|e| store.error("make the directory", e))?;
+        durable::private_directory(&store.directory)
+            .map_err(|e| store.error("make the directory", e))?;
         Ok(store)
     }
 
@@ -166,8 +165,13 @@ impl TokenStore {
             Err(e) => return Err(self.error("read", e)),
         };
         close_to_others(&path, 0o600).map_err(|e| self.error("close to others", e))?;
-        // serde's message may quote the file, which holds tokens.
-        if let Ok(stored) = serde_json::from_slice(&bytes) {
+        if let Some(stored) = parsed(&bytes) {
+            let tokens = [
+                &stored.refresh_token,
+                &stored.previous_refresh_token,
+                &stored.access_token,
+            ];
+            tokens.into_iter().flatten().for_each(log::hide_rotating);
             return Ok(Some(stored));
         }
         let aside = self.directory.join(format!("{}.json.damaged", self.name));
@@ -183,19 +187,19 @@ impl TokenStore {
 
     /// Replaces the file; when this returns, the login is durable.
     pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
-        let staged = self.stage(stored).map_err(|e| self.error("write", e))?;
-        fs::rename(&staged, self.path()).map_err(|e| self.error("replace", e))?;
-        self.sync_directory()
-            .map_err(|e| self.error("sync the directory", e))
+        let mut text =
+            serde_json::to_vec_pretty(stored).map_err(|e| self.error("write", e.into()))?;
+        text.push(b'\n');
+        durable::replace(&self.path(), &text).map_err(|e| self.error("write", e))
     }
 
-    /// Does everything of [`Self::save`] but the replacing, so that no token is spent on a disk
-    /// that is full or read-only.
+    /// Writes another file in the same way, so that no token is spent on a disk that is full or
+    /// read-only.
     pub fn rehearse(&self) -> Result<(), StoreError> {
-        let staged = self
-            .stage(&Stored::default())
-            .map_err(|e| self.error("write", e))?;
-        fs::remove_file(staged).map_err(|e| self.error("write", e))
+        let path = self.directory.join(format!("{}.rehearsal.json", self.name));
+        durable::replace(&path, &[b'x'; 4096])
+            .and_then(|()| fs::remove_file(&path))
+            .map_err(|e| self.error("write", e))
     }
 
     /// Takes the lock if no other process has it.
@@ -238,27 +242,7 @@ impl TokenStore {
     }
 
     fn staged_path(&self) -> PathBuf {
-        self.directory.join(format!("{}.json.new", self.name))
-    }
-
-    /// Writes and syncs the new file beside the old one. One fixed name: a leftover of a kill is
-    /// replaced, not collected.
-    fn stage(&self, stored: &Stored) -> io::Result<PathBuf> {
-        let path = self.staged_path();
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        let mut text = serde_json::to_vec_pretty(stored)?;
-        text.push(b'\n');
-        file.write_all(&text)?;
-        file.sync_all()?;
-        Ok(path)
+        self.path().with_extension("new")
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -272,6 +256,15 @@ impl TokenStore {
             source,
         }
     }
+}
+
+/// Only an object is a login. The parser's own message is dropped: it may quote the tokens.
+fn parsed(bytes: &[u8]) -> Option<Stored> {
+    let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    value
+        .is_object()
+        .then(|| serde_json::from_value(value).ok())
+        .flatten()
 }
 
 fn close_to_others(path: &Path, mode: u32) -> io::Result<()> {

@@ -80,7 +80,7 @@ fn region_of_claims(claims: &Claims, hosts: &Hosts) -> Option<Region> {
     let by_issuer = || {
         let issuer = claims.issuer.as_deref()?;
         let url = url::Url::parse(issuer).ok()?;
-        url.host_str()?.ends_with(".cn").then_some(Region::Cn)
+        (url.host_str()?.rsplit('.').next() == Some("cn")).then_some(Region::Cn)
     };
     // A token that lists the hosts of several regions does not tell which is home.
     let by_audience = || {

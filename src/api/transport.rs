@@ -21,7 +21,7 @@ pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// How long to wait for what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patience {
     /// DNS, TCP and TLS together.
     pub connect: Duration,
@@ -29,6 +29,8 @@ pub struct Patience {
     pub read: Duration,
     /// The whole of it: ends a body that drips.
     pub total: Duration,
+    /// Factor on every wait between two tries to sign in: 1, and next to nothing in tests.
+    pub pace: f64,
 }
 
 impl Default for Patience {
@@ -36,7 +38,8 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(30),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
+            pace: 1.0,
         }
     }
 }
@@ -100,6 +103,10 @@ impl Transport {
             .connect_timeout(patience.connect)
             .read_timeout(patience.read)
             .timeout(patience.total)
+            // A connection whose other end vanished must not swallow call after call: while one
+            // waits, HTTP/2 is asked whether it still lives.
+            .http2_keep_alive_interval(Duration::from_secs(15))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
             .pool_max_idle_per_host(2)
             .pool_idle_timeout(Duration::from_secs(90));
         let own_cas = ca_file.map(certificates).transpose()?.unwrap_or_default();
@@ -137,7 +144,7 @@ impl Transport {
             match response.chunk().await {
                 Ok(None) => break,
                 Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_BODY => {
-                    body.extend_from_slice(&chunk)
+                    body.extend_from_slice(&chunk);
                 }
                 Ok(Some(_)) => {
                     let error = ApiError::new(Kind::Garbled, "the body is larger than 4 MiB");
@@ -189,7 +196,14 @@ fn lost(error: reqwest::Error) -> ApiError {
         Kind::Unreachable
     };
     // The URL names the car; the text goes to the log.
-    ApiError::new(kind, causes(&error.without_url()))
+    let text = causes(&error.without_url());
+    // rustls's words: the only place where its error type survives the layers above it.
+    let kind = if text.contains("invalid peer certificate") {
+        Kind::Untrusted
+    } else {
+        kind
+    };
+    ApiError::new(kind, text)
 }
 
 fn causes(error: &dyn Error) -> String {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::{Ledger, policy_config};
+use super::ledger::Ledger;
 use super::memory::{Memory, MemoryFile};
 use super::voice::Voice;
-use crate::api::{Account, CarRef, ENDPOINTS, Kind};
+use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode;
@@ -70,7 +70,7 @@ impl CarTask {
         let now = clock::now();
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
-        let policy_config = policy_config(&settings.polling, account);
+        let policy_config = settings.polling.policy(account.api);
         let (policy, vehicle, announced) = match file.read() {
             Some(memory) if memory.vehicle.vin == vin => (
                 Policy::restore(policy_config, &vin, memory.policy, now),
@@ -139,7 +139,7 @@ impl CarTask {
         let now = clock::now();
         match word {
             ToCar::Listed(listed) => {
-                self.door.car = CarRef::from(&*listed);
+                self.door.car = CarRef::of(&listed);
                 self.policy.handle(now, Input::Listed);
                 self.take_listed(&listed, now);
                 self.policy.handle(now, Input::Seen(listed.light()));
@@ -159,13 +159,9 @@ impl CarTask {
             let purpose = self.policy.purpose();
             self.door.ledger.governor().permit(now, class, purpose)
         };
-        if let Permit::NotBefore(retry_after, why) = permit {
-            tracing::debug!(
-                ?ask,
-                ?why,
-                ?retry_after,
-                "the account cannot spare this call now"
-            );
+        if let Permit::NotBefore { at, why } = permit {
+            tracing::debug!(?ask, ?why, "the account cannot spare this call now");
+            let retry_after = at.saturating_sub(now.mono);
             let failure = Failure::NotPermitted { retry_after };
             return Input::Failed { ask, failure };
         }
@@ -201,21 +197,24 @@ impl CarTask {
         }
     }
 
-    fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&crate::api::ApiError>) {
+    fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&ApiError>) {
         let now = clock::now();
         if !statuses.is_empty() {
             self.voice.contact(now);
         }
-        let retry_after = match error.map(|error| &error.kind) {
-            Some(Kind::Limited { retry_after }) => *retry_after,
-            _ => None,
-        };
-        let over_limit = error.is_some_and(|error| error.kind == Kind::BillingLimit);
         let mut governor = self.door.ledger.governor();
-        let last = statuses.last().copied();
-        governor.answered(now, class, last, retry_after, over_limit);
-        for status in statuses.iter().rev().skip(1) {
-            governor.answered_in_addition(now, class, *status);
+        let (last, earlier) = match statuses.split_last() {
+            Some((last, earlier)) => (Some(*last), earlier),
+            None => (None, [].as_slice()),
+        };
+        governor.billed(now, class, last);
+        for status in earlier {
+            governor.billed_in_addition(now, class, *status);
+        }
+        match error.map(|error| &error.kind) {
+            Some(Kind::Limited { retry_after }) => governor.limited(now, class, *retry_after),
+            Some(Kind::BillingLimit) => governor.over_limit(now, class),
+            _ => {}
         }
     }
 
@@ -277,7 +276,7 @@ fn seed() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 
-fn failed(ask: Ask, error: &crate::api::ApiError) -> Input {
+fn failed(ask: Ask, error: &ApiError) -> Input {
     tracing::debug!(?ask, %error, "a call failed");
     Input::Failed {
         ask,

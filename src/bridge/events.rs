@@ -74,7 +74,7 @@ mod tests {
         let event = Event::DriveEnded {
             at: at(1_900),
             from: Some(reading(100, 1000.0, 80.0)),
-            to: Some(reading(1_900, 1012.345_678, 76.0)),
+            to: Some(reading(1_900, 1012.3456, 76.0)),
         };
         let (name, payload) = message(&event).unwrap();
         assert_eq!(name, "drive_finished");

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::config::{self, Limit};
+use crate::config;
 use crate::durable;
 use crate::model::Now;
-use crate::policy::{self, Governor, GovernorConfig, GovernorSnapshot};
+use crate::policy::{Governor, GovernorSnapshot};
 
 /// A cheap handle. The lock is held for a few instructions and never across an await.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Ledger {
         now: Now,
     ) -> Self {
         let path = directory.join(format!("ledger-{}.json", account.name));
-        let config = governor_config(account, budget);
+        let config = budget.governor(account.api);
         let governor = match read(&path) {
             Some(snapshot) => Governor::restore(config, snapshot, now),
             None => Governor::new(config, now),
@@ -42,8 +42,7 @@ impl Ledger {
 
     /// A new budget; the month's account stays.
     pub fn set_budget(&self, account: &config::Account, budget: &config::Budget) {
-        self.governor()
-            .reconfigure(governor_config(account, budget));
+        self.governor().reconfigure(budget.governor(account.api));
     }
 
     /// Writes the file if there is something to remember; writers of the same account wait for
@@ -70,21 +69,6 @@ impl Ledger {
     }
 }
 
-fn governor_config(account: &config::Account, budget: &config::Budget) -> GovernorConfig {
-    if account.api != config::Api::Fleet {
-        return GovernorConfig::unmetered();
-    }
-    let mut governor = GovernorConfig::metered();
-    governor.prices.data = budget.prices.data;
-    governor.prices.command = budget.prices.command;
-    governor.prices.wake = budget.prices.wake;
-    governor.monthly_dollars = Some(match budget.limit {
-        Limit::Dollars(dollars) => dollars,
-        Limit::Calls(calls) => f64::from(calls) * budget.prices.data,
-    });
-    governor
-}
-
 fn read(path: &Path) -> Option<GovernorSnapshot> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -99,21 +83,4 @@ fn read(path: &Path) -> Option<GovernorSnapshot> {
             tracing::warn!(file = %path.display(), %error, "the account of calls is damaged, it starts at nothing");
         })
         .ok()
-}
-
-/// The intervals that hold for a car of this account.
-pub fn policy_config(polling: &config::Polling, account: &config::Account) -> policy::PolicyConfig {
-    let preset = match polling.preset {
-        config::Preset::Auto => policy::Preset::of(account.api),
-        config::Preset::Metered => policy::Preset::Metered,
-        config::Preset::Unmetered => policy::Preset::Unmetered,
-        config::Preset::Push => policy::Preset::Push,
-    };
-    let mut config = policy::PolicyConfig::preset(preset);
-    for (name, interval) in &polling.intervals {
-        if let Some(field) = policy::Field::named(name) {
-            field.set(&mut config, *interval);
-        }
-    }
-    config
 }

@@ -346,7 +346,7 @@ impl Bridge {
             account: followed.account.clone(),
             ledger: followed.ledger.clone(),
             relist: followed.relist.clone(),
-            car: api::CarRef::from(&*listed),
+            car: api::CarRef::of(&listed),
         };
         let task = CarTask::prepare(
             &self.settings,
@@ -488,8 +488,7 @@ impl Bridge {
                     .collect();
                 for (vin, account) in vins {
                     if let Some(followed) = self.accounts.get(&account) {
-                        let config =
-                            ledger::policy_config(&self.settings.polling, &followed.settings);
+                        let config = self.settings.polling.policy(followed.settings.api);
                         self.tell(&vin, ToCar::Reconfigure(Box::new(config)));
                     }
                 }

@@ -37,6 +37,7 @@ pub const BRIDGE_ROWS: &[BridgeRow] = &[
     of(sensor("last_error", "Last error").diagnostic().icon("alert-circle-outline"), |facts| facts.last_error.as_deref().map_or(Said::Word("none"), Said::text)),
 ];
 
+#[expect(clippy::large_types_passed_by_value, reason = "in constants only")]
 const fn of(row: Row, read: fn(&BridgeFacts) -> Said) -> BridgeRow {
     BridgeRow { row, read }
 }

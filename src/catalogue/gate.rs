@@ -10,7 +10,8 @@ use crate::model::Vehicle;
 pub enum Gate {
     /// Every car has it.
     Always,
-    /// The car has mentioned one of the row's own signals, if only to say null.
+    /// The car has at some time had a value for one of the row's own signals. Null is no value:
+    /// cars without the part say it for ever.
     Mentioned,
     /// Heated rear seats.
     RearSeatHeaters,
@@ -31,17 +32,23 @@ pub enum Gate {
 impl Gate {
     /// Whether this car has the row.
     pub fn admits(self, row: &Row, car: &Vehicle) -> bool {
-        let mentioned = |path: &str| car.known(path).is_some();
+        let mentioned = |path: &str| car.known(path).is_some_and(|known| known.was_known);
         match self {
             Self::Always => true,
             Self::Mentioned => row.reading.signals().iter().any(|path| mentioned(path)),
             Self::RearSeatHeaters => rear_seat_heaters(car) > 0.0,
             // 2 is outboard only (entity catalogue, seat_heater_rear_center).
-            Self::RearCenterSeatHeater => [1.0, 3.0].contains(&rear_seat_heaters(car)),
+            // A six-seater says 3 and has no middle seat.
+            Self::RearCenterSeatHeater => {
+                [1.0, 3.0].contains(&rear_seat_heaters(car))
+                    && mentioned("climate_state.seat_heater_rear_center")
+            }
             Self::ThirdRowSeatHeaters => rear_seat_heaters(car) >= 3.0 && has_third_row(car),
             Self::SeatCooling => truth(car, "has_seat_cooling"),
             Self::Sunroof => truth(car, "sun_roof_installed"),
-            Self::Homelink => mentioned("vehicle_state.homelink_device_count"),
+            Self::Homelink => car
+                .number("vehicle_state.homelink_device_count")
+                .is_some_and(|devices| devices > 0.0),
             Self::PedestrianSpeaker => truth(car, "pws"),
         }
     }

@@ -11,6 +11,7 @@
 
 mod bridge;
 mod derived;
+mod document;
 mod gate;
 mod reading;
 mod row;
@@ -20,6 +21,7 @@ mod words;
 
 pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
+pub use self::document::document;
 pub use self::gate::Gate;
 pub use self::reading::Reading;
 pub use self::row::{Category, Limits, Platform, Row};
@@ -39,6 +41,18 @@ pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.polling_interval",
     "bridge.holds",
     "bridge.healthy",
+];
+
+/// What can happen: the names under `<base>/<VIN>/event/`, and the `event_type` of the message.
+pub const EVENTS: &[&str] = &[
+    "drive_started",
+    "drive_finished",
+    "charge_started",
+    "charge_finished",
+    "update_started",
+    "update_finished",
+    "missed_drive",
+    "missed_charge",
 ];
 
 /// Facts that other integrations have and we leave out, with the reason.

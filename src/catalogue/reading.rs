@@ -10,7 +10,7 @@ use crate::model::{Value, Vehicle};
 /// Tesla's words and ours.
 pub type Words = &'static [(&'static str, &'static str)];
 /// Tesla's numbers and our words.
-pub type Codes = &'static [(i64, &'static str)];
+pub type Codes = &'static [(u8, &'static str)];
 
 /// The shape of a reading.
 #[derive(Debug, Clone, Copy)]
@@ -140,8 +140,9 @@ impl Reading {
             Self::Word(_, words) => word(value.text()?, words),
             Self::Code(_, codes) => {
                 let number = value.number()?;
-                #[expect(clippy::cast_precision_loss, reason = "codes are small")]
-                let listed = codes.iter().find(|(code, _)| *code as f64 == number);
+                let listed = codes
+                    .iter()
+                    .find(|(code, _)| f64::from(*code).total_cmp(&number).is_eq());
                 listed.map_or_else(
                     || Said::Unlisted(number.to_string()),
                     |(_, ours)| Said::Word(ours),
@@ -149,8 +150,10 @@ impl Reading {
             }
             Self::Level(_, codes) => {
                 let number = value.number()?;
-                #[expect(clippy::cast_precision_loss, reason = "levels are small")]
-                let reached = codes.iter().rev().find(|(code, _)| number >= *code as f64);
+                let reached = codes
+                    .iter()
+                    .rev()
+                    .find(|(code, _)| number >= f64::from(*code));
                 reached.map_or(Said::Unknown, |(_, ours)| Said::Word(ours))
             }
             Self::Snake(_) => Said::text(&snake_case(value.text()?)),

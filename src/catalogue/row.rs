@@ -31,6 +31,8 @@ pub enum Platform {
     Climate,
     /// Installed and latest version, as JSON.
     Update,
+    /// What has just happened: not a state, and never retained.
+    Event,
 }
 
 impl Platform {
@@ -49,6 +51,7 @@ impl Platform {
             Self::DeviceTracker => "device_tracker",
             Self::Climate => "climate",
             Self::Update => "update",
+            Self::Event => "event",
         }
     }
 }
@@ -82,6 +85,7 @@ pub struct Limits {
 
 /// One fact. Empty text means "none" throughout.
 #[derive(Debug, Clone, Copy)]
+#[must_use]
 pub struct Row {
     /// Last topic level, component id and end of the unique id. Never renamed.
     pub key: &'static str,
@@ -123,6 +127,8 @@ pub struct Row {
     pub stream: &'static str,
     /// Tesla command.
     pub command: &'static str,
+    /// What the name does not say, for the documentation.
+    pub note: &'static str,
 }
 
 impl Row {
@@ -154,6 +160,7 @@ impl Row {
             template: "",
             stream: "",
             command: "",
+            note: "",
         }
     }
 
@@ -277,11 +284,17 @@ impl Row {
         self
     }
 
+    /// What the name does not say.
+    pub const fn note(mut self, note: &'static str) -> Self {
+        self.note = note;
+        self
+    }
+
     /// Whether it can be commanded at all.
     pub fn is_control(&self) -> bool {
         !matches!(
             self.platform,
-            Platform::Sensor | Platform::BinarySensor | Platform::DeviceTracker
+            Platform::Sensor | Platform::BinarySensor | Platform::DeviceTracker | Platform::Event
         )
     }
 

@@ -101,6 +101,9 @@ pub fn seconds(time: Timestamp) -> Timestamp {
 /// Tesla's CamelCase and other words in lower snake_case: `ACSingleWireCAN` is
 /// `ac_single_wire_can`, `GB_AC` is `gb_ac`.
 pub fn snake_case(word: &str) -> String {
+    if word == "CHAdeMO" {
+        return "chademo".to_owned();
+    }
     let letters: Vec<char> = word.chars().take(TEXT_AT_MOST).collect();
     let mut snake = String::with_capacity(word.len() + 4);
     for (i, letter) in letters.iter().enumerate() {
@@ -145,8 +148,8 @@ mod tests {
         check(-0.0, 1, "0");
         check(-0.04, 1, "0");
         check(-7.0, 0, "-7");
-        check(66347.902989, 2, "66347.9");
-        check(52.092876, 6, "52.092876");
+        check(66_347.902_989, 2, "66347.9");
+        check(52.092_876, 6, "52.092876");
         for absurd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
             check(absurd, 1, "None");
         }
@@ -170,7 +173,7 @@ mod tests {
         let check = |word: &str, snake: &str| assert_eq!(snake_case(word), snake, "{word}");
         check("Supercharger", "supercharger");
         check("ACSingleWireCAN", "ac_single_wire_can");
-        check("CHAdeMO", "cha_de_mo");
+        check("CHAdeMO", "chademo");
         check("GB_AC", "gb_ac");
         check("NoPower", "no_power");
         check("downloading_wifi_wait", "downloading_wifi_wait");

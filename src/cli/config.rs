@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Api, Limit, Settings};
+use crate::config::{self, Api, Settings};
+use crate::policy::MonthlyLimit;
 
 /// The commented example, which is also the reference of every key.
 pub const EXAMPLE: &str = include_str!("../../config/tesla2mqtt.toml");
@@ -121,8 +122,8 @@ fn summary(settings: &Settings) -> String {
         .any(|account| account.api == Api::Fleet)
     {
         lines.push(match settings.budget.limit {
-            Limit::Dollars(dollars) => format!("budget: {dollars:.2} dollars a month"),
-            Limit::Calls(calls) => format!("budget: {calls} data calls a month"),
+            MonthlyLimit::Dollars(dollars) => format!("budget: {dollars:.2} dollars a month"),
+            MonthlyLimit::DataCalls(calls) => format!("budget: {calls} data calls a month"),
         });
     }
     let commands = if settings.commands.enabled {

@@ -16,9 +16,6 @@ use crate::{clock, config};
 /// Name of the file in the state directory.
 pub const HEARTBEAT: &str = "heartbeat";
 
-/// How often a healthy bridge touches it.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(20);
-
 /// A bridge that has not touched it for so long hangs.
 const STALE_AFTER: Duration = Duration::from_secs(90);
 

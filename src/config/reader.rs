@@ -329,9 +329,13 @@ fn is_private(key: &str, found: &Found) -> bool {
     row(key).kind == Kind::Secret || matches!(found, Found::Text(text) if may_carry(text))
 }
 
-/// systemd and Docker mount secrets where only the service sees them, with modes of their own.
+/// Where systemd and Docker mount secrets for one service alone, with modes of their own.
+const PRIVATE_MOUNTS: [&str; 2] = ["/run/credentials", "/run/secrets"];
+
+/// Whether others than the owner may read it.
 fn is_open(path: &Path, mode: Option<u32>) -> bool {
-    mode.is_some_and(|mode| mode & 0o077 != 0) && !path.starts_with("/run/secrets")
+    let is_mounted = PRIVATE_MOUNTS.iter().any(|mount| path.starts_with(mount));
+    mode.is_some_and(|mode| mode & 0o077 != 0) && !is_mounted
 }
 
 fn one_line(content: FileContent) -> Result<FoundSecret, String> {

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use crate::policy;
 use Kind::{Bool, Duration, Integer, Number, Path, Secret, Text};
 
 /// One key.
@@ -44,7 +45,7 @@ const SECRET: &str = "one line of text in quotes";
 const PATH: &str = "the path of a file";
 const PRICE: &str = "a price in dollars, such as 0.002";
 
-/// Every key but the polling intervals, section by section as in the example.
+/// Every key but the intervals of `[polling]`, section by section as in the example.
 #[rustfmt::skip]
 const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
     ("mqtt.url",              Text,     Some("mqtt://localhost:1883"), "\"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
@@ -83,9 +84,13 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
     ("cars.*.alias",          Text,     None,                    "one topic level, such as \"model-3\""),
 
     ("polling.preset",        Text,     Some("auto"),            "\"auto\", \"metered\", \"unmetered\" or \"push\""),
+    ("polling.data_holds_awake", Text,    Some("learn"),           "\"learn\", \"yes\" or \"no\""),
+    ("polling.unavailable_after", Duration, Some("1h"),           "a duration from \"5m\" to \"7d\""),
+    ("polling.unlocked_holds",  Bool,     Some("false"),           BOOL),
 
     ("budget.dollars",        Number,   None,                    "an amount of dollars a month, such as 10.0"),
     ("budget.calls",          Integer,  None,                    "a number of data calls a month, such as 5000"),
+    ("budget.price_light",      Number,   Some("0.0"),             PRICE),
     ("budget.price_data",     Number,   Some("0.002"),           PRICE),
     ("budget.price_command",  Number,   Some("0.001"),           PRICE),
     ("budget.price_wake",     Number,   Some("0.02"),            PRICE),
@@ -121,6 +126,13 @@ pub fn rows() -> &'static [Row] {
                 });
             }
         }
+        // The policy has the list of its intervals.
+        all.extend(policy::FIELDS.iter().map(|field| Row {
+            path: format!("polling.{}", field.name),
+            kind: Duration,
+            default: None,
+            expected: "a duration such as \"10m\"",
+        }));
         all
     });
     &ALL

@@ -8,10 +8,11 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Limit, Log, LogFormat,
-    Mqtt, Polling, Preset, Prices, Protocol, Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt,
+    Polling, Protocol, Region, Settings, State, Tls, Web,
 };
 use crate::model::Vin;
+use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
@@ -395,15 +396,33 @@ fn alias(text: &str) -> Result<String, String> {
 
 fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
     let presets = [
-        ("auto", Preset::Auto),
-        ("metered", Preset::Metered),
-        ("unmetered", Preset::Unmetered),
-        ("push", Preset::Push),
+        ("auto", None),
+        ("metered", Some(Preset::Metered)),
+        ("unmetered", Some(Preset::Unmetered)),
+        ("push", Some(Preset::Push)),
     ];
     let preset = reader.choice("polling.preset", &presets);
+    let classes = [
+        ("learn", ClassSetting::Learn),
+        ("yes", ClassSetting::Held),
+        ("no", ClassSetting::NotHeld),
+    ];
+    let data_holds_awake = reader.choice("polling.data_holds_awake", &classes);
+    let range = Duration::from_mins(5)..=Duration::from_hours(7 * 24);
+    let unavailable_after = reader.duration("polling.unavailable_after", range);
+    let unlocked_holds = reader.bool("polling.unlocked_holds");
+    let intervals = policy::FIELDS.iter().filter_map(|field| {
+        let key = format!("polling.{}", field.name);
+        let interval = reader.duration(&key, field.floor..=policy::CEILING)?;
+        Some((field.name, interval))
+    });
+    let intervals = intervals.collect();
     Some(Polling {
         preset: preset?,
-        intervals: BTreeMap::new(),
+        intervals,
+        data_holds_awake: data_holds_awake?,
+        unlocked_holds,
+        unavailable_after: unavailable_after?,
     })
 }
 
@@ -416,23 +435,23 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
             "given together with budget.dollars: keep one of them",
         );
     }
-    let prices = ["data", "command", "wake", "signal"]
+    let [light, data, command, wake, signal] = ["light", "data", "command", "wake", "signal"]
         .map(|class| reader.number(&format!("budget.price_{class}")));
     let limit = match (dollars, calls) {
-        (_, Some(calls)) => Limit::Calls(u32::try_from(calls).unwrap_or(u32::MAX)),
-        (Some(dollars), None) => Limit::Dollars(dollars),
+        (_, Some(calls)) => MonthlyLimit::DataCalls(u32::try_from(calls).unwrap_or(u32::MAX)),
+        (Some(dollars), None) => MonthlyLimit::Dollars(dollars),
         // What Tesla gives every account each month (tesla-api.md, section 8.1).
-        (None, None) => Limit::Dollars(10.0),
+        (None, None) => MonthlyLimit::Dollars(10.0),
     };
-    let [data, command, wake, signal] = prices;
     Some(Budget {
         limit,
         prices: Prices {
+            light: light?,
             data: data?,
             command: command?,
             wake: wake?,
-            signal: signal?,
         },
+        signal_price: signal?,
     })
 }
 

@@ -9,6 +9,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::model::Vin;
+use crate::policy::{
+    self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
+};
 
 /// Everything that the owner can set.
 #[derive(Debug, Clone)]
@@ -176,56 +179,58 @@ pub struct CarSettings {
 }
 
 /// How often to ask (sleep policy, section 5.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Polling {
-    /// The set of intervals to start from.
-    pub preset: Preset,
-    /// Intervals that replace the preset's, by key.
-    pub intervals: BTreeMap<String, Duration>,
+    /// The set of intervals to start from; `None`: the one that suits the account's API.
+    pub preset: Option<Preset>,
+    /// Intervals that replace the preset's, by the name of their [`policy::FIELDS`] row.
+    pub intervals: BTreeMap<&'static str, Duration>,
+    /// Whether data calls keep the car awake.
+    pub data_holds_awake: ClassSetting,
+    /// Whether an unlocked car counts as held awake.
+    pub unlocked_holds: bool,
+    /// A car that Tesla has said nothing about for so long is published as unavailable.
+    pub unavailable_after: Duration,
 }
 
-/// The sets of intervals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preset {
-    /// By the account's API: `Metered` for Fleet, else `Unmetered`.
-    Auto,
-    /// Every data call costs money.
-    Metered,
-    /// Calls are free.
-    Unmetered,
-    /// The cars push; polling only checks.
-    Push,
+impl Polling {
+    /// What the policy of a car works with whose account speaks to `api`.
+    pub fn policy(&self, api: Api) -> PolicyConfig {
+        let mut config = PolicyConfig::preset(self.preset.unwrap_or(Preset::of(api)));
+        for field in policy::FIELDS {
+            if let Some(interval) = self.intervals.get(field.name) {
+                field.set(&mut config, *interval);
+            }
+        }
+        config.class = self.data_holds_awake;
+        config.unlocked_holds = self.unlocked_holds;
+        config
+    }
 }
 
 /// What asking may cost in a calendar month.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     /// The limit.
-    pub limit: Limit,
-    /// What Tesla charges, in dollars.
+    pub limit: MonthlyLimit,
+    /// What Tesla charges for a call, in dollars.
     pub prices: Prices,
+    /// What Tesla charges for one streamed signal, in dollars.
+    pub signal_price: f64,
 }
 
-/// A month's limit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
-    /// In dollars, over every class of call.
-    Dollars(f64),
-    /// In data calls.
-    Calls(u32),
-}
-
-/// Dollars for one call of each class (tesla-api.md, section 8.1; prices of February 2025).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prices {
-    /// A data call.
-    pub data: f64,
-    /// A command.
-    pub command: f64,
-    /// A wake-up.
-    pub wake: f64,
-    /// One streamed signal.
-    pub signal: f64,
+impl Budget {
+    /// What the governor of an account works with that speaks to `api`. Only Fleet is billed.
+    pub fn governor(&self, api: Api) -> GovernorConfig {
+        if api != Api::Fleet {
+            return GovernorConfig::unmetered();
+        }
+        GovernorConfig {
+            limit: Some(self.limit),
+            prices: self.prices,
+            ..GovernorConfig::metered()
+        }
+    }
 }
 
 /// Commands to the cars.

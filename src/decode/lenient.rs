@@ -23,9 +23,9 @@ fn read(raw: &RawValue, deeper: usize) -> Value {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'{') => members(text, deeper).unwrap_or(Value::Null),
-        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
-            .map(|items| items.into_iter().map(|raw| read(raw, deeper - 1)).collect())
-            .unwrap_or(Value::Null),
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text).map_or(Value::Null, |items| {
+            items.into_iter().map(|raw| read(raw, deeper - 1)).collect()
+        }),
         _ => serde_json::from_str(text).unwrap_or(Value::Null),
     }
 }

@@ -44,11 +44,13 @@ pub enum AnnounceStep {
     Idle,
 }
 
-/// Announces one device.
+/// Announces one device. It holds the message as text, which the outbox shares, and the parts
+/// only as long as they may be needed: they weigh several times as much.
 #[derive(Debug)]
 pub struct Announcer {
     announced: Announced,
-    wanted: Option<Message>,
+    wanted: Option<Arc<str>>,
+    parts: Option<Message>,
     last: Option<Arc<str>>,
     due: Option<Duration>,
     quiet_until: Duration,
@@ -60,6 +62,7 @@ impl Announcer {
         Self {
             announced,
             wanted: None,
+            parts: None,
             last: None,
             due: None,
             quiet_until: Duration::ZERO,
@@ -74,11 +77,19 @@ impl Announcer {
     /// The message as it should be now. Offer it whenever facts that it holds may have changed;
     /// an unchanged one costs nothing. The first of a run goes out at once.
     pub fn offer(&mut self, now: Now, message: Message) {
-        if self.wanted.as_ref() == Some(&message) {
+        let text = message.payload(&BTreeMap::new());
+        if self.wanted.as_deref() == Some(&text) {
             return;
         }
         let is_first = self.wanted.is_none();
-        self.wanted = Some(message);
+        let is_back = self.last.as_deref() == Some(&text);
+        // Sharing the text that was sent, where it is the same.
+        self.wanted = self
+            .last
+            .clone()
+            .filter(|_| is_back)
+            .or_else(|| Some(text.into()));
+        self.parts = Some(message);
         if self.due.is_none() {
             self.due = Some(if is_first {
                 now.mono
@@ -88,24 +99,17 @@ impl Announcer {
         }
     }
 
-    /// Send it again although nothing changed.
-    pub fn again(&mut self, now: Now) {
-        self.last = None;
-        if self.wanted.is_some() && self.due.is_none() {
-            self.due = Some(now.mono);
-        }
-    }
-
     /// What to do now; call again after each step that published.
     pub fn next(&mut self, now: Now) -> AnnounceStep {
-        let (Some(due), Some(wanted)) = (self.due, &self.wanted) else {
+        let (Some(due), Some(parts), Some(wanted)) = (self.due, &self.parts, &self.wanted) else {
             return AnnounceStep::Idle;
         };
         let at = due.max(self.quiet_until);
         if now.mono < at {
             return AnnounceStep::Wait(at);
         }
-        let platforms = wanted.platforms();
+        let topic = parts.topic.clone();
+        let platforms = parts.platforms();
         let removed: BTreeMap<String, String> = self
             .announced
             .0
@@ -113,25 +117,34 @@ impl Announcer {
             .filter(|(key, platform)| platforms.get(*key) != Some(platform))
             .map(|(key, platform)| (key.clone(), platform.clone()))
             .collect();
-        let payload: Arc<str> = wanted.payload(&removed).into();
-        // After a removal the message without the removed parts is still to come.
-        self.due = (!removed.is_empty()).then_some(now.mono + APART);
+        let payload: Arc<str> = if removed.is_empty() {
+            wanted.clone()
+        } else {
+            parts.payload(&removed).into()
+        };
+        if removed.is_empty() {
+            self.due = None;
+            self.parts = None;
+        } else {
+            // The message without the removed parts is still to come.
+            self.due = Some(now.mono + APART);
+        }
         if self.last.as_ref() == Some(&payload) {
             return self.due.map_or(AnnounceStep::Idle, AnnounceStep::Wait);
         }
-        self.announced.0 = platforms
-            .iter()
-            .filter(|(key, _)| !removed.contains_key(*key))
-            .map(|(key, platform)| (key.clone(), platform.clone()))
-            .collect();
         let gone = removed
-            .into_keys()
-            .filter(|key| !platforms.contains_key(key))
+            .keys()
+            .filter(|key| !platforms.contains_key(*key))
+            .cloned()
+            .collect();
+        self.announced.0 = platforms
+            .into_iter()
+            .filter(|(key, _)| !removed.contains_key(key))
             .collect();
         self.last = Some(payload.clone());
         self.quiet_until = now.mono + APART;
         AnnounceStep::Publish {
-            topic: wanted.topic.clone(),
+            topic,
             payload,
             gone,
         }
@@ -152,13 +165,15 @@ mod tests {
     }
 
     fn message(components: Json) -> Message {
-        let bodies = components.as_object().unwrap();
+        let Json::Object(bodies) = components else {
+            panic!("{components}");
+        };
         Message {
             topic: "homeassistant/device/x/config".into(),
             root: Map::new(),
             components: bodies
-                .iter()
-                .map(|(key, body)| (key.clone(), body.as_object().unwrap().clone()))
+                .into_iter()
+                .map(|(key, body)| (key, body.as_object().unwrap().clone()))
                 .collect(),
         }
     }
@@ -271,18 +286,5 @@ mod tests {
             json!({"charge": {"p": "switch"}})
         );
         assert_eq!(restarted.next(at(9)), AnnounceStep::Idle);
-    }
-
-    #[test]
-    fn on_demand_it_is_said_again_but_not_in_quick_succession() {
-        let mut announcer = Announcer::new(Announced::default());
-        announcer.again(at(0));
-        assert_eq!(announcer.next(at(0)), AnnounceStep::Idle);
-        announcer.offer(at(0), message(json!({"a": {"p": "sensor"}})));
-        published(announcer.next(at(0)));
-        announcer.again(at(1));
-        assert_eq!(announcer.next(at(1)), AnnounceStep::Wait(APART));
-        published(announcer.next(at(4)));
-        assert_eq!(announcer.next(at(4)), AnnounceStep::Idle);
     }
 }

@@ -205,6 +205,3 @@ fn line(text: &str, limit: usize) -> String {
         .collect();
     line.trim().to_owned()
 }
-
-#[cfg(test)]
-mod tests;

@@ -56,6 +56,9 @@ pub struct Known {
     pub at: Timestamp,
     /// Who said so.
     pub source: Source,
+    /// Whether it ever had a value: a car without the part says null for ever.
+    #[serde(default)]
+    pub was_known: bool,
 }
 
 /// Signals that do not vanish with the rest of their group: the car leaves them out without the
@@ -112,6 +115,7 @@ impl Vehicle {
                 return false;
             }
             let changed = old.value != value;
+            old.was_known |= value.is_some();
             old.value = value;
             old.at = seen.at;
             old.source = seen.source;
@@ -121,6 +125,7 @@ impl Vehicle {
             return false;
         }
         let known = Known {
+            was_known: value.is_some(),
             value,
             at: seen.at,
             source: seen.source,

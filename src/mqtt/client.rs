@@ -173,6 +173,12 @@ impl Connection {
         self.n_under_way() < WINDOW
     }
 
+    /// The topic of a message that is not acknowledged.
+    pub fn under_way(&self) -> Option<&Arc<str>> {
+        let mut sent = self.in_flight.values().chain(&self.handed_over);
+        sent.next().map(|(_, topic)| topic)
+    }
+
     /// Hands a message over; never waits.
     ///
     /// # Errors
@@ -255,11 +261,11 @@ fn keep_alive(settings: &config::Mqtt) -> Duration {
         .clamp(Duration::from_secs(5), Duration::from_secs(65_535))
 }
 
-fn password(settings: &config::Mqtt) -> &str {
-    settings
-        .password
-        .as_ref()
-        .map_or("", ExposeSecret::expose_secret)
+/// The client crate writes a malformed packet for an empty user name.
+fn credentials(settings: &config::Mqtt) -> Option<(&str, &str)> {
+    let user = settings.username.as_deref().filter(|u| !u.is_empty())?;
+    let password = settings.password.as_ref();
+    Some((user, password.map_or("", ExposeSecret::expose_secret)))
 }
 
 fn options_v5(opening: Opening<'_>) -> v5::MqttOptions {
@@ -276,8 +282,8 @@ fn options_v5(opening: Opening<'_>) -> v5::MqttOptions {
         .set_max_packet_size(Some(PACKET_MAX))
         .set_outgoing_inflight_upper_limit(PACKET_IDS)
         .set_network_options(network());
-    if let Some(user) = &settings.username {
-        options.set_credentials(user, password(settings));
+    if let Some((user, password)) = credentials(settings) {
+        options.set_credentials(user, password);
     }
     if let Some((topic, payload)) = will {
         let qos = v5::mqttbytes::QoS::AtLeastOnce;
@@ -303,8 +309,8 @@ fn options_v4(opening: Opening<'_>) -> rumqttc::MqttOptions {
         .set_keep_alive(keep_alive(settings))
         .set_max_packet_size(PACKET_MAX as usize, PACKET_MAX as usize)
         .set_inflight(PACKET_IDS);
-    if let Some(user) = &settings.username {
-        options.set_credentials(user, password(settings));
+    if let Some((user, password)) = credentials(settings) {
+        options.set_credentials(user, password);
     }
     if let Some((topic, payload)) = will {
         options.set_last_will(rumqttc::LastWill::new(

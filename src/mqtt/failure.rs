@@ -107,28 +107,26 @@ impl Attempt<'_> {
                 let sentence = format!("{self} sent something that is not MQTT ({what})");
                 (Kind::Dropped, sentence)
             }
-            Cause::NotMqtt(_) if self.settings.tls.is_none() => (
-                Kind::Slow,
-                format!(
-                    "{self} does not answer in MQTT: \
-                     if it expects TLS, write mqtts:// in mqtt.url; else check the port"
-                ),
-            ),
-            Cause::NotMqtt(_) => (
-                Kind::Slow,
-                format!("{self} does not answer in MQTT: check the port in mqtt.url"),
-            ),
+            Cause::NotMqtt(_) => self.not_mqtt(),
         };
         Failure { kind, sentence }
     }
 
-    /// Brokers of MQTT 3.1.1 cannot say why they end a connection; a rhythm of short ones has one
-    /// usual reason.
+    /// Most brokers do not say why they end a connection, or not so that the client crate could
+    /// read it; a rhythm of short ones has one usual reason.
     pub fn short_connections(&self) -> String {
         format!(
             "{self} ends each connection soon after it is made: does another client use the id \
              {id}? If so set another mqtt.client_id; else see the broker's log",
             id = self.client_id
+        )
+    }
+
+    /// The broker ends the connection over one topic.
+    pub fn barred(&self, topic: &str) -> String {
+        format!(
+            "{self} ends the connection when {topic} is published, so this topic is left out: \
+             does the broker's access list allow it?"
         )
     }
 
@@ -194,6 +192,14 @@ impl Attempt<'_> {
         if let Some(tls) = inner::<Tls>(error) {
             return (Kind::Tls, self.tls(tls));
         }
+        // The frame decoder's word for a connection that ended inside a packet.
+        if error.to_string() == "bytes remaining on stream" {
+            return if self.connected {
+                self.closed("closed the connection")
+            } else {
+                self.not_mqtt()
+            };
+        }
         match error.kind() {
             K::ConnectionRefused => (
                 Kind::Unreachable,
@@ -223,6 +229,17 @@ impl Attempt<'_> {
             ),
             _ => (Kind::Slow, format!("no connection to {self}: {error}")),
         }
+    }
+
+    fn not_mqtt(&self) -> (Kind, String) {
+        let hint = match self.settings.tls {
+            None => "if it expects TLS, write mqtts:// in mqtt.url; else check the port",
+            Some(_) => "check the port in mqtt.url",
+        };
+        (
+            Kind::Slow,
+            format!("{self} does not answer in MQTT: {hint}"),
+        )
     }
 
     fn closed(&self, did: &str) -> (Kind, String) {
@@ -426,6 +443,120 @@ fn refusal_v5(code: CodeV5) -> Refusal {
         C::MalformedPacket | C::ProtocolError => Refusal::Other("protocol error"),
         C::UnspecifiedError | C::ImplementationSpecificError | C::Success => {
             Refusal::Other("it does not say why")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn settings() -> config::Mqtt {
+        config::Mqtt {
+            host: "broker.home".into(),
+            port: 1883,
+            tls: None,
+            username: Some("car".into()),
+            password: Some("secret".into()),
+            client_id: None,
+            protocol: Protocol::V5,
+            base_topic: "tesla2mqtt".into(),
+            keep_alive: Duration::from_secs(15),
+        }
+    }
+
+    #[test]
+    fn each_cause_has_a_sentence_with_a_next_step() {
+        let io = |kind: io::ErrorKind| Cause::Io(kind.into());
+        let lookup =
+            io::Error::other("failed to lookup address information: Name or service not known");
+        let taken_over = DisconnectReasonCode::SessionTakenOver;
+        let cases = [
+            (
+                Cause::Io(lookup),
+                Kind::Slow,
+                "broker.home cannot be resolved",
+            ),
+            (
+                io(io::ErrorKind::ConnectionRefused),
+                Kind::Unreachable,
+                "is the broker running",
+            ),
+            (
+                io(io::ErrorKind::HostUnreachable),
+                Kind::Unreachable,
+                "not reachable",
+            ),
+            (io(io::ErrorKind::TimedOut), Kind::Slow, "firewall"),
+            (io(io::ErrorKind::ConnectionReset), Kind::Slow, "mqtts://"),
+            (Cause::Closed, Kind::Slow, "mqtts://"),
+            (Cause::NoAnswer, Kind::Slow, "firewall"),
+            (
+                Cause::Refused(Refusal::Password),
+                Kind::Refused,
+                "mqtt.password",
+            ),
+            (
+                Cause::Refused(Refusal::NotAuthorized),
+                Kind::Refused,
+                "access list",
+            ),
+            (
+                Cause::Refused(Refusal::ClientId),
+                Kind::Refused,
+                "another mqtt.client_id",
+            ),
+            (
+                Cause::Refused(Refusal::Version),
+                Kind::Refused,
+                "mqtt.protocol = 4",
+            ),
+            (
+                Cause::Refused(Refusal::Unavailable),
+                Kind::Slow,
+                "not ready",
+            ),
+            (
+                Cause::Disconnected(taken_over, None),
+                Kind::TakenOver,
+                "our id tesla2mqtt1",
+            ),
+        ];
+        let settings = settings();
+        let attempt = Attempt {
+            settings: &settings,
+            client_id: "tesla2mqtt1",
+            connected: false,
+        };
+        for (cause, kind, words) in cases {
+            let failure = attempt.explain(&cause);
+            assert_eq!(failure.kind, kind, "{failure}");
+            assert!(failure.sentence.contains(words), "{words:?} in: {failure}");
+            assert!(failure.sentence.contains("broker.home"), "{failure}");
+            assert!(!failure.sentence.contains("secret"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_made_gets_no_hint_about_how_to_make_it() {
+        let settings = settings();
+        let attempt = Attempt {
+            settings: &settings,
+            client_id: "tesla2mqtt1",
+            connected: true,
+        };
+        for cause in [
+            Cause::Closed,
+            Cause::Io(io::ErrorKind::ConnectionReset.into()),
+            Cause::Io(io::ErrorKind::UnexpectedEof.into()),
+            Cause::NoPing,
+            Cause::NotMqtt("x".into()),
+        ] {
+            let failure = attempt.explain(&cause);
+            assert_eq!(failure.kind, Kind::Dropped, "{failure}");
+            assert!(!failure.sentence.contains("mqtt."), "{failure}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! night is two lines.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -14,6 +15,7 @@ use tracing::{error, info, warn};
 
 use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
+use super::suspicion::{Suspicion, Verdict};
 use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
 use crate::clock;
 use crate::config;
@@ -21,13 +23,11 @@ use crate::outbox::Outbox;
 
 /// Time for the last values, `offline` and their acknowledgements.
 const DRAIN: Duration = Duration::from_secs(2);
-/// The part of it that is kept for `offline`, and for the broker to close.
-const DRAIN_OFFLINE: Duration = Duration::from_millis(700);
-const DRAIN_CLOSE: Duration = Duration::from_millis(300);
+/// When `offline` is said even if values are left, and when the goodbye, even without an answer.
+const DRAIN_VALUES: Duration = Duration::from_millis(1300);
+const DRAIN_OFFLINE: Duration = Duration::from_millis(1700);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
-/// Short connections in a row before another client is suspected.
-const SUSPICIOUS: u32 = 3;
 
 /// How the connection task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,10 @@ pub(super) struct Keeper {
     outbox: Outbox,
     n_connections: u64,
     outage: Option<Outage>,
+    suspicion: Suspicion,
     told_facts: bool,
-    dropped_incoming: u64,
+    told_refusal: bool,
+    is_flooded: bool,
 }
 
 /// The time without a broker, from its first failure to the last topic said again.
@@ -66,14 +68,13 @@ struct Outage {
     told: BTreeSet<String>,
 }
 
-/// How one connection ended.
-enum End {
-    Cancelled(Farewell),
-    Failed {
-        failure: Failure,
-        /// Since the CONNACK, if there was one.
-        lasted: Option<Duration>,
-    },
+/// How one connection ended that was not cancelled.
+struct End {
+    failure: Failure,
+    /// Since the CONNACK, if there was one.
+    lasted: Option<Duration>,
+    /// A topic that was under way.
+    under_way: Option<Arc<str>>,
 }
 
 /// What is going on in one connection.
@@ -85,7 +86,8 @@ struct Course {
     heard_at: Duration,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
     n_said_again: Option<usize>,
-    told_refusal: bool,
+    /// The broker has refused a message: if it ends the connection now, then for this one.
+    refused: bool,
 }
 
 impl Keeper {
@@ -110,38 +112,72 @@ impl Keeper {
             outbox,
             n_connections: 0,
             outage: None,
+            suspicion: Suspicion::default(),
             told_facts: false,
-            dropped_incoming: 0,
+            told_refusal: false,
+            is_flooded: false,
         }
     }
 
     /// Runs until cancelled.
     pub async fn run(mut self) -> Farewell {
-        let mut failed = 0;
+        let mut n_failed = 0;
         loop {
-            let (mut failure, lasted) = match self.connection().await {
-                End::Cancelled(farewell) => return farewell,
-                End::Failed { failure, lasted } => (failure, lasted),
+            let End {
+                failure,
+                lasted,
+                under_way,
+            } = match self.connection().await {
+                Ok(farewell) => return farewell,
+                Err(end) => end,
             };
             self.outbox.disconnected();
-            let stable = lasted.is_some_and(|lasted| lasted >= pause::SHORT);
-            failed = if stable { 1 } else { failed + 1 };
-            if lasted.is_some() && !stable && failed >= SUSPICIOUS {
-                failure.sentence = self.attempt(true).short_connections();
-            }
-            // A connection that was stable ended for a reason that is over; try again at once.
-            let kind = match failure.kind {
-                Kind::Dropped if stable => Kind::Unreachable,
-                kind => kind,
+            let (failure, in_a_row) = if let Some(lasted) = lasted {
+                n_failed = 0;
+                let failure = self.judge(failure, lasted, under_way);
+                (failure, self.suspicion.n_short())
+            } else {
+                n_failed += 1;
+                (failure, n_failed)
             };
             self.tell_down(&failure);
-            let wait = pause::before_retry(kind, failed, jitter());
+            let wait = pause::before_retry(failure.kind, in_a_row, jitter());
             if self.wait(wait).await {
                 return Farewell {
                     offline_said: false,
                     n_lost: self.outbox.n_waiting(),
                 };
             }
+        }
+    }
+
+    /// What the end of a connection that had been made tells.
+    fn judge(
+        &mut self,
+        mut failure: Failure,
+        lasted: Duration,
+        under_way: Option<Arc<str>>,
+    ) -> Failure {
+        match self.suspicion.ended(lasted, under_way) {
+            Verdict::Stable => {
+                self.told_refusal = false;
+                self.outbox.unbar();
+            }
+            Verdict::Guilty(topic) => self.bar(&topic),
+            Verdict::Suspicious if failure.kind == Kind::Dropped => {
+                failure.sentence = self.attempt(true).short_connections();
+            }
+            Verdict::Short | Verdict::Suspicious => {}
+        }
+        failure
+    }
+
+    /// Leaves a topic out, except the one by which everybody knows whether we are there.
+    fn bar(&mut self, topic: &str) {
+        if topic != self.state_topic {
+            let reason = self.attempt(true).barred(topic);
+            error!(%reason, "a topic is not published");
+            self.outbox.bar(topic);
         }
     }
 
@@ -159,16 +195,12 @@ impl Keeper {
     }
 
     /// One connection, from the attempt to its end.
-    async fn connection(&mut self) -> End {
-        let mut link = match self.open() {
-            Ok(link) => link,
-            Err(failure) => {
-                return End::Failed {
-                    failure,
-                    lasted: None,
-                };
-            }
-        };
+    async fn connection(&mut self) -> Result<Farewell, End> {
+        let mut link = self.open().map_err(|failure| End {
+            failure,
+            lasted: None,
+            under_way: None,
+        })?;
         let mut course = Course {
             heard_at: clock::uptime(),
             ..Course::default()
@@ -184,7 +216,7 @@ impl Keeper {
             let stalled = clock::instant_of(course.heard_at + STALL);
             let cause = tokio::select! {
                 () = self.ends.cancel.cancelled() => {
-                    return End::Cancelled(self.farewell(link, course.connected_at.is_some()).await);
+                    return Ok(self.farewell(link, course.connected_at.is_some()).await);
                 }
                 Some(message) = self.ends.publishes.recv() => {
                     self.outbox.put(message);
@@ -202,10 +234,11 @@ impl Keeper {
             };
             let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
             let now = clock::uptime();
-            return End::Failed {
+            return Err(End {
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
-            };
+                under_way: link.under_way().filter(|_| !course.refused).cloned(),
+            });
         }
     }
 
@@ -225,8 +258,8 @@ impl Keeper {
 
     /// Gives the link as much as it has room for.
     fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
-        while link.has_room() {
-            let Some(packet) = self.outbox.next() else {
+        while link.has_room() && (link.n_under_way() == 0 || !self.suspicion.is_careful()) {
+            let Some(packet) = self.outbox.next_packet() else {
                 return Ok(());
             };
             if link.n_under_way() == 0 {
@@ -258,14 +291,18 @@ impl Keeper {
             }
             Said::Acknowledged { ticket, refusal } => {
                 self.outbox.acknowledged(ticket);
-                if let Some((topic, why)) = refusal
-                    && !std::mem::replace(&mut course.told_refusal, true)
-                {
-                    warn!(
-                        %topic, %why,
-                        "the broker refuses what we publish: check its access list \
-                         (only the first topic is named)"
-                    );
+                if let Some((topic, why)) = refusal {
+                    if self.suspicion.is_careful() {
+                        self.bar(&topic);
+                    } else if !self.told_refusal {
+                        warn!(
+                            %topic, %why,
+                            "the broker refuses what we publish: check its access list \
+                             (only the first topic is named)"
+                        );
+                    }
+                    self.told_refusal = true;
+                    course.refused = true;
                 }
             }
             Said::Subscribed(answers) => {
@@ -281,19 +318,13 @@ impl Keeper {
     }
 
     fn arrived(&mut self, message: Incoming) {
-        match self.ends.arrived.try_send(message) {
-            Ok(()) => {
-                if std::mem::take(&mut self.dropped_incoming) > 0 {
-                    info!("incoming messages are read again");
-                }
+        if self.ends.arrived.try_send(message).is_ok() {
+            if std::mem::take(&mut self.is_flooded) {
+                info!("incoming messages are read again");
             }
+        } else if !std::mem::replace(&mut self.is_flooded, true) {
             // Whoever floods us must not be able to stop what we publish.
-            Err(_) => {
-                if self.dropped_incoming == 0 {
-                    warn!("incoming messages are dropped: they come faster than they are read");
-                }
-                self.dropped_incoming += 1;
-            }
+            warn!("incoming messages are dropped: they come faster than they are read");
         }
     }
 
@@ -306,7 +337,7 @@ impl Keeper {
 
     /// Last values, `offline`, goodbye; within [`DRAIN`].
     async fn farewell(&mut self, mut link: Link, connected: bool) -> Farewell {
-        let deadline = clock::uptime() + DRAIN;
+        let begun = clock::uptime();
         self.take_waiting();
         if !connected {
             return Farewell {
@@ -314,16 +345,16 @@ impl Keeper {
                 n_lost: self.outbox.n_waiting(),
             };
         }
-        self.drain(&mut link, deadline - DRAIN_OFFLINE).await;
+        self.drain(&mut link, begun + DRAIN_VALUES).await;
         let n_lost = self.outbox.n_waiting() + link.n_under_way();
         self.outbox.put(Publish::State {
             topic: self.state_topic.clone(),
             payload: "offline".into(),
         });
-        let drained = self.drain(&mut link, deadline - DRAIN_CLOSE).await;
+        let drained = self.drain(&mut link, begun + DRAIN_OFFLINE).await;
         link.disconnect();
         // The broker closes when it has read the goodbye.
-        let deadline = clock::instant_of(deadline);
+        let deadline = clock::instant_of(begun + DRAIN);
         while let Ok(Ok(_)) = timeout_at(deadline, link.said()).await {}
         let n_lost = if drained { 0 } else { n_lost.max(1) };
         if drained {
@@ -388,16 +419,24 @@ impl Keeper {
 
     /// Everything has been said again: an outage ends here, not with the CONNACK.
     fn tell_complete(&mut self, course: &mut Course) {
+        let now = clock::uptime();
+        let lasted = course.connected_at.map(|at| now.saturating_sub(at));
+        // In a rhythm of short connections the outage is not over yet, and not worth a line each.
+        if self.suspicion.is_careful() && lasted < Some(pause::SHORT) {
+            return;
+        }
+        if self.suspicion.is_careful() {
+            self.suspicion.lasts();
+        }
         let Some(n) = course.n_said_again.take() else {
             return;
         };
         let config::Mqtt { host, port, .. } = &self.settings;
-        match self.outage.take() {
-            Some(outage) => {
-                let away = spoken(clock::uptime().saturating_sub(outage.since));
-                info!(%host, port, "broker back after {away}, {n} topics republished");
-            }
-            None => info!(%host, port, topics = n, "connected to the broker"),
+        if let Some(outage) = self.outage.take() {
+            let away = spoken(now.saturating_sub(outage.since));
+            info!(%host, port, "broker back after {away}, {n} topics republished");
+        } else {
+            info!(%host, port, topics = n, "connected to the broker");
         }
     }
 

@@ -15,6 +15,7 @@ mod keeper;
 pub mod level;
 mod pause;
 mod session;
+mod suspicion;
 mod tls;
 
 use std::sync::Arc;

@@ -12,6 +12,9 @@ use crate::clock;
 use crate::config;
 use crate::outbox::Outbox;
 
+/// How long the broker may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A connection that ends with its owner.
 pub struct Session<'a> {
     settings: &'a config::Mqtt,
@@ -68,7 +71,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Subscribes, and hands over every message until `quiet` has passed without one.
+    /// Subscribes, and hands over every message until `quiet` has passed without one after the
+    /// broker's answer.
     ///
     /// # Errors
     /// The broker refused a filter or the connection ended.
@@ -80,12 +84,16 @@ impl<'a> Session<'a> {
     ) -> Result<(), Failure> {
         // A dead link shows in the next event.
         let _ = self.link.subscribe(subscriptions);
+        let mut answered = false;
         loop {
-            let until = clock::instant_of(clock::uptime() + quiet);
+            let patience = if answered { quiet } else { PATIENCE };
+            let until = clock::instant_of(clock::uptime() + patience);
             match timeout_at(until, self.link.said()).await {
-                Err(_) => return Ok(()),
+                Err(_) if answered => return Ok(()),
+                Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
                 Ok(Ok(Said::Message(message))) => take(message),
                 Ok(Ok(Said::Subscribed(answers))) => {
+                    answered = true;
                     if let Some(failure) = self.refused(subscriptions, answers) {
                         return Err(failure);
                     }
@@ -101,14 +109,13 @@ impl<'a> Session<'a> {
     /// # Errors
     /// The connection ended, nothing was acknowledged for ten seconds, or the broker refused.
     pub async fn delete(&mut self, topics: impl Iterator<Item = String>) -> Result<(), Failure> {
-        const PATIENCE: Duration = Duration::from_secs(10);
         for topic in topics {
             self.outbox.put(super::Publish::Delete { topic });
         }
         let mut refusal: Option<(Arc<str>, String)> = None;
         loop {
             while self.link.has_room() {
-                let Some(packet) = self.outbox.next() else {
+                let Some(packet) = self.outbox.next_packet() else {
                     break;
                 };
                 let _ = self.link.publish(packet);

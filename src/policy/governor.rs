@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use super::interface::{Budget, Purpose, Why};
+use super::interface::{Ask, Budget, Purpose, Why};
 use super::memory::At;
 use crate::model::Now;
 
@@ -45,6 +45,24 @@ pub enum CallClass {
     Command,
     /// `wake_up`.
     Wake,
+}
+
+impl From<Ask> for CallClass {
+    fn from(ask: Ask) -> Self {
+        match ask {
+            Ask::Light => Self::Light,
+            Ask::Data => Self::Data,
+        }
+    }
+}
+
+/// What a UTC month may cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MonthlyLimit {
+    /// Dollars, over all classes.
+    Dollars(f64),
+    /// Data calls; commands are not counted.
+    DataCalls(u32),
 }
 
 /// Dollars a call.
@@ -90,8 +108,8 @@ impl Prices {
 /// What an account may spend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GovernorConfig {
-    /// Dollars a UTC month; `None`: no budget.
-    pub monthly_dollars: Option<f64>,
+    /// The budget; `None`: there is none.
+    pub limit: Option<MonthlyLimit>,
     /// Prices.
     pub prices: Prices,
     /// The part of the budget that data never touches, so that commands always work; 0 to 1.
@@ -106,7 +124,7 @@ impl GovernorConfig {
     /// The Fleet API with its monthly credit of ten dollars.
     pub fn metered() -> Self {
         Self {
-            monthly_dollars: Some(10.0),
+            limit: Some(MonthlyLimit::Dollars(10.0)),
             prices: Prices::FLEET,
             reserve: 0.2,
             light_per_minute: 60,
@@ -117,7 +135,7 @@ impl GovernorConfig {
     /// An API that bills nothing; only the caps hold.
     pub fn unmetered() -> Self {
         Self {
-            monthly_dollars: None,
+            limit: None,
             prices: Prices::FREE,
             ..Self::metered()
         }
@@ -129,8 +147,13 @@ impl GovernorConfig {
 pub enum Permit {
     /// Make it, and tell [`Governor::answered`] how it went.
     Go,
-    /// Not now. The wait is from now.
-    NotBefore(Duration, Why),
+    /// Not now.
+    NotBefore {
+        /// Monotonic time from which to ask for it again.
+        at: Duration,
+        /// The reason.
+        why: Why,
+    },
 }
 
 /// Calls of one day.
@@ -167,11 +190,16 @@ impl Calls {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts of a month")]
-    fn dollars(&self, prices: &Prices) -> f64 {
+    fn cost(&self, prices: &Prices) -> f64 {
         self.light as f64 * prices.light
-            + self.data as f64 * prices.data
             + self.command as f64 * prices.command
             + self.wake as f64 * prices.wake
+            + self.data_cost(prices)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of a month")]
+    fn data_cost(&self, prices: &Prices) -> f64 {
+        self.data as f64 * prices.data
     }
 }
 
@@ -215,7 +243,7 @@ pub struct GovernorStatus {
     /// Dollars at the month's end if it goes on like this.
     pub projected_dollars: f64,
     /// The limit.
-    pub monthly_dollars: Option<f64>,
+    pub limit: Option<MonthlyLimit>,
     /// The stretch of data intervals.
     pub factor: f64,
     /// Tesla says that the app's billing limit is reached.
@@ -272,20 +300,30 @@ impl Governor {
     }
 
     /// Whether a call may be made now. [`Permit::Go`] counts it; each one needs its
-    /// [`Governor::answered`].
-    pub fn permit(&mut self, now: Now, class: CallClass, purpose: Purpose) -> Permit {
+    /// [`Governor::billed`].
+    pub fn permit(&mut self, now: Now, class: impl Into<CallClass>, purpose: Purpose) -> Permit {
+        let class = class.into();
         self.turn(now);
         let t = self.at(now);
         if let Some(stop) = self.stop(class)
             && stop.until > t
         {
-            return Permit::NotBefore(stop.until - t, Why::Backoff);
+            return Permit::NotBefore {
+                at: now.mono + (stop.until - t),
+                why: Why::Backoff,
+            };
         }
         if let Some(wait) = self.cap_wait(class, t) {
-            return Permit::NotBefore(wait, Why::MinGap);
+            return Permit::NotBefore {
+                at: now.mono + wait,
+                why: Why::MinGap,
+            };
         }
         if !self.is_affordable(class, purpose) {
-            return Permit::NotBefore(BUDGET_WAIT, Why::Budget);
+            return Permit::NotBefore {
+                at: now.mono + BUDGET_WAIT,
+                why: Why::Budget,
+            };
         }
         match class {
             CallClass::Light => self.recent_light.push_back(t),
@@ -306,60 +344,67 @@ impl Governor {
         Permit::Go
     }
 
-    /// How a permitted call went; `status` is `None` when no answer came. `retry_after` is that
-    /// of a 429, `over_limit` a 403 `EXCEEDED_LIMIT`.
-    pub fn answered(
-        &mut self,
-        now: Now,
-        class: CallClass,
-        status: Option<u16>,
-        retry_after: Option<Duration>,
-        over_limit: bool,
-    ) {
+    /// How a permitted call went; `status` is `None` when no answer came. Tesla bills every
+    /// answer below 500.
+    pub fn billed(&mut self, now: Now, class: impl Into<CallClass>, status: Option<u16>) {
+        let class = class.into();
         self.turn(now);
-        let t = self.at(now);
-        let billed = status.is_some_and(|status| status < 500);
-        if !billed {
+        if status.is_none_or(|status| status >= 500) {
             let day = self.ledger.days.entry(self.ledger.today).or_default();
             let count = day.count(class);
             *count = count.saturating_sub(1);
-        }
-        if over_limit {
-            let attempt = self
-                .stop(class)
-                .filter(|stop| stop.billing)
-                .map_or(0, |stop| stop.attempt);
-            let (first, cap) = BILLING_WAIT;
-            let wait = first.saturating_mul(1 << attempt.min(8)).min(cap);
-            *self.stop_mut(class) = Some(Stop {
-                until: t + wait,
-                attempt: attempt + 1,
-                billing: true,
-            });
-        } else if status == Some(429) {
-            let wait = retry_after
-                .unwrap_or(LONGEST_SHARED_WAIT)
-                .clamp(MINUTE, LONGEST_SHARED_WAIT);
-            *self.stop_mut(class) = Some(Stop {
-                until: t + wait,
-                attempt: 0,
-                billing: false,
-            });
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
         }
         self.wants_persisting = true;
     }
 
-    /// One permitted call took a second request (a new token, one endpoint less), and this is how
-    /// that was answered.
-    pub fn answered_in_addition(&mut self, now: Now, class: CallClass, status: u16) {
+    /// One permitted call took an earlier request (with an old token, with one endpoint more), and
+    /// this is how that was answered.
+    pub fn billed_in_addition(&mut self, now: Now, class: impl Into<CallClass>, status: u16) {
         self.turn(now);
         if status < 500 {
             let day = self.ledger.days.entry(self.ledger.today).or_default();
-            *day.count(class) += 1;
+            *day.count(class.into()) += 1;
             self.wants_persisting = true;
         }
+    }
+
+    /// A call was answered with 429: no car of the account makes such a call for a while.
+    pub fn limited(
+        &mut self,
+        now: Now,
+        class: impl Into<CallClass>,
+        retry_after: Option<Duration>,
+    ) {
+        let wait = retry_after
+            .unwrap_or(LONGEST_SHARED_WAIT)
+            .clamp(MINUTE, LONGEST_SHARED_WAIT);
+        let until = self.at(now) + wait;
+        *self.stop_mut(class.into()) = Some(Stop {
+            until,
+            attempt: 0,
+            billing: false,
+        });
+        self.wants_persisting = true;
+    }
+
+    /// A call was answered with 403 `EXCEEDED_LIMIT`: one try an hour, later one in six.
+    pub fn over_limit(&mut self, now: Now, class: impl Into<CallClass>) {
+        let class = class.into();
+        let attempt = self
+            .stop(class)
+            .filter(|stop| stop.billing)
+            .map_or(0, |stop| stop.attempt);
+        let (first, cap) = BILLING_WAIT;
+        let until = self.at(now) + first.saturating_mul(1 << attempt.min(8)).min(cap);
+        let attempt = attempt.saturating_add(1);
+        *self.stop_mut(class) = Some(Stop {
+            until,
+            attempt,
+            billing: true,
+        });
+        self.wants_persisting = true;
     }
 
     /// What the cars' policies must know, as [`Input::Budget`](super::Input::Budget).
@@ -409,7 +454,7 @@ impl Governor {
     /// Figures for the topics and the board.
     pub fn status(&self, now: Now) -> GovernorStatus {
         let month = self.month();
-        let dollars = month.dollars(&self.config.prices);
+        let dollars = month.cost(&self.config.prices);
         let (gone, left) = days_of_month(self.ledger.today, now.wall);
         GovernorStatus {
             today: self
@@ -421,7 +466,7 @@ impl Governor {
             month,
             dollars,
             projected_dollars: dollars * (gone + left) / gone.max(LEAST_DAYS_LEFT),
-            monthly_dollars: self.config.monthly_dollars,
+            limit: self.config.limit,
             factor: self.ledger.factor,
             billing_limit: [
                 &self.ledger.data_stop,
@@ -510,12 +555,12 @@ impl Governor {
 
     /// Data has its own part of the budget, and the less a call tells, the earlier it stops.
     fn is_affordable(&self, class: CallClass, purpose: Purpose) -> bool {
-        let Some(limit) = self.config.monthly_dollars else {
+        let Some((limit, weights)) = self.limit() else {
             return true;
         };
         let month = self.month();
-        let price = self.config.prices.of(class);
-        let total = month.dollars(&self.config.prices);
+        let price = weights.of(class);
+        let total = month.cost(&weights);
         if class != CallClass::Data {
             return price <= 0.0 || fits(total + price, limit);
         }
@@ -525,17 +570,26 @@ impl Governor {
             Purpose::Charging => 0.97,
             Purpose::Parked => 0.95,
         };
-        let spent = self.data_dollars(&month);
+        let spent = month.data_cost(&weights);
         fits(spent + price, self.data_budget(limit) * part) && fits(total + price, limit)
+    }
+
+    /// The limit, and what each call takes of it.
+    fn limit(&self) -> Option<(f64, Prices)> {
+        match self.config.limit? {
+            MonthlyLimit::Dollars(dollars) => Some((dollars, self.config.prices)),
+            MonthlyLimit::DataCalls(calls) => Some((
+                f64::from(calls),
+                Prices {
+                    data: 1.0,
+                    ..Prices::FREE
+                },
+            )),
+        }
     }
 
     fn data_budget(&self, limit: f64) -> f64 {
         limit * (1.0 - self.config.reserve.clamp(0.0, 1.0))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts of a month")]
-    fn data_dollars(&self, month: &Calls) -> f64 {
-        month.data as f64 * self.config.prices.data
     }
 
     fn month(&self) -> Calls {
@@ -554,23 +608,22 @@ impl Governor {
 
     /// Expected need of data against what is left for it.
     fn fresh_factor(&self, wall: Timestamp) -> f64 {
-        let Some(limit) = self.config.monthly_dollars else {
+        let Some((limit, weights)) = self.limit() else {
             return 1.0;
         };
-        let month = self.month();
         let Some(need) = self.daily_need() else {
             return 1.0;
         };
+        let month = self.month();
+        let spent = month.data_cost(&weights);
+        let others = month.cost(&weights) - spent;
+        let rest = self.data_budget(limit).min(limit - others) - spent;
         let (_, left) = days_of_month(self.ledger.today, wall);
-        let rest = self
-            .data_budget(limit)
-            .min(limit - (month.dollars(&self.config.prices) - self.data_dollars(&month)))
-            - self.data_dollars(&month);
         let allowance = rest / left.max(LEAST_DAYS_LEFT);
         if allowance <= 0.0 {
             return *FACTOR.end();
         }
-        (need * self.config.prices.data / allowance).clamp(*FACTOR.start(), *FACTOR.end())
+        (need * weights.data / allowance).clamp(*FACTOR.start(), *FACTOR.end())
     }
 
     /// Mean need of the last full days; `None` before the first.

@@ -298,6 +298,11 @@ impl Cloud {
         self.shared.world().ledger.clone()
     }
 
+    /// Calls of a kind so far; cheaper than [`Self::ledger`] for waiting on it.
+    pub fn count(&self, call: Call) -> u64 {
+        self.shared.world().ledger.count(call)
+    }
+
     /// Stops within two seconds: no new connections, hanging answers cut.
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();

@@ -68,7 +68,7 @@ enum Sleep {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Cable {
     plugged: bool,
     dc: bool,
@@ -118,11 +118,7 @@ impl Car {
             battery_level: spec.battery_level,
             odometer_km: spec.odometer_km,
             inside_temp: 16.0,
-            cable: Cable {
-                plugged: false,
-                dc: false,
-                scheduled: None,
-            },
+            cable: Cable::default(),
             energy_added_kwh: 0.0,
             tally: Tally::default(),
             events: Vec::new(),

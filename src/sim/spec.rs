@@ -130,7 +130,7 @@ impl CarSpec {
         }
     }
 
-    /// The Model X of the demo, half a round later.
+    /// The Model X of the demo, two thirds of a round later: something is always about to happen.
     pub fn demo_model_x() -> Self {
         Self {
             name: "Big X".to_owned(),
@@ -140,7 +140,7 @@ impl CarSpec {
             odometer_km: 58_270.2,
             ..Self {
                 vin: fixed_vin("7SAXCBE52NF000032"),
-                plan: Plan::demo_day(Duration::from_secs(440)),
+                plan: Plan::demo_day(Duration::from_secs(560)),
                 seed: 32,
                 ..Self::demo_model_3()
             }

@@ -16,6 +16,8 @@ pub struct View {
     pub at: Timestamp,
     /// The drive under way.
     pub drive: Option<DriveView>,
+    /// The gear letter of a parked car: `P`, or none with most models.
+    pub parked_gear: Option<&'static str>,
     /// Plug and charge.
     pub charge: ChargeView,
     /// Reasons not to sleep, as planned.
@@ -117,17 +119,17 @@ impl View {
         let update = self.update.as_ref();
         DataView {
             timestamp_ms: Some(self.at.as_millisecond()),
-            shift_state: self.drive.map(|_| "D".to_owned()),
+            shift_state: self.gear().map(str::to_owned),
             power_kw: Some(self.power_kw().round()),
             charging_state: Some(self.charge.state.word().to_owned()),
             charger_power_kw: Some(self.charge.kw.round()),
             battery_level: Some(self.battery_level.floor()),
             scheduled_charging_pending: self.charge.scheduled.is_some(),
             scheduled_charging_start: self.charge.scheduled,
-            update_status: Some(update.map_or("", |u| u.status).to_owned()),
+            update_status: update.map(|u| u.status.to_owned()),
             update_download_percent: Some(update.map_or(0.0, UpdateView::download_percent)),
             car_version: Some(self.firmware.clone()),
-            odometer_mi: Some(self.odometer_km / KM_PER_MILE),
+            odometer_mi: Some(self.odometer_mi()),
             user_present: self.user_present(),
             sentry_mode: held_by(HoldReason::SentryMode),
             preconditioning: held_by(HoldReason::Preconditioning),
@@ -139,6 +141,16 @@ impl View {
             locked: Some(self.locked()),
             in_service: self.in_service,
         }
+    }
+
+    /// `shift_state`.
+    pub fn gear(&self) -> Option<&'static str> {
+        self.drive.map_or(self.parked_gear, |_| Some("D"))
+    }
+
+    /// `odometer`, with Tesla's six decimals.
+    pub fn odometer_mi(&self) -> f64 {
+        (self.odometer_km / KM_PER_MILE * 1e6).round() / 1e6
     }
 
     /// Battery power as `drive_state.power` has it: positive out, negative in.

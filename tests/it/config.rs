@@ -9,9 +9,10 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tesla2mqtt::config::{
-    Api, Change, FileContent, Limit, Loaded, Preset, Protocol, Settings, Source, differences,
-    from_text, load, schema, variable_of,
+    Api, Change, FileContent, Loaded, Protocol, Settings, Source, differences, from_text, load,
+    schema, variable_of,
 };
+use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
 
 pub const MINIMAL: &str = "[[accounts]]\nname = \"home\"\napi = \"owner\"\n";
 
@@ -98,8 +99,8 @@ fn the_shortest_configuration_has_every_default() {
     assert!(!settings.broker.enabled);
     assert!(settings.homeassistant.enabled);
     assert_eq!(settings.accounts[0].api, Api::Owner);
-    assert_eq!(settings.polling.preset, Preset::Auto);
-    assert_eq!(settings.budget.limit, Limit::Dollars(10.0));
+    assert_eq!(settings.polling.preset, None);
+    assert_eq!(settings.budget.limit, MonthlyLimit::Dollars(10.0));
     assert!(!settings.commands.enabled);
     assert_eq!(settings.state.directory, Path::new("/var/lib/tesla2mqtt"));
     assert_eq!(settings.log.level, "info");
@@ -117,6 +118,7 @@ fn every_key_can_be_set_by_its_variable() {
         "accounts[].email" => "other@example.com",
         "accounts[].api_url" | "accounts[].auth_url" => "http://127.0.0.1:9",
         "polling.preset" => "push",
+        "polling.data_holds_awake" => "no",
         "log.format" => "json",
         "log.level" => "debug",
         "homeassistant.enabled" => "false",
@@ -148,6 +150,38 @@ fn every_key_can_be_set_by_its_variable() {
             "{variable} changes nothing"
         );
     }
+}
+
+#[test]
+fn the_preset_and_the_budget_follow_the_accounts_api_unless_the_owner_sets_them() {
+    let settings = from_text(MINIMAL).unwrap();
+    let metered = PolicyConfig::preset(Preset::Metered);
+    let unmetered = PolicyConfig::preset(Preset::Unmetered);
+    assert_eq!(settings.polling.policy(Api::Fleet), metered);
+    assert_eq!(settings.polling.policy(Api::Owner), unmetered);
+    assert_eq!(
+        settings.budget.governor(Api::Owner),
+        GovernorConfig::unmetered()
+    );
+    assert_eq!(
+        settings.budget.governor(Api::Fleet),
+        GovernorConfig::metered()
+    );
+
+    let settings = World::with(
+        "[polling]\npreset = \"push\"\nidle_data = \"7m\"\ndata_holds_awake = \"yes\"\n[budget]\ncalls = 500",
+    )
+    .settings();
+    let expected = PolicyConfig {
+        idle_data: Duration::from_mins(7),
+        class: ClassSetting::Held,
+        ..PolicyConfig::preset(Preset::Push)
+    };
+    assert_eq!(settings.polling.policy(Api::Owner), expected);
+    assert_eq!(
+        settings.budget.governor(Api::Fleet).limit,
+        Some(MonthlyLimit::DataCalls(500))
+    );
 }
 
 #[test]
@@ -261,11 +295,16 @@ fn a_secret_can_come_from_a_file_of_one_line() {
 }
 
 #[test]
-fn docker_secrets_may_have_dockers_mode() {
-    let text = format!("{MINIMAL}refresh_token_file = \"/run/secrets/token\"");
-    World::file(&text)
-        .secret_file("/run/secrets/token", "abc", 0o444)
-        .settings();
+fn what_systemd_and_docker_mount_for_one_service_may_have_any_mode() {
+    for path in [
+        "/run/secrets/token",
+        "/run/credentials/tesla2mqtt.service/token",
+    ] {
+        let text = format!("{MINIMAL}refresh_token_file = \"{path}\"");
+        World::file(&text)
+            .secret_file(path, "abc", 0o444)
+            .settings();
+    }
 }
 
 #[test]

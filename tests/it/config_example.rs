@@ -1,8 +1,11 @@
 //! The commented example: valid, complete, and equal to the defaults.
 
+use std::time::Duration;
+
 use pretty_assertions::assert_eq;
 use tesla2mqtt::cli::config::EXAMPLE;
 use tesla2mqtt::config::{Region, differences, from_text, schema};
+use tesla2mqtt::policy::{self, PolicyConfig, Preset};
 
 use crate::config::{MINIMAL, World};
 
@@ -27,6 +30,31 @@ fn the_example_shows_every_key_of_the_schema() {
         .filter(|path| schema::row(path).is_none())
         .collect();
     assert_eq!(unknown, Vec::<&String>::new());
+}
+
+#[test]
+fn the_example_shows_each_interval_with_its_presets_and_floor() {
+    let text = |duration: Duration| match duration.as_secs() {
+        s if s > 0 && s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s > 0 && s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    };
+    for field in policy::FIELDS {
+        let of = |preset| text(field.get(&PolicyConfig::preset(preset)));
+        let metered = of(Preset::Metered);
+        let expected = format!(
+            "# {}\n{:<32}# {metered}, {}, {}; at least {}\n",
+            field.help,
+            format!("# {} = \"{metered}\"", field.name),
+            of(Preset::Unmetered),
+            of(Preset::Push),
+            text(field.floor),
+        );
+        assert!(
+            EXAMPLE.contains(&expected),
+            "expected in the example:\n{expected}"
+        );
+    }
 }
 
 /// Keys of the example, commented out or not, as patterns.

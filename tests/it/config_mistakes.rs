@@ -59,6 +59,10 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[budget]\nprice_data = nan", "t.toml:2: budget.price_data = NaN: expected a price in dollars, such as 0.002"),
     ("[budget]\ncalls = 1.5", "t.toml:2: budget.calls = 1.5: expected a number of data calls a month, such as 5000"),
     ("[polling]\npreset = \"fast\"", "t.toml:2: polling.preset = \"fast\": expected \"auto\", \"metered\", \"unmetered\" or \"push\""),
+    ("[polling]\nidle_data = \"fast\"", "t.toml:2: polling.idle_data = \"fast\": expected a duration such as \"30s\" or \"10m\""),
+    ("[polling]\nidle_data = \"1s\"", "t.toml:2: polling.idle_data = \"1s\": expected a duration from \"20s\" to \"24h\""),
+    ("[polling]\nidle_dta = \"1m\"", "t.toml:2: polling.idle_dta: unknown key, did you mean polling.idle_data?"),
+    ("[polling]\ndata_holds_awake = true", "t.toml:2: polling.data_holds_awake = true: expected \"learn\", \"yes\" or \"no\""),
     ("[log]\nformat = \"xml\"", "t.toml:2: log.format = \"xml\": expected \"text\" or \"json\""),
     ("[log]\nlevel = \"tesla2mqtt=loud\"", "t.toml:2: log.level = \"tesla2mqtt=loud\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
     // Not TOML.

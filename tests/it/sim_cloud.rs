@@ -1,23 +1,24 @@
 //! The simulated cloud over real HTTP: what a client can rely on when it is tested against it.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, Clock, Fault, Login, Rotation};
+use tesla2mqtt::sim::cloud::{Aim, Call, Clock, Fault, Login};
 use tesla2mqtt::sim::{CarSpec, Cloud, CloudOptions, Deed, Plan, Segment};
 
-const HOME: &str = "home";
+pub const HOME: &str = "home";
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A cloud whose time stands still until it is moved.
-async fn cloud() -> Cloud {
+pub async fn cloud() -> Cloud {
     cloud_with(|_| {}).await
 }
 
-async fn cloud_with(change: impl FnOnce(&mut CloudOptions)) -> Cloud {
+pub async fn cloud_with(change: impl FnOnce(&mut CloudOptions)) -> Cloud {
     let mut options = CloudOptions {
         clock: Clock::Own {
             start: monday(),
@@ -35,22 +36,22 @@ fn monday() -> Timestamp {
     "2026-03-02T00:00:00Z".parse().expect("a time")
 }
 
-fn vin(number: u32) -> Vin {
+pub fn vin(number: u32) -> Vin {
     Vin::new(&format!("5YJ3E7EB0KF{number:06}")).expect("a VIN")
 }
 
-fn parked(number: u32) -> CarSpec {
+pub fn parked(number: u32) -> CarSpec {
     CarSpec::new(vin(number), Plan::parked())
 }
 
-fn awake(number: u32) -> CarSpec {
+pub fn awake(number: u32) -> CarSpec {
     CarSpec {
         awake_at_start: true,
         ..parked(number)
     }
 }
 
-fn client() -> Client {
+pub fn client() -> Client {
     let _already_there = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
         .timeout(Duration::from_secs(10))
@@ -59,14 +60,14 @@ fn client() -> Client {
 }
 
 /// A client that is signed in to the account `home` by the Fleet login.
-struct Visitor {
-    url: String,
-    client: Client,
-    token: String,
+pub struct Visitor {
+    pub url: String,
+    pub client: Client,
+    pub token: String,
 }
 
 impl Visitor {
-    fn of(cloud: &Cloud, login: Login) -> Self {
+    pub fn of(cloud: &Cloud, login: Login) -> Self {
         let (_, token) = cloud.issue_tokens(HOME, login);
         Self {
             url: cloud.url(),
@@ -81,7 +82,7 @@ impl Visitor {
             .bearer_auth(&self.token)
     }
 
-    async fn ask(&self, path: &str) -> (u16, Value) {
+    pub async fn ask(&self, path: &str) -> (u16, Value) {
         read(self.get(path).send().await.expect("an answer")).await
     }
 
@@ -104,23 +105,9 @@ impl Visitor {
     }
 }
 
-async fn read(answer: Response) -> (u16, Value) {
+pub async fn read(answer: Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     (status, answer.json().await.expect("a JSON body"))
-}
-
-async fn post_token(cloud: &Cloud, path: &str, fields: Value, as_form: bool) -> (u16, Value) {
-    let request = client().post(format!("{}{path}", cloud.url()));
-    let request = if as_form {
-        request.form(&fields)
-    } else {
-        request.json(&fields)
-    };
-    read(request.send().await.expect("an answer")).await
-}
-
-fn fleet_refresh(token: &str) -> Value {
-    json!({ "grant_type": "refresh_token", "client_id": "app", "refresh_token": token })
 }
 
 #[tokio::test]
@@ -194,7 +181,7 @@ async fn data_has_the_asked_objects_and_the_place_only_with_its_endpoint_and_sco
     assert!(asked["response"].get("charge_state").is_none() && place(&asked));
 
     cloud.change_account(HOME, |account| {
-        account.scopes.retain(|s| s != "vehicle_location")
+        account.scopes.retain(|s| s != "vehicle_location");
     });
     let (status, without) = visitor.ask(&with_place).await;
     assert!(status == 200 && !place(&without));
@@ -207,7 +194,7 @@ async fn location_without_its_scope_can_be_refused() {
     let cloud = cloud_with(|options| options.refuse_location = true).await;
     cloud.add_car(HOME, awake(1));
     cloud.change_account(HOME, |account| {
-        account.scopes.retain(|s| s != "vehicle_location")
+        account.scopes.retain(|s| s != "vehicle_location");
     });
     let visitor = Visitor::of(&cloud, Login::Fleet);
     let path = format!("/api/1/vehicles/{}/vehicle_data", vin(1).as_str());
@@ -305,177 +292,6 @@ async fn a_car_at_service_answers_405() {
 }
 
 #[tokio::test]
-async fn a_fleet_refresh_token_is_good_once_and_its_predecessor_for_the_grace_time() {
-    let cloud = cloud().await;
-    let (first, _) = cloud.issue_tokens(HOME, Login::Fleet);
-    let token = |body: &Value| {
-        body["refresh_token"]
-            .as_str()
-            .expect("a new one")
-            .to_owned()
-    };
-    let (status, second) =
-        post_token(&cloud, "/oauth2/v3/token", fleet_refresh(&first), true).await;
-    assert_eq!((status, &second["expires_in"]), (200, &json!(28_800)));
-    assert!(token(&second).starts_with("EU_") && token(&second) != first);
-
-    // The reply to the next refresh is lost; the predecessor repairs it.
-    cloud.fail_next(1, &Aim::at(&[Call::Token]), &Fault::LoseReply);
-    let lost = client().post(format!("{}/oauth2/v3/token", cloud.url()));
-    assert!(
-        lost.form(&fleet_refresh(&token(&second)))
-            .send()
-            .await
-            .is_err()
-    );
-    let (status, repaired) = post_token(
-        &cloud,
-        "/oauth2/v3/token",
-        fleet_refresh(&token(&second)),
-        true,
-    )
-    .await;
-    assert_eq!(status, 200);
-    let family = cloud.family(HOME, Login::Fleet);
-    assert_eq!(
-        (family.n_refreshed, family.n_repaired, family.revoked),
-        (3, 1, false)
-    );
-    assert_eq!(family.newest(), Some(token(&repaired).as_str()));
-
-    let (status, refused) =
-        post_token(&cloud, "/oauth2/v3/token", fleet_refresh(&first), true).await;
-    assert_eq!((status, &refused["error"]), (401, &json!("login_required")));
-    assert!(cloud.family(HOME, Login::Fleet).revoked);
-    let newest = fleet_refresh(&token(&repaired));
-    assert_eq!(
-        post_token(&cloud, "/oauth2/v3/token", newest, true).await.0,
-        401
-    );
-    let (again, _) = cloud.issue_tokens(HOME, Login::Fleet);
-    assert_eq!(
-        post_token(&cloud, "/oauth2/v3/token", fleet_refresh(&again), true)
-            .await
-            .0,
-        200
-    );
-}
-
-#[tokio::test]
-async fn the_owner_login_takes_json_and_form_and_may_keep_its_refresh_token() {
-    let cloud = cloud().await;
-    let (token, _) = cloud.issue_tokens(HOME, Login::Owner);
-    let fields =
-        json!({ "grant_type": "refresh_token", "client_id": "ownerapi", "refresh_token": token });
-    for (rotation, answered) in [
-        (Rotation::Absent, Value::Null),
-        (Rotation::Same, json!(token)),
-    ] {
-        cloud.change_account(HOME, |account| account.rotation = rotation);
-        for as_form in [true, false] {
-            let (status, body) =
-                post_token(&cloud, "/oauth2/v3/token", fields.clone(), as_form).await;
-            assert_eq!(
-                (status, &body["refresh_token"]),
-                (200, &answered),
-                "{rotation:?}"
-            );
-        }
-    }
-    // A Fleet app cannot use it.
-    assert_eq!(
-        post_token(&cloud, "/oauth2/v3/token", fleet_refresh(&token), true)
-            .await
-            .0,
-        401
-    );
-}
-
-#[tokio::test]
-async fn a_fleet_token_is_refused_to_another_app_without_being_spent() {
-    let cloud = cloud().await;
-    let account = Account {
-        client_id: Some("the-app".to_owned()),
-        ..Account::new(HOME)
-    };
-    cloud.add_account(account);
-    let (token, _) = cloud.issue_tokens(HOME, Login::Fleet);
-    let (status, refused) =
-        post_token(&cloud, "/oauth2/v3/token", fleet_refresh(&token), true).await;
-    assert_eq!(
-        (status, &refused["error"]),
-        (400, &json!("unauthorized_client"))
-    );
-    assert_eq!(
-        cloud.family(HOME, Login::Fleet).newest(),
-        Some(token.as_str())
-    );
-}
-
-#[tokio::test]
-async fn the_login_of_2019_takes_a_password_unless_it_is_retired() {
-    let fields = |password: &str| {
-        json!({
-            "grant_type": "password", "client_id": "id", "client_secret": "secret",
-            "email": "home@example.com", "password": password,
-        })
-    };
-    let old = cloud().await;
-    old.add_car(HOME, awake(1));
-    let (status, granted) =
-        post_token(&old, "/oauth/token", fields("password-of-home"), false).await;
-    assert_eq!((status, &granted["expires_in"]), (200, &json!(45 * 86_400)));
-    let refresh = json!({
-        "grant_type": "refresh_token", "client_id": "id", "client_secret": "secret",
-        "refresh_token": granted["refresh_token"],
-    });
-    let (status, refreshed) = post_token(&old, "/oauth/token", refresh, false).await;
-    assert_eq!(status, 200);
-    let token = refreshed["access_token"]
-        .as_str()
-        .expect("a token")
-        .to_owned();
-    let visitor = Visitor {
-        token,
-        ..Visitor::of(&old, Login::Password)
-    };
-    assert_eq!(visitor.ask("/api/1/vehicles").await.1["count"], 1);
-
-    let (status, refused) = post_token(&old, "/oauth/token", fields("wrong"), false).await;
-    assert_eq!((status, &refused["error"]), (401, &json!("invalid_grant")));
-    let retired = cloud_with(|options| options.password_login_deprecated = true).await;
-    let (status, gone) = post_token(&retired, "/oauth/token", fields("any"), false).await;
-    assert_eq!(status, 400);
-    assert_eq!(
-        gone["response"],
-        "endpoint_deprecated:_please_update_your_app."
-    );
-}
-
-#[tokio::test]
-async fn access_tokens_end_and_unknown_ones_are_refused() {
-    let cloud = cloud().await;
-    let visitor = Visitor::of(&cloud, Login::Fleet);
-    assert_eq!(visitor.token.split('.').count(), 3, "the shape of a JWT");
-    let (_, region) = visitor.ask("/api/1/users/region").await;
-    assert_eq!(region["response"]["fleet_api_base_url"], cloud.url());
-    let stranger = Visitor {
-        token: "a.b.c".to_owned(),
-        ..Visitor::of(&cloud, Login::Fleet)
-    };
-    assert_eq!(
-        stranger.ask("/api/1/products").await.1["error"],
-        "invalid bearer token"
-    );
-    cloud.advance(Duration::from_hours(8));
-    let (status, ended) = visitor.ask("/api/1/products").await;
-    assert_eq!(
-        (status, &ended["error"]),
-        (401, &json!("token expired (401)"))
-    );
-}
-
-#[tokio::test]
 async fn each_fault_looks_to_a_client_as_it_does_on_a_bad_day() {
     let cloud = cloud().await;
     cloud.add_car(HOME, awake(1));
@@ -569,7 +385,7 @@ async fn shutting_down_ends_hanging_answers_within_two_seconds() {
     let visitor = Visitor::of(&cloud, Login::Fleet);
     cloud.fail_next(1, &Aim::all(), &Fault::Hang);
     let hanging = tokio::spawn(visitor.get("/api/1/products").send());
-    while cloud.ledger().count(Call::Products) == 0 {
+    while cloud.count(Call::Products) == 0 {
         tokio::task::yield_now().await;
     }
     let url = cloud.url();
@@ -580,5 +396,50 @@ async fn shutting_down_ends_hanging_answers_within_two_seconds() {
     assert!(
         client().get(url).send().await.is_err(),
         "the door is closed"
+    );
+}
+
+#[tokio::test]
+async fn every_recorded_answer_can_be_played() {
+    let folder = std::env::var_os("TESLA2MQTT_FIXTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"),
+        PathBuf::from,
+    );
+    let folder = folder.join("tesla-api");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        eprintln!("SKIPPED: no recorded answers in {}", folder.display());
+        return;
+    };
+    let cloud = cloud().await;
+    let visitor = Visitor::of(&cloud, Login::Fleet);
+    let mut n_played = 0;
+    for file in files {
+        let path = file.expect("a file").path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if !name.starts_with("vehicle_data-") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let vin = cloud
+            .add_recording(HOME, answer.clone())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let path = format!("/api/1/vehicles/{}/vehicle_data", vin.as_str());
+        let all = "?endpoints=vehicle_data_combo%3Blocation_data%3Bclosures_state";
+        let (status, played) = visitor.ask(&format!("{path}{all}")).await;
+        assert_eq!(status, 200, "{name}");
+        for (field, value) in answer["response"].as_object().expect("a vehicle") {
+            assert_eq!(&played["response"][field], value, "{name}: {field}");
+        }
+        n_played += 1;
+    }
+    assert!(
+        n_played >= 7,
+        "{n_played} recordings in {}",
+        folder.display()
     );
 }

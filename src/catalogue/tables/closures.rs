@@ -19,7 +19,7 @@ pub const ROWS: &[Row] = &[
     binary("window_driver_rear",     "Rear driver window",     Truth("vehicle_state.rd_window"))                            .class("window").if_seen().stream("RdWindow"),
     binary("window_passenger_rear",  "Rear passenger window",  Truth("vehicle_state.rp_window"))                            .class("window").if_seen().stream("RpWindow"),
     binary("windows_open",           "Windows",                Derived(d::WINDOWS, d::windows_open))                        .class("window").off().if_seen().stream("FdWindow, FpWindow, RdWindow, RpWindow"),
-    cover("windows",                 "Windows",                Derived(d::WINDOWS, d::windows))                             .class("window").if_seen().stream("FdWindow, FpWindow, RdWindow, RpWindow").command("window_control"),
+    cover("windows",                 "Windows",                Derived(d::WINDOWS, d::windows))                             .class("window").if_seen().stream("FdWindow, FpWindow, RdWindow, RpWindow").command("window_control").note("open if any is, closed if all are"),
     cover("frunk",                   "Frunk",                  Either("vehicle_state.ft", "open", "closed"))                .class("door").stream("DoorState.TrunkFront").command("actuate_trunk"),
     cover("trunk",                   "Trunk",                  Either("vehicle_state.rt", "open", "closed"))                .class("door").stream("DoorState.TrunkRear").command("actuate_trunk"),
     cover("sunroof",                 "Sunroof",                Derived(d::SUNROOF, d::sunroof))                             .class("window").off().gate(Gate::Sunroof).stream("SunroofInstalled").command("sun_roof_control"),

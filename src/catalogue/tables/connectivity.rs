@@ -1,24 +1,25 @@
 //! Whether the car can be reached, what the bridge does about it, and its name.
 
-use super::{binary, button, sensor, switch};
+use super::{binary, button, event, sensor, switch};
 use crate::catalogue::derived as d;
 use crate::catalogue::reading::Reading::{Derived, Nothing, Number, Text, Time, Truth, Word};
 use crate::catalogue::row::Row;
-use crate::catalogue::words;
+use crate::catalogue::{EVENTS, words};
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    binary("online",           "Status",            Word("state", words::ONLINE))         .class("connectivity"),
-    sensor("state",            "State",             Derived(d::STATE, d::state))          .class("enum").icon("car-connected").options(d::STATES),
+    binary("online",           "Status",            Word("state", words::ONLINE))         .class("connectivity").note("connected to Tesla; off is sleep in most cases"),
+    sensor("state",            "State",             Derived(d::STATE, d::state))          .class("enum").icon("car-connected").options(d::STATES).note("what the car does, as the bridge sees it"),
     binary("asleep",           "Asleep",            Word("state", words::ASLEEP))         .off().icon("sleep"),
     sensor("state_since",      "State since",       Time("bridge.state_since"))           .class("timestamp").diagnostic(),
-    binary("healthy",          "Problem",           Truth("bridge.healthy"))              .class("problem").diagnostic().inverted(),
-    sensor("last_update",      "Last update",       Time("bridge.last_update"))           .class("timestamp").diagnostic().age(),
-    sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off(),
+    binary("healthy",          "Problem",           Truth("bridge.healthy"))              .class("problem").diagnostic().inverted().note("on is good; a problem in Home Assistant is its opposite"),
+    sensor("last_update",      "Last update",       Time("bridge.last_update"))           .class("timestamp").diagnostic().age().note("when the newest data came"),
+    sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off().age().note("until the next look"),
     sensor("next_poll",        "Next look",         Time("bridge.next_poll"))            .class("timestamp").diagnostic().off().age(),
-    sensor("holds",            "Kept awake by",     Text("bridge.holds"))                .diagnostic().icon("sleep-off"),
-    switch("polling",          "Polling",           Derived(d::POLLING, d::polling))      .config().icon("sync").command("(the bridge itself)"),
-    button("force_update",     "Force data update", Nothing)                              .diagnostic().icon("refresh").command("(the bridge itself)"),
+    event("events",            "Events",            Nothing)                             .options(EVENTS).icon("bell").note("not retained, on `<base>/<VIN>/event/<word>`"),
+    sensor("holds",            "Kept awake by",     Text("bridge.holds"))                .diagnostic().icon("sleep-off").note("why the car cannot fall asleep, or `none`"),
+    switch("polling",          "Polling",           Derived(d::POLLING, d::polling))      .config().icon("sync").command("bridge.resume, bridge.pause").note("off while paused"),
+    button("force_update",     "Force data update", Nothing)                              .diagnostic().icon("refresh").command("bridge.refresh"),
     button("wake",             "Wake",              Nothing)                              .icon("sleep-off").command("wake_up"),
     sensor("display_name",     "Name",              Derived(d::NAME, d::display_name))    .diagnostic().off().icon("form-textbox").stream("VehicleName"),
     binary("cellular",         "Cellular",          Truth("telemetry.cellular"))          .class("connectivity").diagnostic().if_seen().stream("cellular"),

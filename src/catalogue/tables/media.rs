@@ -11,7 +11,7 @@ const VOLUME: Limits = Limits {
     min_of: "",
     max: 11.0,
     max_of: "vehicle_state.media_info.audio_volume_max",
-    step: 0.1,
+    step: 0.01,
 };
 
 #[rustfmt::skip]
@@ -24,7 +24,7 @@ pub const ROWS: &[Row] = &[
     sensor("media_source",           "Media source",    Text("vehicle_state.media_info.now_playing_source"))                        .diagnostic().off().icon("import").if_seen().stream("MediaPlaybackSource"),
     sensor("media_duration",         "Media duration",  Scaled("vehicle_state.media_info.now_playing_duration", 0.001, 0))          .unit("s", "duration").diagnostic().off().if_seen().stream("MediaNowPlayingDuration"),
     sensor("media_elapsed",          "Media elapsed",   Scaled("vehicle_state.media_info.now_playing_elapsed", 0.001, 0))           .unit("s", "duration").diagnostic().off().if_seen().stream("MediaNowPlayingElapsed"),
-    number("media_volume",           "Media volume",    Number("vehicle_state.media_info.audio_volume", 1))                         .icon("volume-high").off().if_seen().limits(VOLUME).stream("MediaAudioVolume").command("adjust_volume"),
+    number("media_volume",           "Media volume",    Number("vehicle_state.media_info.audio_volume", 2))                         .icon("volume-high").off().if_seen().limits(VOLUME).stream("MediaAudioVolume").command("adjust_volume"),
     button("media_toggle_playback",  "Play or pause",   Nothing)                                                                    .icon("play-pause").off().command("media_toggle_playback"),
     button("media_next_track",       "Next track",      Nothing)                                                                    .icon("skip-next").off().command("media_next_track"),
     button("media_prev_track",       "Previous track",  Nothing)                                                                    .icon("skip-previous").off().command("media_prev_track"),

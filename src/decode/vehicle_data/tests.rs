@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "bodies are written where they are used"
+)]
+
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
@@ -40,8 +45,8 @@ fn seen<'a>(data: &'a VehicleData, group: &'static str) -> &'a Observation {
 #[test]
 fn objects_become_observations_and_nested_fields_dotted_signals() {
     let data = decode(json!({
-        "vin": "5YJ3E7EB0KF000005", "id": 12345678901234567_u64, "state": "online", "in_service": false,
-        "charge_state": {"battery_level": 72, "timestamp": 1705700000000_u64},
+        "vin": "5YJ3E7EB0KF000005", "id": 12_345_678_901_234_567_u64, "state": "online", "in_service": false,
+        "charge_state": {"battery_level": 72, "timestamp": 1_705_700_000_000_u64},
         "vehicle_state": {"locked": true, "software_update": {"status": "available"},
             "media_info": {"audio_volume": 2.3333}, "media_state": {"remote_control_enabled": true},
             "speed_limit_mode": {"active": false}},
@@ -231,14 +236,14 @@ fn the_car_knows_the_time_better_than_a_clock_that_is_not_set() {
 #[test]
 fn quirk_14_a_missing_or_zero_position_leaves_the_last_one_in_place() {
     let mut vehicle = car(
-        json!({"drive_state": {"latitude": 52.1, "longitude": 5.1, "heading": 240, "timestamp": 1705700000000_u64}}),
+        json!({"drive_state": {"latitude": 52.1, "longitude": 5.1, "heading": 240, "timestamp": 1_705_700_000_000_u64}}),
     );
     for lost in [
-        json!({"power": 0, "timestamp": 1705700001000_u64}),
-        json!({"power": 0, "latitude": null, "longitude": null, "timestamp": 1705700002000_u64}),
-        json!({"power": 0, "latitude": 0, "longitude": 0.0, "timestamp": 1705700003000_u64}),
-        json!({"power": 0, "latitude": 50.0, "timestamp": 1705700004000_u64}),
-        json!({"power": 0, "latitude": "here", "longitude": 5, "timestamp": 1705700005000_u64}),
+        json!({"power": 0, "timestamp": 1_705_700_001_000_u64}),
+        json!({"power": 0, "latitude": null, "longitude": null, "timestamp": 1_705_700_002_000_u64}),
+        json!({"power": 0, "latitude": 0, "longitude": 0.0, "timestamp": 1_705_700_003_000_u64}),
+        json!({"power": 0, "latitude": 50.0, "timestamp": 1_705_700_004_000_u64}),
+        json!({"power": 0, "latitude": "here", "longitude": 5, "timestamp": 1_705_700_005_000_u64}),
     ] {
         for seen in decode(json!({"drive_state": lost})).observations {
             vehicle.apply(&seen);
@@ -251,9 +256,9 @@ fn quirk_14_a_missing_or_zero_position_leaves_the_last_one_in_place() {
 
 #[test]
 fn quirk_16_route_keys_that_vanish_become_unknown() {
-    let route = json!({"active_route_destination": "Home", "active_route_miles_to_arrival": 3.5, "shift_state": "D", "timestamp": 1705700000000_u64});
+    let route = json!({"active_route_destination": "Home", "active_route_miles_to_arrival": 3.5, "shift_state": "D", "timestamp": 1_705_700_000_000_u64});
     let mut vehicle = car(json!({ "drive_state": route }));
-    let later = json!({"drive_state": {"shift_state": "D", "timestamp": 1705700060000_u64}});
+    let later = json!({"drive_state": {"shift_state": "D", "timestamp": 1_705_700_060_000_u64}});
     for seen in decode(later).observations {
         vehicle.apply(&seen);
     }
@@ -280,13 +285,13 @@ fn quirk_18_a_door_is_open_at_any_value_but_zero() {
 #[test]
 fn quirk_20_online_but_empty_keeps_the_old_values() {
     let mut vehicle = car(json!({
-        "charge_state": {"battery_level": 72, "timestamp": 1705700000000_u64},
-        "vehicle_state": {"locked": true, "timestamp": 1705700000000_u64},
+        "charge_state": {"battery_level": 72, "timestamp": 1_705_700_000_000_u64},
+        "vehicle_state": {"locked": true, "timestamp": 1_705_700_000_000_u64},
     }));
     let empty = decode(json!({
         "state": "online", "charge_state": null, "climate_state": {},
-        "vehicle_state": {"timestamp": 1705700060000_u64, "locked": null},
-        "closures_state": {"timestamp": 1705700060000_u64},
+        "vehicle_state": {"timestamp": 1_705_700_060_000_u64, "locked": null},
+        "closures_state": {"timestamp": 1_705_700_060_000_u64},
     }));
     assert_eq!(empty.observations.len(), 1);
     assert_eq!(empty.view, DataView::default());
@@ -301,7 +306,7 @@ fn quirk_20_online_but_empty_keeps_the_old_values() {
 fn the_view_holds_what_the_policy_asks_for() {
     let view = decode(json!({
         "in_service": true,
-        "drive_state": {"timestamp": 1705700000000_u64, "power": -7},
+        "drive_state": {"timestamp": 1_705_700_000_000_u64, "power": -7},
         "charge_state": {"charging_state": "Charging", "charger_power": 7, "scheduled_charging_pending": true},
         "climate_state": {"is_preconditioning": true, "climate_keeper_mode": "dog",
             "cabin_overheat_protection_actively_cooling": true},

@@ -155,16 +155,10 @@ fn climate_state(view: &View) -> Fields {
 }
 
 fn drive_state(spec: &CarSpec, view: &View) -> Fields {
-    // The refreshed X says "P" where others say null.
-    let parked = if spec.model() == Model::X {
-        json!("P")
-    } else {
-        Value::Null
-    };
     let (latitude, longitude) = (to(view.place.latitude, 6), to(view.place.longitude, 6));
     let mut fields = vec![
         ("power", json!(view.power_kw().round() as i64)),
-        ("shift_state", parked),
+        ("shift_state", json!(view.gear())),
         ("gps_as_of", json!(view.at.as_second() - 1)),
         ("heading", json!(view.place.heading.floor() as i64)),
         ("latitude", json!(latitude)),
@@ -178,7 +172,6 @@ fn drive_state(spec: &CarSpec, view: &View) -> Fields {
     let destination = place(spec.home, view.odometer_km + drive.km_left);
     let used = drive.km_left * spec.wh_per_km / 10.0 / spec.battery_kwh * spec.haste;
     fields.extend([
-        ("shift_state", json!("D")),
         (
             "speed",
             json!((drive.speed_kmh / KM_PER_MILE).round() as i64),
@@ -221,7 +214,7 @@ fn vehicle_state(spec: &CarSpec, view: &View) -> Fields {
     let mut fields = vec![
         ("vehicle_name", json!(spec.name)),
         ("car_version", json!(view.firmware)),
-        ("odometer", json!(to(view.odometer_km / KM_PER_MILE, 6))),
+        ("odometer", json!(view.odometer_mi())),
         ("locked", json!(view.locked())),
         ("is_user_present", json!(view.user_present())),
         ("df", json!(i32::from(is(HoldReason::DoorOpen)))),

@@ -38,6 +38,10 @@ impl Act {
     pub(super) fn is_charge(&self) -> bool {
         matches!(self.what, What::Charge { .. })
     }
+
+    fn is_drive(&self) -> bool {
+        matches!(self.what, What::Drive { .. })
+    }
 }
 
 impl What {
@@ -77,6 +81,9 @@ impl Car {
         }
         match deed {
             Deed::Drive { length, km } => {
+                self.cut_short(Act::is_drive);
+                self.cut_short(Act::is_charge);
+                self.cable = Cable::default();
                 let drive = What::Drive {
                     km,
                     odometer: 0.0,
@@ -91,6 +98,7 @@ impl Car {
                 dc,
                 scheduled_in,
             } => {
+                self.cut_short(Act::is_charge);
                 let wait = scheduled_in.map_or(0, ms);
                 self.cable = Cable {
                     plugged: true,
@@ -136,7 +144,6 @@ impl Car {
             } => {
                 (*odometer, *level) = (self.odometer_km, self.battery_level);
                 self.tally.drives += 1;
-                self.unplug();
                 self.log(Event::DriveStarted);
             }
             What::Charge { .. } => {
@@ -158,7 +165,7 @@ impl Car {
                 self.last_drive_end = self.now;
                 self.log(Event::DriveEnded);
             }
-            What::Charge { .. } if act.begun => {
+            What::Charge { .. } => {
                 self.cable.plugged = !self.cable.dc;
                 self.log(Event::ChargeEnded);
             }
@@ -173,13 +180,14 @@ impl Car {
         }
     }
 
-    fn unplug(&mut self) {
-        self.cable = Cable {
-            plugged: false,
-            dc: false,
-            scheduled: None,
-        };
-        self.acts.retain(|act| !act.is_charge());
+    /// Ends what cannot go on beside a new deed.
+    fn cut_short(&mut self, which: fn(&Act) -> bool) {
+        while let Some(index) = self.acts.iter().position(which) {
+            let act = self.acts.swap_remove(index);
+            if act.begun {
+                self.end(&act);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Car, Sleep, What, motion, stamp};
 use crate::policy::HoldReason;
-use crate::sim::{Activity, ChargeState, ChargeView, DriveView, Truth, UpdateView, View};
+use crate::sim::{Activity, ChargeState, ChargeView, DriveView, Model, Truth, UpdateView, View};
 
 impl Car {
     /// What only the simulator knows, at the time of the last call.
@@ -56,6 +56,8 @@ impl Car {
         View {
             at: stamp(self.now),
             drive,
+            // The refreshed X says "P" where others say nothing.
+            parked_gear: (self.spec.model() == Model::X).then_some("P"),
             charge: self.charge_view(),
             holds: self.holds(),
             update: self.update_view(),

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::Vin;
 use crate::sim::{BriefWakes, ChargeState, Deed, Plan, Segment};
@@ -296,7 +298,7 @@ fn an_update_goes_out_of_reach_and_comes_back_with_new_firmware() {
     assert_eq!(status(&mut car, 20), None);
     assert_eq!(car.light(midnight() + MIN * 20).state, LightState::Offline);
     assert_eq!(status(&mut car, 33).as_deref(), Some("installing"));
-    assert_eq!(status(&mut car, 36).as_deref(), Some(""));
+    assert_eq!(status(&mut car, 36), None);
     assert_ne!(car.view().firmware, car.spec().firmware);
 }
 
@@ -357,6 +359,31 @@ fn the_same_seed_is_the_same_story_and_a_plan_never_stops() {
 }
 
 #[test]
+fn in_the_demo_something_begins_or_ends_every_two_minutes() {
+    let mut times: Vec<Timestamp> = Vec::new();
+    for spec in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
+        let mut car = Car::new(spec, midnight());
+        car.advance(midnight() + DAY);
+        times.extend(car.events().iter().map(|(at, _)| *at));
+        let level = car.truth().battery_level;
+        assert!((30.0..=90.0).contains(&level), "{level} % after a day");
+        for wanted in [Event::DriveStarted, Event::ChargeStarted, Event::FellAsleep] {
+            let n = car
+                .events()
+                .iter()
+                .filter(|(_, event)| *event == wanted)
+                .count();
+            assert!(n >= 100, "{wanted:?} {n} times");
+        }
+    }
+    times.sort_unstable();
+    for pair in times.windows(2) {
+        let gap = pair[1].duration_since(pair[0]).as_secs();
+        assert!(gap <= 130, "nothing for {gap} s from {}", pair[0]);
+    }
+}
+
+#[test]
 fn absurd_specifications_do_not_hang_or_panic() {
     let zero = Deed::Charge {
         length: MIN,
@@ -384,4 +411,73 @@ fn absurd_specifications_do_not_hang_or_panic() {
     let mut car = Car::new(odd, midnight());
     car.advance(midnight() + DAY * 10);
     assert!(car.view().battery_level.is_finite());
+}
+
+fn any_deed() -> impl Strategy<Value = Deed> {
+    let length = (0_u64..20_000).prop_map(Duration::from_secs);
+    prop_oneof![
+        (length.clone(), 0.0..300.0).prop_map(|(length, km)| Deed::Drive { length, km }),
+        Just(Deed::AppUse),
+        (
+            length.clone(),
+            0.0..250.0,
+            any::<bool>(),
+            proptest::option::of(length.clone())
+        )
+            .prop_map(|(length, kw, dc, scheduled_in)| Deed::Charge {
+                length,
+                kw,
+                dc,
+                scheduled_in
+            }),
+        length.clone().prop_map(|length| Deed::Hold {
+            reason: HoldReason::SentryMode,
+            length
+        }),
+        length.clone().prop_map(|length| Deed::Hold {
+            reason: HoldReason::Unlocked,
+            length
+        }),
+        (length.clone(), length.clone())
+            .prop_map(|(download, install)| Deed::Update { download, install }),
+        length.clone().prop_map(|length| Deed::Service { length }),
+        length.prop_map(|length| Deed::DeadZone { length }),
+    ]
+}
+
+proptest! {
+    /// Whatever a car does, asked at whatever times: the odometer never goes back, the battery
+    /// stays between empty and full, and an answer comes exactly when the light call says online.
+    #[test]
+    fn any_life_keeps_the_laws_of_cars(
+        deeds in proptest::collection::vec((0_u64..86_400, any_deed()), 0..12),
+        asks in proptest::collection::vec((1_u64..7_200, any::<bool>()), 1..60),
+        held in any::<bool>(),
+        brief in any::<bool>(),
+    ) {
+        let segments = deeds.into_iter().map(|(second, deed)| Segment { start: Duration::from_secs(second), deed });
+        let spec = CarSpec {
+            held,
+            brief_wakes: brief.then(BriefWakes::default),
+            ..spec(Plan::day(segments.collect()))
+        };
+        let mut car = Car::new(spec, midnight());
+        let (mut now, mut odometer, mut n_events) = (midnight(), 0.0, 0);
+        for (seconds, data) in asks {
+            now += Duration::from_secs(seconds);
+            let light = car.light(now);
+            if data {
+                let seen = car.data(now);
+                prop_assert_eq!(seen.is_some(), light.state == LightState::Online);
+            }
+            let truth = car.truth();
+            prop_assert_eq!(truth.at, now);
+            prop_assert!(truth.odometer_km >= odometer - 1e-6, "{} after {odometer}", truth.odometer_km);
+            prop_assert!((2.0..=100.0).contains(&truth.battery_level));
+            prop_assert!(car.next_change() >= now);
+            prop_assert!(car.events().len() >= n_events);
+            (odometer, n_events) = (truth.odometer_km, car.events().len());
+        }
+        prop_assert!(car.events().is_sorted_by_key(|(at, _)| *at));
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod program;
 pub mod subscriber;
+pub mod world;
 
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,18 @@ pub async fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> 
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "real processes are waited for in real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real processes are waited for in real time"
+)]
 pub fn deadline(limit: Duration) -> Instant {
     Instant::now() + limit
 }
 
-#[expect(clippy::disallowed_methods, reason = "real processes are waited for in real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real processes are waited for in real time"
+)]
 pub fn left(end: Instant) -> Duration {
     end.saturating_duration_since(Instant::now())
 }

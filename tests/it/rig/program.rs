@@ -19,7 +19,10 @@ pub struct Program {
 impl Program {
     /// A folder for a bridge that is not started yet.
     pub fn prepare() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), child: None }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            child: None,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -41,7 +44,10 @@ impl Program {
     /// Starts `tesla2mqtt run` with the configuration; its log goes to `log` in the folder.
     pub fn start(&mut self, config: &str) {
         let config = self.write("tesla2mqtt.toml", config);
-        self.start_with(&["run", "--config", config.to_str().expect("a UTF-8 path")], &[]);
+        self.start_with(
+            &["run", "--config", config.to_str().expect("a UTF-8 path")],
+            &[],
+        );
     }
 
     pub fn start_with(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
@@ -108,7 +114,11 @@ impl Program {
                 self.child = None;
                 return status;
             }
-            assert!(left(end) > Duration::ZERO, "still running after {limit:?}:\n{}", self.log());
+            assert!(
+                left(end) > Duration::ZERO,
+                "still running after {limit:?}:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

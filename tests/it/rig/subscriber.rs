@@ -46,7 +46,11 @@ impl Subscriber {
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
                         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
                         let payload = String::from_utf8_lossy(&publish.payload).into_owned();
-                        seen.lock().expect("unpoisoned").push((topic.clone(), payload.clone(), publish.retain));
+                        seen.lock().expect("unpoisoned").push((
+                            topic.clone(),
+                            payload.clone(),
+                            publish.retain,
+                        ));
                         let mut kept = kept.lock().expect("unpoisoned");
                         if payload.is_empty() {
                             kept.remove(&topic);
@@ -59,7 +63,11 @@ impl Subscriber {
                 }
             }
         });
-        Self { topics, messages, task }
+        Self {
+            topics,
+            messages,
+            task,
+        }
     }
 
     /// The newest payload of each topic so far.
@@ -98,5 +106,9 @@ impl Drop for Subscriber {
 fn client_id() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "test-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }

@@ -1,0 +1,437 @@
+"""The judge: runs the bridge against a real mosquitto and a real Home Assistant and asks Home Assistant what it sees.
+
+    judge.py --bridge target/debug/tesla2mqtt      a day of simulated cars, and every restart
+    judge.py --handmade                            the judge's own test: one right device, one full of mistakes
+
+Prints each finding as it comes and one summary line at the end. Exit code 0: nothing to say; 1: findings; 4: Home
+Assistant, mosquitto or the bridge did not get far enough to be judged.
+"""
+
+import argparse
+import asyncio
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import announced
+import check
+import handmade
+import lint
+from broker import Listener, Mosquitto, free_port
+from core import Core, Failed, until
+
+# Said by Home Assistant when we take its broker away, which is our doing.
+EXPECTED_IN_AN_OUTAGE = re.compile(r"Disconnected from MQTT server|Failed to connect to MQTT server|Connection refused|The connection was lost")
+STAGES = ("asleep", "online", "driving", "charging")
+MORE_STAGES = ("updating",)
+
+
+def kind(text):
+    """A finding without its values."""
+    return re.sub(r"'[^']*'|\b[\d.:TZ+-]+", "", text)
+
+
+class Bridge:
+    """The bridge's process with its simulated cars."""
+
+    def __init__(self, program, speed, recordings, broker_port, folder):
+        self.command = [program, "demo", "--broker", f"mqtt://127.0.0.1:{broker_port}", "--speed", str(speed)]
+        for recording in recordings:
+            self.command += ["--recording", recording]
+        self.folder = folder
+        self.lives = 0
+        self.process = None
+
+    def start(self):
+        """Starts it; it is heard of over MQTT."""
+        self.lives += 1
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / f"bridge-{self.lives}.txt").open("wb"),
+            stderr=subprocess.STDOUT,
+            env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
+        )
+
+    def stop(self, how=signal.SIGTERM):
+        """Ends it; the seconds that it took."""
+        begun = time.monotonic()
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return time.monotonic() - begun
+
+    def said(self):
+        """The end of what it printed."""
+        return (self.folder / f"bridge-{self.lives}.txt").read_text(errors="replace")[-2000:]
+
+
+class Judge:
+    """What has been seen and found so far."""
+
+    def __init__(self, core, mosquitto, listener, base_topic):
+        self.core = core
+        self.mosquitto = mosquitto
+        self.listener = listener
+        self.base = base_topic
+        self.findings = {}
+        self.notes = {}
+        self.checked = set()
+        self.stages = []
+        self.linted = set()
+        self.n_records = 0
+        self.all_enabled = False
+        self.entity_ids = set()
+        self.first_ids = {}
+        self.begun = time.monotonic()
+
+    def say(self, text):
+        """A line of progress."""
+        print(f"[{time.monotonic() - self.begun:5.1f} s] {text}", flush=True)
+
+    def find(self, where, text, stage):
+        """Keeps a finding, and prints it the first time."""
+        kept = self.notes if text.startswith("note: ") else self.findings
+        if (where, text) not in kept:
+            kept[where, text] = stage
+            self.say(f"{'' if kept is self.notes else 'FINDING '}{where}: {text} ({stage})")
+
+    # -- what is announced ------------------------------------------------------------------------------------------
+
+    def devices(self):
+        """The retained discovery messages of the moment."""
+        found = []
+        for topic, payload in sorted(self.listener.retained.copy().items()):
+            if announced.TOPIC.match(topic):
+                found.append(announced.read(topic, payload))
+        return found
+
+    def lint(self, devices, stage):
+        """Reads each new version of a message once."""
+        for device in devices:
+            version = (device.topic, self.listener.retained.get(device.topic))
+            if version in self.linted:
+                continue
+            self.linted.add(version)
+            name = device.topic.split("/")[-2]
+            for key, text in lint.device(device):
+                self.find(f"{name} {key}".strip(), text, stage)
+            # Home Assistant chooses an entity id once: what an announcement says later has no effect.
+            ids = {one.key: one.config.get("default_entity_id") for one in device.components}
+            first = self.first_ids.setdefault(device.topic, {})
+            changed = [key for key in ids if first.setdefault(key, ids[key]) != ids[key]]
+            if changed:
+                example = f"{first[changed[0]]} became {ids[changed[0]]}"
+                self.find(name, f"{len(changed)} default_entity_ids changed after the first message ({example}), without effect", stage)
+
+    # -- what Home Assistant has ------------------------------------------------------------------------------------
+
+    async def registry(self):
+        """MQTT entities by platform and unique id."""
+        listed = await self.core.ask("config/entity_registry/list")
+        return {(entry["entity_id"].split(".")[0], entry["unique_id"]): entry for entry in listed if entry["platform"] == "mqtt"}
+
+    async def look(self, stage):
+        """One comparison of everything: {(where, text)}, and the entities looked at."""
+        devices = self.devices()
+        self.lint(devices, stage)
+        registry = await self.registry()
+        stored = {
+            identifier: entry
+            for entry in await self.core.ask("config/device_registry/list")
+            for _, identifier in entry["identifiers"]
+        }
+        retained = self.listener.retained.copy()
+        states = {state["entity_id"]: state for state in await self.core.ask("get_states")}
+        found, seen, wanted = set(), set(), set()
+        for device in devices:
+            name = device.topic.split("/")[-2]
+            entry = next((stored[one] for one in device.identifiers if one in stored), None)
+            found |= {(name, text) for text in check.as_device(device, entry)}
+            for one in device.components:
+                wanted.add((one.platform, one.unique_id))
+                entry = registry.get((one.platform, one.unique_id))
+                where = f"{entry['entity_id'] if entry else name + ' ' + one.key} ({one.key})"
+                found |= {(where, text) for text in check.registered(one, entry, self.first_ids[device.topic].get(one.key), not self.all_enabled)}
+                if entry is None:
+                    continue
+                self.entity_ids.add(entry["entity_id"])
+                seen.add((one.platform, one.unique_id))
+                if entry["disabled_by"] is None:
+                    device_name = device.device.get("name")
+                    state = states.get(entry["entity_id"])
+                    found |= {(where, text) for text in check.shown(one, state, retained, device_name)}
+        for platform, unique_id in registry.keys() - wanted:
+            found.add((registry[platform, unique_id]["entity_id"], "in Home Assistant but not announced: a leftover"))
+        return found, seen
+
+    async def check(self, stage, seconds=12):
+        """Compares until they agree or for so long, and keeps what was wrong all the time: values move meanwhile."""
+        deadline = time.monotonic() + seconds
+        lasting, seen = await self.look(stage)
+        while lasting and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+            again, seen = await self.look(stage)
+            # The text carries the values: one that is wrong by another value is still wrong.
+            kinds = {(where, kind(text)) for where, text in again}
+            lasting = {(where, text) for where, text in lasting if (where, kind(text)) in kinds}
+        for where, text in sorted(lasting):
+            self.find(where, text, stage)
+        self.checked |= seen
+        self.stages.append(stage)
+        self.log(stage)
+        self.say(f"checked {len(seen)} entities: {stage}")
+        return len(seen)
+
+    def log(self, stage):
+        """New lines of Home Assistant's log that are about us."""
+        records = self.core.records()
+        marks = ("mqtt", self.base, "tesla", *self.entity_ids)
+        for level, logger, text in records[self.n_records :]:
+            if level not in ("WARNING", "ERROR", "CRITICAL") or EXPECTED_IN_AN_OUTAGE.search(text):
+                continue
+            # Where Home Assistant is installed is not about us, though the path may name us.
+            plain = re.sub(r'File "[^"]*"', "", text).lower()
+            if not any(mark.lower() in plain for mark in marks):
+                continue
+            lines = text.splitlines()
+            # Time and thread differ between records that are the same; of a traceback the end says it.
+            first = re.sub(r"^\S+ \S+ ", "", lines[0])[:700]
+            self.find(f"log {logger}", first + (f" … {lines[-1][:300]}" if len(lines) > 1 else ""), stage)
+        self.n_records = len(records)
+
+    async def enable_all(self):
+        """Enables what is disabled by default, as a curious owner does, so that it is judged too."""
+        n_enabled = 0
+        for entry in (await self.registry()).values():
+            if entry["disabled_by"] == "integration":
+                await self.core.ask("config/entity_registry/update", entity_id=entry["entity_id"], disabled_by=None)
+                n_enabled += 1
+        self.all_enabled = True
+        return n_enabled
+
+    async def settled(self, what, seconds):
+        """Waits until every announced, enabled entity is there and available; whether that came true."""
+
+        async def all_there():
+            registry = await self.registry()
+            states = {state["entity_id"]: state["state"] for state in await self.core.ask("get_states")}
+            components = [one for device in self.devices() for one in device.components]
+            for one in components:
+                entry = registry.get((one.platform, one.unique_id))
+                if entry is None:
+                    return False
+                if entry["disabled_by"] is None and states.get(entry["entity_id"], "unavailable") == "unavailable":
+                    return False
+            return bool(components)
+
+        begun = time.monotonic()
+        try:
+            await until(what, all_there, seconds)
+        except TimeoutError:
+            self.say(f"{what}: not all there after {seconds} s")
+            return False
+        self.say(f"{what}: all there after {time.monotonic() - begun:.1f} s")
+        return True
+
+    # -- statistics -------------------------------------------------------------------------------------------------
+
+    async def statistics(self, stage):
+        """The recorder's own validation, and a long-term statistic of every sensor that has a state class."""
+        for entity_id, issues in (await self.core.ask("recorder/validate_statistics")).items():
+            for issue in issues:
+                self.find(entity_id, f"statistics: {issue['type']} {issue.get('data')}", stage)
+        listed = {one["statistic_id"]: one for one in await self.core.ask("recorder/list_statistic_ids")}
+        states = {state["entity_id"]: state for state in await self.core.ask("get_states")}
+        n_listed = 0
+        for entity_id, state in states.items():
+            state_class = state["attributes"].get("state_class")
+            if entity_id not in self.entity_ids or not state_class:
+                continue
+            if entity_id not in listed:
+                if state["state"] not in ("unknown", "unavailable"):
+                    self.find(entity_id, f"state class {state_class}, but no statistics are kept", stage)
+                continue
+            n_listed += 1
+            kept = listed[entity_id]
+            sums = state_class in ("total", "total_increasing")
+            if kept.get("has_sum") != sums:
+                self.find(entity_id, f"statistics keep has_sum {kept.get('has_sum')} for {state_class}", stage)
+        self.log(stage)
+        self.say(f"statistics: {n_listed} sensors")
+        return n_listed
+
+    async def compiled(self, stage):
+        """Short-term statistics are made every five minutes: waits for the next ones, then looks into them."""
+        wait = 300 - time.time() % 300 + 15
+        self.say(f"waiting {wait:.0f} s for the recorder's five minutes")
+        await asyncio.sleep(wait)
+        await self.statistics(stage)
+
+    def end(self):
+        """The summary line; whether all is well."""
+        n_stages = len(dict.fromkeys(self.stages))
+        print()
+        for (where, text), stage in self.findings.items():
+            print(f"FINDING {where}: {text} (first seen: {stage})")
+        print(
+            f"{len(self.checked)} entities checked at {n_stages} stages, {len(self.findings)} warnings, "
+            f"{len(self.notes)} notes, {time.monotonic() - self.begun:.0f} s"
+        )
+        return not self.findings
+
+
+async def a_day(judge, bridge, seconds):
+    """The bridge from its start through a day of its cars and every restart."""
+    bridge.start()
+
+    def discovered():
+        if bridge.process.poll() is not None:
+            raise Failed(f"the bridge ended with {bridge.process.returncode}:\n{bridge.said()}")
+        return len(judge.devices()) > 1
+
+    await until("the bridge announces a car", discovered, 40)
+    await judge.settled("first start", 40)
+    await judge.check("first start")
+    await judge.statistics("first start")
+    judge.say(f"{await judge.enable_all()} entities enabled that are not by default")
+
+    await judge.core.stop()
+    await judge.core.start()
+    await judge.settled("Home Assistant restarted", 60)
+    await judge.check("Home Assistant restarted")
+
+    await stages(judge, seconds)
+
+    judge.mosquitto.stop()
+    await asyncio.sleep(3)
+    judge.mosquitto.start()
+    await until("the bridge is back at the broker", lambda: len(judge.devices()) > 1, 30)
+    await judge.settled("mosquitto restarted without memory", 60)
+    await judge.check("mosquitto restarted without memory")
+
+    took = bridge.stop()
+    if took > 2:
+        judge.find("bridge", f"took {took:.1f} s to stop", "bridge stopped")
+    await check_gone(judge, "bridge stopped")
+    bridge.start()
+    await judge.settled("bridge restarted", 60)
+    await judge.check("bridge restarted")
+
+    bridge.stop(signal.SIGKILL)
+    await check_gone(judge, "bridge killed")
+    bridge.start()
+    await judge.settled("bridge restarted after a kill", 60)
+    await judge.check("bridge restarted after a kill")
+    await judge.statistics("end")
+
+
+async def check_gone(judge, stage):
+    """Nothing may look alive while nobody keeps it so."""
+
+    # What shows whether the bridge is there is always there itself.
+    connection = {one.unique_id for device in judge.devices() for one in device.components if not one.availability()}
+    always = {entry["entity_id"] for (_, unique_id), entry in (await judge.registry()).items() if unique_id in connection}
+
+    def alive(state):
+        entity_id, value = state["entity_id"], state["state"]
+        return entity_id in judge.entity_ids and value != ("off" if entity_id in always else "unavailable")
+
+    async def all_gone():
+        states = await judge.core.ask("get_states")
+        return not any(alive(state) for state in states)
+
+    try:
+        await until(stage, all_gone, 15)
+        judge.say(f"{stage}: every entity unavailable")
+    except TimeoutError:
+        states = await judge.core.ask("get_states")
+        for state in states:
+            if alive(state):
+                judge.find(state["entity_id"], f"is {state['state']} although the bridge is gone", stage)
+    judge.log(stage)
+
+
+async def stages(judge, seconds):
+    """Follows the cars' states and checks every entity at each new kind of moment."""
+    seen = {}
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not set(STAGES + MORE_STAGES) <= set(seen.values()):
+        for topic, word in list(judge.listener.retained.items()):
+            parts = topic.split("/")
+            if len(parts) == 3 and parts[0] == judge.base and parts[2] == "state" and parts[1] != "bridge":
+                if word not in seen.values() or (parts[1], word) not in seen:
+                    seen[parts[1], word] = word
+                    await judge.check(f"car …{parts[1][-6:]} {word}")
+        await asyncio.sleep(0.3)
+        if set(STAGES) <= set(seen.values()) and time.monotonic() > deadline - seconds / 3:
+            break
+    for word in STAGES:
+        if word not in seen.values():
+            judge.find("day", f"no car was seen {word} within {seconds:.0f} s: judged without that stage", "day")
+    for word in MORE_STAGES:
+        if word not in seen.values():
+            judge.find("day", f"note: no car was seen {word}", "day")
+
+
+async def main():
+    """Sets the three up, judges, and takes them down whatever happens."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--bridge", help="the bridge's program")
+    arguments.add_argument("--handmade", action="store_true", help="judge hand-made devices instead of the bridge's")
+    arguments.add_argument("--speed", type=float, default=120, help="how much faster than the world the cars live")
+    arguments.add_argument("--day", type=float, default=150, help="seconds to wait for every stage of a car's day")
+    arguments.add_argument("--recording", action="append", default=[], help="a recorded car to add")
+    arguments.add_argument("--long-term", action="store_true", help="also wait for the recorder's five minutes")
+    arguments.add_argument("--keep", help="keep logs and configuration in this folder")
+    options = arguments.parse_args()
+    if not options.handmade and not options.bridge:
+        arguments.error("expected --bridge PROGRAM or --handmade")
+
+    with tempfile.TemporaryDirectory(prefix="judge-") as temporary:
+        folder = pathlib.Path(options.keep or temporary).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        mosquitto = Mosquitto(folder / "mosquitto", free_port())
+        core = Core(folder / "homeassistant", free_port())
+        bridge, listener = None, None
+        try:
+            mosquitto.start()
+            listener = Listener(mosquitto.port)
+            judge = Judge(core, mosquitto, listener, handmade.BASE if options.handmade else "tesla2mqtt")
+            await core.start()
+            await core.add_broker(mosquitto.port)
+            config = await core.ask("get_config")
+            judge.say(f"Home Assistant {config['version']} runs")
+            judge.log("Home Assistant alone")
+            if options.handmade:
+                return await handmade.judged(judge)
+            bridge = Bridge(options.bridge, options.speed, options.recording, mosquitto.port, folder)
+            await a_day(judge, bridge, options.day)
+            if options.long_term:
+                await judge.compiled("after the recorder's five minutes")
+            return 0 if judge.end() else 1
+        except (Failed, TimeoutError, OSError) as error:
+            print(f"NOT JUDGED: {type(error).__name__}: {error}", file=sys.stderr)
+            if bridge and bridge.lives:
+                print(f"the bridge said: {bridge.said()}", file=sys.stderr)
+            return 4
+        finally:
+            if bridge:
+                bridge.stop()
+            if listener:
+                listener.close()
+            await core.close()
+            mosquitto.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
