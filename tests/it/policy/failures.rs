@@ -209,7 +209,7 @@ fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
         Some(Problem::SignedOut)
     );
     let lost = rig.entered(State::AuthLost, ZERO).expect("lost");
-    assert_eq!(rig.asks_from(lost, Ask::Data), []);
+    assert_eq!(rig.asks_from(lost, Ask::Data), Vec::<Duration>::new());
     let asks = rig.asks_from(lost, Ask::Light);
     let gaps: Vec<_> = asks
         .windows(2)

@@ -1,5 +1,7 @@
 //! Scenarios 49 to 53: what the owner asks for.
 
+use std::time::Duration;
+
 use tesla2mqtt::policy::{Ask, ClassSetting, Event, HoldReason, Preset, State, User};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
@@ -120,7 +122,7 @@ fn a_pause_leaves_only_light_calls() {
     assert_eq!(rig.state(), State::Paused);
     let at = rig.at;
     rig.run_for(HOUR);
-    assert_eq!(rig.asks_from(at, Ask::Data), []);
+    assert_eq!(rig.asks_from(at, Ask::Data), Vec::<Duration>::new());
     let n_light = rig.asks_from(at, Ask::Light).len();
     assert!((11..=13).contains(&n_light), "{n_light}");
     rig.user(User::Resume).run_for(5 * SECOND);

@@ -60,7 +60,7 @@ fn a_held_car_is_left_alone_after_three_minutes_and_sleeps() {
         "{:?}",
         fell_asleep(&rig, 0)
     );
-    assert_eq!(rig.asks_from(quiet, Ask::Data), []);
+    assert_eq!(rig.asks_from(quiet, Ask::Data), Vec::<Duration>::new());
     assert_eq!(rig.state(), State::Asleep);
 }
 

@@ -110,7 +110,10 @@ fn hourly_self_checks_are_left_alone_once_known() {
         .expect("three unguarded wakes");
     assert_eq!(rig.truly(sim::Event::Woke, 4), None, "no fourth");
     assert!(rig.policy.status(rig.now()).wake_guard_armed);
-    assert_eq!(rig.asks_from(woken + 20 * MINUTE, Ask::Data), []);
+    assert_eq!(
+        rig.asks_from(woken + 20 * MINUTE, Ask::Data),
+        Vec::<Duration>::new()
+    );
     let n_checks = (0..)
         .map_while(|nth| rig.truly(sim::Event::BriefWake, nth))
         .count();
