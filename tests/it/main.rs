@@ -25,3 +25,4 @@ mod rig;
 mod service;
 mod sim_cloud;
 mod sim_login;
+mod teslamate;
