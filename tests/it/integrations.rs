@@ -57,7 +57,9 @@ fn every_entity_in_the_examples_is_announced_and_enabled_for_a_bridge_that_only_
     let mut wrong = String::new();
     let mut n_entities = 0;
     for (name, text) in pages() {
-        let is_example = name.ends_with(".yaml");
+        let is_example = Path::new(&name)
+            .extension()
+            .is_some_and(|kind| kind == "yaml");
         for line in text.lines() {
             let line = if is_example {
                 without_comment(line)
