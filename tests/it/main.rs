@@ -26,3 +26,4 @@ mod service;
 mod sign_in;
 mod sim_cloud;
 mod sim_login;
+mod teslamate;
