@@ -129,11 +129,13 @@ impl Backoffs {
         self.0.iter().any(|entry| entry.kind == kind)
     }
 
-    /// Whether Tesla's limit is in force.
-    pub(super) fn is_limited(&self, t: At) -> bool {
-        self.0
+    /// Until when Tesla's limit is in force, if it is.
+    pub(super) fn limited_until(&self, t: At) -> Option<At> {
+        let limits = self
+            .0
             .iter()
-            .any(|entry| entry.kind == Kind::Limited && entry.until > t)
+            .filter(|entry| entry.kind == Kind::Limited && entry.until > t);
+        limits.map(|entry| entry.until).max()
     }
 }
 

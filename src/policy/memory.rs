@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoffs;
+use super::habits::Habits;
 use super::interface::{Budget, HoldReason, LightState, Reading, State};
 use super::learning::Learning;
 use super::random::Random;
@@ -48,6 +49,7 @@ pub(super) struct Session {
 pub(super) struct Memory {
     pub(super) random: Random,
     pub(super) learning: Learning,
+    pub(super) habits: Habits,
     pub(super) budget: Budget,
     pub(super) backoffs: Backoffs,
 
@@ -129,6 +131,8 @@ pub(super) struct Memory {
     pub(super) n_looks: u32,
     /// This Quiet follows a park polled in vain.
     pub(super) had_resisted: bool,
+    /// Being left alone did not help a car of unknown class: it is kept awake by something else.
+    pub(super) is_sleepless: bool,
     pub(super) asleep_at: Option<At>,
     pub(super) scheduled_charge: Option<Timestamp>,
 
@@ -151,6 +155,7 @@ impl Memory {
         Self {
             random: Random::new(seed),
             learning: Learning::new(vin),
+            habits: Habits::default(),
             budget: Budget::default(),
             backoffs: Backoffs::default(),
             state: State::Boot,
@@ -206,6 +211,7 @@ impl Memory {
             look_at: None,
             n_looks: 0,
             had_resisted: false,
+            is_sleepless: false,
             asleep_at: None,
             scheduled_charge: None,
             woke_on_the_hour: false,

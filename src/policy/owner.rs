@@ -6,7 +6,7 @@ use super::Policy;
 use super::backoff::Kind;
 use super::holds;
 use super::interface::{Event, LightState, Push, State, User};
-use super::memory::{Moment, Session};
+use super::memory::Moment;
 
 /// Hints closer than this are one chatty automation, and looked after with this gap.
 const CHATTY: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ impl Policy {
         if let Some(present) = push.user_present {
             self.memory.pushed_user_present = present;
             if present {
-                self.stir("someone is in the car", m);
+                self.nudged("someone is in the car", m);
             }
         }
         if let Some(word) = &push.charging_state {
@@ -75,13 +75,8 @@ impl Policy {
     fn pushed_charging(&mut self, word: &str, m: Moment) {
         let state = self.memory.state;
         if holds::is_charging(Some(word)) {
-            if holds::current_flows(Some(word))
-                && self.memory.charge.is_none()
-                && state != State::Driving
-            {
-                let from = self.memory.reading;
-                self.memory.charge = Some(Session { from });
-                self.emit(Event::ChargeStarted { from });
+            if holds::current_flows(Some(word)) && state != State::Driving {
+                self.begin_charge(m);
             }
             if !matches!(
                 state,
@@ -107,14 +102,9 @@ impl Policy {
     fn pushed_gear(&mut self, gear: &str, m: Moment) {
         if holds::in_gear(Some(gear)) {
             self.proved_awake(m);
-            self.memory.last_gear_at = Some(m.t);
             self.memory.clear_since = None;
-            if self.memory.drive.is_none() {
-                let from = self.memory.reading;
-                self.end_charge(m.wall, from);
-                self.memory.drive = Some(Session { from });
-                self.emit(Event::DriveStarted { from });
-            }
+            self.end_charge(m.wall, self.memory.reading);
+            self.begin_drive(m);
             self.go(State::Driving, "in gear", m);
         } else if self.memory.state == State::Driving {
             self.memory.next_reading_belongs |= self.memory.drive.is_some();
@@ -177,7 +167,6 @@ impl Policy {
             memory.clear_since = memory.clear_since.map(|_| m.t);
             memory.n_polls_since_clear = 0;
             memory.let_sleep = false;
-            memory.data_wanted_at.get_or_insert(m.t);
         } else {
             self.may_be_awake(m);
         }

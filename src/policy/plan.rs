@@ -41,7 +41,7 @@ const BEFORE_QUIET: Duration = Duration::from_secs(30);
 const PUSH_TTL: Duration = Duration::from_mins(10);
 /// A light call that comes this late behind its scheduled charge tells nothing.
 const SCHEDULE_WINDOW_SECONDS: i64 = 3600;
-const SCHEDULE_DELAY_SECONDS: i64 = 60;
+pub(super) const SCHEDULE_DELAY_SECONDS: i64 = 60;
 /// Fewer data calls than this say nothing about a car's patience.
 const ENOUGH_POLLS: u32 = 5;
 
@@ -92,6 +92,7 @@ impl Policy {
             self.call_failed(flight.ask, Failure::Transport, m);
         }
         self.give_up_lost_car(m);
+        self.memory.habits.pass(m.wall);
         if self.memory.wake_until.is_some_and(|until| m.t >= until) {
             self.emit(Event::WakeFailed);
             let resting = self.memory.resting;
@@ -169,6 +170,7 @@ impl Policy {
         let rest = match self.class() {
             _ if memory.let_sleep => Duration::ZERO,
             Class::Held => self.config.settle,
+            Class::Unknown if memory.is_sleepless => return None,
             Class::Unknown if memory.n_polls_since_clear >= ENOUGH_POLLS => PATIENCE,
             Class::Unknown | Class::NotHeld => return None,
         };
@@ -323,6 +325,9 @@ impl Policy {
             State::Driving if chained && within(memory.last_data_ok_at, DRIVING_CHAIN) => true,
             State::Charging if chained && within(memory.last_data_ok_at, CHARGING_CHAIN) => true,
             State::Quiet => within(memory.light_online_at, SAME_TICK),
+            State::Waking if memory.guard_until.is_some() => {
+                within(memory.light_online_at, SAME_TICK)
+            }
             State::Idle if at.saturating_sub(memory.last_use_at) > EARLY => {
                 within(memory.light_online_at, SAME_TICK)
             }
@@ -336,10 +341,10 @@ impl Policy {
             Some((until, kind)) => plan.not_before(until, why(kind)),
             None => plan,
         };
-        let limited = self.memory.backoffs.is_limited(m.t);
-        match self.memory.last_light_at {
-            Some(last) if limited => {
-                plan.not_before(last + self.config.limited_light, Why::Backoff)
+        let limited_until = self.memory.backoffs.limited_until(m.t);
+        match (limited_until, self.memory.last_light_at) {
+            (Some(until), Some(last)) => {
+                plan.not_before(until.min(last + self.config.limited_light), Why::Backoff)
             }
             _ => plan,
         }
@@ -383,7 +388,13 @@ impl Policy {
                 Plan::nothing(Why::Interval)
             }
             State::Boot | State::Asleep | State::Unreachable => {
-                after(last, config.asleep_light, Why::Interval)
+                let expected = memory.habits.expects_start(m.wall);
+                let most = if expected {
+                    config.expected_light
+                } else {
+                    Duration::MAX
+                };
+                after(last, config.asleep_light.min(most), Why::Interval)
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(

@@ -20,6 +20,7 @@ mod outbox;
 mod packaging;
 mod policy;
 mod quirks;
+mod purity;
 mod recordings;
 mod rig;
 mod service;

@@ -30,7 +30,7 @@ fn car(answers: &[Json]) -> Vehicle {
         for seen in vehicle_data(body.as_bytes(), now).unwrap().observations {
             car.apply(&seen);
         }
-        now = now.later(Duration::from_secs(60));
+        now = now.later(Duration::from_mins(1));
     }
     car
 }

@@ -16,6 +16,18 @@ pub fn check(rig: &Rig) {
             panic!("{broken} at {:?}\n{}", line.at, rig.story());
         }
     }
+    // However it comes about, no minute is a storm.
+    for (ask, most) in [(Ask::Light, 25), (Ask::Data, 13)] {
+        let asks = rig.asks_from(Duration::ZERO, ask);
+        let storm = asks
+            .windows(most + 1)
+            .find(|asks| asks[most] - asks[0] < MINUTE);
+        assert!(
+            storm.is_none(),
+            "a storm of {ask:?} calls: {storm:?}\n{}",
+            rig.story()
+        );
+    }
     // G1: the car was woken by nobody but its owner.
     assert_eq!(
         rig.car.truth().wakes,

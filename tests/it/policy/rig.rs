@@ -77,6 +77,7 @@ pub struct Rig {
     booted_at: Duration,
     disk: Option<Snapshot>,
     n_user_wakes: u64,
+    pub n_relists: u32,
 }
 
 /// A car with these deeds, each at its minute, then nothing for years.
@@ -168,6 +169,7 @@ impl Rig {
             booted_at: Duration::ZERO,
             disk: None,
             n_user_wakes: 0,
+            n_relists: 0,
         }
     }
 
@@ -227,7 +229,7 @@ impl Rig {
                 self.write_down(What::Asked(ask));
                 self.ask(ask);
             }
-            Step::Relist => {}
+            Step::Relist => self.n_relists += 1,
             Step::Wait { until, why } => {
                 assert!(until >= now.mono, "waits for the past ({why:?})");
                 let wait = until - now.mono;
@@ -377,6 +379,13 @@ impl Rig {
             None => Policy::new(self.config.clone(), &vin, 7, now),
         };
         self.write_down(What::Restarted);
+        self
+    }
+
+    /// The host sleeps: the calendar goes on, the process's clock does not.
+    pub fn suspend_for(&mut self, time: Duration) -> &mut Self {
+        self.at += time;
+        self.booted_at += time;
         self
     }
 
