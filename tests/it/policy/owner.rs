@@ -1,5 +1,7 @@
 //! Scenarios 49 to 53: what the owner asks for.
 
+use std::time::Duration;
+
 use tesla2mqtt::policy::{Ask, ClassSetting, Event, HoldReason, Preset, State, User};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
