@@ -440,7 +440,7 @@ fn quirk_22_a_name_is_in_no_topic_and_no_unique_id() {
 
 #[test]
 fn quirk_25_miles_stay_miles_on_a_metric_car() {
-    let metric = json!({"gui_settings": {"gui_distance_units": "km/hr"}, "vehicle_state": {"odometer": 6481.019_282},
+    let metric = json!({"gui_settings": {"gui_distance_units": "km/hr"}, "vehicle_state": {"odometer": 6_481.019_282},
         "charge_state": {"battery_range": 266.87, "charge_rate": 455.7}});
     check(
         metric,
