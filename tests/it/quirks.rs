@@ -3,7 +3,10 @@
 //! of lists and identifiers (1, 21, 23) with `products`, quirk 8 with the logbook.
 //! Below them the conventions of entity-catalogue.md, section 3.
 
-#![expect(clippy::needless_pass_by_value, reason = "answers are written where they are used")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "answers are written where they are used"
+)]
 
 use std::time::Duration;
 
