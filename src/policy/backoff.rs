@@ -47,7 +47,7 @@ impl Kind {
 
 /// Tesla was seen to ask for days; it is asked again after one.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
-const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+const SHORTEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Entry {
@@ -151,7 +151,7 @@ mod tests {
         for _ in 0..12 {
             waits.failed(Ask::Data, Kind::Server, At::ZERO, &mut random);
             let (until, _) = waits.until(Ask::Data).expect("it failed");
-            assert!(until <= Duration::from_secs(900));
+            assert!(until <= Duration::from_mins(15));
             assert!(
                 until >= last.min(Duration::from_secs(450)),
                 "{until:?} after {last:?}"
@@ -166,10 +166,10 @@ mod tests {
     fn success_ends_only_the_waits_of_its_own_call() {
         let mut random = Random::new(1);
         let mut waits = Backoffs::default();
-        waits.limited(Ask::Data, Duration::from_secs(3000), At::ZERO, &mut random);
+        waits.limited(Ask::Data, Duration::from_mins(50), At::ZERO, &mut random);
         waits.failed(Ask::Light, Kind::Transport, At::ZERO, &mut random);
         waits.succeeded(Ask::Light);
-        assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_secs(3000));
+        assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_mins(50));
     }
 
     #[test]

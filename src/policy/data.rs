@@ -13,8 +13,8 @@ use super::memory::Moment;
 use super::plan::SCHEDULE_DELAY_SECONDS;
 
 /// Looks after the end of a drive: doors, charge cable.
-const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(60)];
-const AFTER_ODD_WORD: Duration = Duration::from_secs(60);
+const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];
+const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// A car's clock may run ahead of ours by this much.
 const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
 /// So many answers with an old time in a row mean that the newer time was wrong.

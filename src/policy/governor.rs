@@ -18,7 +18,7 @@ use super::interface::{Ask, Budget, Purpose, Why};
 use super::memory::At;
 use crate::model::Now;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// The factor is changed at most this often, so that intervals are not pulled about.
 const FACTOR_RHYTHM: Duration = Duration::from_mins(10);
 const FACTOR: std::ops::RangeInclusive<f64> = 1.0..=10.0;
@@ -309,7 +309,7 @@ impl Governor {
             && stop.until > t
         {
             return Permit::NotBefore {
-                at: now.mono + (stop.until - t),
+                at: now.mono + stop.until.saturating_sub(t),
                 why: Why::Backoff,
             };
         }

@@ -46,6 +46,10 @@ pub(super) struct Session {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts about one car that vary independently of each other"
+)]
 pub(super) struct Memory {
     pub(super) random: Random,
     pub(super) learning: Learning,

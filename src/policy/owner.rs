@@ -9,13 +9,13 @@ use super::interface::{Event, LightState, Push, State, User};
 use super::memory::Moment;
 
 /// Hints closer than this are one chatty automation, and looked after with this gap.
-const CHATTY: Duration = Duration::from_secs(60);
+const CHATTY: Duration = Duration::from_mins(1);
 const CHATTY_GAP: Duration = Duration::from_secs(15);
 /// After a command the car needs a moment to show its effect.
 const AFTER_COMMAND: Duration = Duration::from_secs(3);
-const WAKE_TIME: Duration = Duration::from_secs(60);
+const WAKE_TIME: Duration = Duration::from_mins(1);
 /// A connection that comes and goes is asked about at most this often.
-const FLAPPING_GAP: Duration = Duration::from_secs(60);
+const FLAPPING_GAP: Duration = Duration::from_mins(1);
 
 impl Policy {
     pub(super) fn pushed(&mut self, push: &Push, m: Moment) {
@@ -110,7 +110,7 @@ impl Policy {
             self.memory.next_reading_belongs |= self.memory.drive.is_some();
             self.end_drive(m.wall, self.memory.reading);
             self.park("parked", m);
-            let after = [Duration::from_secs(20), Duration::from_secs(60)];
+            let after = [Duration::from_secs(20), Duration::from_mins(1)];
             self.memory.followups = after.iter().map(|after| m.t + *after).collect();
         }
     }

@@ -18,8 +18,8 @@ const ONLINE_TTL: Duration = Duration::from_secs(90);
 /// Data of a car that may be falling asleep follows a light call within this time.
 const SAME_TICK: Duration = Duration::from_secs(10);
 /// Data may follow data without a light call.
-const DRIVING_CHAIN: Duration = Duration::from_secs(120);
-const CHARGING_CHAIN: Duration = Duration::from_secs(600);
+const DRIVING_CHAIN: Duration = Duration::from_mins(2);
+const CHARGING_CHAIN: Duration = Duration::from_mins(10);
 /// The feet of the idle ladder.
 const FIRST: Duration = Duration::from_mins(2);
 const EARLY: Duration = Duration::from_mins(5);
@@ -28,7 +28,7 @@ const LOST_LADDER: [u64; 4] = [5, 10, 20, 30];
 /// A drive or charge out of reach ends after this time.
 const LOST_FOR: Duration = Duration::from_mins(15);
 /// An installation takes the car off the net for long.
-const UPDATING_LOST_FOR: Duration = Duration::from_mins(60);
+const UPDATING_LOST_FOR: Duration = Duration::from_hours(1);
 /// Light calls after the owner woke the car.
 const WAKE_POLL: Duration = Duration::from_secs(3);
 /// From here on a charge is a fast one.

@@ -14,9 +14,9 @@ use tesla2mqtt::policy::{
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 
 pub const SECOND: Duration = Duration::from_secs(1);
-pub const MINUTE: Duration = Duration::from_secs(60);
-pub const HOUR: Duration = Duration::from_secs(3600);
-pub const DAY: Duration = Duration::from_secs(24 * 3600);
+pub const MINUTE: Duration = Duration::from_mins(1);
+pub const HOUR: Duration = Duration::from_hours(1);
+pub const DAY: Duration = Duration::from_hours(24);
 /// From request to answer.
 const LATENCY: Duration = Duration::from_millis(300);
 /// A Model 3, about which the VIN says nothing.
@@ -57,6 +57,9 @@ pub struct Fault {
     pub failure: Failure,
 }
 
+/// What the car shows instead of the truth, by the time since the rig's start.
+pub type Disguise = Box<dyn Fn(Duration, &mut DataView)>;
+
 pub struct Rig {
     pub car: Car,
     pub policy: Policy,
@@ -67,7 +70,7 @@ pub struct Rig {
     /// The part of all calls that fails at random, and the state of that chance.
     pub chaos: (f64, u64),
     /// Changes what the car shows, by the time since the rig's start.
-    pub disguise: Option<Box<dyn Fn(Duration, &mut DataView)>>,
+    pub disguise: Option<Disguise>,
     /// The light call's word, whatever the car does.
     pub word: Option<LightState>,
     /// The calendar's error.
