@@ -359,11 +359,19 @@ fn quirk_16_a_route_ends_when_its_keys_vanish() {
     ] {
         assert_eq!(say(&car, key), "None", "{key}");
     }
-    assert_eq!(say(&car, "route"), r#"{"active":false}"#);
+    assert_eq!(say(&car, "route"), "(silence)", "no position either");
     assert_eq!(
         say(&car, "active_route"),
         r#"{"error":"No active route available"}"#
     );
+}
+
+#[test]
+fn quirk_16_without_a_route_its_end_is_where_the_car_is() {
+    let ended = json!({"drive_state": {"active_route_latitude": 52.4, "active_route_longitude": 4.8,
+        "latitude": 52.1, "longitude": 5.1, "shift_state": "P"}});
+    let expected = r#"{"active":false,"gps_accuracy":0,"latitude":52.1,"longitude":5.1}"#;
+    check(ended, &[("route", expected)]);
 }
 
 #[test]

@@ -96,6 +96,15 @@ pub fn origin(car: &Vehicle) -> Said {
     position(car, ORIGIN[0], ORIGIN[1]).map_or(Said::Silent, Said::Json)
 }
 
+pub const ROUTE_POSITION: &[&str] = &[
+    ROUTE[0],
+    ROUTE[1],
+    ROUTE[2],
+    ROUTE[3],
+    ROUTE[4],
+    LOCATION[0],
+    LOCATION[1],
+];
 pub const ROUTE: &[&str] = &[
     "drive_state.active_route_miles_to_arrival",
     "drive_state.active_route_minutes_to_arrival",
@@ -113,21 +122,23 @@ fn on_route(car: &Vehicle, said: Option<Said>) -> Said {
     or_unknown(said.filter(|_| has_route(car)))
 }
 
-/// Where the route leads. Home Assistant cannot forget a position, so without a route the
-/// message only says that there is none.
+/// Where the route leads; without one, where the car is. Home Assistant keeps a position until it
+/// is told another, and some cars name their own as the end of no route too.
 pub fn route(car: &Vehicle) -> Said {
-    let mut at = Map::new();
-    if has_route(car) {
-        let Some(there) = position(car, ROUTE[2], ROUTE[3]) else {
-            return Said::Silent;
-        };
-        at = there;
-        at.insert(
-            "destination".into(),
-            car.text(ROUTE[4]).map_or(Json::Null, Json::from),
-        );
+    let active = has_route(car);
+    let there = if active {
+        position(car, ROUTE[2], ROUTE[3])
+    } else {
+        position(car, LOCATION[0], LOCATION[1])
+    };
+    let Some(mut at) = there else {
+        return Said::Silent;
+    };
+    if active {
+        let destination = car.text(ROUTE[4]).map_or(Json::Null, Json::from);
+        at.insert("destination".into(), destination);
     }
-    at.insert("active".into(), has_route(car).into());
+    at.insert("active".into(), active.into());
     Said::Json(at)
 }
 
