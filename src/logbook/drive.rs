@@ -128,7 +128,10 @@ impl DriveLog {
 /// odometer, if the car slept before; of this one if a drive may have gone unseen.
 fn before(last: &Reading, now: &Reading) -> Reading {
     if now.seconds_since(last.at) <= CONTACT_LOST_S {
-        return last.clone();
+        return Reading {
+            odometer_mi: last.odometer_mi.or(now.odometer_mi),
+            ..last.clone()
+        };
     }
     let is_near = now
         .miles_since(last)
