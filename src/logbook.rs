@@ -14,7 +14,7 @@ mod reading;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 pub use self::charge::Charge;
 use self::charge::ChargeLog;
@@ -65,48 +65,6 @@ pub enum Finding {
     Charge(Charge),
 }
 
-impl Finding {
-    /// The event that tells of it: its name and its figures. The field names carry the units;
-    /// `cost` is there where a price is known, in the money of the price.
-    pub fn event(&self, price_per_kwh: Option<f64>) -> (&'static str, Json) {
-        let round = |figure: Option<f64>, digits| figure.map(|f| Said::number(f, digits).json());
-        match self {
-            Self::Drive(drive) => {
-                let figures = json!({
-                    "event_type": "drive_finished",
-                    "started_at": drive.started_at.to_string(),
-                    "ended_at": drive.ended_at.to_string(),
-                    "duration_s": drive.duration_s,
-                    "distance_mi": round(Some(drive.distance_mi), 2),
-                    "level_from": drive.level_from,
-                    "level_to": drive.level_to,
-                    "range_used_mi": round(drive.range_used_mi, 2),
-                    "energy_kwh": round(drive.energy_kwh, 2),
-                    "efficiency_wh_per_km": round(drive.wh_per_km(), 0),
-                });
-                ("drive_finished", figures)
-            }
-            Self::Charge(charge) => {
-                let cost = price_per_kwh.map(|price| charge.cost(price));
-                let figures = json!({
-                    "event_type": "charge_finished",
-                    "started_at": charge.started_at.to_string(),
-                    "ended_at": charge.ended_at.to_string(),
-                    "duration_s": charge.duration_s,
-                    "energy_kwh": round(Some(charge.energy_kwh), 2),
-                    "level_from": charge.level_from,
-                    "level_to": charge.level_to,
-                    "range_added_mi": round(charge.range_added_mi, 2),
-                    "power_max_kw": charge.power_max_kw,
-                    "charger_type": if charge.is_dc { "dc" } else { "ac" },
-                    "cost": round(cost, 2),
-                });
-                ("charge_finished", figures)
-            }
-        }
-    }
-}
-
 impl Logbook {
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
     pub fn note(&mut self, car: &Vehicle) -> Vec<Finding> {
@@ -131,6 +89,22 @@ impl Logbook {
             .into_iter()
             .chain(charge.map(Finding::Charge))
             .collect()
+    }
+
+    /// The newest drive, if it ended at that time or later.
+    pub fn drive_since(&self, at: Timestamp) -> Option<&Drive> {
+        self.drives
+            .last
+            .as_ref()
+            .filter(|drive| drive.ended_at >= at)
+    }
+
+    /// The newest charge, if it ended at that time or later.
+    pub fn charge_since(&self, at: Timestamp) -> Option<&Charge> {
+        self.charges
+            .last
+            .as_ref()
+            .filter(|charge| charge.ended_at >= at)
     }
 
     /// The running figures as signals; those that are not known yet are left out.
@@ -189,6 +163,16 @@ impl Logbook {
 )]
 fn seconds(whole: i64) -> f64 {
     whole as f64
+}
+
+/// The figures of an event by name, rounded; unknown ones as null.
+fn figures<const N: usize>(all: [(&str, Option<f64>, u8); N]) -> Map<String, Json> {
+    all.into_iter()
+        .map(|(name, figure, digits)| {
+            let figure = figure.map_or(Json::Null, |figure| Said::number(figure, digits).json());
+            (name.to_owned(), figure)
+        })
+        .collect()
 }
 
 #[cfg(test)]

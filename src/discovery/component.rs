@@ -60,9 +60,9 @@ pub fn platform(row: &Row, commands: bool) -> Option<Platform> {
 }
 
 /// The component of a row of this car.
-pub fn of(row: &Row, car: &Vehicle, paths: &Paths, slug: &str, commands: bool) -> Option<Body> {
+pub fn of(row: &Row, car: &Vehicle, paths: &Paths, commands: bool) -> Option<Body> {
     let platform = platform(row, commands)?;
-    let mut body = identity(row, platform, car.vin.as_str(), slug);
+    let mut body = identity(row, platform, car.vin.as_str());
     if commands && row.is_control() {
         control(&mut body, row, car, paths);
     } else {
@@ -75,16 +75,11 @@ pub fn of(row: &Row, car: &Vehicle, paths: &Paths, slug: &str, commands: bool) -
     Some(body)
 }
 
-/// What every component has.
-pub fn identity(row: &Row, platform: Platform, owner: &str, slug: &str) -> Body {
+/// What every component has but its entity id.
+pub fn identity(row: &Row, platform: Platform, owner: &str) -> Body {
     let mut body = Body::new();
-    let domain = platform.word();
-    body.insert("p".into(), domain.into());
+    body.insert("p".into(), platform.word().into());
     body.insert("uniq_id".into(), format!("{owner}_{}", row.key).into());
-    body.insert(
-        "def_ent_id".into(),
-        format!("{domain}.{slug}_{}", row.key).into(),
-    );
     body.insert("name".into(), row.name.into());
     let is_reading = matches!(platform, Platform::Sensor | Platform::BinarySensor);
     match row.category {
@@ -169,7 +164,10 @@ fn decimals(row: &Row) -> Option<u8> {
     row.precision.or((!is_guessed_right).then_some(sent))
 }
 
+/// With quality of service 1, so that a command is not lost on the way; readings are subscribed to
+/// with 0, because brokers drop what exceeds a client's queue, and a house has many readings.
 fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
+    body.insert("qos".into(), 1.into());
     let topic = paths.of(row.key);
     if row.has_state() && row.platform != Platform::Climate {
         body.insert("stat_t".into(), topic.clone().into());

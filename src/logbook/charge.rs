@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
 use super::reading::Reading;
 
@@ -32,6 +33,20 @@ impl Charge {
     /// State of charge added, %.
     pub fn level_added(&self) -> Option<f64> {
         Some(self.level_to? - self.level_from?)
+    }
+
+    /// For an event; the names carry the units. `cost` is in the money of the price.
+    pub fn figures(&self, price_per_kwh: Option<f64>) -> Map<String, Json> {
+        let mut figures = super::figures([
+            ("energy_kwh", Some(self.energy_kwh), 2),
+            ("level_added", self.level_added(), 0),
+            ("range_added_mi", self.range_added_mi, 1),
+            ("power_max_kw", self.power_max_kw, 1),
+            ("cost", price_per_kwh.map(|price| self.cost(price)), 2),
+        ]);
+        let charger = if self.is_dc { "dc" } else { "ac" };
+        figures.insert("charger_type".into(), charger.into());
+        figures
     }
 
     /// Energy times the price of a kilowatt-hour.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
 use super::reading::Reading;
 
@@ -34,6 +35,17 @@ impl Drive {
         let km = self.distance_mi * KM_PER_MILE;
         (km >= 1.0).then_some(())?;
         self.energy_kwh.map(|kwh| kwh * 1000.0 / km)
+    }
+
+    /// For an event; the names carry the units.
+    pub fn figures(&self) -> Map<String, Json> {
+        super::figures([
+            ("distance_mi", Some(self.distance_mi), 2),
+            ("level_used", self.level_used(), 0),
+            ("range_used_mi", self.range_used_mi, 1),
+            ("energy_kwh", self.energy_kwh, 2),
+            ("efficiency_wh_per_km", self.wh_per_km(), 0),
+        ])
     }
 
     /// State of charge used, %.
@@ -116,7 +128,10 @@ impl DriveLog {
 /// odometer, if the car slept before; of this one if a drive may have gone unseen.
 fn before(last: &Reading, now: &Reading) -> Reading {
     if now.seconds_since(last.at) <= CONTACT_LOST_S {
-        return last.clone();
+        return Reading {
+            odometer_mi: last.odometer_mi.or(now.odometer_mi),
+            ..last.clone()
+        };
     }
     let is_near = now
         .miles_since(last)

@@ -77,7 +77,16 @@ fn full_car() -> Vehicle {
     vehicle(&signals)
 }
 
-const COMMON: &[&str] = &["p", "uniq_id", "def_ent_id", "name", "ent_cat", "en", "ic"];
+const COMMON: &[&str] = &[
+    "p",
+    "uniq_id",
+    "def_ent_id",
+    "name",
+    "ent_cat",
+    "en",
+    "ic",
+    "qos",
+];
 
 /// Keys of each platform beside the common ones, and which of them must be there.
 fn keys(platform: &str) -> (&'static [&'static str], &'static [&'static str]) {
@@ -160,7 +169,7 @@ fn lint(message: &Message) {
         .keys()
         .map(String::as_str)
         .collect();
-    let known = BTreeSet::from(["dev", "o", "cmps", "avty", "avty_mode", "qos"]);
+    let known = BTreeSet::from(["dev", "o", "cmps", "avty", "avty_mode"]);
     assert!(root_keys.is_subset(&known), "{root_keys:?}");
     let topic: Vec<&str> = message.topic.split('/').collect();
     assert_eq!(topic.len(), 4, "{}", message.topic);
@@ -333,7 +342,7 @@ fn a_car_is_described_as_home_assistant_wants_it() {
             },
             "o": {"name": "tesla2mqtt", "sw": "0.1.0"},
             "avty": [{"t": "tesla2mqtt/bridge/state"}, {"t": format!("tesla2mqtt/{VIN}/availability")}],
-            "avty_mode": "all", "qos": 1, "cmps": null,
+            "avty_mode": "all", "cmps": null,
         })
     );
     let check = |key: &str, expected: Json| assert_eq!(components[key], expected, "{key}");

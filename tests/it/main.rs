@@ -20,6 +20,7 @@ mod outbox;
 mod packaging;
 mod policy;
 mod purity;
+mod quirks;
 mod recordings;
 mod rig;
 mod service;
