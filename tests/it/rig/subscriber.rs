@@ -17,6 +17,7 @@ pub type Topics = BTreeMap<String, String>;
 pub struct Subscriber {
     topics: Arc<Mutex<Topics>>,
     messages: Arc<Mutex<Vec<(String, String, bool)>>>,
+    client: AsyncClient,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -34,6 +35,7 @@ impl Subscriber {
             options.set_credentials(user, password);
         }
         let (client, mut events) = AsyncClient::new(options, 64);
+        let handle = client.clone();
         let topics = Arc::new(Mutex::new(Topics::new()));
         let messages = Arc::new(Mutex::new(Vec::new()));
         let (kept, seen, filter) = (topics.clone(), messages.clone(), filter.to_owned());
@@ -66,8 +68,17 @@ impl Subscriber {
         Self {
             topics,
             messages,
+            client: handle,
             task,
         }
+    }
+
+    /// Publishes a retained message, as somebody else.
+    pub async fn publish(&self, topic: &str, payload: &str) {
+        let sent = self
+            .client
+            .publish(topic, QoS::AtLeastOnce, true, payload.to_owned());
+        sent.await.expect("a running client");
     }
 
     /// The newest payload of each topic so far.
