@@ -39,6 +39,8 @@ use own::OwnVoice;
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
 const END_OF_TASKS: Duration = Duration::from_millis(500);
+/// How long the broker may take to acknowledge the last values and `offline`.
+const END_OF_BROKER: Duration = Duration::from_millis(1300);
 /// The supervisor's own beat: watchdog, heartbeat file, ledgers.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// systemd hears "ready" after this even if the broker is not there: the status says so, and the
@@ -196,7 +198,15 @@ pub async fn run(
     tracing::info!("stopping");
     bridge.end().await;
     broker_cancel.cancel();
-    let _ = broker_task.await;
+    if tokio::time::timeout(END_OF_BROKER, broker_task)
+        .await
+        .is_err()
+    {
+        tracing::warn!("the broker did not take the last values in time");
+    }
+    if let Err(error) = health::end(&directory) {
+        tracing::debug!(%error, "the heartbeat file cannot be removed");
+    }
     Ok(())
 }
 
@@ -567,7 +577,14 @@ impl Bridge {
 
     async fn end(mut self) {
         self.cancel.cancel();
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let accounts: Vec<_> = self.accounts.values().map(|f| f.account.clone()).collect();
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            // A token that is being spent is worth the wait for the new one.
+            for account in accounts {
+                account.closed().await;
+            }
+        };
         if tokio::time::timeout(END_OF_TASKS, all).await.is_err() {
             tracing::warn!("a task did not end in time");
         }
