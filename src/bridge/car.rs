@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::memory::{Memory, MemoryFile};
-use super::voice::Voice;
+use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::config::{self, Settings};
@@ -18,6 +18,7 @@ use crate::discovery::Announced;
 use crate::model::{Now, Vehicle};
 use crate::mqtt::Handle;
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
+use crate::topics::Paths;
 
 /// Values are written to disk at once when the policy has something to remember, else this often.
 const REMEMBER_EVERY: Duration = Duration::from_mins(5);
@@ -52,6 +53,8 @@ pub struct CarTask {
     vehicle: Vehicle,
     policy: Policy,
     voice: Voice,
+    /// Where an earlier run, or an earlier alias, published the car.
+    leftover: Option<Paths>,
     file: MemoryFile,
     inbox: mpsc::Receiver<ToCar>,
     cancel: CancellationToken,
@@ -71,23 +74,31 @@ impl CarTask {
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
-        let (policy, vehicle, announced) = match file.read() {
+        let (policy, vehicle, announced, before) = match file.read() {
             Some(memory) if memory.vehicle.vin == vin => (
                 Policy::restore(policy_config, &vin, memory.policy, now),
                 memory.vehicle,
                 memory.announced,
+                memory.paths,
             ),
             _ => (
                 Policy::new(policy_config, &vin, seed(), now),
                 Vehicle::new(vin.clone()),
                 Announced::default(),
+                None,
             ),
         };
+        let voice = Voice::new(settings, &vin, mqtt, announced);
         Self {
             door,
             vehicle,
             policy,
-            voice: Voice::new(settings, &vin, mqtt, announced),
+            leftover: before.filter(|before| {
+                let others = settings.cars.keys().filter(|other| **other != vin);
+                let mut taken = others.map(|other| paths(settings, other));
+                before != voice.paths() && taken.all(|taken| taken != *before)
+            }),
+            voice,
             file,
             inbox,
             cancel,
@@ -97,6 +108,10 @@ impl CarTask {
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
+        if let Some(paths) = self.leftover.take() {
+            tracing::info!("the car is published elsewhere now, its old topics are removed");
+            self.voice.clear(&paths).await;
+        }
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
         loop {
             let now = clock::now();
@@ -266,6 +281,9 @@ impl CarTask {
             policy: self.policy.snapshot(now),
             vehicle: self.vehicle.clone(),
             announced: self.voice.announced(),
+            account: Some(self.door.account.name().to_owned()),
+            id: self.door.car.id,
+            paths: Some(self.voice.paths().clone()),
         };
         self.file.write(&memory).await;
     }

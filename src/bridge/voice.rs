@@ -70,6 +70,18 @@ impl Voice {
         }
     }
 
+    /// Where the car is published.
+    pub fn paths(&self) -> &Paths {
+        self.topics.paths()
+    }
+
+    /// Removes everything that was published elsewhere.
+    pub async fn clear(&self, paths: &Paths) {
+        for topic in CarTopics::every_topic(paths) {
+            self.mqtt.publish(Publish::Delete { topic }).await;
+        }
+    }
+
     /// Tesla answered about this car, whatever it said.
     pub fn contact(&mut self, now: Now) {
         self.last_contact = now.mono;
