@@ -20,6 +20,7 @@ mod outbox;
 mod packaging;
 mod policy;
 mod process;
+mod readings;
 mod recordings;
 mod rig;
 mod service;

@@ -101,7 +101,13 @@ impl Subscriber {
         self.messages.lock().expect("unpoisoned").clear();
     }
 
-    /// Waits until a topic has a payload.
+    /// Waits until a topic has any payload, and returns it.
+    pub async fn until(&self, topic: &str, limit: Duration) -> String {
+        eventually(topic, limit, || self.get(topic).is_some()).await;
+        self.get(topic).expect("just seen")
+    }
+
+    /// Waits until a topic has this payload.
     pub async fn wait_for(&self, topic: &str, payload: &str, limit: Duration) {
         let what = format!("{topic} = {payload}");
         eventually(&what, limit, || self.get(topic).as_deref() == Some(payload)).await;
