@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
@@ -16,7 +16,7 @@ use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
 use crate::model::{Now, Vehicle};
-use crate::mqtt::Handle;
+use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
 use crate::topics::Paths;
 
@@ -57,6 +57,7 @@ pub struct CarTask {
     leftover: Option<Paths>,
     file: MemoryFile,
     inbox: mpsc::Receiver<ToCar>,
+    connection: watch::Receiver<Connection>,
     cancel: CancellationToken,
 }
 
@@ -88,6 +89,7 @@ impl CarTask {
                 None,
             ),
         };
+        let connection = mqtt.connection();
         let voice = Voice::new(settings, &vin, mqtt, announced);
         Self {
             door,
@@ -101,6 +103,7 @@ impl CarTask {
             voice,
             file,
             inbox,
+            connection,
             cancel,
         }
     }
@@ -139,6 +142,8 @@ impl CarTask {
                     tokio::select! {
                         () = cancel.cancelled() => break,
                         () = clock::sleep_until(until.min(speak_again).min(remember_at)) => {}
+                        // What waited for the broker is due.
+                        Ok(()) = self.connection.changed() => {}
                         word = self.inbox.recv() => match word {
                             Some(word) => self.listen(word),
                             None => break,

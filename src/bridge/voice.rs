@@ -138,7 +138,8 @@ impl Voice {
         };
         announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
         if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
-            return clock::mono_at(real.mono + Duration::from_secs(1));
+            // The car's task speaks again when the connection changes.
+            return NEVER;
         }
         loop {
             match announcer.next(real) {
