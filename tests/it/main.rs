@@ -3,6 +3,7 @@
 mod api;
 mod api_rig;
 mod api_tls;
+mod broker_trouble;
 mod catalogue;
 mod child;
 mod config;
@@ -23,6 +24,7 @@ mod process;
 mod readings;
 mod recordings;
 mod rig;
+mod secrets;
 mod service;
 mod sim_cloud;
 mod sim_login;

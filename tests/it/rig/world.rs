@@ -37,10 +37,15 @@ impl World {
 
     /// A car that nobody uses and that never sleeps within a test.
     pub fn add_awake_car(&self, number: u32) -> Vin {
+        self.add_awake_car_of(ACCOUNT, number)
+    }
+
+    /// The same on another account.
+    pub fn add_awake_car_of(&self, account: &str, number: u32) -> Vin {
         let mut spec = CarSpec::new(vin(number), Plan::parked());
         spec.time_to_sleep = Duration::from_hours(24);
         spec.awake_at_start = true;
-        self.cloud.add_car(ACCOUNT, spec);
+        self.cloud.add_car(account, spec);
         vin(number)
     }
 
