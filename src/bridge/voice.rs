@@ -67,6 +67,18 @@ impl Voice {
         }
     }
 
+    /// Where the car is published.
+    pub fn paths(&self) -> &Paths {
+        self.topics.paths()
+    }
+
+    /// Removes everything that was published elsewhere.
+    pub async fn clear(&self, paths: &Paths) {
+        for topic in CarTopics::every_topic(paths) {
+            self.mqtt.publish(Publish::Delete { topic }).await;
+        }
+    }
+
     /// Tesla answered about this car, whatever it said.
     pub fn contact(&mut self, now: Now) {
         self.last_contact = now.mono;
@@ -123,7 +135,8 @@ impl Voice {
         };
         announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
         if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
-            return clock::mono_at(real.mono + Duration::from_secs(1));
+            // The car's task speaks again when the connection changes.
+            return NEVER;
         }
         loop {
             match announcer.next(real) {
