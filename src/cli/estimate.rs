@@ -14,6 +14,8 @@ use crate::policy::Preset;
 
 /// Larger than any week that somebody writes down.
 const MOST_BYTES: u64 = 1 << 20;
+/// Every call is remembered for the figures; more would be a matter of gigabytes.
+const MOST_CAR_DAYS: u32 = 1000;
 
 /// What can be asked.
 #[derive(Debug, Args)]
@@ -34,8 +36,8 @@ pub struct Options {
     /// The car sleeps although it is asked (the default)
     #[arg(long)]
     not_held: bool,
-    /// Follow it with a preset. With --config FILE the polling and the budget of that
-    /// configuration are played instead [default: metered]
+    /// Follow it with this preset and its budget. With --config FILE (only then) the polling, the
+    /// budget and the prices of that configuration are played instead [default: metered]
     #[arg(long, value_name = "PRESET")]
     preset: Option<PresetName>,
     /// The account of the configuration, where it has several [default: the first]
@@ -114,7 +116,13 @@ fn run(options: &Options, config: Option<&Path>) -> Result<(), Failure> {
         let day = options
             .plot_day
             .map_or_else(|| estimate::busiest_day(&played), |day| day - 1);
-        let title = format!("{}, day {} of {}, {}", report.life, day + 1, case.days, report.policy);
+        let title = format!(
+            "{}, day {} of {}, {}",
+            report.life,
+            day + 1,
+            case.days,
+            report.policy
+        );
         std::fs::write(file, estimate::plot(car, day, &title))
             .with_context(|| format!("--plot {}", file.display()))
             .map_err(Failure::Running)?;
@@ -131,7 +139,13 @@ fn run(options: &Options, config: Option<&Path>) -> Result<(), Failure> {
 
 fn case(options: &Options, config: Option<&Path>) -> anyhow::Result<Case> {
     if options.plot_day.is_some_and(|day| day > options.days) {
-        bail!("--plot-day: expected 1 to {}, the days played", options.days);
+        bail!(
+            "--plot-day: expected 1 to {}, the days played",
+            options.days
+        );
+    }
+    if options.days * options.cars > MOST_CAR_DAYS {
+        bail!("--days and --cars: expected at most {MOST_CAR_DAYS} days of all cars together");
     }
     let life = life(&options.life)?;
     let held = match (options.held, options.not_held) {
@@ -178,7 +192,10 @@ fn way(options: &Options, config: Option<&Path>) -> anyhow::Result<Way> {
     let settings = config::load_from_disk(Some(file))?.settings;
     let account = match &options.account {
         None => settings.accounts.first(),
-        Some(name) => settings.accounts.iter().find(|account| account.name == *name),
+        Some(name) => settings
+            .accounts
+            .iter()
+            .find(|account| account.name == *name),
     };
     let Some(account) = account else {
         let names: Vec<&str> = settings.accounts.iter().map(|a| a.name.as_str()).collect();

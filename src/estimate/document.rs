@@ -4,22 +4,23 @@
 use std::fmt::Write as _;
 
 use super::report::cell;
-use super::{Case, Life, PRICES_AS_OF, Row, Way, ours, others, theirs};
+use super::{Case, Life, PRICES_AS_OF, Row, Way, others, ours, theirs};
 use crate::policy::{Preset, Prices};
 
 /// The table stands between these lines.
-pub const BEGIN: &str = "<!-- generated: cargo run --release --example sleep_policy_doc -- DATE -->";
+pub const BEGIN: &str =
+    "<!-- generated: cargo run --release --example sleep_policy_doc -- DATE -->";
 /// See [`BEGIN`].
 pub const END: &str = "<!-- end of the generated part -->";
 const DATED: &str = "Generated on ";
-/// A week shows what a month shows: the model day is the same every day.
-const DAYS: u32 = 7;
+/// A whole month, so that the budget has its say.
+const DAYS: u32 = 30;
 
 /// The generated part, with the date of its making as given.
 pub fn generated(date: &str) -> String {
     let mut text = format!(
-        "{BEGIN}\n{DATED}{date}; {DAYS} model days, dollars by Tesla's published prices of \
-         {PRICES_AS_OF}.\n"
+        "{BEGIN}\n{DATED}{date}: {DAYS} model days each; dollars by Tesla's published prices of \
+         {PRICES_AS_OF}, without the monthly credit.\n"
     );
     for held in [false, true] {
         let title = if held {
@@ -38,7 +39,10 @@ pub fn generated(date: &str) -> String {
         for row in rows(held, &mut unpolled) {
             line(&mut text, &row);
         }
-        let _ = writeln!(text, "| nobody asks | 0 | 0 | 0 | 0.00 | {unpolled:.2} | 0.00 | never | never |");
+        let _ = writeln!(
+            text,
+            "| nobody asks | 0 | 0 | 0 | 0.00 | {unpolled:.2} | 0.00 | never | never |"
+        );
     }
     text.push_str(END);
     text.push('\n');
@@ -49,13 +53,14 @@ pub fn generated(date: &str) -> String {
 pub fn renewed(document: &str, date: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{}{}", generated(date), after.trim_start_matches('\n')))
+    let after = after.strip_prefix('\n').unwrap_or(after);
+    Some(format!("{before}{}{after}", generated(date)))
 }
 
 /// The date that a document says it was generated on.
 pub fn date_of(document: &str) -> Option<&str> {
     let (_, rest) = document.split_once(DATED)?;
-    rest.split(';').next()
+    rest.split(':').next()
 }
 
 fn rows(held: bool, unpolled: &mut f64) -> Vec<Row> {

@@ -96,6 +96,8 @@ const LENGTH: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
 /// From here on a charger is a fast one.
 const FAST_KW: f64 = 23.0;
 const KM_PER_HOUR: f64 = 45.0;
+/// Far more than anyone's week has; bounds the time that playing it takes.
+const MOST_SEGMENTS: usize = 500;
 
 /// Reads a life; `name` is the file's in messages.
 pub fn parse(name: &str, text: &str) -> Result<Life, LifeFileErrors> {
@@ -146,14 +148,28 @@ impl Reader<'_> {
         let jitter = self.duration(top, "jitter", Duration::ZERO..=Duration::from_hours(3));
         let segments = top.get("segments");
         let Some(segments) = segments else {
-            self.refuse(0, "no [[segments]]: expected at least one thing that happens");
+            self.refuse(
+                0,
+                "no [[segments]]: expected at least one thing that happens",
+            );
             return None;
         };
         let at = segments.span().start;
         let DeValue::Array(items) = segments.get_ref() else {
-            self.refuse(at, "segments: expected tables, each with the header [[segments]]");
+            self.refuse(
+                at,
+                "segments: expected tables, each with the header [[segments]]",
+            );
             return None;
         };
+        if items.len() > MOST_SEGMENTS {
+            let complaint = format!(
+                "segments: expected at most {MOST_SEGMENTS}, found {}",
+                items.len()
+            );
+            self.refuse(at, &complaint);
+            return None;
+        }
         let mut plan = Vec::new();
         for item in items {
             match item.get_ref() {
@@ -236,14 +252,20 @@ impl Reader<'_> {
         for (key, value) in table {
             let name: &str = key.get_ref();
             if SEGMENT[2..].contains(&name) && !keys.contains(&name) {
-                self.refuse(value.span().start, &format!("{name}: means nothing for {what:?}"));
+                self.refuse(
+                    value.span().start,
+                    &format!("{name}: means nothing for {what:?}"),
+                );
             }
         }
         if what == "app" {
             return Some(Deed::AppUse);
         }
         if !table.contains_key("for") {
-            self.refuse(at, &format!("what = {what:?}: needs `for`, how long it takes"));
+            self.refuse(
+                at,
+                &format!("what = {what:?}: needs `for`, how long it takes"),
+            );
         }
         let length = self.duration(table, "for", LENGTH)?;
         Some(match what {
@@ -285,7 +307,10 @@ impl Reader<'_> {
                     || format!("expected one of {}", known.join(", ")),
                     |near| format!("did you mean {near}?"),
                 );
-                self.refuse(key.span().start, &format!("{section}{name}: unknown key, {meant}"));
+                self.refuse(
+                    key.span().start,
+                    &format!("{section}{name}: unknown key, {meant}"),
+                );
             }
         }
     }
@@ -308,12 +333,7 @@ impl Reader<'_> {
         None
     }
 
-    fn number(
-        &mut self,
-        table: &Table<'_>,
-        key: &str,
-        range: RangeInclusive<f64>,
-    ) -> Option<f64> {
+    fn number(&mut self, table: &Table<'_>, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
         let value = table.get(key)?;
         let number = match value.get_ref() {
             DeValue::Integer(number) => number.to_string().parse().ok(),
@@ -351,7 +371,13 @@ impl Reader<'_> {
 
     fn wrong(&mut self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
         let span = value.span();
-        let found: String = self.text.get(span.clone()).unwrap_or("").chars().take(40).collect();
+        let found: String = self
+            .text
+            .get(span.clone())
+            .unwrap_or("")
+            .chars()
+            .take(40)
+            .collect();
         self.refuse(span.start, &format!("{key} = {found}: expected {expected}"));
     }
 
@@ -364,11 +390,16 @@ impl Reader<'_> {
 }
 
 fn words(duration: Duration) -> String {
-    format!("{:#}", SignedDuration::try_from(duration).unwrap_or_default())
+    format!(
+        "{:#}",
+        SignedDuration::try_from(duration).unwrap_or_default()
+    )
 }
 
 fn near<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let scored = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), *k));
+    let scored = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(name, k), *k));
     let (distance, near) = scored.min()?;
     (distance <= 2).then_some(near)
 }
@@ -404,7 +435,9 @@ fn starts(text: &str) -> Option<Vec<Duration>> {
 
 fn weekdays(text: &str) -> Option<Vec<u32>> {
     let number = |word: &str| {
-        let at = WEEKDAYS.iter().position(|day| day.eq_ignore_ascii_case(word))?;
+        let at = WEEKDAYS
+            .iter()
+            .position(|day| day.eq_ignore_ascii_case(word))?;
         u32::try_from(at).ok()
     };
     let mut days = Vec::new();

@@ -8,9 +8,7 @@ use jiff::Timestamp;
 
 use super::{Case, DAY, START};
 use crate::model::{Now, Vin};
-use crate::policy::{
-    Ask, Failure, Governor, Input, Permit, Policy, Purpose, Push, State, Step,
-};
+use crate::policy::{Ask, Failure, Governor, Input, Permit, Policy, Purpose, Push, State, Step};
 use crate::sim::{Activity, Car, Event};
 
 /// From request to answer.
@@ -315,7 +313,12 @@ impl Followed {
 
     fn note_belief(&mut self, at: Duration) {
         let belief = self.follower.belief();
-        if self.trace.beliefs.last().is_none_or(|(_, last)| *last != belief) {
+        if self
+            .trace
+            .beliefs
+            .last()
+            .is_none_or(|(_, last)| *last != belief)
+        {
             self.trace.beliefs.push((at, belief));
         }
     }
@@ -323,7 +326,9 @@ impl Followed {
     fn finish(mut self, length: Duration) -> CarTrace {
         self.car.advance(START + length);
         let events = self.car.events().iter();
-        self.trace.events = events.map(|(at, event)| (since_start(*at), *event)).collect();
+        self.trace.events = events
+            .map(|(at, event)| (since_start(*at), *event))
+            .collect();
         self.trace.awake = self.car.truth().awake;
         self.trace
     }

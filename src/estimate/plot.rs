@@ -16,11 +16,12 @@ const HEIGHT: f64 = 292.0;
 const TRUTH_Y: f64 = 60.0;
 const BELIEF_Y: f64 = 170.0;
 const BAND: f64 = 36.0;
-/// Where light ticks begin, data ticks, and refused ones: name, class, top, length.
-const TICKS: [(&str, &str, f64, f64); 3] = [
-    ("light call", "light", 104.0, 14.0),
-    ("data call", "data", 122.0, 22.0),
-    ("data call refused (408)", "refused", 146.0, 18.0),
+/// The kinds of calls: for the margin, for the legend, class, and where their ticks begin and how
+/// long they are.
+const TICKS: [(&str, &str, &str, f64, f64); 3] = [
+    ("light", "light call", "light", 104.0, 14.0),
+    ("data", "data call", "data", 122.0, 22.0),
+    ("408", "data call refused (408)", "refused", 146.0, 18.0),
 ];
 
 /// What a colour means, in the order of the legend.
@@ -62,7 +63,7 @@ pub fn plot(car: &CarTrace, day: u32, title: &str) -> String {
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">
 <title>{title}</title>
 <style>
-text {{ font: 12px system-ui, sans-serif; fill: #333; }}
+text {{ font: 12px system-ui, sans-serif; fill: #707070; }}
 .title {{ font-weight: 600; font-size: 14px; }}
 .grid {{ stroke: #888; stroke-opacity: .35; }}
 .light {{ stroke: #888; stroke-width: .7; fill: none; }}
@@ -74,7 +75,10 @@ text {{ font: 12px system-ui, sans-serif; fill: #333; }}
     for (_, class, colour) in COLOURS {
         let _ = writeln!(svg, ".{class} {{ fill: {colour}; }}");
     }
-    svg.push_str("@media (prefers-color-scheme: dark) { text { fill: #ddd; } }\n</style>\n");
+    svg.push_str(
+        "@media (prefers-color-scheme: light) { text { fill: #333; } }\n\
+         @media (prefers-color-scheme: dark) { text { fill: #ddd; } }\n</style>\n",
+    );
     let _ = writeln!(
         svg,
         r#"<text class="title" x="{LEFT}" y="20">{}</text>"#,
@@ -168,8 +172,11 @@ fn truths(car: &CarTrace) -> Vec<(Duration, &'static str)> {
             Event::DriveStarted => "driving",
             Event::ChargeStarted => "charging",
             Event::InstallStarted => "updating",
-            Event::Woke | Event::BriefWake => "idle",
-            Event::DriveEnded | Event::ChargeEnded | Event::InstallEnded => "idle",
+            Event::Woke
+            | Event::BriefWake
+            | Event::DriveEnded
+            | Event::ChargeEnded
+            | Event::InstallEnded => "idle",
         };
         spans.push((*at, next));
     }
@@ -178,26 +185,22 @@ fn truths(car: &CarTrace) -> Vec<(Duration, &'static str)> {
 
 /// One path a kind, one stroke a call.
 fn ticks(svg: &mut String, calls: &[Call], day: u32) {
-    for (name, class, top, length) in TICKS {
+    for (margin, _, class, top, length) in TICKS {
         let mut path = String::new();
         for call in calls.iter().filter(|call| is_on(call.at, day)) {
             if class_of(call) == class {
                 let _ = write!(path, "M{:.2} {top}v{length}", x(call.at, day));
             }
         }
-        let middle = top + length / 2.0 + 4.0;
-        if class != "refused" || !path.is_empty() {
-            let name = name.split(' ').next().unwrap_or(name);
-            let name = if class == "refused" { "408" } else { name };
-            let _ = writeln!(
-                svg,
-                r#"<text x="{}" y="{middle}" text-anchor="end">{name}</text>"#,
-                LEFT - 8.0
-            );
+        if path.is_empty() {
+            continue;
         }
-        if !path.is_empty() {
-            let _ = writeln!(svg, r#"<path class="{class}" d="{path}"/>"#);
-        }
+        let _ = writeln!(
+            svg,
+            r#"<text x="{}" y="{}" text-anchor="end">{margin}</text><path class="{class}" d="{path}"/>"#,
+            LEFT - 8.0,
+            top + length / 2.0 + 4.0,
+        );
     }
 }
 
@@ -224,7 +227,7 @@ fn legend(svg: &mut String) {
     }
     let y = y + 26.0;
     let mut at = LEFT;
-    for (name, class, ..) in TICKS {
+    for (_, name, class, ..) in TICKS {
         let _ = writeln!(
             svg,
             r#"<line class="{class}" x1="{}" y1="{}" x2="{}" y2="{}"/><text x="{}" y="{y}">{name}</text>"#,

@@ -109,7 +109,9 @@ impl CarTrace {
     fn delays(&self, start: Event, end: Event, state: State) -> Vec<Option<Duration>> {
         let times = |of| {
             let events = self.events.iter();
-            events.filter(move |(_, event)| *event == of).map(|(at, _)| *at)
+            events
+                .filter(move |(_, event)| *event == of)
+                .map(|(at, _)| *at)
         };
         let ends: Vec<Duration> = times(end).collect();
         times(start)
@@ -120,8 +122,11 @@ impl CarTrace {
                 if later > 0 && self.beliefs[later - 1].1 == state {
                     return Some(Duration::ZERO);
                 }
-                let seen = self.beliefs[later..].iter().find(|(_, seen)| *seen == state);
-                seen.filter(|(since, _)| *since <= over).map(|(since, _)| *since - at)
+                let seen = self.beliefs[later..]
+                    .iter()
+                    .find(|(_, seen)| *seen == state);
+                seen.filter(|(since, _)| *since <= over)
+                    .map(|(since, _)| *since - at)
             })
             .collect()
     }
@@ -279,41 +284,59 @@ impl Report {
     }
 
     fn write_table(&self, text: &mut String, rows: &[Row]) {
-        let _ = writeln!(
-            text,
-            "{:<31}{:>7}{:>8}{:>6}{:>8}{:>8}{:>10}  {:<22}charge seen",
-            "a day", "light", "data", "408", "$/month", "awake", "prevented", "drive seen"
-        );
-        let _ = writeln!(
-            text,
-            "{:<31}{:>7}{:>8}{:>6}{:>8}{:>8}{:>10}  {:<22}median / worst",
-            "", "calls", "calls", "all", "", "hours", "hours", "median / worst"
-        );
-        for row in rows {
+        const HEAD: [&str; 9] = [
+            "a day",
+            "light",
+            "data",
+            "408 in all",
+            "$ a month",
+            "h awake",
+            "h sleep prevented",
+            "drive seen, median / worst",
+            "charge seen, median / worst",
+        ];
+        let mut lines = vec![HEAD.map(str::to_owned)];
+        lines.extend(rows.iter().map(|row| {
             let figures = &row.figures;
-            let name = if row.is_modelled {
-                format!("{} (modelled)", row.name)
-            } else {
-                row.name.to_owned()
-            };
-            let _ = writeln!(
-                text,
-                "{name:<31}{:>7.0}{:>8.1}{:>6}{:>8.2}{:>8.2}{:>10.2}  {:<22}{}",
-                figures.light_calls_a_day,
-                figures.data_calls_a_day,
-                figures.n_408,
-                figures.dollars_a_month,
-                figures.awake_hours_a_day,
-                figures.sleep_prevented_hours_a_day,
+            let modelled = if row.is_modelled { " (modelled)" } else { "" };
+            [
+                format!("{}{modelled}", row.name),
+                format!("{:.0}", figures.light_calls_a_day),
+                format!("{:.1}", figures.data_calls_a_day),
+                figures.n_408.to_string(),
+                format!("{:.2}", figures.dollars_a_month),
+                format!("{:.2}", figures.awake_hours_a_day),
+                format!("{:.2}", figures.sleep_prevented_hours_a_day),
                 cell(&figures.drive_starts),
                 cell(&figures.charge_starts),
-            );
+            ]
+        }));
+        let unpolled = format!("{:.2}", self.unpolled_awake_hours_a_day);
+        let nobody = [
+            "nobody asks",
+            "0",
+            "0",
+            "0",
+            "0.00",
+            &unpolled,
+            "0.00",
+            "never",
+            "never",
+        ];
+        lines.push(nobody.map(str::to_owned));
+        let width = |column: usize| lines.iter().map(|line| line[column].len()).max();
+        let widths: Vec<usize> = (0..HEAD.len()).map(|c| width(c).unwrap_or(0)).collect();
+        for line in &lines {
+            let mut row = String::new();
+            for (nth, (cell, width)) in line.iter().zip(&widths).enumerate() {
+                // Words to the left, numbers to the right.
+                let _ = match nth {
+                    0 | 7 | 8 => write!(row, "{cell:<width$}  "),
+                    _ => write!(row, "{cell:>width$}  "),
+                };
+            }
+            let _ = writeln!(text, "{}", row.trim_end());
         }
-        let _ = writeln!(
-            text,
-            "{:<31}{:>7}{:>8}{:>6}{:>8}{:>8.2}",
-            "nobody asks", 0, 0, 0, "0.00", self.unpolled_awake_hours_a_day
-        );
         text.push('\n');
     }
 
@@ -323,7 +346,9 @@ impl Report {
             self.prices, self.data_call_dollars
         )];
         if !self.is_billed {
-            notes.push("this account is not billed: they are what the Fleet API would ask".to_owned());
+            notes.push(
+                "this account is not billed: they are what the Fleet API would ask".to_owned(),
+            );
         }
         if self.worst_budget_factor > 1.0 {
             notes.push(format!(
