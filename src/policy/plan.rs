@@ -27,6 +27,7 @@ const EARLY: Duration = Duration::from_mins(5);
 const LOST_LADDER: [u64; 4] = [5, 10, 20, 30];
 /// A drive or charge out of reach ends after this time.
 const LOST_FOR: Duration = Duration::from_mins(15);
+const LEAST_LOST: Duration = Duration::from_mins(5);
 /// An installation takes the car off the net for long.
 const UPDATING_LOST_FOR: Duration = Duration::from_hours(1);
 /// Light calls after the owner woke the car.
@@ -129,8 +130,10 @@ impl Policy {
         let memory = &self.memory;
         let lost_at = memory.lost_at?;
         let contact = memory.online_at.unwrap_or(lost_at).min(lost_at);
+        // Where contacts are rare by design, one word does not end anything.
+        let least = lost_at + LEAST_LOST;
         match memory.state {
-            State::Driving | State::Charging => Some(contact + LOST_FOR),
+            State::Driving | State::Charging => Some((contact + LOST_FOR).max(least)),
             State::Updating => Some(contact + UPDATING_LOST_FOR),
             _ => None,
         }
