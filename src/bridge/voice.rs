@@ -16,9 +16,6 @@ use crate::topics::{CarTopics, Paths};
 /// When nothing is left to say.
 const NEVER: Duration = Duration::MAX;
 
-/// A car that Tesla has said nothing about for so long is unknown, whatever the reason.
-const UNAVAILABLE_AFTER: Duration = Duration::from_hours(1);
-
 /// One car's voice.
 pub struct Voice {
     mqtt: Handle,
@@ -57,7 +54,7 @@ impl Voice {
             discovery,
             announced,
             last_data_at: None,
-            unavailable_after: UNAVAILABLE_AFTER,
+            unavailable_after: settings.polling.unavailable_after,
             last_contact: clock::now().mono,
         }
     }

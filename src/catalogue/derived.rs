@@ -111,6 +111,35 @@ pub fn charger_multiphase(car: &Vehicle) -> Said {
     or_unknown(phases(car).map(|n| Said::on(n > 1.0)))
 }
 
+pub const CHARGER_TYPE: &[&str] = &[
+    "charge_state.fast_charger_present",
+    "charge_state.charging_state",
+    "charge_state.conn_charge_cable",
+];
+pub const CHARGER_TYPES: &[&str] = &["none", "ac", "dc"];
+/// Tesla has no word for it: `fast_charger_present` is DC, and any other cable is AC.
+pub fn charger_type(car: &Vehicle) -> Said {
+    if car.truth(CHARGER_TYPE[0]) == Some(true) {
+        return Said::Word("dc");
+    }
+    match plugged_in(car) {
+        Said::Word("on") => Said::Word("ac"),
+        Said::Word(_) => Said::Word("none"),
+        other => other,
+    }
+}
+
+pub const FULL_RANGE: &[&str] = &["charge_state.battery_range", "charge_state.battery_level"];
+/// Below 20 % the whole percents of the level weigh too much.
+pub fn full_range(car: &Vehicle) -> Said {
+    let level = car.number(FULL_RANGE[1]).filter(|level| *level >= 20.0);
+    or_unknown(
+        car.number(FULL_RANGE[0])
+            .zip(level)
+            .map(|(miles, level)| Said::number(miles * 100.0 / level, 0)),
+    )
+}
+
 pub const CHARGE_RATE: &[&str] = &["charge_state.charge_rate"];
 /// -1 was seen for "nothing".
 pub fn charge_rate(car: &Vehicle) -> Said {

@@ -35,6 +35,7 @@ fn read_only(row: &Row) -> Option<Face> {
         ["on", "off"]
     };
     match row.platform {
+        Platform::Event => face(row.platform, "", on_off),
         _ if !row.has_state() => None,
         Platform::Sensor | Platform::Number => face(Platform::Sensor, row.class, on_off),
         Platform::Select | Platform::Climate => face(Platform::Sensor, "enum", on_off),
@@ -65,7 +66,11 @@ pub fn of(row: &Row, car: &Vehicle, paths: &Paths, slug: &str, commands: bool) -
     if commands && row.is_control() {
         control(&mut body, row, car, paths);
     } else {
-        reading(&mut body, row, &paths.of(row.key))?;
+        let topic = match row.platform {
+            Platform::Event => paths.of("event/+"),
+            _ => paths.of(row.key),
+        };
+        reading(&mut body, row, &topic)?;
     }
     Some(body)
 }
@@ -120,6 +125,10 @@ pub fn reading(body: &mut Body, row: &Row, topic: &str) -> Option<()> {
                 ],
             );
         }
+        Platform::Event => {
+            pairs(body, &[("stat_t", topic)]);
+            body.insert("evt_typ".into(), json!(row.options));
+        }
         _ => sensor(body, row, face.class, topic),
     }
     Some(())
@@ -148,16 +157,16 @@ pub fn sensor(body: &mut Body, row: &Row, class: &str, topic: &str) {
     }
 }
 
-/// Decimals to show; without them Home Assistant guesses by the unit, 0 for volts and 2 for
-/// kilowatts.
+/// Decimals to show; without them Home Assistant guesses by the unit: 0 for volts and 2 for
+/// kilowatts. It shows temperatures with one, and percents and what has no class as they are sent.
 fn decimals(row: &Row) -> Option<u8> {
-    let sent = match row.reading {
-        Reading::Number(_, digits)
-        | Reading::Positive(_, digits)
-        | Reading::Scaled(_, _, digits) => Some(digits),
-        _ => None,
+    let (Reading::Number(_, sent) | Reading::Positive(_, sent) | Reading::Scaled(_, _, sent)) =
+        row.reading
+    else {
+        return row.precision;
     };
-    row.precision.or(sent.filter(|_| !row.unit.is_empty()))
+    let is_guessed_right = row.class.is_empty() || row.unit == "%" || row.class == "temperature";
+    row.precision.or((!is_guessed_right).then_some(sent))
 }
 
 fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
@@ -209,7 +218,11 @@ fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
             body.insert("min".into(), 1.into());
             body.insert("max".into(), 255.into());
         }
-        Platform::Button | Platform::Sensor | Platform::BinarySensor | Platform::DeviceTracker => {}
+        Platform::Button
+        | Platform::Sensor
+        | Platform::BinarySensor
+        | Platform::DeviceTracker
+        | Platform::Event => {}
     }
 }
 

@@ -19,6 +19,7 @@ mod mqtt;
 mod outbox;
 mod packaging;
 mod policy;
+mod purity;
 mod recordings;
 mod rig;
 mod service;
