@@ -132,7 +132,7 @@ impl Voice {
         };
         // Home Assistant keeps the entity ids of the first message for ever, and the name is in
         // them: a car that is about to tell its name is not announced without it.
-        let is_new = announcer.announced().0.is_empty();
+        let is_new = announcer.announced().components.is_empty();
         let may_tell = matches!(state, State::Boot | State::Waking);
         if is_new && may_tell && catalogue::name(car).is_none() {
             return NEVER;
