@@ -15,6 +15,7 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
+use crate::logbook::Logbook;
 use crate::model::{Now, Vehicle};
 use crate::mqtt::Handle;
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
@@ -50,6 +51,7 @@ pub struct Door {
 pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
+    logbook: Logbook,
     policy: Policy,
     voice: Voice,
     file: MemoryFile,
@@ -71,21 +73,24 @@ impl CarTask {
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
-        let (policy, vehicle, announced) = match file.read() {
+        let (policy, vehicle, logbook, announced) = match file.read() {
             Some(memory) if memory.vehicle.vin == vin => (
                 Policy::restore(policy_config, &vin, memory.policy, now),
                 memory.vehicle,
+                memory.logbook,
                 memory.announced,
             ),
             _ => (
                 Policy::new(policy_config, &vin, seed(), now),
                 Vehicle::new(vin.clone()),
+                Logbook::default(),
                 Announced::default(),
             ),
         };
         Self {
             door,
             vehicle,
+            logbook,
             policy,
             voice: Voice::new(settings, &vin, mqtt, announced),
             file,
@@ -233,6 +238,8 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
+                self.logbook.note(&self.vehicle);
+                self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
             }
@@ -250,7 +257,7 @@ impl CarTask {
         let events = self.policy.take_events();
         let status = self.policy.status(now);
         self.voice
-            .speak(&mut self.vehicle, &status, events, now)
+            .speak(&mut self.vehicle, &self.logbook, &status, events, now)
             .await
     }
 
@@ -265,6 +272,7 @@ impl CarTask {
         let memory = Memory {
             policy: self.policy.snapshot(now),
             vehicle: self.vehicle.clone(),
+            logbook: self.logbook.clone(),
             announced: self.voice.announced(),
         };
         self.file.write(&memory).await;

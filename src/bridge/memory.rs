@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::discovery;
 use crate::durable;
+use crate::logbook::Logbook;
 use crate::model::{Vehicle, Vin};
 use crate::policy;
 
@@ -16,6 +17,9 @@ pub struct Memory {
     pub policy: policy::Snapshot,
     /// The newest value of each signal.
     pub vehicle: Vehicle,
+    /// Its drives and charges.
+    #[serde(default)]
+    pub logbook: Logbook,
     /// The components that Home Assistant was told of.
     #[serde(default)]
     pub announced: discovery::Announced,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::clock;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use crate::logbook::Logbook;
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{Event, Problem, State, Status};
@@ -81,6 +82,7 @@ impl Voice {
     pub async fn speak(
         &mut self,
         car: &mut Vehicle,
+        logbook: &Logbook,
         status: &Status,
         events: Vec<Event>,
         now: Now,
@@ -102,7 +104,7 @@ impl Voice {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
         for event in &events {
-            if let Some((name, payload)) = super::events::message(event) {
+            if let Some((name, payload)) = super::events::message(event, logbook) {
                 let topic = self.topics.paths().of(&format!("event/{name}"));
                 let payload = payload.to_string().into();
                 self.mqtt.publish(Publish::Event { topic, payload }).await;
