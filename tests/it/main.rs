@@ -1,5 +1,6 @@
 //! One integration binary, a file a behaviour.
 
+mod accounts;
 mod api;
 mod api_rig;
 mod api_tls;
@@ -16,6 +17,7 @@ mod integrations;
 mod kills;
 mod log;
 mod login;
+mod mosquitto;
 mod mqtt;
 mod outbox;
 mod packaging;
@@ -23,6 +25,7 @@ mod policy;
 mod process;
 mod readings;
 mod recordings;
+mod reload;
 mod rig;
 mod secrets;
 mod service;
