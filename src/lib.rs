@@ -5,6 +5,7 @@
 //!
 //! * [`model`]: a VIN, a signal, an observation, a vehicle with the newest value of each signal
 //! * [`decode`]: Tesla's answers → observations
+//! * [`logbook`]: what follows from values over time: drives, charges, energy in all
 //! * [`policy`]: when to ask what, so that cars sleep and the bill stays small
 //! * [`catalogue`]: the table of every fact that is published
 //! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
@@ -14,6 +15,7 @@
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
 //! * [`bridge`]: the wiring: one task a car, one an account, one for the broker
+//! * [`estimate`]: what following a car would cost, played in virtual time
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub mod api;
@@ -28,7 +30,9 @@ pub mod config;
 pub mod decode;
 pub mod discovery;
 pub mod durable;
+pub mod estimate;
 pub mod log;
+pub mod logbook;
 pub mod model;
 pub mod mqtt;
 pub mod outbox;

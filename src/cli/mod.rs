@@ -5,7 +5,9 @@ pub mod clear;
 pub mod config;
 #[cfg(feature = "broker")]
 pub mod demo;
+pub mod estimate;
 pub mod health;
+pub mod login;
 pub mod run;
 
 use std::path::PathBuf;
@@ -56,6 +58,12 @@ enum Command {
     /// living cars, an MQTT broker and the bridge. Touches no real car, costs nothing
     #[cfg(feature = "broker")]
     Demo(demo::Options),
+    /// Sign an account in with a refresh token from stdin, keep it, and try it: one refresh and one
+    /// list of cars. Touches no car, costs nothing
+    Login(login::Options),
+    /// Estimate what following a car will cost: calls, dollars, sleep, and how late a drive is
+    /// seen. Plays a chosen life through the bridge's own policy. Asks Tesla nothing
+    Estimate(estimate::Options),
     /// Check a configuration or print a commented example. Asks Tesla nothing
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -83,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::Run => run::main(file),
         #[cfg(feature = "broker")]
         Command::Demo(options) => demo::main(options),
+        Command::Login(options) => login::main(file, &options),
+        Command::Estimate(options) => estimate::main(&options, file.as_deref()),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Config(ConfigCommand::Example) => config::example(),
         Command::Clear => clear::main(file),
