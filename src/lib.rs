@@ -5,6 +5,7 @@
 //!
 //! * [`model`]: a VIN, a signal, an observation, a vehicle with the newest value of each signal
 //! * [`decode`]: Tesla's answers → observations
+//! * [`logbook`]: what follows from values over time: drives, charges, energy in all
 //! * [`policy`]: when to ask what, so that cars sleep and the bill stays small
 //! * [`catalogue`]: the table of every fact that is published
 //! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
@@ -31,6 +32,7 @@ pub mod discovery;
 pub mod durable;
 pub mod estimate;
 pub mod log;
+pub mod logbook;
 pub mod model;
 pub mod mqtt;
 pub mod outbox;

@@ -16,6 +16,7 @@ use super::hosts::Hosts;
 use super::token::{TokenAnswer, token_answer};
 use super::transport::Transport;
 use crate::config::{self, Api, Region};
+use crate::log;
 
 /// The mobile app's public client id and secret of the 2019 login.
 const CLIENT_ID_2019: &str = "81527cff06843c8634fdc09e8ac0abefb46ac849f38fe1e431c2ef2106796384";
@@ -63,7 +64,13 @@ pub async fn ask(
                 "token host answered"
             );
             if reply.is_success() {
-                token_answer(&reply.body).map_err(ApiError::from)
+                token_answer(&reply.body)
+                    .inspect(|answer| {
+                        // From here on no log line can hold them, whoever writes it.
+                        log::hide_rotating(&answer.access);
+                        answer.refresh.iter().for_each(log::hide_rotating);
+                    })
+                    .map_err(ApiError::from)
             } else {
                 let password = matches!(grant, Grant::Password);
                 Err(ApiError::of_login(

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use tracing::warn;
 
-use crate::{config, durable};
+use crate::{config, durable, log};
 
 /// A login as it is kept.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -166,6 +166,12 @@ impl TokenStore {
         };
         close_to_others(&path, 0o600).map_err(|e| self.error("close to others", e))?;
         if let Some(stored) = parsed(&bytes) {
+            let tokens = [
+                &stored.refresh_token,
+                &stored.previous_refresh_token,
+                &stored.access_token,
+            ];
+            tokens.into_iter().flatten().for_each(log::hide_rotating);
             return Ok(Some(stored));
         }
         let aside = self.directory.join(format!("{}.json.damaged", self.name));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::catalogue;
 use crate::clock;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
@@ -15,9 +16,6 @@ use crate::topics::{CarTopics, Paths};
 
 /// When nothing is left to say.
 const NEVER: Duration = Duration::MAX;
-
-/// A car that Tesla has said nothing about for so long is unknown, whatever the reason.
-const UNAVAILABLE_AFTER: Duration = Duration::from_hours(1);
 
 /// One car's voice.
 pub struct Voice {
@@ -57,7 +55,7 @@ impl Voice {
             discovery,
             announced,
             last_data_at: None,
-            unavailable_after: UNAVAILABLE_AFTER,
+            unavailable_after: settings.polling.unavailable_after,
             last_contact: clock::now().mono,
         }
     }
@@ -67,6 +65,18 @@ impl Voice {
         match &self.discovery {
             Some((announcer, _)) => announcer.announced().clone(),
             None => self.announced.clone(),
+        }
+    }
+
+    /// Where the car is published.
+    pub fn paths(&self) -> &Paths {
+        self.topics.paths()
+    }
+
+    /// Removes everything that was published elsewhere.
+    pub async fn clear(&self, paths: &Paths) {
+        for topic in CarTopics::every_topic(paths) {
+            self.mqtt.publish(Publish::Delete { topic }).await;
         }
     }
 
@@ -111,22 +121,30 @@ impl Voice {
                 self.mqtt.publish(Publish::Event { topic, payload }).await;
             }
         }
-        self.announce(car).await
+        self.announce(car, status.state).await
     }
 
     /// Discovery keeps its distances in real time, and waits for the broker: the message that
     /// takes a component away must not be overtaken in the outbox.
-    async fn announce(&mut self, car: &Vehicle) -> Duration {
+    async fn announce(&mut self, car: &Vehicle, state: State) -> Duration {
         let Some((announcer, setup)) = &mut self.discovery else {
             return NEVER;
         };
+        // Home Assistant keeps the entity ids of the first message for ever, and the name is in
+        // them: a car that is about to tell its name is not announced without it.
+        let is_new = announcer.announced().components.is_empty();
+        let may_tell = matches!(state, State::Boot | State::Waking);
+        if is_new && may_tell && catalogue::name(car).is_none() {
+            return NEVER;
+        }
         let real = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
         announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
         if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
-            return clock::mono_at(real.mono + Duration::from_secs(1));
+            // The car's task speaks again when the connection changes.
+            return NEVER;
         }
         loop {
             match announcer.next(real) {

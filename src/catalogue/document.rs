@@ -88,9 +88,9 @@ fn is_streamed(row: &Row) -> bool {
 }
 
 fn of(row: &Row) -> String {
-    let class = match (row.class, row.platform) {
-        ("", _) | ("enum" | "switch", _) => String::new(),
-        (class, _) => format!(", {class}"),
+    let class = match row.class {
+        "" | "enum" | "switch" => String::new(),
+        class => format!(", {class}"),
     };
     let category = match row.category {
         Category::Main => "",

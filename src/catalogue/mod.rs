@@ -43,6 +43,18 @@ pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.healthy",
 ];
 
+/// What can happen: the names under `<base>/<VIN>/event/`, and the `event_type` of the message.
+pub const EVENTS: &[&str] = &[
+    "drive_started",
+    "drive_finished",
+    "charge_started",
+    "charge_finished",
+    "update_started",
+    "update_finished",
+    "missed_drive",
+    "missed_charge",
+];
+
 /// Facts that other integrations have and we leave out, with the reason.
 pub const LEFT_OUT: &[(&str, &str)] = &[
     (

@@ -31,6 +31,8 @@ pub enum Platform {
     Climate,
     /// Installed and latest version, as JSON.
     Update,
+    /// What has just happened: not a state, and never retained.
+    Event,
 }
 
 impl Platform {
@@ -49,6 +51,7 @@ impl Platform {
             Self::DeviceTracker => "device_tracker",
             Self::Climate => "climate",
             Self::Update => "update",
+            Self::Event => "event",
         }
     }
 }
@@ -291,7 +294,7 @@ impl Row {
     pub fn is_control(&self) -> bool {
         !matches!(
             self.platform,
-            Platform::Sensor | Platform::BinarySensor | Platform::DeviceTracker
+            Platform::Sensor | Platform::BinarySensor | Platform::DeviceTracker | Platform::Event
         )
     }
 

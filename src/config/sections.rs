@@ -408,6 +408,8 @@ fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
         ("no", ClassSetting::NotHeld),
     ];
     let data_holds_awake = reader.choice("polling.data_holds_awake", &classes);
+    let range = Duration::from_mins(5)..=Duration::from_hours(7 * 24);
+    let unavailable_after = reader.duration("polling.unavailable_after", range);
     let unlocked_holds = reader.bool("polling.unlocked_holds");
     let intervals = policy::FIELDS.iter().filter_map(|field| {
         let key = format!("polling.{}", field.name);
@@ -420,6 +422,7 @@ fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
         intervals,
         data_holds_awake: data_holds_awake?,
         unlocked_holds,
+        unavailable_after: unavailable_after?,
     })
 }
 

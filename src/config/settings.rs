@@ -189,6 +189,8 @@ pub struct Polling {
     pub data_holds_awake: ClassSetting,
     /// Whether an unlocked car counts as held awake.
     pub unlocked_holds: bool,
+    /// A car that Tesla has said nothing about for so long is published as unavailable.
+    pub unavailable_after: Duration,
 }
 
 impl Polling {

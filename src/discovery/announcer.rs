@@ -19,12 +19,20 @@ use crate::model::Now;
 pub const GATHER: Duration = Duration::from_secs(2);
 /// Two messages are at least so far apart.
 pub const APART: Duration = Duration::from_secs(4);
+/// A car of which nobody has said the name yet is first announced after this: Home Assistant takes
+/// entity ids from the first message and keeps them.
+pub const NAMING: Duration = Duration::from_secs(15);
 
-/// What Home Assistant has been told of: key → platform. Written to disk after each step that
-/// published.
+/// What Home Assistant has been told of. Written to disk after each step that published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Announced(pub BTreeMap<String, String>);
+#[serde(default)]
+pub struct Announced {
+    /// Key → platform.
+    pub components: BTreeMap<String, String>,
+    /// What the entity ids begin with, since the first message: a car that is renamed later keeps
+    /// it, so that old and new entities go together.
+    pub slug: Option<String>,
+}
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +83,13 @@ impl Announcer {
     }
 
     /// The message as it should be now. Offer it whenever facts that it holds may have changed;
-    /// an unchanged one costs nothing. The first of a run goes out at once.
-    pub fn offer(&mut self, now: Now, message: Message) {
+    /// an unchanged one costs nothing. The first of a run goes out at once, the first of all when
+    /// the car's name is known.
+    pub fn offer(&mut self, now: Now, mut message: Message) {
+        let is_settled = self.announced.slug.is_some() || message.is_named;
+        if let Some(slug) = &self.announced.slug {
+            message.slug.clone_from(slug);
+        }
         let text = message.payload(&BTreeMap::new());
         if self.wanted.as_deref() == Some(&text) {
             return;
@@ -90,13 +103,14 @@ impl Announcer {
             .filter(|_| is_back)
             .or_else(|| Some(text.into()));
         self.parts = Some(message);
-        if self.due.is_none() {
-            self.due = Some(if is_first {
-                now.mono
-            } else {
-                now.mono + GATHER
-            });
-        }
+        let is_held = self.last.is_none() && self.announced.slug.is_none();
+        self.due = match self.due {
+            Some(due) if is_held && is_settled => Some(due.min(now.mono)),
+            Some(due) => Some(due),
+            None if is_first && is_settled => Some(now.mono),
+            None if is_first => Some(now.mono + NAMING),
+            None => Some(now.mono + GATHER),
+        };
     }
 
     /// What to do now; call again after each step that published.
@@ -109,10 +123,11 @@ impl Announcer {
             return AnnounceStep::Wait(at);
         }
         let topic = parts.topic.clone();
+        let parts_slug = parts.slug.clone();
         let platforms = parts.platforms();
         let removed: BTreeMap<String, String> = self
             .announced
-            .0
+            .components
             .iter()
             .filter(|(key, platform)| platforms.get(*key) != Some(platform))
             .map(|(key, platform)| (key.clone(), platform.clone()))
@@ -137,10 +152,11 @@ impl Announcer {
             .filter(|key| !platforms.contains_key(*key))
             .cloned()
             .collect();
-        self.announced.0 = platforms
+        self.announced.components = platforms
             .into_iter()
             .filter(|(key, _)| !removed.contains_key(key))
             .collect();
+        self.announced.slug = Some(parts_slug);
         self.last = Some(payload.clone());
         self.quiet_until = now.mono + APART;
         AnnounceStep::Publish {
@@ -171,6 +187,8 @@ mod tests {
         Message {
             topic: "homeassistant/device/x/config".into(),
             root: Map::new(),
+            slug: "rakete".into(),
+            is_named: true,
             components: bodies
                 .into_iter()
                 .map(|(key, body)| (key, body.as_object().unwrap().clone()))
@@ -181,7 +199,10 @@ mod tests {
     fn published(step: AnnounceStep) -> (Json, Vec<String>) {
         match step {
             AnnounceStep::Publish { payload, gone, .. } => {
-                let all: Json = serde_json::from_str(&payload).unwrap();
+                let mut all: Json = serde_json::from_str(&payload).unwrap();
+                for component in all["cmps"].as_object_mut().unwrap().values_mut() {
+                    component.as_object_mut().unwrap().remove("def_ent_id");
+                }
                 (all["cmps"].clone(), gone)
             }
             other => panic!("expected a message, got {other:?}"),
@@ -189,12 +210,13 @@ mod tests {
     }
 
     fn known(pairs: &[(&str, &str)]) -> Announced {
-        Announced(
-            pairs
+        Announced {
+            components: pairs
                 .iter()
                 .map(|(key, platform)| ((*key).to_owned(), (*platform).to_owned()))
                 .collect(),
-        )
+            slug: Some("rakete".into()),
+        }
     }
 
     #[test]
@@ -286,5 +308,56 @@ mod tests {
             json!({"charge": {"p": "switch"}})
         );
         assert_eq!(restarted.next(at(9)), AnnounceStep::Idle);
+    }
+
+    fn named(slug: &str, is_named: bool) -> Message {
+        Message {
+            slug: slug.into(),
+            is_named,
+            ..message(json!({"a": {"p": "sensor"}}))
+        }
+    }
+
+    fn entity_id(step: AnnounceStep) -> String {
+        match step {
+            AnnounceStep::Publish { payload, .. } => {
+                let all: Json = serde_json::from_str(&payload).unwrap();
+                all["cmps"]["a"]["def_ent_id"].as_str().unwrap().to_owned()
+            }
+            other => panic!("expected a message, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_new_car_is_announced_when_its_name_is_known() {
+        let mut announcer = Announcer::new(Announced::default());
+        announcer.offer(at(0), named("model_3_0005", false));
+        assert_eq!(announcer.next(at(0)), AnnounceStep::Wait(NAMING));
+        announcer.offer(at(3), named("rakete", true));
+        assert_eq!(entity_id(announcer.next(at(3))), "sensor.rakete_a");
+        assert_eq!(announcer.next(at(60)), AnnounceStep::Idle);
+    }
+
+    #[test]
+    fn a_car_whose_name_nobody_says_is_announced_all_the_same() {
+        let mut announcer = Announcer::new(Announced::default());
+        announcer.offer(at(0), named("model_3_0005", false));
+        assert_eq!(entity_id(announcer.next(at(15))), "sensor.model_3_0005_a");
+    }
+
+    #[test]
+    fn entity_ids_stay_together_when_the_name_comes_later_or_changes() {
+        let mut announcer = Announcer::new(Announced::default());
+        announcer.offer(at(0), named("model_3_0005", false));
+        assert_eq!(entity_id(announcer.next(at(15))), "sensor.model_3_0005_a");
+        announcer.offer(at(60), named("rakete", true));
+        assert_eq!(
+            announcer.next(at(90)),
+            AnnounceStep::Idle,
+            "the same message"
+        );
+        let mut restarted = Announcer::new(announcer.announced().clone());
+        restarted.offer(at(0), named("blitz", true));
+        assert_eq!(entity_id(restarted.next(at(0))), "sensor.model_3_0005_a");
     }
 }

@@ -35,6 +35,7 @@ fn read_only(row: &Row) -> Option<Face> {
         ["on", "off"]
     };
     match row.platform {
+        Platform::Event => face(row.platform, "", on_off),
         _ if !row.has_state() => None,
         Platform::Sensor | Platform::Number => face(Platform::Sensor, row.class, on_off),
         Platform::Select | Platform::Climate => face(Platform::Sensor, "enum", on_off),
@@ -59,27 +60,26 @@ pub fn platform(row: &Row, commands: bool) -> Option<Platform> {
 }
 
 /// The component of a row of this car.
-pub fn of(row: &Row, car: &Vehicle, paths: &Paths, slug: &str, commands: bool) -> Option<Body> {
+pub fn of(row: &Row, car: &Vehicle, paths: &Paths, commands: bool) -> Option<Body> {
     let platform = platform(row, commands)?;
-    let mut body = identity(row, platform, car.vin.as_str(), slug);
+    let mut body = identity(row, platform, car.vin.as_str());
     if commands && row.is_control() {
         control(&mut body, row, car, paths);
     } else {
-        reading(&mut body, row, &paths.of(row.key))?;
+        let topic = match row.platform {
+            Platform::Event => paths.of("event/+"),
+            _ => paths.of(row.key),
+        };
+        reading(&mut body, row, &topic)?;
     }
     Some(body)
 }
 
-/// What every component has.
-pub fn identity(row: &Row, platform: Platform, owner: &str, slug: &str) -> Body {
+/// What every component has but its entity id.
+pub fn identity(row: &Row, platform: Platform, owner: &str) -> Body {
     let mut body = Body::new();
-    let domain = platform.word();
-    body.insert("p".into(), domain.into());
+    body.insert("p".into(), platform.word().into());
     body.insert("uniq_id".into(), format!("{owner}_{}", row.key).into());
-    body.insert(
-        "def_ent_id".into(),
-        format!("{domain}.{slug}_{}", row.key).into(),
-    );
     body.insert("name".into(), row.name.into());
     let is_reading = matches!(platform, Platform::Sensor | Platform::BinarySensor);
     match row.category {
@@ -120,6 +120,10 @@ pub fn reading(body: &mut Body, row: &Row, topic: &str) -> Option<()> {
                 ],
             );
         }
+        Platform::Event => {
+            pairs(body, &[("stat_t", topic)]);
+            body.insert("evt_typ".into(), json!(row.options));
+        }
         _ => sensor(body, row, face.class, topic),
     }
     Some(())
@@ -148,19 +152,22 @@ pub fn sensor(body: &mut Body, row: &Row, class: &str, topic: &str) {
     }
 }
 
-/// Decimals to show; without them Home Assistant guesses by the unit, 0 for volts and 2 for
-/// kilowatts.
+/// Decimals to show; without them Home Assistant guesses by the unit: 0 for volts and 2 for
+/// kilowatts. It shows temperatures with one, and percents and what has no class as they are sent.
 fn decimals(row: &Row) -> Option<u8> {
-    let sent = match row.reading {
-        Reading::Number(_, digits)
-        | Reading::Positive(_, digits)
-        | Reading::Scaled(_, _, digits) => Some(digits),
-        _ => None,
+    let (Reading::Number(_, sent) | Reading::Positive(_, sent) | Reading::Scaled(_, _, sent)) =
+        row.reading
+    else {
+        return row.precision;
     };
-    row.precision.or(sent.filter(|_| !row.unit.is_empty()))
+    let is_guessed_right = row.class.is_empty() || row.unit == "%" || row.class == "temperature";
+    row.precision.or((!is_guessed_right).then_some(sent))
 }
 
+/// With quality of service 1, so that a command is not lost on the way; readings are subscribed to
+/// with 0, because brokers drop what exceeds a client's queue, and a house has many readings.
 fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
+    body.insert("qos".into(), 1.into());
     let topic = paths.of(row.key);
     if row.has_state() && row.platform != Platform::Climate {
         body.insert("stat_t".into(), topic.clone().into());
@@ -209,7 +216,11 @@ fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
             body.insert("min".into(), 1.into());
             body.insert("max".into(), 255.into());
         }
-        Platform::Button | Platform::Sensor | Platform::BinarySensor | Platform::DeviceTracker => {}
+        Platform::Button
+        | Platform::Sensor
+        | Platform::BinarySensor
+        | Platform::DeviceTracker
+        | Platform::Event => {}
     }
 }
 

@@ -39,7 +39,11 @@ pub struct Message {
     pub topic: String,
     /// Everything but the components.
     pub root: Map<String, Json>,
-    /// The components by key.
+    /// What entity ids begin with.
+    pub slug: String,
+    /// Whether the slug is of the owner's name for it; else it is made up, and may yet change.
+    pub is_named: bool,
+    /// The components by key, without their entity ids.
     pub components: BTreeMap<String, Body>,
 }
 
@@ -58,7 +62,13 @@ impl Message {
         let mut components: Map<String, Json> = self
             .components
             .iter()
-            .map(|(key, body)| (key.clone(), Json::from(body.clone())))
+            .map(|(key, body)| {
+                let mut body = body.clone();
+                let domain = body["p"].as_str().unwrap_or_default();
+                let entity_id = format!("{domain}.{}_{key}", self.slug);
+                body.insert("def_ent_id".into(), entity_id.into());
+                (key.clone(), Json::from(body))
+            })
             .collect();
         for (key, platform) in removed {
             components.insert(key.clone(), json!({ "p": platform }));
@@ -90,12 +100,17 @@ fn bridge_id(setup: &Setup) -> String {
 /// The message of one car.
 pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
     let model = catalogue::model_letter(car).map(model_name);
-    let name = catalogue::name(car)
+    let owners_name = catalogue::name(car)
         .map(|name| line(name, 60))
-        .filter(|name| !name.is_empty())
-        .or_else(|| model.clone())
-        .unwrap_or_else(|| "Tesla".into());
-    let slug = slug::of(&name).unwrap_or_else(|| "tesla".into());
+        .filter(|name| !name.is_empty());
+    let is_named = owners_name.is_some();
+    let made_up = model.as_deref().unwrap_or("Tesla");
+    let slug = owners_name
+        .as_deref()
+        .and_then(slug::of)
+        .or_else(|| slug::of(&format!("{made_up} {}", &car.vin.as_str()[13..])))
+        .unwrap_or_else(|| "tesla".into());
+    let name = owners_name.unwrap_or_else(|| made_up.to_owned());
     let mut device = Map::new();
     device.insert("ids".into(), json!([format!("tesla_{}", car.vin.as_str())]));
     device.insert("name".into(), name.into());
@@ -122,13 +137,15 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
     let components = catalogue::rows()
         .filter(|row| row.gate.admits(row, car))
         .filter_map(|row| {
-            let body = component::of(row, car, paths, &slug, setup.commands)?;
+            let body = component::of(row, car, paths, setup.commands)?;
             Some((row.key.to_owned(), body))
         })
         .collect();
     Message {
         topic: car_topic(&setup.prefix, car.vin.as_str()),
         root,
+        slug,
+        is_named,
         components,
     }
 }
@@ -146,7 +163,7 @@ pub fn bridge(setup: &Setup) -> Message {
         .iter()
         .map(|of| {
             let topic = format!("{}/bridge/{}", setup.base, of.row.key);
-            let mut body = component::identity(&of.row, Platform::Sensor, &id, &id);
+            let mut body = component::identity(&of.row, Platform::Sensor, &id);
             component::sensor(&mut body, &of.row, of.row.class, &topic);
             body.insert("avty_t".into(), state.clone().into());
             (of.row.key.to_owned(), body)
@@ -156,6 +173,8 @@ pub fn bridge(setup: &Setup) -> Message {
     Message {
         topic: bridge_topic(setup),
         root: root(device, setup),
+        slug: id,
+        is_named: true,
         components,
     }
 }
@@ -165,7 +184,6 @@ fn connection(id: &str, state: &str) -> Body {
     let body = json!({
         "p": "binary_sensor",
         "uniq_id": format!("{id}_connection"),
-        "def_ent_id": format!("binary_sensor.{id}_connection"),
         "name": "Connection",
         "ent_cat": "diagnostic",
         "dev_cla": "connectivity",
@@ -181,7 +199,6 @@ fn root(device: Map<String, Json>, setup: &Setup) -> Map<String, Json> {
     root.insert("dev".into(), device.into());
     let origin = json!({ "name": "tesla2mqtt", "sw": setup.version });
     root.insert("o".into(), origin);
-    root.insert("qos".into(), 1.into());
     root
 }
 

@@ -47,7 +47,7 @@ impl Kind {
 
 /// Tesla was seen to ask for days; it is asked again after one.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
-const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+const SHORTEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Entry {
@@ -129,11 +129,13 @@ impl Backoffs {
         self.0.iter().any(|entry| entry.kind == kind)
     }
 
-    /// Whether Tesla's limit is in force.
-    pub(super) fn is_limited(&self, t: At) -> bool {
-        self.0
+    /// Until when Tesla's limit is in force, if it is.
+    pub(super) fn limited_until(&self, t: At) -> Option<At> {
+        let limits = self
+            .0
             .iter()
-            .any(|entry| entry.kind == Kind::Limited && entry.until > t)
+            .filter(|entry| entry.kind == Kind::Limited && entry.until > t);
+        limits.map(|entry| entry.until).max()
     }
 }
 
@@ -149,7 +151,7 @@ mod tests {
         for _ in 0..12 {
             waits.failed(Ask::Data, Kind::Server, At::ZERO, &mut random);
             let (until, _) = waits.until(Ask::Data).expect("it failed");
-            assert!(until <= Duration::from_secs(900));
+            assert!(until <= Duration::from_mins(15));
             assert!(
                 until >= last.min(Duration::from_secs(450)),
                 "{until:?} after {last:?}"
@@ -164,10 +166,10 @@ mod tests {
     fn success_ends_only_the_waits_of_its_own_call() {
         let mut random = Random::new(1);
         let mut waits = Backoffs::default();
-        waits.limited(Ask::Data, Duration::from_secs(3000), At::ZERO, &mut random);
+        waits.limited(Ask::Data, Duration::from_mins(50), At::ZERO, &mut random);
         waits.failed(Ask::Light, Kind::Transport, At::ZERO, &mut random);
         waits.succeeded(Ask::Light);
-        assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_secs(3000));
+        assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_mins(50));
     }
 
     #[test]

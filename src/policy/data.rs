@@ -4,14 +4,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Policy;
 use super::holds::{self, Activity};
-use super::interface::{Ask, DataView, Event, Reading, State};
-use super::memory::{Moment, Session};
+use super::interface::{Ask, Class, DataView, Event, Reading, State};
+use super::memory::Moment;
+use super::turns::SCHEDULE_DELAY_SECONDS;
 
 /// Looks after the end of a drive: doors, charge cable.
-const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(60)];
-const AFTER_ODD_WORD: Duration = Duration::from_secs(60);
+const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];
+const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// A car's clock may run ahead of ours by this much.
 const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
 /// So many answers with an old time in a row mean that the newer time was wrong.
@@ -21,6 +24,8 @@ const MOVED_MI: f64 = 0.1;
 const MOVED_UNDER_WAY_MI: f64 = 1.0;
 /// Percent by which a battery only grows if it was charged.
 const CHARGED_PERCENT: f64 = 2.0;
+/// After so many looks a car of unknown class is not kept awake by being asked.
+const VAIN_LOOKS: u32 = 2;
 /// Without contact for this time, a drive ended with its last reading.
 const OUT_OF_SIGHT: Duration = Duration::from_mins(15);
 /// A charge interrupted for less goes on with its old ladder.
@@ -58,15 +63,15 @@ impl Policy {
             self.end_sessions_at_reading(before, m);
         }
         self.report_missed(before, reading, doing);
+        self.follow_sessions(&view, reading, doing, m);
         self.memory.reading = Some(reading);
         self.memory.holds = match doing {
             Activity::Parked => holds::holds(&view, self.config.unlocked_holds),
             _ => Vec::new(),
         };
         self.memory.pushed_user_present &= view.user_present;
-        self.note_schedule(&view);
+        self.note_schedule(&view, m);
         self.memory.charger_power_kw = view.charger_power_kw;
-        self.follow_sessions(&view, before, reading, doing, m);
         self.enter(doing, &view, m);
         self.memory.charging_word = view.charging_state;
     }
@@ -157,40 +162,31 @@ impl Policy {
         }
     }
 
-    fn note_schedule(&mut self, view: &DataView) {
+    fn note_schedule(&mut self, view: &DataView, m: Moment) {
+        // A start that has passed was looked at, or tells nothing any more.
+        let ahead =
+            |start: &Timestamp| start.as_second() + SCHEDULE_DELAY_SECONDS > m.wall.as_second();
         let plugged = !view
             .charging_state
             .as_deref()
             .is_none_or(|w| w.eq_ignore_ascii_case("Disconnected"));
         let start = view
             .scheduled_charging_start
-            .filter(|_| plugged && view.scheduled_charging_pending);
+            .filter(|start| plugged && view.scheduled_charging_pending && ahead(start));
         self.memory.scheduled_charge = start;
     }
 
     /// Drives and charges begin and end.
-    fn follow_sessions(
-        &mut self,
-        view: &DataView,
-        before: Option<Reading>,
-        now: Reading,
-        doing: Activity,
-        m: Moment,
-    ) {
+    fn follow_sessions(&mut self, view: &DataView, now: Reading, doing: Activity, m: Moment) {
         if doing == Activity::Driving {
-            if self.memory.drive.is_none() {
-                self.memory.drive = Some(Session { from: before });
-                self.emit(Event::DriveStarted { from: before });
-            }
-            self.memory.last_gear_at = Some(m.t);
+            self.begin_drive(m);
         } else if !self.is_in_grace(view, doing, m) {
             self.end_drive(m.wall, Some(now));
         }
         let flows = holds::current_flows(view.charging_state.as_deref());
         if doing == Activity::Charging {
-            if flows && self.memory.charge.is_none() {
-                self.memory.charge = Some(Session { from: before });
-                self.emit(Event::ChargeStarted { from: before });
+            if flows {
+                self.begin_charge(m);
             }
         } else {
             self.end_charge(m.wall, Some(now));
@@ -289,6 +285,10 @@ impl Policy {
         if memory.look_at.is_some_and(|at| m.t >= at) {
             memory.n_looks = memory.n_looks.saturating_add(1);
             memory.look_at = Some(m.t + Self::next_look_after(memory.n_looks));
+            if memory.n_looks >= VAIN_LOOKS && self.class() == Class::Unknown {
+                self.memory.is_sleepless = true;
+                self.go(State::Idle, "something else keeps it awake", m);
+            }
         }
     }
 }

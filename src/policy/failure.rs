@@ -10,7 +10,7 @@ use super::memory::Moment;
 
 /// After a 408 the light call comes at once, unless there was one within this time.
 const RECENT_LIGHT: Duration = Duration::from_secs(30);
-const UNAVAILABLE_WAIT: Duration = Duration::from_secs(60);
+const UNAVAILABLE_WAIT: Duration = Duration::from_mins(1);
 /// A look at a quiet car that failed is not repeated before this.
 const FAILED_LOOK: Duration = Duration::from_mins(5);
 const NOT_FOUND_IN_A_ROW: u8 = 3;

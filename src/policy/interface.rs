@@ -42,6 +42,7 @@ pub enum LightState {
 /// What the policy reads from a successful `vehicle_data` answer (sleep policy, section 3). A
 /// missing or wrongly typed field is `None` and never blocks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "Tesla's own fields")]
 pub struct DataView {
     /// `drive_state.timestamp`, epoch milliseconds.
     pub timestamp_ms: Option<i64>,

@@ -76,11 +76,9 @@ impl Policy {
                 }
             }
             // Back in reach.
-            State::Driving | State::Charging | State::Updating => {
-                if memory.n_lost_lights > 0 {
-                    memory.n_lost_lights = 0;
-                    memory.data_wanted_at = Some(m.t);
-                }
+            State::Driving | State::Charging | State::Updating if memory.n_lost_lights > 0 => {
+                memory.n_lost_lights = 0;
+                memory.data_wanted_at = Some(m.t);
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoffs;
+use super::habits::Habits;
 use super::interface::{Budget, HoldReason, LightState, Reading, State};
 use super::learning::Learning;
 use super::random::Random;
@@ -45,9 +46,14 @@ pub(super) struct Session {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts about one car that vary independently of each other"
+)]
 pub(super) struct Memory {
     pub(super) random: Random,
     pub(super) learning: Learning,
+    pub(super) habits: Habits,
     pub(super) budget: Budget,
     pub(super) backoffs: Backoffs,
 
@@ -108,7 +114,10 @@ pub(super) struct Memory {
     pub(super) charger_power_kw: Option<f64>,
     pub(super) push_connected: bool,
     pub(super) last_push_at: Option<At>,
+    /// Held by a push, until a push or data says otherwise.
     pub(super) pushed_user_present: bool,
+    /// What the last push said about it; the same word again is no news.
+    pub(super) last_pushed_present: bool,
 
     // Sessions.
     pub(super) drive: Option<Session>,
@@ -129,6 +138,8 @@ pub(super) struct Memory {
     pub(super) n_looks: u32,
     /// This Quiet follows a park polled in vain.
     pub(super) had_resisted: bool,
+    /// Being left alone did not help a car of unknown class: it is kept awake by something else.
+    pub(super) is_sleepless: bool,
     pub(super) asleep_at: Option<At>,
     pub(super) scheduled_charge: Option<Timestamp>,
 
@@ -151,6 +162,7 @@ impl Memory {
         Self {
             random: Random::new(seed),
             learning: Learning::new(vin),
+            habits: Habits::default(),
             budget: Budget::default(),
             backoffs: Backoffs::default(),
             state: State::Boot,
@@ -193,6 +205,7 @@ impl Memory {
             push_connected: false,
             last_push_at: None,
             pushed_user_present: false,
+            last_pushed_present: false,
             drive: None,
             charge: None,
             last_gear_at: None,
@@ -206,6 +219,7 @@ impl Memory {
             look_at: None,
             n_looks: 0,
             had_resisted: false,
+            is_sleepless: false,
             asleep_at: None,
             scheduled_charge: None,
             woke_on_the_hour: false,

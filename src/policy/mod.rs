@@ -6,15 +6,17 @@
 //! the state is serialisable.
 //!
 //! In reading order: [`interface`](self) the words, `config` the table of intervals, `memory`
-//! what is remembered, `plan` the next call, `light` and `data` what answers change, `failure`
+//! what is remembered, `plan` the next call, `turns` what time alone changes, `light` and `data` what answers change, `failure`
 //! and `backoff` what failures change, `owner` what pushes, hints and the owner change, `holds`
-//! what keeps a car awake, `learning` how it sleeps, `governor` what the account can pay.
+//! what keeps a car awake, `learning` how it sleeps, `habits` when it is started, `governor` and `prices` what the account
+//! can pay.
 
 mod backoff;
 mod config;
 mod data;
 mod failure;
 mod governor;
+mod habits;
 mod holds;
 mod interface;
 mod learning;
@@ -22,7 +24,9 @@ mod light;
 mod memory;
 mod owner;
 mod plan;
+mod prices;
 mod random;
+mod turns;
 
 use std::time::Duration;
 
@@ -33,14 +37,12 @@ use crate::model::{Now, Vin};
 use memory::{At, Memory, Moment, Session, day_of};
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
-pub use governor::{
-    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit,
-    Permit, Prices,
-};
+pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
     Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
     Problem, Purpose, Push, Reading, State, Status, Step, User, Why,
 };
+pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 
 /// A call whose answer never came is given up after this, so that a lost answer cannot silence
 /// the car for ever. Longer than any time-out of the runner.
@@ -298,6 +300,11 @@ impl Policy {
         memory.entered_at = m.t;
         self.because = because;
         self.wants_persisting = true;
+        // What the account refused to a lesser purpose it may allow now.
+        memory.backoffs.forget(backoff::Kind::NotPermitted);
+        if !matches!(to, State::Idle | State::Quiet) {
+            memory.is_sleepless = false;
+        }
         if to != State::Quiet {
             memory.look_at = None;
             memory.n_looks = 0;
@@ -340,6 +347,27 @@ impl Policy {
             self.events.remove(0);
         }
         self.events.push(event);
+    }
+
+    /// Begins a drive, unless one is under way.
+    fn begin_drive(&mut self, m: Moment) {
+        let from = self.memory.reading;
+        if self.memory.drive.is_none() {
+            self.memory.drive = Some(Session { from });
+            self.memory.habits.started(m.wall);
+            self.emit(Event::DriveStarted { from });
+        }
+        self.memory.last_gear_at = Some(m.t);
+    }
+
+    /// Begins a charge, unless one is under way.
+    fn begin_charge(&mut self, m: Moment) {
+        let from = self.memory.reading;
+        if self.memory.charge.is_none() {
+            self.memory.charge = Some(Session { from });
+            self.memory.habits.started(m.wall);
+            self.emit(Event::ChargeStarted { from });
+        }
     }
 
     /// Ends an open drive, at the given time of the calendar.

@@ -6,16 +6,16 @@ use super::Policy;
 use super::backoff::Kind;
 use super::holds;
 use super::interface::{Event, LightState, Push, State, User};
-use super::memory::{Moment, Session};
+use super::memory::Moment;
 
 /// Hints closer than this are one chatty automation, and looked after with this gap.
-const CHATTY: Duration = Duration::from_secs(60);
+const CHATTY: Duration = Duration::from_mins(1);
 const CHATTY_GAP: Duration = Duration::from_secs(15);
 /// After a command the car needs a moment to show its effect.
 const AFTER_COMMAND: Duration = Duration::from_secs(3);
-const WAKE_TIME: Duration = Duration::from_secs(60);
+const WAKE_TIME: Duration = Duration::from_mins(1);
 /// A connection that comes and goes is asked about at most this often.
-const FLAPPING_GAP: Duration = Duration::from_secs(60);
+const FLAPPING_GAP: Duration = Duration::from_mins(1);
 
 impl Policy {
     pub(super) fn pushed(&mut self, push: &Push, m: Moment) {
@@ -30,9 +30,15 @@ impl Policy {
             self.pushed_asleep(asleep, m);
         }
         if let Some(present) = push.user_present {
+            let is_news = present && !self.memory.last_pushed_present;
+            self.memory.last_pushed_present = present;
             self.memory.pushed_user_present = present;
-            if present {
-                self.stir("someone is in the car", m);
+            let busy = matches!(
+                self.memory.state,
+                State::Driving | State::Charging | State::Updating | State::InService
+            );
+            if is_news && !busy {
+                self.nudged("someone is in the car", m);
             }
         }
         if let Some(word) = &push.charging_state {
@@ -75,13 +81,8 @@ impl Policy {
     fn pushed_charging(&mut self, word: &str, m: Moment) {
         let state = self.memory.state;
         if holds::is_charging(Some(word)) {
-            if holds::current_flows(Some(word))
-                && self.memory.charge.is_none()
-                && state != State::Driving
-            {
-                let from = self.memory.reading;
-                self.memory.charge = Some(Session { from });
-                self.emit(Event::ChargeStarted { from });
+            if holds::current_flows(Some(word)) && state != State::Driving {
+                self.begin_charge(m);
             }
             if !matches!(
                 state,
@@ -94,33 +95,28 @@ impl Policy {
                 memory.last_charging_at = Some(m.t);
                 memory.charging_word = Some(word.to_owned());
                 self.go(State::Charging, "charging", m);
-                self.memory.data_wanted_at = Some(m.t);
+                self.want_look(m);
             }
         } else if state == State::Charging {
             self.memory.next_reading_belongs |= self.memory.charge.is_some();
             self.end_charge(m.wall, self.memory.reading);
             self.park("the charge ended", m);
-            self.memory.data_wanted_at = Some(m.t);
+            self.want_look(m);
         }
     }
 
     fn pushed_gear(&mut self, gear: &str, m: Moment) {
         if holds::in_gear(Some(gear)) {
             self.proved_awake(m);
-            self.memory.last_gear_at = Some(m.t);
             self.memory.clear_since = None;
-            if self.memory.drive.is_none() {
-                let from = self.memory.reading;
-                self.end_charge(m.wall, from);
-                self.memory.drive = Some(Session { from });
-                self.emit(Event::DriveStarted { from });
-            }
+            self.end_charge(m.wall, self.memory.reading);
+            self.begin_drive(m);
             self.go(State::Driving, "in gear", m);
         } else if self.memory.state == State::Driving {
             self.memory.next_reading_belongs |= self.memory.drive.is_some();
             self.end_drive(m.wall, self.memory.reading);
             self.park("parked", m);
-            let after = [Duration::from_secs(20), Duration::from_secs(60)];
+            let after = [Duration::from_secs(20), Duration::from_mins(1)];
             self.memory.followups = after.iter().map(|after| m.t + *after).collect();
         }
     }
@@ -149,13 +145,18 @@ impl Policy {
 
     /// Something is about to happen: look soon, and at a resting car with a light call only.
     pub(super) fn nudged(&mut self, because: &'static str, m: Moment) {
+        self.stir(because, m);
+        self.want_look(m);
+    }
+
+    /// Data soon, or the light call before it; a source that does not stop talking is slowed down.
+    fn want_look(&mut self, m: Moment) {
         let chatty = self
             .memory
             .last_nudge_at
             .is_some_and(|at| m.since(at) < CHATTY);
         self.memory.last_nudge_at = Some(m.t);
         let gap = if chatty { CHATTY_GAP } else { Duration::ZERO };
-        self.stir(because, m);
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));
         if memory.is_online {
@@ -177,7 +178,6 @@ impl Policy {
             memory.clear_since = memory.clear_since.map(|_| m.t);
             memory.n_polls_since_clear = 0;
             memory.let_sleep = false;
-            memory.data_wanted_at.get_or_insert(m.t);
         } else {
             self.may_be_awake(m);
         }

@@ -7,6 +7,7 @@ use tesla2mqtt::catalogue::{
     BRIDGE_SIGNALS, Category, Gate, LEFT_OUT, Platform, Reading, Row, rows,
 };
 use tesla2mqtt::decode::vehicle_data::is_known;
+use tesla2mqtt::logbook::DERIVED_SIGNALS;
 
 const YARDSTICK: &str = include_str!("../fixtures/entity-catalogue.csv");
 
@@ -238,6 +239,7 @@ fn words_are_lower_snake_case_and_only_where_they_belong() {
     for row in rows() {
         let words = row.words();
         let is_list = row.class == "enum"
+            || row.platform == Platform::Event
             || matches!(row.platform, Platform::Select | Platform::Climate)
             || matches!(row.reading, Reading::Word(..));
         assert_eq!(!words.is_empty(), is_list, "{}: {words:?}", row.key);
@@ -316,13 +318,19 @@ fn every_row_can_be_filled_and_every_control_commanded() {
         for path in row.reading.signals() {
             let can_come = is_known(path)
                 || BRIDGE_SIGNALS.contains(path)
+                || DERIVED_SIGNALS.contains(path)
                 || (path.starts_with("telemetry.") && row.gate == Gate::Mentioned);
             assert!(can_come, "{}: {path}", row.key);
         }
         if row.is_control() {
             assert!(!row.command.is_empty(), "{}", row.key);
         } else {
-            assert!(row.has_state() && row.command.is_empty(), "{}", row.key);
+            let is_event = row.platform == Platform::Event;
+            assert!(
+                row.has_state() != is_event && row.command.is_empty(),
+                "{}",
+                row.key
+            );
         }
         let is_limited = row.platform == Platform::Number;
         assert_eq!(row.limits.is_some(), is_limited, "{}", row.key);

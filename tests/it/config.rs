@@ -122,6 +122,7 @@ fn every_key_can_be_set_by_its_variable() {
         "log.format" => "json",
         "log.level" => "debug",
         "homeassistant.enabled" => "false",
+        "polling.unavailable_after" => "2h",
         path if path.ends_with("_file") => "/f",
         _ => match row.kind {
             schema::Kind::Bool => "true",

@@ -77,7 +77,16 @@ fn full_car() -> Vehicle {
     vehicle(&signals)
 }
 
-const COMMON: &[&str] = &["p", "uniq_id", "def_ent_id", "name", "ent_cat", "en", "ic"];
+const COMMON: &[&str] = &[
+    "p",
+    "uniq_id",
+    "def_ent_id",
+    "name",
+    "ent_cat",
+    "en",
+    "ic",
+    "qos",
+];
 
 /// Keys of each platform beside the common ones, and which of them must be there.
 fn keys(platform: &str) -> (&'static [&'static str], &'static [&'static str]) {
@@ -146,6 +155,7 @@ fn keys(platform: &str) -> (&'static [&'static str], &'static [&'static str]) {
             ],
             &["modes", "temp_unit"],
         ),
+        "event" => (&["stat_t", "evt_typ"], &["stat_t", "evt_typ"]),
         other => panic!("no platform {other}"),
     }
 }
@@ -159,7 +169,7 @@ fn lint(message: &Message) {
         .keys()
         .map(String::as_str)
         .collect();
-    let known = BTreeSet::from(["dev", "o", "cmps", "avty", "avty_mode", "qos"]);
+    let known = BTreeSet::from(["dev", "o", "cmps", "avty", "avty_mode"]);
     assert!(root_keys.is_subset(&known), "{root_keys:?}");
     let topic: Vec<&str> = message.topic.split('/').collect();
     assert_eq!(topic.len(), 4, "{}", message.topic);
@@ -178,7 +188,11 @@ fn lint(message: &Message) {
             let is_empty = value == &json!("") || value == &json!([]);
             assert!(!is_empty, "{key}: {name} is empty");
             if name.ends_with("_t") {
-                assert!(is_topic(value.as_str().unwrap()), "{key}: {value}");
+                let topic = value.as_str().unwrap();
+                assert!(
+                    is_topic(topic.trim_end_matches("/event/+")),
+                    "{key}: {value}"
+                );
             }
         }
         for name in must {
@@ -240,9 +254,7 @@ fn a_full_car_fits_into_one_message() {
         );
     }
     assert!(message(&full_car(), false).components.len() >= 200);
-    let wanted = rows()
-        .filter(|row| row.has_state() || row.is_control())
-        .count();
+    let wanted = rows().count();
     assert_eq!(message(&full_car(), true).components.len(), wanted);
 }
 
@@ -330,7 +342,7 @@ fn a_car_is_described_as_home_assistant_wants_it() {
             },
             "o": {"name": "tesla2mqtt", "sw": "0.1.0"},
             "avty": [{"t": "tesla2mqtt/bridge/state"}, {"t": format!("tesla2mqtt/{VIN}/availability")}],
-            "avty_mode": "all", "qos": 1, "cmps": null,
+            "avty_mode": "all", "cmps": null,
         })
     );
     let check = |key: &str, expected: Json| assert_eq!(components[key], expected, "{key}");
@@ -378,7 +390,13 @@ fn without_commands_nothing_can_be_pressed() {
             "{component:?}"
         );
         let platform = component["p"].as_str().unwrap();
-        let reads = ["sensor", "binary_sensor", "device_tracker", "update"];
+        let reads = [
+            "sensor",
+            "binary_sensor",
+            "device_tracker",
+            "update",
+            "event",
+        ];
         assert!(reads.contains(&platform), "{platform}");
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tesla2mqtt::catalogue;
@@ -31,19 +32,28 @@ fn folder() -> PathBuf {
         .join("tesla-api")
 }
 
-/// The recordings whose name starts so; a loud note instead of silence where there are none.
+/// The recordings whose name starts so.
 pub fn recordings(prefix: &str) -> Vec<(String, Vec<u8>)> {
+    static ALL: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(read_all);
+    ALL.iter()
+        .filter(|(name, _)| name.starts_with(prefix))
+        .cloned()
+        .collect()
+}
+
+/// A loud note instead of silence where there are none.
+fn read_all() -> Vec<(String, Vec<u8>)> {
     let folder = folder();
     let mut found: Vec<PathBuf> = [folder.clone(), folder.join("derived")]
         .iter()
         .filter_map(|folder| std::fs::read_dir(folder).ok())
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| name(path).starts_with(prefix))
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
         .collect();
     found.sort();
     if found.is_empty() {
-        eprintln!("SKIPPED: no recordings {prefix}* in {}", folder.display());
+        eprintln!("SKIPPED: no recordings in {}", folder.display());
     }
     found
         .into_iter()

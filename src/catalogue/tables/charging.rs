@@ -3,7 +3,7 @@
 use super::{Limits, binary, button, cover, lock, number, sensor, switch};
 use crate::catalogue::derived as d;
 use crate::catalogue::reading::Reading::{
-    Derived, Either, Is, Nothing, Number, Snake, Time, Truth, Word,
+    Derived, Either, Is, Nothing, Number, Scaled, Snake, Time, Truth, Word,
 };
 use crate::catalogue::row::Row;
 use crate::catalogue::words;
@@ -30,6 +30,8 @@ const SOLAR_LIMIT: Limits = Limits {
     max_of: "charge_state.charge_limit_soc",
     step: 1.0,
 };
+
+const MINUTES: f64 = 1.0 / 60.0;
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
@@ -77,7 +79,7 @@ pub const ROWS: &[Row] = &[
     binary("bms_full_charge_complete",              "BMS full charge",                       Truth("telemetry.BmsFullchargecomplete"))                              .off().icon("battery-check").if_seen().stream("BmsFullchargecomplete"),
     sensor("bms_state",                             "BMS state",                             Word("telemetry.BMSState", words::BMS_STATE))                          .class("enum").diagnostic().off().icon("battery-heart-variant").if_seen().stream("BMSState"),
     sensor("energy_remaining",                      "Energy remaining",                      Number("charge_state.energy_remaining", 2))                            .measured("kWh", "energy_storage").diagnostic().off().if_seen().stream("EnergyRemaining"),
-    sensor("phantom_drain",                         "Phantom drain",                         Number("charge_state.phantom_drain", 2))                               .measured("%", "").diagnostic().off().icon("battery-minus-outline").if_seen(),
+    sensor("phantom_drain",                         "Phantom drain",                         Number("derived.parked_loss", 2))                               .measured("%", "").diagnostic().off().icon("battery-minus-outline").if_seen(),
     sensor("lifetime_energy_used",                  "Lifetime energy used",                  Number("charge_state.lifetime_energy_used", 1))                        .metered("kWh", "energy").diagnostic().off().if_seen().stream("LifetimeEnergyUsed"),
     sensor("lifetime_energy_gained_regen",          "Lifetime energy gained regen",          Number("telemetry.LifetimeEnergyGainedRegen", 2))                      .metered("kWh", "energy").diagnostic().off().if_seen().stream("LifetimeEnergyGainedRegen"),
     sensor("pack_current",                          "Pack current",                          Number("charge_state.pack_current", 1))                                .measured("A", "current").diagnostic().off().if_seen().stream("PackCurrent"),
@@ -96,4 +98,12 @@ pub const ROWS: &[Row] = &[
     number("charge_on_solar_lower_limit",           "Charge on solar lower limit",           Nothing)                                                               .unit("%", "battery").off().limits(SOLAR_LIMIT).command("charge_on_solar"),
     button("enable_keep_accessory_power",           "Enable keep accessory power",           Nothing)                                                               .icon("power-plug").command("set_keep_accessory_power_mode"),
     button("disable_keep_accessory_power",          "Disable keep accessory power",          Nothing)                                                               .icon("power-plug-off").command("set_keep_accessory_power_mode"),
+    sensor("battery_range_full",                    "Battery range when full",               Derived(d::FULL_RANGE, d::full_range))                                 .measured("mi", "distance").diagnostic().off().precision(0).note("rated range at 100 %; from 20 % up"),
+    sensor("charger_type",                          "Charger type",                          Derived(d::CHARGER_TYPE, d::charger_type))                             .class("enum").diagnostic().off().icon("ev-station").options(d::CHARGER_TYPES),
+    sensor("charge_energy_total",                   "Charge energy total",                   Number("derived.charge_energy_total", 2))                              .metered("kWh", "energy").precision(1).if_seen().note("of all sessions since the bridge first saw the car; for the Energy dashboard"),
+    sensor("last_charge_energy",                    "Last charge energy",                    Number("derived.last_charge_energy", 2))                               .unit("kWh", "energy").diagnostic().off().precision(1).if_seen(),
+    sensor("last_charge_level_added",               "Last charge level added",               Number("derived.last_charge_level_added", 0))                          .unit("%", "").diagnostic().off().icon("battery-plus").if_seen(),
+    sensor("last_charge_duration",                  "Last charge duration",                  Scaled("derived.last_charge_duration_s", MINUTES, 0))                  .unit("min", "duration").diagnostic().off().if_seen(),
+    sensor("last_charge_ended",                     "Last charge ended",                     Time("derived.last_charge_ended_at"))                                  .class("timestamp").diagnostic().off().if_seen(),
+    sensor("parked_loss_per_hour",                  "Parked loss per hour",                  Number("derived.parked_loss_per_hour", 3))                             .measured("%/h", "").diagnostic().off().icon("battery-minus-outline").if_seen().note("of the battery, after an hour at rest"),
 ];

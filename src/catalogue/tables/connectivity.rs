@@ -1,10 +1,10 @@
 //! Whether the car can be reached, what the bridge does about it, and its name.
 
-use super::{binary, button, sensor, switch};
+use super::{binary, button, event, sensor, switch};
 use crate::catalogue::derived as d;
 use crate::catalogue::reading::Reading::{Derived, Nothing, Number, Text, Time, Truth, Word};
 use crate::catalogue::row::Row;
-use crate::catalogue::words;
+use crate::catalogue::{EVENTS, words};
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
@@ -16,6 +16,7 @@ pub const ROWS: &[Row] = &[
     sensor("last_update",      "Last update",       Time("bridge.last_update"))           .class("timestamp").diagnostic().age().note("when the newest data came"),
     sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off().age().note("until the next look"),
     sensor("next_poll",        "Next look",         Time("bridge.next_poll"))            .class("timestamp").diagnostic().off().age(),
+    event("events",            "Events",            Nothing)                             .options(EVENTS).icon("bell").note("not retained, on `<base>/<VIN>/event/<word>`"),
     sensor("holds",            "Kept awake by",     Text("bridge.holds"))                .diagnostic().icon("sleep-off").note("why the car cannot fall asleep, or `none`"),
     switch("polling",          "Polling",           Derived(d::POLLING, d::polling))      .config().icon("sync").command("bridge.resume, bridge.pause").note("off while paused"),
     button("force_update",     "Force data update", Nothing)                              .diagnostic().icon("refresh").command("bridge.refresh"),

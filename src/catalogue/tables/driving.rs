@@ -2,7 +2,7 @@
 
 use super::{Limits, binary, number, sensor, tracker};
 use crate::catalogue::derived as d;
-use crate::catalogue::reading::Reading::{Derived, Number, Truth};
+use crate::catalogue::reading::Reading::{Derived, Number, Scaled, Time, Truth};
 use crate::catalogue::row::Row;
 
 const SPEED_LIMIT: Limits = Limits {
@@ -12,6 +12,8 @@ const SPEED_LIMIT: Limits = Limits {
     max_of: "vehicle_state.speed_limit_mode.max_limit_mph",
     step: 1.0,
 };
+
+const MINUTES: f64 = 1.0 / 60.0;
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
@@ -25,7 +27,7 @@ pub const ROWS: &[Row] = &[
     sensor("longitude",                      "Longitude",                      Number("drive_state.longitude", 6))                            .measured("°", "").diagnostic().off().icon("longitude").stream("Location.longitude"),
     tracker("location",                      "Location",                       Derived(d::LOCATION, d::location))                             .icon("map-marker").stream("Location").note("JSON; the last known position stays"),
     tracker("origin",                        "Origin",                         Derived(d::ORIGIN, d::origin))                         .off().icon("map-marker").if_seen().stream("OriginLocation"),
-    tracker("route",                         "Route",                          Derived(d::ROUTE, d::route))                                   .icon("routes").stream("DestinationLocation").note("JSON; without a route only `active: false`"),
+    tracker("route",                         "Route",                          Derived(d::ROUTE_POSITION, d::route))                          .icon("routes").stream("DestinationLocation").note("JSON; without a route the car's own position and `active: false`"),
     sensor("active_route",                   "Active route",                   Derived(d::ROUTE, d::active_route))                            .diagnostic().off().icon("map-marker-path").template("{{ 'none' if value_json.error else 'active' }}").note("JSON with the whole route, or `error`"),
     sensor("destination",                    "Destination",                    Derived(d::ROUTE, d::destination))                             .off().icon("routes").stream("DestinationName"),
     sensor("energy_at_arrival",              "State of charge at arrival",     Derived(d::ROUTE, d::energy_at_arrival))                       .measured("%", "battery").diagnostic().off().stream("ExpectedEnergyPercentAtTripArrival").note("may be negative"),
@@ -43,4 +45,10 @@ pub const ROWS: &[Row] = &[
     binary("speed_limit_mode",               "Speed limited",                  Truth("vehicle_state.speed_limit_mode.active"))                .off().icon("car-speed-limiter").if_seen().stream("SpeedLimitMode"),
     sensor("miles_since_reset",              "Miles since reset",              Number("telemetry.MilesSinceReset", 2))                        .metered("mi", "distance").diagnostic().off().if_seen().stream("MilesSinceReset"),
     sensor("self_driving_miles_since_reset", "Self-driving miles since reset", Number("telemetry.SelfDrivingMilesSinceReset", 2))             .metered("mi", "distance").diagnostic().off().if_seen().stream("SelfDrivingMilesSinceReset"),
+    sensor("last_drive_distance",            "Last drive distance",            Number("derived.last_drive_distance", 2))                      .unit("mi", "distance").diagnostic().off().precision(1).if_seen(),
+    sensor("last_drive_energy",              "Last drive energy",              Number("derived.last_drive_energy", 2))                        .unit("kWh", "energy").diagnostic().off().precision(1).if_seen().note("rated range used, times what charges have shown a rated mile to be"),
+    sensor("last_drive_efficiency",          "Last drive efficiency",          Number("derived.last_drive_efficiency", 0))                    .measured("Wh/km", "").diagnostic().off().icon("leaf").if_seen(),
+    sensor("last_drive_level_used",          "Last drive level used",          Number("derived.last_drive_level_used", 0))                    .unit("%", "").diagnostic().off().icon("battery-minus").if_seen(),
+    sensor("last_drive_duration",            "Last drive duration",            Scaled("derived.last_drive_duration_s", MINUTES, 0))           .unit("min", "duration").diagnostic().off().if_seen(),
+    sensor("last_drive_ended",               "Last drive ended",               Time("derived.last_drive_ended_at"))                           .class("timestamp").diagnostic().off().if_seen(),
 ];

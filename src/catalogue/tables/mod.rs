@@ -63,4 +63,5 @@ kinds! {
     tracker DeviceTracker
     climate Climate
     update  Update
+    event   Event
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tesla2mqtt::broker;
 use tesla2mqtt::mqtt;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -17,7 +18,7 @@ use super::rig::*;
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn start(levels: &str) -> (Self, DefaultGuard) {
+    fn start(levels: &str) -> (Self, (DefaultGuard, Dispatch)) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(levels))
@@ -26,7 +27,11 @@ impl Log {
             .with_writer(log.clone())
             .finish();
         let guard = tracing::subscriber::set_default(subscriber);
-        (log, guard)
+        // With a single subscriber alive, tracing asks only the thread that comes to a log line
+        // first whether anyone wants it, and remembers its no: that is mostly another test.
+        let second = Dispatch::new(tracing_subscriber::registry());
+        tracing::callsite::rebuild_interest_cache();
+        (log, (guard, second))
     }
 
     async fn until(&self, words: &str) {

@@ -33,7 +33,7 @@ async fn every_topic_is_back_within_a_second(make: Make, protocol: Protocol) {
     }
 
     let broker = stopped.start().await;
-    let back = clock::now().mono;
+    let back = clock::uptime();
     let watcher = Watcher::start(addr);
     let seen = watcher
         .until("all topics again", |seen| seen.topics == wanted)

@@ -492,5 +492,5 @@ pub async fn pause() {
 
 /// Milliseconds since `start`, by the house's clock.
 pub fn ms_since(start: Duration) -> u128 {
-    clock::now().mono.saturating_sub(start).as_millis()
+    clock::uptime().saturating_sub(start).as_millis()
 }

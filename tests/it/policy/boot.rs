@@ -1,5 +1,7 @@
 //! Scenarios 1 to 4: the start.
 
+use std::time::Duration;
+
 use tesla2mqtt::policy::{Ask, Failure, LightState, Preset, State};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
@@ -39,7 +41,7 @@ fn light_calls_that_time_out_at_the_start_come_ever_more_slowly() {
     };
     let mut rig = Rig::new(Preset::Metered, car);
     rig.faults.push(Fault {
-        from: 0 * SECOND,
+        from: Duration::ZERO,
         to: 5 * MINUTE,
         ask: Some(Ask::Light),
         failure: Failure::Transport,
@@ -47,7 +49,7 @@ fn light_calls_that_time_out_at_the_start_come_ever_more_slowly() {
     rig.run_for(5 * MINUTE);
     check(&rig);
     assert_eq!(rig.n_data(), 0);
-    let asks = rig.asks_from(0 * SECOND, Ask::Light);
+    let asks = rig.asks_from(Duration::ZERO, Ask::Light);
     let gaps: Vec<_> = asks.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.len() >= 4, "{gaps:?}");
     assert!(gaps.is_sorted(), "{gaps:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tesla2mqtt::policy::{Ask, Failure, Input, LightState, State};
 
-use super::rig::{Line, MINUTE, Rig, SECOND, What};
+use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
 
 /// Panics with the end of the trace if a guarantee is broken.
 pub fn check(rig: &Rig) {
@@ -15,6 +15,18 @@ pub fn check(rig: &Rig) {
         if let Err(broken) = seen.take(line) {
             panic!("{broken} at {:?}\n{}", line.at, rig.story());
         }
+    }
+    // However it comes about, no minute is a storm.
+    for (ask, most) in [(Ask::Light, 25), (Ask::Data, 13)] {
+        let asks = rig.asks_from(Duration::ZERO, ask);
+        let storm = asks
+            .windows(most + 1)
+            .find(|asks| asks[most] - asks[0] < MINUTE);
+        assert!(
+            storm.is_none(),
+            "a storm of {ask:?} calls: {storm:?}\n{}",
+            rig.story()
+        );
     }
     // G1: the car was woken by nobody but its owner.
     assert_eq!(
@@ -26,6 +38,10 @@ pub fn check(rig: &Rig) {
 
 /// What the world has told the policy so far.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that vary independently"
+)]
 struct Seen {
     last_ask: Option<(Duration, Ask)>,
     /// The newest word says online.
@@ -179,8 +195,8 @@ impl Seen {
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.online = false,
             Failure::Limited { retry_after } => {
-                let wait = retry_after.unwrap_or(Duration::from_secs(300));
-                let until = at + wait.min(Duration::from_secs(24 * 3600));
+                let wait = retry_after.unwrap_or(5 * MINUTE);
+                let until = at + wait.min(DAY);
                 match ask {
                     Ask::Light => self.light_not_before = until,
                     Ask::Data => self.data_not_before = until,

@@ -4,7 +4,7 @@ use tesla2mqtt::policy::{ClassSetting, Preset, State};
 use tesla2mqtt::sim::{Event, Plan};
 
 use super::guarantees::check;
-use super::rig::{DAY, Rig, SECOND, held, spec};
+use super::rig::{DAY, Rig, held, spec};
 
 struct Day {
     n_light: usize,
@@ -69,5 +69,34 @@ fn the_model_day_unmetered_sees_starts_at_once() {
         assert!(day.n_data <= 900, "{} data calls", day.n_data);
         assert!(day.awake_hours <= hours, "{} h awake", day.awake_hours);
     }
-    let _ = SECOND;
+}
+
+/// After two days the car's habits are known, and the same starts are seen sooner at the price of
+/// light calls.
+#[test]
+fn starts_are_seen_sooner_once_the_habits_of_the_car_are_known() {
+    for (preset, most_seconds, n_light) in
+        [(Preset::Metered, 25, 1500), (Preset::Unmetered, 15, 4000)]
+    {
+        let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, spec(Plan::model_day()));
+        rig.run_for(7 * DAY);
+        check(&rig);
+        let drives = rig.delays(Event::DriveStarted, State::Driving);
+        let charges = rig.delays(Event::ChargeStarted, State::Charging);
+        for (of_a_day, delays) in [(4, drives), (1, charges)] {
+            let worst = delays[2 * of_a_day..]
+                .iter()
+                .max()
+                .expect("a week of starts")
+                .as_secs();
+            println!(
+                "{preset:?}: worst {worst} s of {} starts from the third day",
+                delays.len()
+            );
+            assert!(worst <= most_seconds, "{preset:?}: {delays:?}");
+        }
+        let of_last_day = rig.asks_from(6 * DAY, tesla2mqtt::policy::Ask::Light).len();
+        println!("{preset:?}: {of_last_day} light calls on the last day");
+        assert!(of_last_day <= n_light);
+    }
 }

@@ -181,6 +181,26 @@ fn new_firmware_is_learned_anew_with_one_confirmation() {
     }
 }
 
+/// Something that no field shows keeps the car awake, whether it is asked or not: it is polled
+/// again, so that its next drive is seen at once.
+#[test]
+fn a_car_of_unknown_class_that_does_not_sleep_when_left_alone_is_polled_again() {
+    let mut rig = Rig::new(
+        Preset::Metered,
+        life(&[(10, hold(HoldReason::UserPresent, 300)), (320, drive(20))]),
+    );
+    rig.disguise = Some(Box::new(|_, view| view.user_present = false));
+    rig.run_until(2 * HOUR);
+    let quiet = rig.entered(State::Quiet, Duration::ZERO).expect("tried");
+    let idle = rig.entered(State::Idle, quiet).expect("given up");
+    assert!(idle - quiet <= 55 * MINUTE, "{:?}", idle - quiet);
+    rig.run_until(5 * HOUR);
+    assert_eq!(rig.entered(State::Quiet, idle), None);
+    rig.run_until(6 * HOUR);
+    check(&rig);
+    assert_eq!(rig.delays(Event::DriveStarted, State::Driving).len(), 1);
+}
+
 const HOLDS: [HoldReason; 10] = [
     HoldReason::Power,
     HoldReason::Downloading,

@@ -14,9 +14,9 @@ use tesla2mqtt::policy::{
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 
 pub const SECOND: Duration = Duration::from_secs(1);
-pub const MINUTE: Duration = Duration::from_secs(60);
-pub const HOUR: Duration = Duration::from_secs(3600);
-pub const DAY: Duration = Duration::from_secs(24 * 3600);
+pub const MINUTE: Duration = Duration::from_mins(1);
+pub const HOUR: Duration = Duration::from_hours(1);
+pub const DAY: Duration = Duration::from_hours(24);
 /// From request to answer.
 const LATENCY: Duration = Duration::from_millis(300);
 /// A Model 3, about which the VIN says nothing.
@@ -57,6 +57,9 @@ pub struct Fault {
     pub failure: Failure,
 }
 
+/// What the car shows instead of the truth, by the time since the rig's start.
+pub type Disguise = Box<dyn Fn(Duration, &mut DataView)>;
+
 pub struct Rig {
     pub car: Car,
     pub policy: Policy,
@@ -67,7 +70,7 @@ pub struct Rig {
     /// The part of all calls that fails at random, and the state of that chance.
     pub chaos: (f64, u64),
     /// Changes what the car shows, by the time since the rig's start.
-    pub disguise: Option<Box<dyn Fn(Duration, &mut DataView)>>,
+    pub disguise: Option<Disguise>,
     /// The light call's word, whatever the car does.
     pub word: Option<LightState>,
     /// The calendar's error.
@@ -77,6 +80,7 @@ pub struct Rig {
     booted_at: Duration,
     disk: Option<Snapshot>,
     n_user_wakes: u64,
+    pub n_relists: u32,
 }
 
 /// A car with these deeds, each at its minute, then nothing for years.
@@ -168,6 +172,7 @@ impl Rig {
             booted_at: Duration::ZERO,
             disk: None,
             n_user_wakes: 0,
+            n_relists: 0,
         }
     }
 
@@ -227,7 +232,7 @@ impl Rig {
                 self.write_down(What::Asked(ask));
                 self.ask(ask);
             }
-            Step::Relist => {}
+            Step::Relist => self.n_relists += 1,
             Step::Wait { until, why } => {
                 assert!(until >= now.mono, "waits for the past ({why:?})");
                 let wait = until - now.mono;
@@ -377,6 +382,13 @@ impl Rig {
             None => Policy::new(self.config.clone(), &vin, 7, now),
         };
         self.write_down(What::Restarted);
+        self
+    }
+
+    /// The host sleeps: the calendar goes on, the process's clock does not.
+    pub fn suspend_for(&mut self, time: Duration) -> &mut Self {
+        self.at += time;
+        self.booted_at += time;
         self
     }
 

@@ -19,15 +19,6 @@ fn a_sleeping_car_is_never_asked_for_data_in_a_week() {
 }
 
 #[test]
-fn a_day_of_a_sleeping_car_costs_a_light_call_a_minute() {
-    let mut rig = Rig::new(Preset::Metered, spec(Plan::parked()));
-    rig.run_for(DAY);
-    check(&rig);
-    assert!((1368..=1512).contains(&rig.n_light()), "{}", rig.n_light());
-    assert_eq!(rig.n_data(), 0);
-}
-
-#[test]
 fn a_week_with_two_calls_of_five_failing_ends_well() {
     for seed in 1..6 {
         let mut rig = Rig::new(Preset::Metered, spec(Plan::model_day()));

@@ -86,6 +86,7 @@ fn a_car_at_service_is_left_in_peace() {
 fn self_checking(plan: Plan) -> CarSpec {
     CarSpec {
         brief_wakes: Some(BriefWakes::default()),
+        awake_at_start: true,
         ..spec(plan)
     }
 }
@@ -103,10 +104,11 @@ fn hourly_self_checks_are_left_alone_once_known() {
     let mut rig = Rig::new(Preset::Metered, self_checking(no_drive_for_days()));
     rig.run_until(12 * HOUR);
     check(&rig);
+    // The first is the start of its life.
     let woken = rig
-        .truly(sim::Event::Woke, 2)
+        .truly(sim::Event::Woke, 3)
         .expect("three unguarded wakes");
-    assert_eq!(rig.truly(sim::Event::Woke, 3), None, "no fourth");
+    assert_eq!(rig.truly(sim::Event::Woke, 4), None, "no fourth");
     assert!(rig.policy.status(rig.now()).wake_guard_armed);
     assert_eq!(
         rig.asks_from(woken + 20 * MINUTE, Ask::Data),
