@@ -15,6 +15,7 @@
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
 //! * [`bridge`]: the wiring: one task a car, one an account, one for the broker
+//! * [`estimate`]: what following a car would cost, played in virtual time
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub mod api;
@@ -29,6 +30,7 @@ pub mod config;
 pub mod decode;
 pub mod discovery;
 pub mod durable;
+pub mod estimate;
 pub mod log;
 pub mod logbook;
 pub mod model;

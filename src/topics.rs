@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use crate::catalogue::{self, BRIDGE_ROWS, BridgeFacts, Row, Said};
@@ -16,7 +17,7 @@ use crate::model::{Vehicle, Vin};
 use crate::mqtt::Publish;
 
 /// The topics of one car.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paths {
     base: String,
     car: String,

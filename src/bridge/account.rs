@@ -43,6 +43,7 @@ pub async fn run(
 ) {
     let mut status = account.status();
     let mut retry = FIRST_RETRY;
+    let mut has_failed = false;
     let mut next_list = clock::now().mono;
     loop {
         tokio::select! {
@@ -54,6 +55,10 @@ pub async fn run(
                 let status = status.borrow_and_update().clone();
                 if matches!(status, AccountStatus::SignedIn { .. }) {
                     retry = FIRST_RETRY;
+                    // The owner who has just signed in looks for the cars.
+                    if has_failed {
+                        next_list = clock::now().mono;
+                    }
                 }
                 let _ = fleet.send(FromAccount::Status { account: index, status }).await;
             }
@@ -66,6 +71,7 @@ pub async fn run(
                 match listed.outcome {
                     Ok(list) => {
                         retry = FIRST_RETRY;
+                        has_failed = false;
                         next_list = clock::now().mono + LIST_EVERY;
                         let _ = fleet.send(FromAccount::Listed { account: index, cars: list.vehicles }).await;
                     }
@@ -76,6 +82,7 @@ pub async fn run(
                             _ => None,
                         };
                         let wait = asked.unwrap_or(retry).max(retry);
+                        has_failed = true;
                         next_list = clock::now().mono + wait;
                         retry = (retry * 2).min(LAST_RETRY);
                     }

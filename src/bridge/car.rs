@@ -3,22 +3,23 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::memory::{Memory, MemoryFile};
-use super::voice::Voice;
+use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
-use crate::logbook::Logbook;
+use crate::logbook::{Finding, Logbook};
 use crate::model::{Now, Vehicle};
-use crate::mqtt::Handle;
+use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
+use crate::topics::Paths;
 
 /// Values are written to disk at once when the policy has something to remember, else this often.
 const REMEMBER_EVERY: Duration = Duration::from_mins(5);
@@ -52,10 +53,14 @@ pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
     logbook: Logbook,
+    found: Vec<Finding>,
     policy: Policy,
     voice: Voice,
+    /// Where an earlier run, or an earlier alias, published the car.
+    leftover: Option<Paths>,
     file: MemoryFile,
     inbox: mpsc::Receiver<ToCar>,
+    connection: watch::Receiver<Connection>,
     cancel: CancellationToken,
 }
 
@@ -73,28 +78,39 @@ impl CarTask {
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
-        let (policy, vehicle, logbook, announced) = match file.read() {
+        let (policy, vehicle, logbook, announced, before) = match file.read() {
             Some(memory) if memory.vehicle.vin == vin => (
                 Policy::restore(policy_config, &vin, memory.policy, now),
                 memory.vehicle,
                 memory.logbook,
                 memory.announced,
+                memory.paths,
             ),
             _ => (
                 Policy::new(policy_config, &vin, seed(), now),
                 Vehicle::new(vin.clone()),
                 Logbook::default(),
                 Announced::default(),
+                None,
             ),
         };
+        let connection = mqtt.connection();
+        let voice = Voice::new(settings, &vin, mqtt, announced);
         Self {
             door,
             vehicle,
             logbook,
+            found: Vec::new(),
             policy,
-            voice: Voice::new(settings, &vin, mqtt, announced),
+            leftover: before.filter(|before| {
+                let others = settings.cars.keys().filter(|other| **other != vin);
+                let mut taken = others.map(|other| paths(settings, other));
+                before != voice.paths() && taken.all(|taken| taken != *before)
+            }),
+            voice,
             file,
             inbox,
+            connection,
             cancel,
         }
     }
@@ -102,6 +118,10 @@ impl CarTask {
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
+        if let Some(paths) = self.leftover.take() {
+            tracing::info!("the car is published elsewhere now, its old topics are removed");
+            self.voice.clear(&paths).await;
+        }
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
         loop {
             let now = clock::now();
@@ -129,6 +149,8 @@ impl CarTask {
                     tokio::select! {
                         () = cancel.cancelled() => break,
                         () = clock::sleep_until(until.min(speak_again).min(remember_at)) => {}
+                        // What waited for the broker is due.
+                        Ok(()) = self.connection.changed() => {}
                         word = self.inbox.recv() => match word {
                             Some(word) => self.listen(word),
                             None => break,
@@ -238,7 +260,7 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
-                self.logbook.note(&self.vehicle);
+                self.found.extend(self.logbook.note(&self.vehicle));
                 self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
@@ -255,9 +277,10 @@ impl CarTask {
 
     async fn speak(&mut self, now: Now) -> Duration {
         let events = self.policy.take_events();
+        let found = std::mem::take(&mut self.found);
         let status = self.policy.status(now);
         self.voice
-            .speak(&mut self.vehicle, &self.logbook, &status, events, now)
+            .speak(&mut self.vehicle, &status, events, &found, now)
             .await
     }
 
@@ -274,6 +297,9 @@ impl CarTask {
             vehicle: self.vehicle.clone(),
             logbook: self.logbook.clone(),
             announced: self.voice.announced(),
+            account: Some(self.door.account.name().to_owned()),
+            id: self.door.car.id,
+            paths: Some(self.voice.paths().clone()),
         };
         self.file.write(&memory).await;
     }

@@ -15,6 +15,8 @@ pub enum Change {
         car: Box<ListedVehicle>,
         /// The account's index.
         account: usize,
+        /// Whether the list arrived just now: an older one says nothing about the car's state.
+        is_news: bool,
     },
     /// The account that follows the car listed it again.
     Seen {
@@ -50,22 +52,29 @@ impl Fleet {
             })
             .collect();
         self.listed.insert(account, cars);
-        let mut changes = self.settle();
+        let mut changes = self.settle(Some(account));
         changes.extend(seen);
         changes
+    }
+
+    /// Takes in the cars that an account had when the bridge last ran; its list, once there, wins.
+    pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
+        let cars = cars.into_iter().map(|car| (car.vin.clone(), car));
+        self.listed.entry(account).or_insert_with(|| cars.collect());
+        self.settle(None)
     }
 
     /// The account was signed out: its cars go to another account that lists them, if any.
     pub fn signed_out(&mut self, account: usize) -> Vec<Change> {
         self.signed_out.insert(account);
-        self.settle()
+        self.settle(None)
     }
 
     /// The account was taken out of the configuration.
     pub fn withdrawn(&mut self, account: usize) -> Vec<Change> {
         self.listed.remove(&account);
         self.signed_out.remove(&account);
-        self.settle()
+        self.settle(None)
     }
 
     /// The cars that an account follows.
@@ -76,7 +85,7 @@ impl Fleet {
             .map(|(vin, _)| vin)
     }
 
-    fn settle(&mut self) -> Vec<Change> {
+    fn settle(&mut self, news: Option<usize>) -> Vec<Change> {
         let mut changes = Vec::new();
         let vins: BTreeSet<Vin> = self
             .listed
@@ -101,7 +110,11 @@ impl Fleet {
                 Some(account) if self.followed.get(&vin) != Some(&account) => {
                     let car = Box::new(self.listed[&account][&vin].clone());
                     self.followed.insert(vin, account);
-                    changes.push(Change::Follow { car, account });
+                    changes.push(Change::Follow {
+                        car,
+                        account,
+                        is_news: news == Some(account),
+                    });
                 }
                 Some(_) => {}
                 None => {

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::discovery;
 use crate::durable;
 use crate::logbook::Logbook;
-use crate::model::{Vehicle, Vin};
+use crate::model::{ApiId, Vehicle, Vin};
 use crate::policy;
+use crate::topics::Paths;
+
+const CARS: &str = "cars";
 
 /// One car's file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,6 +26,46 @@ pub struct Memory {
     /// The components that Home Assistant was told of.
     #[serde(default)]
     pub announced: discovery::Announced,
+    /// The account through which the car is followed.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The car's name at the Owner API.
+    #[serde(default)]
+    pub id: Option<ApiId>,
+    /// Where the car was published.
+    #[serde(default)]
+    pub paths: Option<Paths>,
+}
+
+/// A car that an earlier run followed: it is followed again before Tesla has answered, so that
+/// its last values are there even while Tesla, or the login, is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The account's name.
+    pub account: String,
+    /// The car.
+    pub vin: Vin,
+    /// The car's name at the Owner API.
+    pub id: Option<ApiId>,
+}
+
+/// Every car with a file below the state directory, and whose it was. Files that cannot be read
+/// are nobody's: the car comes with its account's list.
+pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
+    let Ok(entries) = std::fs::read_dir(state_directory.join(CARS)) else {
+        return Vec::new();
+    };
+    let vins = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name();
+        Vin::new(name.to_str()?.strip_suffix(".json")?).ok()
+    });
+    vins.filter_map(|vin| {
+        let memory = MemoryFile::of(&vin, state_directory).read()?;
+        let account = memory.account.filter(|_| memory.vehicle.vin == vin)?;
+        let id = memory.id;
+        Some(Remembered { account, vin, id })
+    })
+    .collect()
 }
 
 /// Where a car's memory is kept.
@@ -36,7 +79,7 @@ impl MemoryFile {
     pub fn of(vin: &Vin, state_directory: &Path) -> Self {
         let name = format!("{}.json", vin.as_str());
         Self {
-            path: state_directory.join("cars").join(name),
+            path: state_directory.join(CARS).join(name),
         }
     }
 

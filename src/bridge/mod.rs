@@ -39,6 +39,8 @@ use own::OwnVoice;
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
 const END_OF_TASKS: Duration = Duration::from_millis(500);
+/// How long the broker may take to acknowledge the last values and `offline`.
+const END_OF_BROKER: Duration = Duration::from_millis(1300);
 /// The supervisor's own beat: watchdog, heartbeat file, ledgers.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// systemd hears "ready" after this even if the broker is not there: the status says so, and the
@@ -88,6 +90,8 @@ struct Followed {
     ledger: Ledger,
     relist: mpsc::Sender<()>,
     cancel: CancellationToken,
+    /// Whether the login has been tried: only news of a later sign-in are news to its cars.
+    was_tried: bool,
 }
 
 /// One car while it is followed.
@@ -196,7 +200,15 @@ pub async fn run(
     tracing::info!("stopping");
     bridge.end().await;
     broker_cancel.cancel();
-    let _ = broker_task.await;
+    if tokio::time::timeout(END_OF_BROKER, broker_task)
+        .await
+        .is_err()
+    {
+        tracing::warn!("the broker did not take the last values in time");
+    }
+    if let Err(error) = health::end(&directory) {
+        tracing::debug!(%error, "the heartbeat file cannot be removed");
+    }
     Ok(())
 }
 
@@ -255,9 +267,25 @@ impl Bridge {
             ledger,
             relist,
             cancel,
+            was_tried: false,
         };
         self.accounts.insert(index, followed);
+        self.remember_cars(index).await;
         Ok(())
+    }
+
+    /// The cars of an earlier run, before Tesla has said anything.
+    async fn remember_cars(&mut self, index: usize) {
+        let Some(followed) = self.accounts.get(&index) else {
+            return;
+        };
+        let cars = memory::remembered(&self.settings.state.directory)
+            .into_iter()
+            .filter(|car| car.account == followed.settings.name)
+            .map(|car| ListedVehicle::unseen(car.vin, car.id))
+            .collect();
+        let changes = self.fleet.remembered(index, cars);
+        self.follow(changes).await;
     }
 
     async fn hear(&mut self, word: FromAccount) {
@@ -275,12 +303,13 @@ impl Bridge {
     }
 
     async fn account_status(&mut self, account: usize, status: &AccountStatus) {
-        let Some(followed) = self.accounts.get(&account) else {
+        let Some(followed) = self.accounts.get_mut(&account) else {
             return;
         };
+        let is_first = !std::mem::replace(&mut followed.was_tried, true);
         self.own.heed(&followed.settings.name, status);
         let input = match status {
-            AccountStatus::SignedIn { .. } => Some(Input::SignedIn),
+            AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {
                 let changes = self.fleet.signed_out(account);
                 self.follow(changes).await;
@@ -302,9 +331,21 @@ impl Bridge {
     async fn follow(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Follow { car, account } => {
-                    self.leave(&car.vin.clone()).await;
-                    self.start_car(car, account);
+                Change::Follow {
+                    car,
+                    account,
+                    is_news,
+                } => {
+                    let vin = car.vin.clone();
+                    let is_taken_over = self.cars.contains_key(&vin);
+                    self.leave(&vin).await;
+                    self.start_car(car.clone(), account);
+                    if is_news {
+                        self.tell(&vin, ToCar::Listed(car));
+                    } else if is_taken_over {
+                        // Its memory may say that the account before was signed out.
+                        self.tell(&vin, ToCar::Input(Input::SignedIn));
+                    }
                 }
                 Change::Seen { car } => {
                     let vin = car.vin.clone();
@@ -358,7 +399,6 @@ impl Bridge {
         );
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
-        let _ = inbox.try_send(ToCar::Listed(listed.clone()));
         self.cars.insert(
             vin,
             Car {
@@ -475,10 +515,14 @@ impl Bridge {
     async fn take_up(&mut self, change: &Setting, old: &Settings) {
         match change {
             Setting::AccountAdded(name) => self.open_by_name(name).await,
-            Setting::AccountRemoved(name) => self.close_by_name(name).await,
+            Setting::AccountRemoved(name) => {
+                let vins = self.close_by_name(name).await;
+                self.say_unavailable(&vins).await;
+            }
             Setting::AccountChanged(name) => {
-                self.close_by_name(name).await;
+                let vins = self.close_by_name(name).await;
                 self.open_by_name(name).await;
+                self.say_unavailable(&vins).await;
             }
             Setting::Polling => {
                 let vins: Vec<(Vin, usize)> = self
@@ -507,7 +551,12 @@ impl Bridge {
                     self.start_car(listed, account);
                 }
             }
-            Setting::Log => {}
+            Setting::Log => {
+                if self.settings.log.format != old.log.format {
+                    tracing::warn!("log.format takes effect at the next start");
+                    self.settings.log.format = old.log.format;
+                }
+            }
             Setting::HomeAssistant
             | Setting::Mqtt
             | Setting::Broker
@@ -517,8 +566,11 @@ impl Bridge {
                 tracing::warn!(?change, "this takes effect at the next start");
                 let new = &mut self.settings;
                 new.mqtt = old.mqtt.clone();
+                new.broker = old.broker.clone();
                 new.homeassistant = old.homeassistant.clone();
                 new.state = old.state.clone();
+                new.web = old.web.clone();
+                new.commands = old.commands.clone();
             }
         }
     }
@@ -537,13 +589,24 @@ impl Bridge {
         }
     }
 
-    async fn close_by_name(&mut self, name: &str) {
+    /// Cars that nobody follows any more keep their topics: the owner may think again.
+    async fn say_unavailable(&self, vins: &[Vin]) {
+        for vin in vins.iter().filter(|vin| !self.cars.contains_key(vin)) {
+            tracing::info!(%vin, "car is not followed any more");
+            let topic = voice::paths(&self.settings, vin).availability();
+            let payload = "offline".into();
+            self.mqtt.publish(Publish::State { topic, payload }).await;
+        }
+    }
+
+    /// Ends an account; returns the cars that were followed through it.
+    async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
         let found = self
             .accounts
             .iter()
             .find(|(_, followed)| followed.settings.name == name);
         let Some(index) = found.map(|(index, _)| *index) else {
-            return;
+            return Vec::new();
         };
         let vins: Vec<Vin> = self.fleet.followed_by(index).cloned().collect();
         if let Some(followed) = self.accounts.remove(&index) {
@@ -551,11 +614,13 @@ impl Bridge {
             followed.ledger.write_if_changed(clock::now()).await;
         }
         let changes = self.fleet.withdrawn(index);
-        for vin in vins {
-            // A car that stays configured through a changed account comes back with its list.
-            self.leave(&vin).await;
+        for vin in &vins {
+            self.leave(vin).await;
         }
-        self.follow(changes).await;
+        let taken_over = |change: &Change| matches!(change, Change::Follow { .. });
+        self.follow(changes.into_iter().filter(taken_over).collect())
+            .await;
+        vins
     }
 
     async fn say_own(&self) {
@@ -567,7 +632,14 @@ impl Bridge {
 
     async fn end(mut self) {
         self.cancel.cancel();
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let accounts: Vec<_> = self.accounts.values().map(|f| f.account.clone()).collect();
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            // A token that is being spent is worth the wait for the new one.
+            for account in accounts {
+                account.closed().await;
+            }
+        };
         if tokio::time::timeout(END_OF_TASKS, all).await.is_err() {
             tracing::warn!("a task did not end in time");
         }

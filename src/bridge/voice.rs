@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::catalogue;
 use crate::clock;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
-use crate::logbook::Logbook;
+use crate::logbook::Finding;
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{Event, Problem, State, Status};
@@ -68,6 +69,18 @@ impl Voice {
         }
     }
 
+    /// Where the car is published.
+    pub fn paths(&self) -> &Paths {
+        self.topics.paths()
+    }
+
+    /// Removes everything that was published elsewhere.
+    pub async fn clear(&self, paths: &Paths) {
+        for topic in CarTopics::every_topic(paths) {
+            self.mqtt.publish(Publish::Delete { topic }).await;
+        }
+    }
+
     /// Tesla answered about this car, whatever it said.
     pub fn contact(&mut self, now: Now) {
         self.last_contact = now.mono;
@@ -82,9 +95,9 @@ impl Voice {
     pub async fn speak(
         &mut self,
         car: &mut Vehicle,
-        logbook: &Logbook,
         status: &Status,
         events: Vec<Event>,
+        found: &[Finding],
         now: Now,
     ) -> Duration {
         for event in &events {
@@ -103,29 +116,37 @@ impl Voice {
         for word in self.topics.oddities() {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
-        for event in &events {
-            if let Some((name, payload)) = super::events::message(event, logbook) {
-                let topic = self.topics.paths().of(&format!("event/{name}"));
-                let payload = payload.to_string().into();
-                self.mqtt.publish(Publish::Event { topic, payload }).await;
-            }
+        let told = events.iter().filter_map(super::events::message);
+        let found = found.iter().map(|finding| finding.event(None));
+        for (name, payload) in told.chain(found) {
+            let topic = self.topics.paths().of(&format!("event/{name}"));
+            let payload = payload.to_string().into();
+            self.mqtt.publish(Publish::Event { topic, payload }).await;
         }
-        self.announce(car).await
+        self.announce(car, status.state).await
     }
 
     /// Discovery keeps its distances in real time, and waits for the broker: the message that
     /// takes a component away must not be overtaken in the outbox.
-    async fn announce(&mut self, car: &Vehicle) -> Duration {
+    async fn announce(&mut self, car: &Vehicle, state: State) -> Duration {
         let Some((announcer, setup)) = &mut self.discovery else {
             return NEVER;
         };
+        // Home Assistant keeps the entity ids of the first message for ever, and the name is in
+        // them: a car that is about to tell its name is not announced without it.
+        let is_new = announcer.announced().components.is_empty();
+        let may_tell = matches!(state, State::Boot | State::Waking);
+        if is_new && may_tell && catalogue::name(car).is_none() {
+            return NEVER;
+        }
         let real = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
         announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
         if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
-            return clock::mono_at(real.mono + Duration::from_secs(1));
+            // The car's task speaks again when the connection changes.
+            return NEVER;
         }
         loop {
             match announcer.next(real) {

@@ -4,7 +4,9 @@
 //! old it is. It asks neither Tesla nor the broker, so that an outage of theirs does not restart
 //! a bridge that is only waiting.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,10 +50,19 @@ fn say(text: &str) {
 
 /// Says that the bridge is alive. An error is a full or read-only disk: worth one log line.
 pub fn beat(state_directory: &Path) -> std::io::Result<()> {
-    let path = state_directory.join(HEARTBEAT);
-    let file = std::fs::File::create(path)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(state_directory.join(HEARTBEAT))?;
     // Creating does not change the time of an empty file that is there already.
     file.set_modified(std::time::SystemTime::from(clock::now().wall))
+}
+
+/// Says that the bridge has ended, so that nobody takes its last beat for life.
+pub fn end(state_directory: &Path) -> std::io::Result<()> {
+    std::fs::remove_file(state_directory.join(HEARTBEAT))
 }
 
 /// Whether the heartbeat is fresh at `now`; otherwise why not.
@@ -59,7 +70,7 @@ pub fn check(state_directory: &Path, now: Timestamp) -> Result<(), String> {
     let path = state_directory.join(HEARTBEAT);
     let changed_at = std::fs::metadata(&path)
         .and_then(|metadata| metadata.modified())
-        .map_err(|_| format!("no bridge has run yet: there is no {}", path.display()))?;
+        .map_err(|_| format!("no bridge runs: there is no {}", path.display()))?;
     let changed_at = Timestamp::try_from(changed_at)
         .map_err(|_| format!("the time of {} is out of range", path.display()))?;
     let age = now.duration_since(changed_at).unsigned_abs();
@@ -83,7 +94,7 @@ mod tests {
         assert!(
             check(state.path(), now)
                 .unwrap_err()
-                .contains("no bridge has run yet")
+                .contains("no bridge runs")
         );
         beat(state.path()).unwrap();
         beat(state.path()).unwrap();
@@ -91,5 +102,7 @@ mod tests {
         assert_eq!(check(state.path(), now + Duration::from_mins(1)), Ok(()));
         let late = check(state.path(), now + Duration::from_mins(2)).unwrap_err();
         assert!(late.contains("no sign of life for 1"), "{late}");
+        end(state.path()).unwrap();
+        assert!(check(state.path(), now).is_err());
     }
 }

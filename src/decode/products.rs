@@ -107,6 +107,24 @@ pub fn light(body: &[u8], asked: &Vin) -> Result<ListedVehicle, DecodeError> {
 }
 
 impl ListedVehicle {
+    /// A car of which only the names are known.
+    pub fn unseen(vin: Vin, id: Option<ApiId>) -> Self {
+        Self {
+            vin,
+            id,
+            stream_id: None,
+            state: LightState::Unknown,
+            state_word: None,
+            in_service: false,
+            display_name: None,
+            access_type: None,
+            command_signing: None,
+            mobile_access_disabled: None,
+            api_version: None,
+            vehicle_config: None,
+        }
+    }
+
     /// What the policy wants to know.
     pub fn light(&self) -> Light {
         Light {

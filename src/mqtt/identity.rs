@@ -5,8 +5,10 @@
 //! connection after the new one is up.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
+
+use crate::durable;
 
 /// The file in the state directory that keeps the id.
 pub const FILE: &str = "mqtt-client-id";
@@ -25,11 +27,7 @@ pub fn client_id(directory: &Path) -> io::Result<String> {
         }
     }
     let id = random_client_id();
-    let new = directory.join(format!("{FILE}.new"));
-    let mut file = fs::File::create(&new)?;
-    writeln!(file, "{id}")?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
+    durable::replace(&path, format!("{id}\n").as_bytes())?;
     Ok(id)
 }
 

@@ -10,7 +10,7 @@ use super::Policy;
 use super::holds::{self, Activity};
 use super::interface::{Ask, Class, DataView, Event, Reading, State};
 use super::memory::Moment;
-use super::plan::SCHEDULE_DELAY_SECONDS;
+use super::turns::SCHEDULE_DELAY_SECONDS;
 
 /// Looks after the end of a drive: doors, charge cable.
 const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];

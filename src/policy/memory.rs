@@ -114,7 +114,10 @@ pub(super) struct Memory {
     pub(super) charger_power_kw: Option<f64>,
     pub(super) push_connected: bool,
     pub(super) last_push_at: Option<At>,
+    /// Held by a push, until a push or data says otherwise.
     pub(super) pushed_user_present: bool,
+    /// What the last push said about it; the same word again is no news.
+    pub(super) last_pushed_present: bool,
 
     // Sessions.
     pub(super) drive: Option<Session>,
@@ -202,6 +205,7 @@ impl Memory {
             push_connected: false,
             last_push_at: None,
             pushed_user_present: false,
+            last_pushed_present: false,
             drive: None,
             charge: None,
             last_gear_at: None,

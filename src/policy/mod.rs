@@ -6,9 +6,10 @@
 //! the state is serialisable.
 //!
 //! In reading order: [`interface`](self) the words, `config` the table of intervals, `memory`
-//! what is remembered, `plan` the next call, `light` and `data` what answers change, `failure`
+//! what is remembered, `plan` the next call, `turns` what time alone changes, `light` and `data` what answers change, `failure`
 //! and `backoff` what failures change, `owner` what pushes, hints and the owner change, `holds`
-//! what keeps a car awake, `learning` how it sleeps, `habits` when it is started, `governor` what the account can pay.
+//! what keeps a car awake, `learning` how it sleeps, `habits` when it is started, `governor` and `prices` what the account
+//! can pay.
 
 mod backoff;
 mod config;
@@ -23,7 +24,9 @@ mod light;
 mod memory;
 mod owner;
 mod plan;
+mod prices;
 mod random;
+mod turns;
 
 use std::time::Duration;
 
@@ -34,14 +37,12 @@ use crate::model::{Now, Vin};
 use memory::{At, Memory, Moment, Session, day_of};
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
-pub use governor::{
-    CallClass, Calls, Governor, GovernorConfig, GovernorSnapshot, GovernorStatus, MonthlyLimit,
-    Permit, Prices,
-};
+pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
     Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
     Problem, Purpose, Push, Reading, State, Status, Step, User, Why,
 };
+pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 
 /// A call whose answer never came is given up after this, so that a lost answer cannot silence
 /// the car for ever. Longer than any time-out of the runner.

@@ -30,8 +30,14 @@ impl Policy {
             self.pushed_asleep(asleep, m);
         }
         if let Some(present) = push.user_present {
+            let is_news = present && !self.memory.last_pushed_present;
+            self.memory.last_pushed_present = present;
             self.memory.pushed_user_present = present;
-            if present {
+            let busy = matches!(
+                self.memory.state,
+                State::Driving | State::Charging | State::Updating | State::InService
+            );
+            if is_news && !busy {
                 self.nudged("someone is in the car", m);
             }
         }
@@ -89,13 +95,13 @@ impl Policy {
                 memory.last_charging_at = Some(m.t);
                 memory.charging_word = Some(word.to_owned());
                 self.go(State::Charging, "charging", m);
-                self.memory.data_wanted_at = Some(m.t);
+                self.want_look(m);
             }
         } else if state == State::Charging {
             self.memory.next_reading_belongs |= self.memory.charge.is_some();
             self.end_charge(m.wall, self.memory.reading);
             self.park("the charge ended", m);
-            self.memory.data_wanted_at = Some(m.t);
+            self.want_look(m);
         }
     }
 
@@ -139,13 +145,18 @@ impl Policy {
 
     /// Something is about to happen: look soon, and at a resting car with a light call only.
     pub(super) fn nudged(&mut self, because: &'static str, m: Moment) {
+        self.stir(because, m);
+        self.want_look(m);
+    }
+
+    /// Data soon, or the light call before it; a source that does not stop talking is slowed down.
+    fn want_look(&mut self, m: Moment) {
         let chatty = self
             .memory
             .last_nudge_at
             .is_some_and(|at| m.since(at) < CHATTY);
         self.memory.last_nudge_at = Some(m.t);
         let gap = if chatty { CHATTY_GAP } else { Duration::ZERO };
-        self.stir(because, m);
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));
         if memory.is_online {

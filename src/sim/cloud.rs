@@ -258,6 +258,14 @@ impl Cloud {
             .unwrap_or_default()
     }
 
+    /// Every token ever handed out, to look for where none must be.
+    pub fn every_token(&self) -> Vec<String> {
+        let world = self.shared.world();
+        let families = world.members.values().flat_map(|m| m.families.values());
+        let refresh = families.flat_map(Family::every_token);
+        refresh.chain(world.access.every_token()).collect()
+    }
+
     /// The owner changes the password: no refresh token of the account is good any more, and no
     /// access token either.
     pub fn revoke(&self, account: &str) {

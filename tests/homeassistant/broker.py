@@ -66,13 +66,13 @@ class Mosquitto:
 
 
 class Listener:
-    """What a fresh subscriber of everything knows: the retained payload of each topic, and how often it changed."""
+    """What a fresh subscriber of everything knows: each topic's retained payload and when it last changed, and every
+    version of every discovery message."""
 
     def __init__(self, port: int):
         self.retained = {}
         self.changed_at = {}
-        self.unretained = []
-        self.n_seen = {}
+        self.versions = []
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self.client.on_connect = self._connected
         self.client.on_message = self._message
@@ -89,15 +89,20 @@ class Listener:
 
     def _message(self, _client, _data, message):
         text = message.payload.decode(errors="replace")
-        self.n_seen[message.topic] = self.n_seen.get(message.topic, 0) + 1
         if not message.retain:
-            self.unretained.append((time.monotonic(), message.topic, text))
             return
         if text == "":
             self.retained.pop(message.topic, None)
         elif self.retained.get(message.topic) != text:
             self.retained[message.topic] = text
-        self.changed_at[message.topic] = time.monotonic()
+            self.changed_at[message.topic] = time.monotonic()
+            if message.topic.endswith("/config"):
+                self.versions.append((message.topic, text))
+
+    def moving(self, seconds):
+        """Topics that changed within the last seconds: Home Assistant may not have seen that yet."""
+        since = time.monotonic() - seconds
+        return {topic for topic, changed_at in self.changed_at.copy().items() if changed_at > since}
 
     def publish(self, topic, payload, retain=True):
         """Says something itself (the hand-made devices)."""

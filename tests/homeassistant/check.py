@@ -16,14 +16,12 @@ SILENT = {"button", "notify", "scene", "text", "event", "image", "camera"}
 CLIMATE = {"temperature_state_topic": "temperature", "current_temperature_topic": "current_temperature"}
 
 
-def registered(one, entry, entity_id, at_first):
-    """The entity registry's entry of a component; `entity_id` as first announced; `at_first`: nobody changed it yet."""
+def registered(one, entry, at_first):
+    """The entity registry's entry of a component; `at_first`: nobody has changed it yet."""
     if entry is None:
         yield "Home Assistant has no such entity"
         return
     config = one.config
-    if entity_id not in (None, entry["entity_id"]):
-        yield f"entity id is {entry['entity_id']}, announced {entity_id}"
     if config.get("name") != entry["original_name"]:
         yield f"name is {entry['original_name']!r}, announced {config.get('name')!r}"
     if config.get("entity_category") != entry["entity_category"]:
@@ -32,8 +30,8 @@ def registered(one, entry, entity_id, at_first):
         yield f"disabled_by is {entry['disabled_by']}, announced enabled_by_default {one.enabled}"
 
 
-def shown(one, state, retained, device_name):
-    """The state of an enabled component."""
+def shown(one, state, retained, moving, device_name):
+    """The state of an enabled component; topics that are `moving` changed a moment ago and are not compared."""
     if state is None:
         yield "Home Assistant has no state for it"
         return
@@ -50,7 +48,8 @@ def shown(one, state, retained, device_name):
         return
     yield from described(one, attributes, device_name)
     yield from missing(one, retained)
-    yield from valued(one, value, attributes, retained)
+    if not moving & set(one.topics()):
+        yield from valued(one, value, attributes, retained)
 
 
 def described(one, attributes, device_name):

@@ -9,6 +9,7 @@ Assistant, mosquitto or the bridge did not get far enough to be judged.
 
 import argparse
 import asyncio
+import datetime
 import os
 import pathlib
 import re
@@ -27,13 +28,9 @@ from core import Core, Failed, until
 
 # Said by Home Assistant when we take its broker away, which is our doing.
 EXPECTED_IN_AN_OUTAGE = re.compile(r"Disconnected from MQTT server|Failed to connect to MQTT server|Connection refused|The connection was lost")
+# A value this many seconds old is in Home Assistant, or something is wrong.
+SETTLED = 0.3
 STAGES = ("asleep", "online", "driving", "charging")
-MORE_STAGES = ("updating",)
-
-
-def kind(text):
-    """A finding without its values."""
-    return re.sub(r"'[^']*'|\b[\d.:TZ+-]+", "", text)
 
 
 class Bridge:
@@ -92,6 +89,8 @@ class Judge:
         self.all_enabled = False
         self.entity_ids = set()
         self.first_ids = {}
+        self.recording_since = time.time()
+        self.numbered_at = {}
         self.begun = time.monotonic()
 
     def say(self, text):
@@ -115,23 +114,27 @@ class Judge:
                 found.append(announced.read(topic, payload))
         return found
 
-    def lint(self, devices, stage):
-        """Reads each new version of a message once."""
-        for device in devices:
-            version = (device.topic, self.listener.retained.get(device.topic))
-            if version in self.linted:
+    def lint(self, stage):
+        """Reads each version of a message once, also those that the next one replaced."""
+        for topic, payload in self.listener.versions.copy():
+            if (topic, payload) in self.linted or not announced.TOPIC.match(topic):
                 continue
-            self.linted.add(version)
-            name = device.topic.split("/")[-2]
+            self.linted.add((topic, payload))
+            device = announced.read(topic, payload)
+            name = topic.split("/")[-2]
             for key, text in lint.device(device):
                 self.find(f"{name} {key}".strip(), text, stage)
             # Home Assistant chooses an entity id once: what an announcement says later has no effect.
             ids = {one.key: one.config.get("default_entity_id") for one in device.components}
-            first = self.first_ids.setdefault(device.topic, {})
+            first = self.first_ids.setdefault(topic, {})
             changed = [key for key in ids if first.setdefault(key, ids[key]) != ids[key]]
             if changed:
                 example = f"{first[changed[0]]} became {ids[changed[0]]}"
-                self.find(name, f"{len(changed)} default_entity_ids changed after the first message ({example}), without effect", stage)
+                self.find(name, f"{len(changed)} default_entity_ids changed after they were first announced ({example})", stage)
+            # A component that is announced later gets its id from the name of that day.
+            slugs = {first[one.key].removesuffix(f"_{one.key}").split(".")[1] for one in device.components if first[one.key]}
+            if len(slugs) > 1 and not changed:
+                self.find(name, f"its entity ids start with different names: {sorted(slugs)}", stage)
 
     # -- what Home Assistant has ------------------------------------------------------------------------------------
 
@@ -141,9 +144,9 @@ class Judge:
         return {(entry["entity_id"].split(".")[0], entry["unique_id"]): entry for entry in listed if entry["platform"] == "mqtt"}
 
     async def look(self, stage):
-        """One comparison of everything: {(where, text)}, and the entities looked at."""
+        """One comparison of everything: {(where, text)}, the places that were found right, the entities looked at."""
         devices = self.devices()
-        self.lint(devices, stage)
+        self.lint(stage)
         registry = await self.registry()
         stored = {
             identifier: entry
@@ -152,38 +155,52 @@ class Judge:
         }
         retained = self.listener.retained.copy()
         states = {state["entity_id"]: state for state in await self.core.ask("get_states")}
-        found, seen, wanted = set(), set(), set()
+        moving = self.listener.moving(SETTLED)
+        for entity_id, state in states.items():
+            if state["attributes"].get("state_class") and re.fullmatch(r"-?[\d.]+", state["state"]):
+                self.numbered_at.setdefault(entity_id, time.time())
+        found, right, seen, wanted = set(), set(), set(), set()
         for device in devices:
             name = device.topic.split("/")[-2]
+            other_ids = []
             entry = next((stored[one] for one in device.identifiers if one in stored), None)
             found |= {(name, text) for text in check.as_device(device, entry)}
             for one in device.components:
                 wanted.add((one.platform, one.unique_id))
                 entry = registry.get((one.platform, one.unique_id))
                 where = f"{entry['entity_id'] if entry else name + ' ' + one.key} ({one.key})"
-                found |= {(where, text) for text in check.registered(one, entry, self.first_ids[device.topic].get(one.key), not self.all_enabled)}
+                found |= {(where, text) for text in check.registered(one, entry, not self.all_enabled)}
                 if entry is None:
                     continue
                 self.entity_ids.add(entry["entity_id"])
+                first_id = self.first_ids[device.topic].get(one.key)
+                if first_id not in (None, entry["entity_id"]):
+                    other_ids.append(f"{entry['entity_id']} (announced {first_id})")
                 seen.add((one.platform, one.unique_id))
                 if entry["disabled_by"] is None:
                     device_name = device.device.get("name")
                     state = states.get(entry["entity_id"])
-                    found |= {(where, text) for text in check.shown(one, state, retained, device_name)}
+                    found |= {(where, text) for text in check.shown(one, state, retained, moving, device_name)}
+                if not moving & set(one.topics()):
+                    right.add(where)
+            if other_ids:
+                found.add((name, f"{len(other_ids)} entity ids are not as first announced: {min(other_ids)}"))
         for platform, unique_id in registry.keys() - wanted:
             found.add((registry[platform, unique_id]["entity_id"], "in Home Assistant but not announced: a leftover"))
-        return found, seen
+        wrong = {where for where, _ in found}
+        return found, right - wrong, seen
 
     async def check(self, stage, seconds=12):
-        """Compares until they agree or for so long, and keeps what was wrong all the time: values move meanwhile."""
+        """Compares until each entity was seen to be right, or for so long, and keeps what never was: values move."""
         deadline = time.monotonic() + seconds
-        lasting, seen = await self.look(stage)
-        while lasting and time.monotonic() < deadline:
-            await asyncio.sleep(1)
-            again, seen = await self.look(stage)
-            # The text carries the values: one that is wrong by another value is still wrong.
-            kinds = {(where, kind(text)) for where, text in again}
-            lasting = {(where, text) for where, text in lasting if (where, kind(text)) in kinds}
+        ever_right = set()
+        while True:
+            await asyncio.sleep(2 * SETTLED)
+            found, right, seen = await self.look(stage)
+            ever_right |= right
+            lasting = {(where, text) for where, text in found if where not in ever_right}
+            if not lasting or time.monotonic() > deadline:
+                break
         for where, text in sorted(lasting):
             self.find(where, text, stage)
         self.checked |= seen
@@ -217,6 +234,7 @@ class Judge:
                 await self.core.ask("config/entity_registry/update", entity_id=entry["entity_id"], disabled_by=None)
                 n_enabled += 1
         self.all_enabled = True
+        self.recording_since = time.time()
         return n_enabled
 
     async def settled(self, what, seconds):
@@ -271,11 +289,21 @@ class Judge:
         return n_listed
 
     async def compiled(self, stage):
-        """Short-term statistics are made every five minutes: waits for the next ones, then looks into them."""
-        wait = 300 - time.time() % 300 + 15
-        self.say(f"waiting {wait:.0f} s for the recorder's five minutes")
-        await asyncio.sleep(wait)
+        """Short-term statistics are made every five minutes: waits for those that cover us, then looks into them."""
+        due = (self.recording_since // 300 + 1) * 300 + 15
+        if due > time.time():
+            self.say(f"waiting {due - time.time():.0f} s for the recorder's five minutes")
+            await asyncio.sleep(due - time.time())
         await self.statistics(stage)
+        numbered = sorted(entity_id for entity_id, at in self.numbered_at.items() if at < due - 30)
+        start = datetime.datetime.fromtimestamp(self.recording_since - 600, datetime.UTC).isoformat()
+        kept = await self.core.ask(
+            "recorder/statistics_during_period", start_time=start, period="5minute", statistic_ids=numbered
+        )
+        for entity_id in numbered:
+            if not kept.get(entity_id):
+                self.find(entity_id, "had a number, but the recorder's five minutes made no statistic of it", stage)
+        self.say(f"statistics made of {len(kept)} of {len(numbered)} sensors")
 
     def end(self):
         """The summary line; whether all is well."""
@@ -290,7 +318,7 @@ class Judge:
         return not self.findings
 
 
-async def a_day(judge, bridge, seconds):
+async def a_day(judge, bridge, seconds, long_term):
     """The bridge from its start through a day of its cars and every restart."""
     bridge.start()
 
@@ -319,6 +347,12 @@ async def a_day(judge, bridge, seconds):
     await judge.settled("mosquitto restarted without memory", 60)
     await judge.check("mosquitto restarted without memory")
 
+    await judge.statistics("end of the day")
+    if long_term:
+        await judge.compiled("the recorder's five minutes")
+
+    # The cars are the bridge's own process here and start their lives again with it: their odometers fall, so this
+    # comes after the statistics.
     took = bridge.stop()
     if took > 2:
         judge.find("bridge", f"took {took:.1f} s to stop", "bridge stopped")
@@ -332,7 +366,6 @@ async def a_day(judge, bridge, seconds):
     bridge.start()
     await judge.settled("bridge restarted after a kill", 60)
     await judge.check("bridge restarted after a kill")
-    await judge.statistics("end")
 
 
 async def check_gone(judge, stage):
@@ -362,25 +395,20 @@ async def check_gone(judge, stage):
 
 
 async def stages(judge, seconds):
-    """Follows the cars' states and checks every entity at each new kind of moment."""
-    seen = {}
+    """Follows the cars' states and checks every entity at each new kind of moment, of at least one car."""
+    seen = set()
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not set(STAGES + MORE_STAGES) <= set(seen.values()):
-        for topic, word in list(judge.listener.retained.items()):
-            parts = topic.split("/")
-            if len(parts) == 3 and parts[0] == judge.base and parts[2] == "state" and parts[1] != "bridge":
-                if word not in seen.values() or (parts[1], word) not in seen:
-                    seen[parts[1], word] = word
-                    await judge.check(f"car …{parts[1][-6:]} {word}")
-        await asyncio.sleep(0.3)
-        if set(STAGES) <= set(seen.values()) and time.monotonic() > deadline - seconds / 3:
-            break
+    while time.monotonic() < deadline and not set(STAGES) <= {word for _, word in seen}:
+        for topic, word in sorted(judge.listener.retained.copy().items()):
+            level = topic.split("/")
+            if len(level) == 3 and level[0] == judge.base and level[2] == "state" and level[1] != "bridge":
+                if (level[1], word) not in seen:
+                    seen.add((level[1], word))
+                    await judge.check(f"car …{level[1][-6:]} {word}")
+        await asyncio.sleep(0.2)
     for word in STAGES:
-        if word not in seen.values():
+        if word not in {word for _, word in seen}:
             judge.find("day", f"no car was seen {word} within {seconds:.0f} s: judged without that stage", "day")
-    for word in MORE_STAGES:
-        if word not in seen.values():
-            judge.find("day", f"note: no car was seen {word}", "day")
 
 
 async def main():
@@ -388,8 +416,8 @@ async def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--bridge", help="the bridge's program")
     arguments.add_argument("--handmade", action="store_true", help="judge hand-made devices instead of the bridge's")
-    arguments.add_argument("--speed", type=float, default=120, help="how much faster than the world the cars live")
-    arguments.add_argument("--day", type=float, default=150, help="seconds to wait for every stage of a car's day")
+    arguments.add_argument("--speed", type=float, default=20, help="how much faster than the world the cars live")
+    arguments.add_argument("--day", type=float, default=120, help="seconds to wait for every stage of a car's day")
     arguments.add_argument("--recording", action="append", default=[], help="a recorded car to add")
     arguments.add_argument("--long-term", action="store_true", help="also wait for the recorder's five minutes")
     arguments.add_argument("--keep", help="keep logs and configuration in this folder")
@@ -415,9 +443,7 @@ async def main():
             if options.handmade:
                 return await handmade.judged(judge)
             bridge = Bridge(options.bridge, options.speed, options.recording, mosquitto.port, folder)
-            await a_day(judge, bridge, options.day)
-            if options.long_term:
-                await judge.compiled("after the recorder's five minutes")
+            await a_day(judge, bridge, options.day, options.long_term)
             return 0 if judge.end() else 1
         except (Failed, TimeoutError, OSError) as error:
             print(f"NOT JUDGED: {type(error).__name__}: {error}", file=sys.stderr)

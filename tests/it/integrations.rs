@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tesla2mqtt::catalogue::{BRIDGE_ROWS, Row, rows};
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::discovery;
+use tesla2mqtt::logbook::{Charge, Drive, Finding};
 
 const BASE: &str = "tesla2mqtt/";
 const CAR: &str = "my_tesla_";
@@ -56,7 +57,9 @@ fn every_entity_in_the_examples_is_announced_and_enabled_for_a_bridge_that_only_
     let mut wrong = String::new();
     let mut n_entities = 0;
     for (name, text) in pages() {
-        let is_example = name.ends_with(".yaml");
+        let is_example = Path::new(&name)
+            .extension()
+            .is_some_and(|kind| kind == "yaml");
         for line in text.lines() {
             let line = if is_example {
                 without_comment(line)
@@ -91,6 +94,43 @@ fn the_examples_know_every_word_of_the_state() {
                 page.contains(&format!("`{word}`")),
                 "{key}: {word} is not explained"
             );
+        }
+    }
+}
+
+#[test]
+fn the_figures_of_each_event_are_listed() {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let drive = Drive {
+        started_at: at,
+        ended_at: at,
+        duration_s: 60,
+        distance_mi: 1.0,
+        level_from: None,
+        level_to: None,
+        range_used_mi: None,
+        energy_kwh: None,
+    };
+    let charge = Charge {
+        started_at: at,
+        ended_at: at,
+        duration_s: 60,
+        energy_kwh: 1.0,
+        level_from: None,
+        level_to: None,
+        range_added_mi: None,
+        power_max_kw: None,
+        is_dc: false,
+    };
+    let page = std::fs::read_to_string(page("integrations.md")).unwrap();
+    for finding in [Finding::Drive(drive), Finding::Charge(charge)] {
+        let (name, figures) = finding.event(None);
+        let start = format!("  | `{name}` |");
+        let line = page.lines().find(|line| line.starts_with(&start));
+        let line = line.expect("the event has a line of its own");
+        for figure in figures.as_object().unwrap().keys() {
+            let is_listed = line.contains(&format!("`{figure}`")) || figure == "event_type";
+            assert!(is_listed, "{name}: {figure}");
         }
     }
 }

@@ -145,11 +145,11 @@ by_hand() {
   put user_present off
   wait_for "a car that is left unlocked is reported" 10 said '^tesla2mqtt-flow/notice .*Blue Thunder has been unlocked'
 
-  say "tesla2mqtt/$car/event/charge_finished" \
-    '{"event_type":"charge_finished","at":"2026-11-23T06:30:00Z","duration_s":18720,"distance_mi":0,"from":{"battery_level":18},"to":{"battery_level":80}}'
-  wait_for "a finished charge is told" 10 said 'Blue Thunder charged from 18 % to 80 % in 312 minutes'
-  say "tesla2mqtt/$car/event/drive_finished" \
-    '{"event_type":"drive_finished","at":"2026-11-23T08:00:00Z","duration_s":1800,"distance_mi":12.35,"from":{"battery_level":80},"to":{"battery_level":76}}'
+  say "tesla2mqtt/$car/event/charge_finished" '{"event_type":"charge_finished","started_at":"2026-11-23T01:18:00Z",
+    "ended_at":"2026-11-23T06:30:00Z","duration_s":18720,"energy_kwh":46.5,"level_from":18,"level_to":80,"cost":null}'
+  wait_for "a finished charge is told" 10 said 'Blue Thunder charged 46\.5 kWh from 18 % to 80 % in 312 minutes'
+  say "tesla2mqtt/$car/event/drive_finished" '{"event_type":"drive_finished","started_at":"2026-11-23T07:30:00Z",
+    "ended_at":"2026-11-23T08:00:00Z","duration_s":1800,"distance_mi":12.35,"level_from":80,"level_to":76,"energy_kwh":null}'
   wait_for "a finished drive is told" 10 said 'Blue Thunder drove 19\.9 km in 30 minutes, 76 % left'
 
   put sunroof open
@@ -159,12 +159,12 @@ by_hand() {
 }
 
 by_the_demo() {
-  "$bridge" demo --broker "mqtt://127.0.0.1:$broker_port" --speed 600 > "$work/bridge.log" 2>&1 &
+  "$bridge" demo --broker "mqtt://127.0.0.1:$broker_port" --speed 60 > "$work/bridge.log" 2>&1 &
   started+=($!)
   wait_for "a summary of two cars" 60 two_cars
   wait_for "states, levels and ranges are known" 120 known
-  wait_for "a drive is told in words" 240 said '^tesla2mqtt-flow/notice .* drove .* % left'
-  wait_for "a charge is told in words" 240 said '^tesla2mqtt-flow/notice .* charged .* to [0-9.]+ %'
+  wait_for "a drive is told in words" 240 said '^tesla2mqtt-flow/notice .* drove [0-9.]+ km'
+  wait_for "a charge is told in words" 240 said '^tesla2mqtt-flow/notice .* charged .* minutes'
 }
 two_cars() { [ "$(cut -d/ -f2 "$work/said" | grep -v notice | sort -u | wc -l)" -ge 2 ]; }
 known() {

@@ -90,6 +90,13 @@ impl Family {
         self.newest.last().map(String::as_str)
     }
 
+    /// Every token that this family ever had.
+    pub(super) fn every_token(&self) -> impl Iterator<Item = String> {
+        let parent = self.parent.iter().map(|(token, _)| token);
+        let all = self.newest.iter().chain(&self.spent).chain(parent);
+        all.cloned()
+    }
+
     /// Uses a refresh token; `next` becomes the newest if the rotation wants a new one.
     pub(super) fn refresh(
         &mut self,
@@ -165,6 +172,10 @@ impl AccessTokens {
             self.0.retain(|_, known| known.ends > old);
         }
         self.0.insert(token, access);
+    }
+
+    pub(super) fn every_token(&self) -> impl Iterator<Item = String> {
+        self.0.keys().cloned()
     }
 
     pub(super) fn get(&self, token: &str) -> Option<&Access> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
 use tesla2mqtt::model::Now;
 use tesla2mqtt::policy::{
     Ask, CallClass, ClassSetting, Event, Governor, GovernorConfig, MonthlyLimit, Permit, Preset,
@@ -335,4 +336,57 @@ fn a_host_that_was_suspended_goes_on_within_one_interval() {
     let n_asks = rig.asks_from(at, Ask::Light).len() + rig.asks_from(at, Ask::Data).len();
     assert!(n_asks <= 5, "{n_asks}");
     assert!(rig.n_refused() <= 1);
+}
+
+#[test]
+fn a_clock_that_was_in_the_far_future_once_does_not_stop_the_ledger() {
+    let now = at("2099-01-01T00:00:00Z");
+    let mut governor = Governor::new(calls(10), now);
+    for _ in 0..8 {
+        assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+        governor.billed(now, CallClass::Data, Some(200));
+    }
+    let now = at("2026-06-25T12:00:00Z");
+    assert!(
+        !go(&mut governor, now, CallClass::Data, Purpose::Change),
+        "still spent"
+    );
+    let now = at("2026-07-01T00:00:00Z");
+    assert!(
+        go(&mut governor, now, CallClass::Data, Purpose::Change),
+        "a new month"
+    );
+}
+
+proptest! {
+    /// G7: whatever is asked for, answered and lost, over restarts and small jumps of the clock.
+    #[test]
+    fn data_never_exceeds_its_part_of_the_budget(
+        limit in 0u32..200,
+        steps in proptest::collection::vec((0u8..4, 0u8..4, 0usize..6, 0u64..5000, -4000i64..4000), 1..400),
+    ) {
+        let classes = [CallClass::Light, CallClass::Data, CallClass::Data, CallClass::Command];
+        let purposes = [Purpose::Change, Purpose::Driving, Purpose::Charging, Purpose::Parked];
+        let statuses = [Some(200), Some(408), Some(429), Some(500), None, Some(403)];
+        let mut now = at("2026-06-02T12:00:00Z");
+        let mut governor = Governor::new(calls(limit), now);
+        let mut n_billed = 0u32;
+        for (class, purpose, status, seconds, jump) in steps {
+            now = now.later(Duration::from_secs(seconds));
+            let jumped = Now { wall: now.wall + SignedDuration::from_secs(jump), ..now };
+            let class = classes[usize::from(class)];
+            if go(&mut governor, jumped, class, purposes[usize::from(purpose)]) {
+                governor.billed(jumped, class, statuses[status]);
+                let billed = statuses[status].is_some_and(|status| status < 500);
+                n_billed += u32::from(class == CallClass::Data && billed);
+            }
+            let factor = governor.budget(jumped).factor;
+            prop_assert!((1.0..=10.0).contains(&factor));
+            if seconds % 50 == 0 {
+                governor = Governor::restore(calls(limit), governor.snapshot(jumped), jumped);
+            }
+        }
+        // 400 steps of at most 5000 s stay within the month.
+        prop_assert!(f64::from(n_billed) <= f64::from(limit) * 0.8 + 1e-6, "{n_billed} of {limit}");
+    }
 }

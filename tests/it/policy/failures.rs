@@ -60,6 +60,21 @@ fn data_refused_in_idle_is_followed_by_one_light_call_and_sleep() {
     }
 }
 
+/// 38, and G2: nobody tells whether the car is online, so data is not tried again.
+#[test]
+fn data_refused_is_not_repeated_while_light_calls_fail() {
+    let mut rig = metered(life(&[(10, drive(20))]));
+    let from = 31 * MINUTE + 45 * SECOND;
+    rig.faults
+        .push(fault(Ask::Data, from, HOUR, Failure::Unavailable));
+    rig.faults
+        .push(fault(Ask::Light, from, HOUR, Failure::Transport));
+    rig.run_until(HOUR);
+    check(&rig);
+    assert_eq!(rig.asks_from(from, Ask::Data).len(), 1, "{}", rig.story());
+    assert!(rig.asks_from(from, Ask::Light).len() >= 5);
+}
+
 /// 39
 #[test]
 fn a_limit_stops_data_for_as_long_as_tesla_asks() {

@@ -4,7 +4,7 @@ use tesla2mqtt::policy::{Ask, HoldReason, Preset, State};
 use tesla2mqtt::sim::Plan;
 
 use super::guarantees::check;
-use super::rig::{HOUR, MINUTE, Rig, SECOND, drive, hold, life, spec};
+use super::rig::{HOUR, MINUTE, Rig, SECOND, charge, drive, hold, life, spec};
 
 /// 58
 #[test]
@@ -66,6 +66,51 @@ fn a_pushed_drive_from_asleep_is_seen_at_once_and_ends_by_push() {
     check(&rig);
     assert!(rig.n_data() <= 12, "{}", rig.n_data());
     assert_eq!(rig.state(), State::Asleep);
+}
+
+/// A push repeats what it knows; only news are looked after.
+#[test]
+fn pushes_that_repeat_themselves_are_not_a_storm_of_calls() {
+    let mut rig = Rig::new(
+        Preset::Push,
+        life(&[(10, drive(50)), (75, charge(60, 11.0))]),
+    );
+    rig.run_until(10 * MINUTE);
+    while rig.at < 130 * MINUTE {
+        let at = rig.at;
+        rig.push(|push| {
+            let drives = at < 60 * MINUTE;
+            push.connected = Some(true);
+            push.user_present = Some(drives);
+            push.gear = Some(if drives { "D" } else { "P" }.to_owned());
+            let charges = at > 75 * MINUTE;
+            push.charging_state =
+                Some(if charges { "Charging" } else { "Disconnected" }.to_owned());
+        });
+        rig.run_for(5 * SECOND);
+    }
+    check(&rig);
+    assert!(rig.n_data() <= 30, "{} data calls", rig.n_data());
+}
+
+/// A source that contradicts the car itself.
+#[test]
+fn pushes_that_are_wrong_are_not_a_storm_of_calls() {
+    let mut rig = Rig::new(
+        Preset::Push,
+        life(&[(10, hold(HoldReason::SentryMode, 120))]),
+    );
+    rig.run_until(20 * MINUTE);
+    for turn in 0..360 {
+        rig.push(|push| {
+            push.user_present = Some(turn % 2 == 0);
+            push.charging_state = Some("Charging".to_owned());
+        });
+        rig.run_for(5 * SECOND);
+    }
+    check(&rig);
+    let n_data = rig.asks_from(20 * MINUTE, Ask::Data).len();
+    assert!(n_data <= 130, "{n_data} data calls in half an hour");
 }
 
 /// 61, and G12: the policy has no word for the broker, for files or for the network, so nothing

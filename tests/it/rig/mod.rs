@@ -3,6 +3,7 @@
 
 pub mod program;
 pub mod subscriber;
+pub mod tls;
 pub mod world;
 
 use std::time::{Duration, Instant};

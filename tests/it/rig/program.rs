@@ -16,6 +16,17 @@ pub struct Program {
     child: Option<Child>,
 }
 
+/// The configuration's name in the folder.
+pub const CONFIG: &str = "tesla2mqtt.toml";
+
+/// How a subcommand ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
 impl Program {
     /// A folder for a bridge that is not started yet.
     pub fn prepare() -> Self {
@@ -43,11 +54,35 @@ impl Program {
 
     /// Starts `tesla2mqtt run` with the configuration; its log goes to `log` in the folder.
     pub fn start(&mut self, config: &str) {
-        let config = self.write("tesla2mqtt.toml", config);
-        self.start_with(
-            &["run", "--config", config.to_str().expect("a UTF-8 path")],
-            &[],
-        );
+        self.start_in(config, &[]);
+    }
+
+    /// The same with environment variables.
+    pub fn start_in(&mut self, config: &str, environment: &[(&str, &str)]) {
+        self.write(CONFIG, config);
+        self.start_with(&["run", "--config", CONFIG], environment);
+    }
+
+    /// Replaces the configuration of a running bridge and tells it so.
+    pub fn reload(&self, config: &str) {
+        self.write(CONFIG, config);
+        self.signal("HUP");
+    }
+
+    /// Runs a subcommand to its end, in the bridge's folder.
+    pub fn command(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tesla2mqtt"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        let output = tokio::task::block_in_place(|| command.output()).expect("the binary starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Outcome {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     pub fn start_with(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
@@ -59,8 +94,10 @@ impl Program {
             .expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_tesla2mqtt"))
             .args(arguments)
-            .envs(environment.iter().copied())
             .env_remove("JOURNAL_STREAM")
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .envs(environment.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
@@ -80,6 +117,19 @@ impl Program {
 
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("running").id()
+    }
+
+    /// Waits until the log holds these words.
+    pub async fn logs(&self, words: &str, limit: Duration) {
+        let end = deadline(limit);
+        while !self.log().contains(words) {
+            assert!(
+                left(end) > Duration::ZERO,
+                "not in the log within {limit:?}: {words:?}\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// kill -9.

@@ -17,6 +17,7 @@ pub type Topics = BTreeMap<String, String>;
 pub struct Subscriber {
     topics: Arc<Mutex<Topics>>,
     messages: Arc<Mutex<Vec<(String, String, bool)>>>,
+    client: AsyncClient,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -34,6 +35,7 @@ impl Subscriber {
             options.set_credentials(user, password);
         }
         let (client, mut events) = AsyncClient::new(options, 64);
+        let handle = client.clone();
         let topics = Arc::new(Mutex::new(Topics::new()));
         let messages = Arc::new(Mutex::new(Vec::new()));
         let (kept, seen, filter) = (topics.clone(), messages.clone(), filter.to_owned());
@@ -66,8 +68,17 @@ impl Subscriber {
         Self {
             topics,
             messages,
+            client: handle,
             task,
         }
+    }
+
+    /// Publishes a retained message, as somebody else.
+    pub async fn publish(&self, topic: &str, payload: &str) {
+        let sent = self
+            .client
+            .publish(topic, QoS::AtLeastOnce, true, payload.to_owned());
+        sent.await.expect("a running client");
     }
 
     /// The newest payload of each topic so far.
@@ -90,7 +101,13 @@ impl Subscriber {
         self.messages.lock().expect("unpoisoned").clear();
     }
 
-    /// Waits until a topic has a payload.
+    /// Waits until a topic has any payload, and returns it.
+    pub async fn until(&self, topic: &str, limit: Duration) -> String {
+        eventually(topic, limit, || self.get(topic).is_some()).await;
+        self.get(topic).expect("just seen")
+    }
+
+    /// Waits until a topic has this payload.
     pub async fn wait_for(&self, topic: &str, payload: &str, limit: Duration) {
         let what = format!("{topic} = {payload}");
         eventually(&what, limit, || self.get(topic).as_deref() == Some(payload)).await;

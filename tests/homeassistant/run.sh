@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Judges the bridge's discovery by a real Home Assistant and a real mosquitto, on the loopback of a network of its own:
+#
+#   tests/homeassistant/run.sh [PROGRAM]     PROGRAM is target/release/tesla2mqtt, else target/debug/tesla2mqtt
+#
+# First the judge is tried on hand-made devices whose mistakes it has to find, then it follows a simulated day of the
+# bridge's cars through every restart. About five minutes once Home Assistant is in the cache (install.sh).
+# Exit codes: 0 nothing to say, 1 findings, 3 skipped because Home Assistant or mosquitto cannot be had here, 4 it
+# did not get far enough to be judged, 124 took too long.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${TESLA2MQTT_CACHE:-$HOME/.cache/tesla2mqtt}/homeassistant
+limit=${HOMEASSISTANT_JUDGE_SECONDS:-480}
+
+cannot() {
+  printf '\n!!! HOME ASSISTANT CHECK SKIPPED: %s\n!!! Nothing judged the discovery messages.\n\n' "$1" >&2
+  exit 3
+}
+
+program=${1:-$root/target/release/tesla2mqtt}
+[ $# -gt 0 ] || [ -x "$program" ] || program=$root/target/debug/tesla2mqtt
+[ -x "$program" ] || {
+  echo "no program at $program: expected the built bridge; hint: cargo build" >&2
+  exit 2
+}
+program=$(realpath "$program")
+
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+command -v mosquitto >/dev/null || cannot "mosquitto is not installed; hint: apt-get install mosquitto"
+command -v ip >/dev/null || cannot "the program ip is not installed; hint: apt-get install iproute2"
+"$here/install.sh"
+
+# A network of its own: nothing leaves the machine, no port is taken. A process list of its own: whatever happens to
+# the judge, nothing that it started outlives it. Without root the same in a user namespace.
+own=(unshare --net --pid --fork --kill-child --mount-proc)
+[ "$(id -u)" = 0 ] || own=(unshare --map-root-user "${own[@]:1}")
+"${own[@]}" true 2>/dev/null || cannot "this machine permits no network namespace"
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/judge-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+
+# Multicast needs a route, or Home Assistant's own start fails.
+judge() {
+  TMPDIR=$folder timeout --kill-after=15 "$limit" "${own[@]}" sh -c '
+    ip link set lo up && ip route add 224.0.0.0/4 dev lo 2>/dev/null
+    exec "$@"' sh "$cache/python" "$here/judge.py" "$@" </dev/null
+}
+
+judge --handmade >"$folder/handmade.log" 2>&1 || {
+  code=$?
+  grep -v FINDING "$folder/handmade.log" >&2
+  exit "$code"
+}
+tail -n 1 "$folder/handmade.log"
+judge --bridge "$program" --long-term "${@:2}"
