@@ -31,10 +31,6 @@ mod mqtt5_protocol_names {
     pub use mqtt5::protocol::v5::reason_codes::ReasonCode;
 }
 
-/// Levels for the log that keep the library's own lines out of it: a line for every client that
-/// comes and goes is not what an owner wants to read.
-pub const LOG_DIRECTIVES: &str = "mqtt5=error,mqtt5_protocol=error";
-
 /// Largest packet: twice our largest, whatever others publish.
 const PACKET_MAX: usize = 4 << 20;
 /// Retained messages and their sizes are not limited below memory: 0 means unlimited.

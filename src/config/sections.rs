@@ -460,12 +460,9 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
         "log.format",
         &[("text", LogFormat::Text), ("json", LogFormat::Json)],
     );
-    let level = reader.text("log.level", |text| {
-        let filter = tracing_subscriber::EnvFilter::builder().parse(text);
-        match filter {
-            Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
-            _ => Err(String::new()),
-        }
+    let level = reader.text("log.level", |text| match crate::log::filter(text) {
+        Some(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err(String::new()),
     });
     Some(Log {
         format: format?,

@@ -10,12 +10,13 @@ mod writer;
 
 use std::io::{self, IsTerminal};
 
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+use tracing_subscriber::{Layer, Registry, reload};
 
 pub use self::panics::report_panics;
 pub use self::redact::{hide, hide_rotating, redact};
@@ -47,7 +48,7 @@ impl Look {
 
 /// Changes the levels of a running log.
 #[derive(Debug, Clone)]
-pub struct Control(reload::Handle<EnvFilter, Registry>);
+pub struct Control(reload::Handle<Targets, Registry>);
 
 impl Control {
     /// Sets the levels, as in `log.level`; text that cannot be parsed changes nothing.
@@ -82,7 +83,7 @@ pub fn subscriber<M>(
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = filter(&log.level).unwrap_or_else(|| EnvFilter::new("info"));
+    let filter = filter(&log.level).unwrap_or_default();
     let (filter, handle) = reload::Layer::new(filter);
     let lines = Lines::new(make, look.journal);
     let layer = tracing_subscriber::fmt::layer()
@@ -100,19 +101,23 @@ where
 }
 
 /// A level alone is meant for the bridge: the libraries in it are one step quieter, but at
-/// `trace`. `info,rumqttc=debug` names one.
-fn filter(level: &str) -> Option<EnvFilter> {
+/// `trace`; those that repeat what we say ourselves are silent but for errors.
+/// `info,rumqttc=debug` names one.
+pub fn filter(level: &str) -> Option<Targets> {
     let directives: Vec<String> = level
         .split(',')
         .map(str::trim)
         .map(|directive| match directive.to_ascii_lowercase().as_str() {
-            "info" => "warn,tesla2mqtt=info".to_owned(),
-            "debug" => "info,tesla2mqtt=debug".to_owned(),
+            "info" => format!("warn,{QUIET},tesla2mqtt=info"),
+            "debug" => format!("info,{QUIET},tesla2mqtt=debug"),
             _ => directive.to_owned(),
         })
         .collect();
-    EnvFilter::builder().parse(directives.join(",")).ok()
+    directives.join(",").parse().ok()
 }
+
+/// The MQTT client's crate and the embedded broker's: our own lines say the same for the owner.
+const QUIET: &str = "rumqttc=error,mqtt5=error,mqtt5_protocol=error";
 
 /// RFC 3339 in UTC, to the second.
 struct Seconds;

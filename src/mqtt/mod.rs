@@ -33,10 +33,6 @@ pub use tls::TlsError;
 
 use crate::config;
 
-/// Levels for the log that keep the client crate's own lines out of it: ours say the same for the
-/// owner, and its debug lines hold topics.
-pub const LOG_DIRECTIVES: &str = "rumqttc=error";
-
 /// Incoming messages that wait for the bridge at most; what comes beyond is dropped and logged.
 const INCOMING_MAX: usize = 256;
 /// Messages from the rooms on their way to the outbox. A room waits when it is full, for
