@@ -15,7 +15,7 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
-use crate::logbook::Logbook;
+use crate::logbook::{Finding, Logbook};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
@@ -53,6 +53,7 @@ pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
     logbook: Logbook,
+    found: Vec<Finding>,
     policy: Policy,
     voice: Voice,
     /// Where an earlier run, or an earlier alias, published the car.
@@ -99,6 +100,7 @@ impl CarTask {
             door,
             vehicle,
             logbook,
+            found: Vec::new(),
             policy,
             leftover: before.filter(|before| {
                 let others = settings.cars.keys().filter(|other| **other != vin);
@@ -258,7 +260,7 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
-                self.logbook.note(&self.vehicle);
+                self.found.extend(self.logbook.note(&self.vehicle));
                 self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
@@ -275,9 +277,10 @@ impl CarTask {
 
     async fn speak(&mut self, now: Now) -> Duration {
         let events = self.policy.take_events();
+        let found = std::mem::take(&mut self.found);
         let status = self.policy.status(now);
         self.voice
-            .speak(&mut self.vehicle, &self.logbook, &status, events, now)
+            .speak(&mut self.vehicle, &status, events, &found, now)
             .await
     }
 
