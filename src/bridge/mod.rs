@@ -80,7 +80,7 @@ pub enum StartError {
 }
 
 /// Reads the configuration anew at SIGHUP, and sets the log's level by it.
-pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send>;
+pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
 
 /// One account while it is followed.
 struct Followed {
@@ -130,20 +130,21 @@ pub async fn run(
         source,
     })?;
     #[cfg(feature = "broker")]
-    let _embedded = match settings.broker.enabled {
-        true => Some(crate::broker::start(&settings.broker).await?),
-        false => None,
+    let _embedded = if settings.broker.enabled {
+        Some(crate::broker::start(&settings.broker).await?)
+    } else {
+        None
     };
     let client_id = client_id(&settings).map_err(|source| StartError::StateDirectory {
         path: directory.clone(),
         source,
     })?;
     let broker_cancel = CancellationToken::new();
-    let subscriptions = match settings.homeassistant.enabled {
-        true => vec![Subscription::plain(
-            settings.homeassistant.status_topic.clone(),
-        )],
-        false => Vec::new(),
+    let birth = &settings.homeassistant.status_topic;
+    let subscriptions = if settings.homeassistant.enabled {
+        vec![Subscription::plain(birth.clone())]
+    } else {
+        Vec::new()
     };
     let (mqtt, mut incoming, broker_task) = mqtt::start(
         &settings.mqtt,
@@ -350,7 +351,7 @@ impl Bridge {
                 Change::Seen { car } => {
                     let vin = car.vin.clone();
                     if let Some(known) = self.cars.get_mut(&vin) {
-                        known.listed = car.clone();
+                        known.listed.clone_from(&car);
                     }
                     self.tell(&vin, ToCar::Listed(car));
                 }
@@ -441,22 +442,20 @@ impl Bridge {
     }
 
     fn bury(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let error = match ended {
-            Ok(_) => return,
-            Err(error) => error,
+        let Err(error) = ended else {
+            return;
         };
         let car = self.cars.iter().find(|(_, car)| car.task == error.id());
-        match car {
-            Some((vin, _)) => {
-                tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
-                let vin = vin.clone();
-                self.restarts.spawn(async move {
-                    tokio::time::sleep(RESTART_AFTER).await;
-                    vin
-                });
-            }
-            None => tracing::error!(%error, "a task broke; please report this"),
-        }
+        let Some((vin, _)) = car else {
+            tracing::error!(%error, "a task broke; please report this");
+            return;
+        };
+        tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+        let vin = vin.clone();
+        self.restarts.spawn(async move {
+            tokio::time::sleep(RESTART_AFTER).await;
+            vin
+        });
     }
 
     fn restart(&mut self, vin: &Vin) {
