@@ -7,10 +7,13 @@ use crate::policy::{Event, Reading};
 /// The name and payload of an event that automations hear of; `None` for those that are topics.
 pub fn message(event: &Event) -> Option<(&'static str, Json)> {
     let message = match event {
+        // Without a reading before, the bridge came upon it under way: no start was seen.
         Event::DriveStarted { from } => {
+            from.as_ref()?;
             ("drive_started", json!({ "from": reading(from.as_ref()) }))
         }
         Event::ChargeStarted { from } => {
+            from.as_ref()?;
             ("charge_started", json!({ "from": reading(from.as_ref()) }))
         }
         Event::UpdateStarted => ("update_started", json!({})),
