@@ -31,8 +31,8 @@ pub enum ToCar {
     Listed(Box<ListedVehicle>),
     /// Anything for the policy.
     Input(Input),
-    /// The configuration changed.
-    Reconfigure(Box<PolicyConfig>),
+    /// The configuration changed: the intervals, and `polling.unavailable_after`.
+    Reconfigure(Box<PolicyConfig>, Duration),
 }
 
 /// The way to one car through one account.
@@ -172,7 +172,10 @@ impl CarTask {
                 self.policy.handle(now, Input::Seen(listed.light()));
             }
             ToCar::Input(input) => self.policy.handle(now, input),
-            ToCar::Reconfigure(config) => self.policy.reconfigure(now, *config),
+            ToCar::Reconfigure(config, unavailable_after) => {
+                self.policy.reconfigure(now, *config);
+                self.voice.unavailable_after = unavailable_after;
+            }
         }
     }
 
