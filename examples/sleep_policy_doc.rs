@@ -13,7 +13,7 @@ fn main() -> anyhow::Result<()> {
         "expected today's date such as 2026-11-23, found {date:?}"
     );
     let old = std::fs::read_to_string(PATH).context(PATH)?;
-    let new =
-        document::renewed(&old, &date).context("docs/sleep-policy.md: has no generated part")?;
+    let new = document::renewed(&old, &document::generated(&date))
+        .context("docs/sleep-policy.md: has no generated part")?;
     std::fs::write(PATH, new).context(PATH)
 }

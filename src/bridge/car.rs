@@ -15,6 +15,7 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
+use crate::logbook::Logbook;
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
@@ -51,6 +52,7 @@ pub struct Door {
 pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
+    logbook: Logbook,
     policy: Policy,
     voice: Voice,
     /// Where an earlier run, or an earlier alias, published the car.
@@ -75,16 +77,18 @@ impl CarTask {
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
-        let (policy, vehicle, announced, before) = match file.read() {
+        let (policy, vehicle, logbook, announced, before) = match file.read() {
             Some(memory) if memory.vehicle.vin == vin => (
                 Policy::restore(policy_config, &vin, memory.policy, now),
                 memory.vehicle,
+                memory.logbook,
                 memory.announced,
                 memory.paths,
             ),
             _ => (
                 Policy::new(policy_config, &vin, seed(), now),
                 Vehicle::new(vin.clone()),
+                Logbook::default(),
                 Announced::default(),
                 None,
             ),
@@ -94,6 +98,7 @@ impl CarTask {
         Self {
             door,
             vehicle,
+            logbook,
             policy,
             leftover: before.filter(|before| {
                 let others = settings.cars.keys().filter(|other| **other != vin);
@@ -253,6 +258,8 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
+                self.logbook.note(&self.vehicle);
+                self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
             }
@@ -270,7 +277,7 @@ impl CarTask {
         let events = self.policy.take_events();
         let status = self.policy.status(now);
         self.voice
-            .speak(&mut self.vehicle, &status, events, now)
+            .speak(&mut self.vehicle, &self.logbook, &status, events, now)
             .await
     }
 
@@ -285,6 +292,7 @@ impl CarTask {
         let memory = Memory {
             policy: self.policy.snapshot(now),
             vehicle: self.vehicle.clone(),
+            logbook: self.logbook.clone(),
             announced: self.voice.announced(),
             account: Some(self.door.account.name().to_owned()),
             id: self.door.car.id,

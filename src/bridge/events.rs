@@ -1,23 +1,32 @@
 //! The policy's events as messages on `event/<name>`: not retained, one JSON object each.
 
-use serde_json::{Value as Json, json};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value as Json, json};
 
+use crate::logbook::{Drive, Logbook};
 use crate::policy::{Event, Reading};
 
 /// The name and payload of an event that automations hear of; `None` for those that are topics.
-pub fn message(event: &Event) -> Option<(&'static str, Json)> {
+/// The end of a drive or a charge brings the figures that the logbook has of it.
+pub fn message(event: &Event, logbook: &Logbook) -> Option<(&'static str, Json)> {
     let message = match event {
         Event::DriveStarted { from } => {
             ("drive_started", json!({ "from": reading(from.as_ref()) }))
         }
         Event::DriveEnded { at, from, to } => {
-            ("drive_finished", finished(at, from.as_ref(), to.as_ref()))
+            let mut payload = finished(at, from.as_ref(), to.as_ref());
+            let drive = logbook.drive_since(since(from.as_ref(), *at));
+            enrich(&mut payload, drive.map(Drive::figures));
+            ("drive_finished", payload)
         }
         Event::ChargeStarted { from } => {
             ("charge_started", json!({ "from": reading(from.as_ref()) }))
         }
         Event::ChargeEnded { at, from, to } => {
-            ("charge_finished", finished(at, from.as_ref(), to.as_ref()))
+            let mut payload = finished(at, from.as_ref(), to.as_ref());
+            let charge = logbook.charge_since(since(from.as_ref(), *at));
+            enrich(&mut payload, charge.map(|charge| charge.figures(None)));
+            ("charge_finished", payload)
         }
         Event::UpdateStarted => ("update_started", json!({})),
         Event::UpdateEnded { version } => ("update_finished", json!({ "version": version })),
@@ -32,6 +41,20 @@ pub fn message(event: &Event) -> Option<(&'static str, Json)> {
     let (name, mut payload) = message;
     payload["event_type"] = name.into();
     Some((name, payload))
+}
+
+/// Nothing that ended before the start is meant; without a start, nothing of long ago.
+fn since(from: Option<&Reading>, at: Timestamp) -> Timestamp {
+    from.map_or(at - SignedDuration::from_mins(15), |from| from.at)
+}
+
+/// What the event itself knows stays.
+fn enrich(payload: &mut Json, figures: Option<Map<String, Json>>) {
+    for (name, figure) in figures.into_iter().flatten() {
+        if payload[&name].is_null() {
+            payload[&name] = figure;
+        }
+    }
 }
 
 fn finished(at: &jiff::Timestamp, from: Option<&Reading>, to: Option<&Reading>) -> Json {
@@ -76,7 +99,7 @@ mod tests {
             from: Some(reading(100, 1000.0, 80.0)),
             to: Some(reading(1_900, 1012.3456, 76.0)),
         };
-        let (name, payload) = message(&event).unwrap();
+        let (name, payload) = message(&event, &Logbook::default()).unwrap();
         assert_eq!(name, "drive_finished");
         assert_eq!(payload["event_type"], "drive_finished");
         assert_eq!(payload["duration_s"], 1_800);
@@ -91,8 +114,17 @@ mod tests {
             from: None,
             to: None,
         };
-        let (_, payload) = message(&event).unwrap();
+        let (_, payload) = message(&event, &Logbook::default()).unwrap();
         assert_eq!(payload["distance_mi"], Json::Null);
         assert_eq!(payload["from"], Json::Null);
+    }
+
+    #[test]
+    fn the_figures_of_the_logbook_add_to_an_event_and_overwrite_nothing() {
+        let mut payload = json!({ "distance_mi": 12.35, "duration_s": null });
+        let figures = json!({ "distance_mi": 12, "duration_s": 60, "energy_kwh": 3.1 });
+        enrich(&mut payload, figures.as_object().cloned());
+        let expected = json!({ "distance_mi": 12.35, "duration_s": 60, "energy_kwh": 3.1 });
+        assert_eq!(payload, expected);
     }
 }

@@ -127,3 +127,111 @@ impl Fleet {
         changes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step, and what it changes: `follow car by account (news)`, `seen car`, `gone car`.
+    type Step = (Told, &'static [&'static str]);
+
+    enum Told {
+        Listed(usize, &'static [u8]),
+        Remembered(usize, &'static [u8]),
+        SignedOut(usize),
+        Withdrawn(usize),
+    }
+    use Told::{Listed, Remembered, SignedOut, Withdrawn};
+
+    fn car(number: u8) -> ListedVehicle {
+        let vin = format!("LRW3E7EK5PC{number:06}");
+        ListedVehicle::unseen(Vin::new(&vin).unwrap(), None)
+    }
+
+    fn number(vin: &Vin) -> &str {
+        vin.as_str()[11..].trim_start_matches('0')
+    }
+
+    fn text(change: &Change) -> String {
+        match change {
+            Change::Follow {
+                car,
+                account,
+                is_news,
+            } => {
+                let news = if *is_news { " (news)" } else { "" };
+                format!("follow {} by {account}{news}", number(&car.vin))
+            }
+            Change::Seen { car } => format!("seen {}", number(&car.vin)),
+            Change::Gone { vin } => format!("gone {}", number(vin)),
+        }
+    }
+
+    fn play(steps: &[Step]) {
+        let mut fleet = Fleet::default();
+        for (n, (told, expected)) in steps.iter().enumerate() {
+            let cars = |numbers: &[u8]| numbers.iter().map(|n| car(*n)).collect();
+            let changes = match told {
+                Listed(account, numbers) => fleet.listed(*account, cars(numbers)),
+                Remembered(account, numbers) => fleet.remembered(*account, cars(numbers)),
+                SignedOut(account) => fleet.signed_out(*account),
+                Withdrawn(account) => fleet.withdrawn(*account),
+            };
+            let changes: Vec<String> = changes.iter().map(text).collect();
+            assert_eq!(changes, *expected, "step {n}");
+        }
+    }
+
+    #[test]
+    fn cars_of_one_account_come_are_seen_go_and_come_back() {
+        play(&[
+            (Listed(0, &[]), &[]),
+            (Listed(0, &[1]), &["follow 1 by 0 (news)"]),
+            (Listed(0, &[1, 2]), &["follow 2 by 0 (news)", "seen 1"]),
+            (Listed(0, &[2]), &["gone 1", "seen 2"]),
+            (Listed(0, &[2]), &["seen 2"]),
+            (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
+            (Withdrawn(0), &["gone 1", "gone 2"]),
+        ]);
+    }
+
+    #[test]
+    fn a_shared_car_stays_with_its_account_until_that_one_loses_it() {
+        play(&[
+            (Listed(1, &[1]), &["follow 1 by 1 (news)"]),
+            (Listed(0, &[1]), &[]),
+            // An older list takes over: it says nothing about the car's state.
+            (Listed(1, &[]), &["follow 1 by 0"]),
+            (Listed(1, &[1]), &[]),
+            (Withdrawn(0), &["follow 1 by 1"]),
+            (Listed(1, &[]), &["gone 1"]),
+        ]);
+    }
+
+    #[test]
+    fn a_signed_out_account_gives_its_cars_to_another_and_else_keeps_them() {
+        play(&[
+            (
+                Listed(0, &[1, 2]),
+                &["follow 1 by 0 (news)", "follow 2 by 0 (news)"],
+            ),
+            (Listed(1, &[1]), &[]),
+            (SignedOut(0), &["follow 1 by 1"]),
+            (SignedOut(1), &[]),
+            // Signed in again: its list is news, and its cars stay where they are.
+            (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
+            (Listed(1, &[1]), &[]),
+        ]);
+    }
+
+    #[test]
+    fn a_remembered_car_is_followed_until_the_list_decides() {
+        play(&[
+            (Remembered(0, &[1, 2]), &["follow 1 by 0", "follow 2 by 0"]),
+            (Listed(1, &[1]), &[]),
+            (Listed(0, &[1]), &["gone 2", "seen 1"]),
+            // Memory does not argue with a list.
+            (Remembered(0, &[2]), &[]),
+        ]);
+    }
+}

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::discovery;
 use crate::durable;
+use crate::logbook::Logbook;
 use crate::model::{ApiId, Vehicle, Vin};
 use crate::policy;
 use crate::topics::Paths;
@@ -19,6 +20,9 @@ pub struct Memory {
     pub policy: policy::Snapshot,
     /// The newest value of each signal.
     pub vehicle: Vehicle,
+    /// Its drives and charges.
+    #[serde(default)]
+    pub logbook: Logbook,
     /// The components that Home Assistant was told of.
     #[serde(default)]
     pub announced: discovery::Announced,

@@ -80,7 +80,7 @@ pub enum StartError {
 }
 
 /// Reads the configuration anew at SIGHUP, and sets the log's level by it.
-pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send>;
+pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
 
 /// One account while it is followed.
 struct Followed {

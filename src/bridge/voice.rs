@@ -9,6 +9,7 @@ use crate::catalogue;
 use crate::clock;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use crate::logbook::Logbook;
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{Event, Problem, State, Status};
@@ -94,6 +95,7 @@ impl Voice {
     pub async fn speak(
         &mut self,
         car: &mut Vehicle,
+        logbook: &Logbook,
         status: &Status,
         events: Vec<Event>,
         now: Now,
@@ -115,7 +117,7 @@ impl Voice {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
         for event in &events {
-            if let Some((name, payload)) = super::events::message(event) {
+            if let Some((name, payload)) = super::events::message(event, logbook) {
                 let topic = self.topics.paths().of(&format!("event/{name}"));
                 let payload = payload.to_string().into();
                 self.mqtt.publish(Publish::Event { topic, payload }).await;

@@ -1,6 +1,7 @@
 //! `tesla2mqtt estimate`: what following a car would cost, before it does. Asks Tesla nothing; the
 //! figures come from [`crate::estimate`], the files from here.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::say;
 use crate::config;
-use crate::estimate::{self, Case, LIFE_FILE_FORM, LIVES, Life, Way};
+use crate::estimate::{self, Case, LIFE_FILE_FORM, LIVES, Life, NamedLife, Way};
 use crate::policy::Preset;
 
 /// Larger than any week that somebody writes down.
@@ -19,6 +20,7 @@ const MOST_CAR_DAYS: u32 = 1000;
 
 /// What can be asked.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_long_help = after_help())]
 pub struct Options {
     /// Whose life to play: commuter, weekender, taxi, parked, model-day, or a file
@@ -80,12 +82,12 @@ impl From<PresetName> for Preset {
 
 fn after_help() -> String {
     let mut text = String::from("Lives:\n");
-    for (name, help, _) in LIVES {
-        text += &format!("  {name:<10} {help}\n");
+    for NamedLife { name, help, .. } in LIVES {
+        let _ = writeln!(text, "  {name:<10} {help}");
     }
     text += "\nA life of your own is a file like this one:\n\n";
     for line in LIFE_FILE_FORM.lines() {
-        text += &format!("  {line}\n");
+        let _ = writeln!(text, "  {line}");
     }
     text
 }
@@ -166,7 +168,7 @@ fn life(asked: &str) -> anyhow::Result<Life> {
     if let Some(life) = Life::named(asked) {
         return Ok(life);
     }
-    let names: Vec<&str> = LIVES.iter().map(|(name, ..)| *name).collect();
+    let names: Vec<&str> = LIVES.iter().map(|life| life.name).collect();
     let metadata = std::fs::metadata(asked).map_err(|error| {
         let names = names.join(", ");
         anyhow!("--life {asked}: neither a life ({names}) nor a file that can be read: {error}")

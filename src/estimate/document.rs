@@ -49,12 +49,12 @@ pub fn generated(date: &str) -> String {
     text
 }
 
-/// A document with its generated part replaced; `None`: it has none.
-pub fn renewed(document: &str, date: &str) -> Option<String> {
+/// A document with its generated part replaced by another; `None`: it has none.
+pub fn renewed(document: &str, generated: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     let after = after.strip_prefix('\n').unwrap_or(after);
-    Some(format!("{before}{}{after}", generated(date)))
+    Some(format!("{before}{generated}{after}"))
 }
 
 /// The date that a document says it was generated on.

@@ -34,29 +34,44 @@ pub struct Life {
     pub wh_per_km: f64,
 }
 
+/// A life that has a name.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedLife {
+    /// Its name.
+    pub name: &'static str,
+    /// What happens in it.
+    pub help: &'static str,
+    plan: fn() -> Plan,
+}
+
 /// The named lives.
-pub const LIVES: &[(&str, &str, fn() -> Plan)] = &[
-    (
-        "commuter",
-        "workdays to the office and back, two charges a week at home",
-        Plan::commuter,
-    ),
-    (
-        "weekender",
-        "parked all week, two long trips with fast charging at the weekend",
-        Plan::weekender,
-    ),
-    (
-        "taxi",
-        "on the road from six to ten, fast charging twice a day",
-        Plan::taxi,
-    ),
-    ("parked", "nothing ever happens", Plan::parked),
-    (
-        "model-day",
-        "the day by which policies are compared: four drives, one app use, two hours of AC charging",
-        Plan::model_day,
-    ),
+pub const LIVES: &[NamedLife] = &[
+    NamedLife {
+        name: "commuter",
+        help: "workdays to the office and back, two charges a week at home",
+        plan: Plan::commuter,
+    },
+    NamedLife {
+        name: "weekender",
+        help: "parked all week, two long trips with fast charging at the weekend",
+        plan: Plan::weekender,
+    },
+    NamedLife {
+        name: "taxi",
+        help: "on the road from six to ten, fast charging twice a day",
+        plan: Plan::taxi,
+    },
+    NamedLife {
+        name: "parked",
+        help: "nothing ever happens",
+        plan: Plan::parked,
+    },
+    NamedLife {
+        name: "model-day",
+        help: "the day by which policies are compared: four drives, one app use, two hours of AC \
+               charging",
+        plan: Plan::model_day,
+    },
 ];
 
 impl Life {
@@ -77,8 +92,8 @@ impl Life {
 
     /// One of [`LIVES`].
     pub fn named(name: &str) -> Option<Self> {
-        let (name, _, plan) = LIVES.iter().find(|(known, ..)| *known == name)?;
-        Some(Self::new(name, plan()))
+        let life = LIVES.iter().find(|life| life.name == name)?;
+        Some(Self::new(life.name, (life.plan)()))
     }
 
     /// The nth car that lives it.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use life::{LIVES, Life};
+pub use life::{LIVES, Life, NamedLife};
 pub use life_file::{FORM as LIFE_FILE_FORM, LifeFileErrors, parse as parse_life};
 pub use others::Tool;
 pub use play::{Call, CarTrace, Follower, Outcome, Played, Turn};

@@ -84,8 +84,10 @@ impl Follower for Ours {
 pub enum Outcome {
     /// Answered.
     Served,
-    /// Tesla said 408 or 405, and bills it.
-    Refused,
+    /// 408: asleep or out of reach. Billed.
+    Unavailable,
+    /// 405: at service. Billed.
+    InService,
 }
 
 /// One call.
@@ -243,10 +245,10 @@ impl Followed {
             if let Some(governor) = governor.as_deref_mut() {
                 governor.billed(now, ask, Some(status));
             }
-            let outcome = if status == 200 {
-                Outcome::Served
-            } else {
-                Outcome::Refused
+            let outcome = match status {
+                408 => Outcome::Unavailable,
+                405 => Outcome::InService,
+                _ => Outcome::Served,
             };
             let at = now.mono;
             self.trace.calls.push(Call { at, ask, outcome });

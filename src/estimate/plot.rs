@@ -21,7 +21,13 @@ const BAND: f64 = 36.0;
 const TICKS: [(&str, &str, &str, f64, f64); 3] = [
     ("light", "light call", "light", 104.0, 14.0),
     ("data", "data call", "data", 122.0, 22.0),
-    ("408", "data call refused (408)", "refused", 146.0, 18.0),
+    (
+        "408",
+        "data call refused (408, 405)",
+        "refused",
+        146.0,
+        18.0,
+    ),
 ];
 
 /// What a colour means, in the order of the legend.
@@ -94,6 +100,7 @@ text {{ font: 12px system-ui, sans-serif; fill: #707070; }}
 }
 
 fn escaped(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -208,7 +215,7 @@ fn class_of(call: &Call) -> &'static str {
     match (call.ask, call.outcome) {
         (Ask::Light, _) => "light",
         (Ask::Data, Outcome::Served) => "data",
-        (Ask::Data, Outcome::Refused) => "refused",
+        (Ask::Data, Outcome::Unavailable | Outcome::InService) => "refused",
     }
 }
 

@@ -78,7 +78,7 @@ impl Figures {
         };
         let (light, data) = (count(Ask::Light), count(Ask::Data));
         let refused = played.cars.iter().flat_map(|car| &car.calls);
-        let refused = refused.filter(|call| call.outcome == Outcome::Refused);
+        let refused = refused.filter(|call| call.outcome == Outcome::Unavailable);
         let hours = |awake: fn(&CarTrace) -> Duration| {
             let sum: Duration = played.cars.iter().map(awake).sum();
             sum.as_secs_f64() / 3600.0 / days / n_cars
@@ -126,7 +126,7 @@ impl CarTrace {
                     .iter()
                     .find(|(_, seen)| *seen == state);
                 seen.filter(|(since, _)| *since <= over)
-                    .map(|(since, _)| *since - at)
+                    .map(|(since, _)| since.saturating_sub(at))
             })
             .collect()
     }
@@ -170,6 +170,8 @@ pub struct Report {
     pub policy: String,
     /// Tesla bills this account.
     pub is_billed: bool,
+    /// The cars push by themselves; what that costs is not in the figures.
+    pub has_push: bool,
     /// Where the prices come from.
     pub prices: String,
     /// Dollars a data call.
@@ -196,6 +198,7 @@ impl Report {
             held: case.held,
             policy: case.way.name.clone(),
             is_billed: case.way.is_billed,
+            has_push: case.way.has_push,
             prices: if case.way.prices == Prices::FLEET {
                 format!("Tesla's published prices of {PRICES_AS_OF}")
             } else {
@@ -350,6 +353,11 @@ impl Report {
                 "this account is not billed: they are what the Fleet API would ask".to_owned(),
             );
         }
+        if self.has_push {
+            notes.push(
+                "what the cars push costs extra: streamed signals are not counted".to_owned(),
+            );
+        }
         if self.worst_budget_factor > 1.0 {
             notes.push(format!(
                 "the budget stretched the intervals of data calls up to {} times",
@@ -430,4 +438,69 @@ fn tenths(value: f64) -> f64 {
 
 fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::Activity;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_start_is_seen_at_once_later_or_never() {
+        let trace = CarTrace {
+            calls: Vec::new(),
+            beliefs: vec![
+                (at(0), State::Idle),
+                (at(130), State::Driving),
+                (at(220), State::Idle),
+                (at(900), State::Driving),
+            ],
+            begins_as: Activity::Idle,
+            events: vec![
+                (at(100), Event::DriveStarted),
+                (at(190), Event::DriveEnded),
+                (at(200), Event::DriveStarted),
+                (at(300), Event::DriveEnded),
+                (at(400), Event::DriveStarted),
+                (at(500), Event::DriveEnded),
+                (at(850), Event::DriveStarted),
+            ],
+            awake: Duration::ZERO,
+            awake_unpolled: Duration::ZERO,
+        };
+        let delays = trace.delays(Event::DriveStarted, Event::DriveEnded, State::Driving);
+        let expected = [Some(at(30)), Some(at(0)), None, Some(at(50))];
+        assert_eq!(delays, expected);
+        let figures = Delays::of(delays);
+        assert_eq!((figures.n, figures.n_missed), (4, 1));
+        assert_eq!(figures.median_seconds, Some(30.0));
+        assert_eq!(figures.worst_seconds, Some(50.0));
+        assert_eq!(cell(&figures), "30 s / 50 s, 1 of 4 missed");
+    }
+
+    #[test]
+    fn what_never_happened_has_no_delay() {
+        let nothing = Delays::of(Vec::new());
+        assert_eq!(cell(&nothing), "-");
+        assert_eq!(sentence(&nothing), "- (there was none)");
+        let missed = Delays::of(vec![None, None]);
+        assert_eq!(cell(&missed), "never");
+        assert_eq!(sentence(&missed), "never (2 missed)");
+    }
+
+    #[test]
+    fn spans_are_words() {
+        for (seconds, words) in [
+            (0.0, "0 s"),
+            (119.4, "119 s"),
+            (120.0, "2 min"),
+            (200.6, "3 min 21 s"),
+        ] {
+            assert_eq!(span(seconds), words);
+        }
+    }
 }

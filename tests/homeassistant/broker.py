@@ -66,13 +66,14 @@ class Mosquitto:
 
 
 class Listener:
-    """What a fresh subscriber of everything knows: each topic's retained payload and when it last changed, and every
-    version of every discovery message."""
+    """What a fresh subscriber of everything knows: each topic's retained payload and when it last changed, the last
+    message of each topic that is not retained, and every version of every discovery message."""
 
     def __init__(self, port: int):
         self.retained = {}
         self.changed_at = {}
         self.versions = []
+        self.events = {}
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self.client.on_connect = self._connected
         self.client.on_message = self._message
@@ -90,6 +91,7 @@ class Listener:
     def _message(self, _client, _data, message):
         text = message.payload.decode(errors="replace")
         if not message.retain:
+            self.events[message.topic] = text
             return
         if text == "":
             self.retained.pop(message.topic, None)

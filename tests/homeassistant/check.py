@@ -183,7 +183,7 @@ def tracked(config, value, attributes, retained):
     payload = retained.get(config.get("json_attributes_topic"))
     if payload is None:
         if value != "unknown":
-            yield f"is {value} without a location on {config.get('json_attributes_topic')}"
+            yield f"is {value} at its last place without a location on {config.get('json_attributes_topic')}"
         return
     try:
         place = json.loads(payload)
@@ -195,7 +195,7 @@ def tracked(config, value, attributes, retained):
     if not {"latitude", "longitude"} & place.keys():
         # An object without a place is how a tracker says that it has none.
         if value != "unknown" or attributes.get("latitude") is not None:
-            yield f"is {value} at {attributes.get('latitude')}, the topic has no place"
+            yield f"is {value} at its last place, the topic says that it has none: {sorted(place)}"
         return
     for key in ("latitude", "longitude"):
         if not isinstance(place.get(key), (int, float)):

@@ -163,6 +163,10 @@ class Core:
 
     async def ask(self, command, **arguments):
         """One command of the WebSocket API; its result, or Failed."""
+        if self.socket is None or self.socket.closed or self._reader.done():
+            if self.process.poll() is not None:
+                raise Failed(f"Home Assistant ended with {self.process.returncode}:\n{self.output()[-3000:]}")
+            await self._connect()
         self.n_sent += 1
         future = asyncio.get_running_loop().create_future()
         self.waiting[self.n_sent] = future

@@ -191,8 +191,10 @@ def reachability(one):
         yield "no availability: shown as alive when the bridge is gone"
     if len(topics) > 1 and config.get("availability_mode", "latest") != "all":
         yield "several availability topics need availability_mode all"
+    # One event entity may listen to a level of event topics; a state has one topic.
+    wild = set() if one.platform == "event" else set("#+")
     for topic in one.topics() + [topic for topic, _ in topics]:
-        if not topic or set(topic) & set("#+\0") or topic.startswith("/"):
+        if not topic or set(topic) & (wild | {"\0"}) or topic.startswith("/"):
             yield f"topic `{topic}` is not a plain topic"
 
 

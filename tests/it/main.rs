@@ -1,5 +1,6 @@
 //! One integration binary, a file a behaviour.
 
+mod accounts;
 mod api;
 mod api_rig;
 mod api_tls;
@@ -20,6 +21,7 @@ mod integrations;
 mod kills;
 mod log;
 mod login;
+mod mosquitto;
 mod mqtt;
 mod outbox;
 mod packaging;
@@ -29,6 +31,7 @@ mod purity;
 mod quirks;
 mod readings;
 mod recordings;
+mod reload;
 mod rig;
 mod secrets;
 mod service;

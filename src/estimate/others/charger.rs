@@ -10,7 +10,7 @@ use crate::model::Now;
 use crate::policy::{Ask, Input, State};
 
 const TICK: Duration = Duration::from_secs(30);
-const CACHE: Duration = Duration::from_secs(900);
+const CACHE: Duration = Duration::from_mins(15);
 /// A failed call is repeated after this, doubled each time up to [`CACHE`].
 const RETRY: Duration = Duration::from_secs(5);
 

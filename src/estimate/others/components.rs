@@ -52,10 +52,9 @@ impl TeslaFleet {
         self.state = belief_of(view);
         let mut wait = FLEET_TICK;
         if self.is_pre_2021 {
-            let idle = t - self.last_active;
-            if is_charging(view) || view.user_present || view.sentry_mode {
-                self.last_active = t;
-            } else if idle > FLEET_PAUSE_IDLE.1 {
+            let idle = t.saturating_sub(self.last_active);
+            let is_active = is_charging(view) || view.user_present || view.sentry_mode;
+            if is_active || idle > FLEET_PAUSE_IDLE.1 {
                 self.last_active = t;
             } else if idle > FLEET_PAUSE_IDLE.0 {
                 wait = FLEET_PAUSE;
@@ -79,12 +78,9 @@ impl Follower for TeslaFleet {
         let t = now.mono;
         match input {
             Input::Light(light) if light.state == LightState::Online => self.next = (t, Ask::Data),
-            Input::Light(_) => {
-                self.state = State::Asleep;
-                self.next = (t + FLEET_TICK, Ask::Light);
-            }
             Input::Data(view) => self.data(&view, t),
-            Input::Failed {
+            Input::Light(_)
+            | Input::Failed {
                 failure: Failure::Unavailable,
                 ..
             } => {

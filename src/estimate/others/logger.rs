@@ -154,7 +154,7 @@ impl Logger {
             State::Quiet if numbers.pause.probes => (t, Ask::Data),
             State::Quiet => {
                 let ends = numbers.pause.ends;
-                if ends.is_some_and(|after| t - self.paused_at >= after) {
+                if ends.is_some_and(|after| t.saturating_sub(self.paused_at) >= after) {
                     self.state = State::Idle;
                     self.idle_since = t;
                     (t, Ask::Data)
@@ -193,7 +193,7 @@ impl Logger {
             self.state = State::Idle;
             self.idle_since = t;
         }
-        if t - self.idle_since >= numbers.idle_before_pause {
+        if t.saturating_sub(self.idle_since) >= numbers.idle_before_pause {
             self.state = State::Quiet;
             self.paused_at = t;
             self.next = (t + numbers.pause.first, Ask::Light);

@@ -8,8 +8,9 @@ use tesla2mqtt::broker;
 use tesla2mqtt::mqtt;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::rig::*;
 
@@ -20,12 +21,12 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     fn start(levels: &str) -> (Self, (DefaultGuard, Dispatch)) {
         let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(levels))
+        let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
             .without_time()
-            .with_writer(log.clone())
-            .finish();
+            .with_writer(log.clone());
+        let levels: Targets = levels.parse().unwrap();
+        let subscriber = tracing_subscriber::registry().with(levels).with(lines);
         let guard = tracing::subscriber::set_default(subscriber);
         // With a single subscriber alive, tracing asks only the thread that comes to a log line
         // first whether anyone wants it, and remembers its no: that is mostly another test.
