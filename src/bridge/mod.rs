@@ -7,6 +7,7 @@ mod events;
 mod fleet;
 mod ledger;
 mod memory;
+mod orders;
 mod own;
 mod voice;
 
@@ -34,6 +35,7 @@ use account::FromAccount;
 use car::{CarTask, Door, ToCar};
 use fleet::{Change, Fleet};
 use ledger::Ledger;
+use orders::{Heard, Orders};
 use own::OwnVoice;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
@@ -107,6 +109,7 @@ struct Bridge {
     settings: Settings,
     mqtt: Handle,
     own: OwnVoice,
+    orders: Orders,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
@@ -139,16 +142,10 @@ pub async fn run(
         source,
     })?;
     let broker_cancel = CancellationToken::new();
-    let subscriptions = match settings.homeassistant.enabled {
-        true => vec![Subscription::plain(
-            settings.homeassistant.status_topic.clone(),
-        )],
-        false => Vec::new(),
-    };
     let (mqtt, mut incoming, broker_task) = mqtt::start(
         &settings.mqtt,
         client_id,
-        subscriptions,
+        subscriptions(&settings),
         broker_cancel.clone(),
     )?;
     let mut connection = mqtt.connection();
@@ -156,6 +153,7 @@ pub async fn run(
     let mut bridge = Bridge {
         settings,
         own: OwnVoice::new(mqtt.clone()),
+        orders: Orders::default(),
         mqtt,
         accounts: BTreeMap::new(),
         next_account: 0,
@@ -182,7 +180,7 @@ pub async fn run(
                 Some(Signal::Stop) | None => break,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
-            Some(message) = incoming.recv() => bridge.receive(&message),
+            Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
                 is_ready = tell_service(&now, is_ready);
@@ -228,6 +226,18 @@ fn tell_service(connection: &Connection, is_ready: bool) -> bool {
             is_ready
         }
     }
+}
+
+/// What the bridge listens to.
+fn subscriptions(settings: &Settings) -> Vec<Subscription> {
+    let home = &settings.homeassistant;
+    let birth = home
+        .enabled
+        .then(|| Subscription::plain(home.status_topic.clone()));
+    birth
+        .into_iter()
+        .chain(orders::subscription(settings))
+        .collect()
 }
 
 fn client_id(settings: &Settings) -> std::io::Result<String> {
@@ -419,12 +429,12 @@ impl Bridge {
         }
     }
 
-    fn receive(&self, message: &Incoming) {
+    async fn receive(&mut self, message: &Incoming) {
         let home = &self.settings.homeassistant;
         let is_birth =
             message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
         if !is_birth {
-            return;
+            return self.command(message).await;
         }
         tracing::info!("Home Assistant started, saying everything again");
         let mqtt = self.mqtt.clone();
@@ -438,6 +448,27 @@ impl Bridge {
                 () = tokio::time::sleep(pause) => mqtt.publish(Publish::Everything).await,
             }
         });
+    }
+
+    async fn command(&mut self, message: &Incoming) {
+        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
+        let answer = match heard {
+            Heard::Nothing => return,
+            Heard::Answer(answer) => answer,
+            Heard::Order(vin, order) => {
+                let Some(car) = self.cars.get(&vin) else {
+                    return;
+                };
+                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
+                    return;
+                };
+                let ToCar::Order(order) = unsent.into_inner() else {
+                    return;
+                };
+                order.answer(&Err("the bridge is busy with this car".to_owned()))
+            }
+        };
+        self.mqtt.publish(answer).await;
     }
 
     fn bury(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
@@ -557,12 +588,12 @@ impl Bridge {
                     self.settings.log.format = old.log.format;
                 }
             }
+            Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
             Setting::HomeAssistant
             | Setting::Mqtt
             | Setting::Broker
             | Setting::State
-            | Setting::Web
-            | Setting::Commands => {
+            | Setting::Web => {
                 tracing::warn!(?change, "this takes effect at the next start");
                 let new = &mut self.settings;
                 new.mqtt = old.mqtt.clone();
@@ -570,7 +601,6 @@ impl Bridge {
                 new.homeassistant = old.homeassistant.clone();
                 new.state = old.state.clone();
                 new.web = old.web.clone();
-                new.commands = old.commands.clone();
             }
         }
     }

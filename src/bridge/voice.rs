@@ -81,6 +81,11 @@ impl Voice {
         }
     }
 
+    /// Says one thing more about the car.
+    pub async fn say(&self, message: Publish) {
+        self.mqtt.publish(message).await;
+    }
+
     /// Tesla answered about this car, whatever it said.
     pub fn contact(&mut self, now: Now) {
         self.last_contact = now.mono;
