@@ -211,7 +211,7 @@ impl CarTask {
         }
         if class == CallClass::Data {
             // A kill must not make a billed call unknown: it is on the disk before it is made.
-            self.door.ledger.write_if_changed(now).await;
+            self.door.ledger.write(now).await;
         }
         match ask {
             Ask::Light => {

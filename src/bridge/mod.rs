@@ -151,9 +151,9 @@ pub async fn run(
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
     let mut bridge = Bridge {
-        settings,
-        own: OwnVoice::new(mqtt.clone()),
+        own: OwnVoice::new(mqtt.clone(), &settings),
         orders: Orders::default(),
+        settings,
         mqtt,
         accounts: BTreeMap::new(),
         next_account: 0,
@@ -167,7 +167,6 @@ pub async fn run(
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.own.announce(&bridge.settings).await;
     bridge.say_own().await;
     let mut beat = tokio::time::interval(BEAT_EVERY);
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
@@ -184,6 +183,7 @@ pub async fn run(
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
                 is_ready = tell_service(&now, is_ready);
+                bridge.own.announce(&bridge.settings).await;
             }
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
@@ -513,6 +513,7 @@ impl Bridge {
                 }
             }
         }
+        self.say_accounts().await;
         if let Err(error) = health::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }
@@ -653,7 +654,19 @@ impl Bridge {
         vins
     }
 
-    async fn say_own(&self) {
+    async fn say_accounts(&mut self) {
+        let now = clock::now();
+        let accounts = self.accounts.values().map(|followed| {
+            let status = followed.ledger.governor().status(now);
+            (followed.settings.name.as_str(), status)
+        });
+        let accounts = accounts.collect();
+        self.own.say_accounts(&self.settings, accounts, now).await;
+        self.own.announce(&self.settings).await;
+    }
+
+    async fn say_own(&mut self) {
+        self.say_accounts().await;
         let accounts = self.accounts.values().map(|followed| &followed.account);
         self.own
             .say(&self.settings, accounts, self.cars.keys())

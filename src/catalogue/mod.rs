@@ -19,7 +19,7 @@ mod said;
 mod tables;
 mod words;
 
-pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
+pub use self::bridge::{ACCOUNT_ROWS, AccountRow, BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
 pub use self::document::document;
 pub use self::gate::Gate;

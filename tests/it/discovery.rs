@@ -284,7 +284,7 @@ fn every_recorded_car_is_described_without_a_fault() {
 
 #[test]
 fn the_bridge_is_a_device_of_its_own() {
-    let message = discovery::bridge(&setup(false));
+    let message = discovery::bridge(&setup(false), &["home", "My-Second_1"]);
     lint(&message);
     assert_eq!(
         message.topic,
