@@ -167,8 +167,7 @@ fn free_port() -> u16 {
 fn config(world: &World, port: u16) -> String {
     let config = world.fresh_fleet_config();
     let own = format!("mqtt://127.0.0.1:{}", world.broker.addr.port());
-    let config = config.replace(&own, &format!("mqtt://127.0.0.1:{port}"));
-    format!("{config}[polling]\nstart_spread = \"0s\"\n")
+    config.replace(&own, &format!("mqtt://127.0.0.1:{port}"))
 }
 
 async fn memory() -> f64 {
@@ -192,7 +191,8 @@ async fn answer_to_last_value(kind: Kind) -> (Duration, usize) {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
     let broker = Broker::start(kind, 0).await;
-    let mut events = subscribe(broker.port(), &format!("tesla2mqtt/{}/#", vin.as_str())).await;
+    let (_client, mut events) =
+        subscribe(broker.port(), &format!("tesla2mqtt/{}/#", vin.as_str())).await;
     let mut program = Program::prepare();
     program.start(&config(&world, broker.port()));
     let (mut answered, mut last, mut n_values) = (None, None, 0);
@@ -236,7 +236,7 @@ async fn broker_back(kind: Kind) -> (Duration, usize) {
     tokio::time::sleep(Duration::from_millis(700)).await;
     let broker = Broker::start(kind, port).await;
     let back = now();
-    let mut events = subscribe(port, "#").await;
+    let (_client, mut events) = subscribe(port, "#").await;
     let mut topics = std::collections::BTreeSet::new();
     while topics.len() < expected {
         if let Ok(Event::Incoming(Packet::Publish(publish))) = events.poll().await {
@@ -250,7 +250,7 @@ async fn broker_back(kind: Kind) -> (Duration, usize) {
 
 /// Waits until nothing more comes; the number of topics.
 async fn settle(port: u16) -> usize {
-    let mut events = subscribe(port, "#").await;
+    let (_client, mut events) = subscribe(port, "#").await;
     let mut topics = std::collections::BTreeSet::new();
     loop {
         match tokio::time::timeout(Duration::from_secs(2), events.poll()).await {
@@ -263,7 +263,7 @@ async fn settle(port: u16) -> usize {
     }
 }
 
-async fn subscribe(port: u16, filter: &str) -> EventLoop {
+async fn subscribe(port: u16, filter: &str) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(format!("numbers-{}", port), "127.0.0.1", port);
     options.set_max_packet_size(Some(1 << 20));
     options.set_keep_alive(Duration::from_secs(30));
@@ -278,9 +278,7 @@ async fn subscribe(port: u16, filter: &str) -> EventLoop {
             Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
         }
     }
-    // The event loop ends with its last client.
-    std::mem::forget(client);
-    events
+    (client, events)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]

@@ -14,7 +14,7 @@ mod reading;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 pub use self::charge::Charge;
 use self::charge::ChargeLog;
@@ -65,6 +65,19 @@ pub enum Finding {
     Charge(Charge),
 }
 
+impl Finding {
+    /// The event that tells of it: its name and its figures. The names carry the units; what is
+    /// not known is null. `cost` is in the money of the price.
+    pub fn event(&self, price_per_kwh: Option<f64>) -> (&'static str, Json) {
+        let (name, mut figures) = match self {
+            Self::Drive(drive) => ("drive_finished", drive.figures()),
+            Self::Charge(charge) => ("charge_finished", charge.figures(price_per_kwh)),
+        };
+        figures.insert("event_type".into(), name.into());
+        (name, figures.into())
+    }
+}
+
 impl Logbook {
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
     pub fn note(&mut self, car: &Vehicle) -> Vec<Finding> {
@@ -89,22 +102,6 @@ impl Logbook {
             .into_iter()
             .chain(charge.map(Finding::Charge))
             .collect()
-    }
-
-    /// The newest drive, if it ended at that time or later.
-    pub fn drive_since(&self, at: Timestamp) -> Option<&Drive> {
-        self.drives
-            .last
-            .as_ref()
-            .filter(|drive| drive.ended_at >= at)
-    }
-
-    /// The newest charge, if it ended at that time or later.
-    pub fn charge_since(&self, at: Timestamp) -> Option<&Charge> {
-        self.charges
-            .last
-            .as_ref()
-            .filter(|charge| charge.ended_at >= at)
     }
 
     /// The running figures as signals; those that are not known yet are left out.
@@ -165,14 +162,9 @@ fn seconds(whole: i64) -> f64 {
     whole as f64
 }
 
-/// The figures of an event by name, rounded; unknown ones as null.
-fn figures<const N: usize>(all: [(&str, Option<f64>, u8); N]) -> Map<String, Json> {
-    all.into_iter()
-        .map(|(name, figure, digits)| {
-            let figure = figure.map_or(Json::Null, |figure| Said::number(figure, digits).json());
-            (name.to_owned(), figure)
-        })
-        .collect()
+/// A figure of an event, rounded.
+fn rounded(figure: Option<f64>, digits: u8) -> Json {
+    figure.map_or(Json::Null, |figure| Said::number(figure, digits).json())
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use crate::clock;
 use crate::decode::products::ListedVehicle;
 
 /// The list is free and wakes nobody, but a changed list is rare.
-const LIST_EVERY: Duration = Duration::from_secs(3600);
+const LIST_EVERY: Duration = Duration::from_hours(1);
 const FIRST_RETRY: Duration = Duration::from_secs(10);
-const LAST_RETRY: Duration = Duration::from_secs(900);
+const LAST_RETRY: Duration = Duration::from_mins(15);
 
 /// What an account's task tells the fleet.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
-use crate::logbook::Logbook;
+use crate::logbook::{Finding, Logbook};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step};
@@ -57,6 +57,7 @@ pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
     logbook: Logbook,
+    found: Vec<Finding>,
     policy: Policy,
     /// What the policy has told, and nobody has said yet.
     events: Vec<Event>,
@@ -105,6 +106,7 @@ impl CarTask {
             door,
             vehicle,
             logbook,
+            found: Vec::new(),
             policy,
             events: Vec::new(),
             leftover: before.filter(|before| {
@@ -281,7 +283,7 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
-                self.logbook.note(&self.vehicle);
+                self.found.extend(self.logbook.note(&self.vehicle));
                 self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
@@ -299,9 +301,10 @@ impl CarTask {
     async fn speak(&mut self, now: Now) -> Duration {
         let mut events = std::mem::take(&mut self.events);
         events.extend(self.policy.take_events());
+        let found = std::mem::take(&mut self.found);
         let status = self.policy.status(now);
         self.voice
-            .speak(&mut self.vehicle, &self.logbook, &status, events, now)
+            .speak(&mut self.vehicle, &status, events, &found, now)
             .await
     }
 

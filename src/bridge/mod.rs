@@ -133,9 +133,10 @@ pub async fn run(
         source,
     })?;
     #[cfg(feature = "broker")]
-    let _embedded = match settings.broker.enabled {
-        true => Some(crate::broker::start(&settings.broker).await?),
-        false => None,
+    let _embedded = if settings.broker.enabled {
+        Some(crate::broker::start(&settings.broker).await?)
+    } else {
+        None
     };
     let client_id = client_id(&settings).map_err(|source| StartError::StateDirectory {
         path: directory.clone(),
@@ -360,7 +361,7 @@ impl Bridge {
                 Change::Seen { car } => {
                     let vin = car.vin.clone();
                     if let Some(known) = self.cars.get_mut(&vin) {
-                        known.listed = car.clone();
+                        known.listed.clone_from(&car);
                     }
                     self.tell(&vin, ToCar::Listed(car));
                 }
@@ -472,22 +473,20 @@ impl Bridge {
     }
 
     fn bury(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let error = match ended {
-            Ok(_) => return,
-            Err(error) => error,
+        let Err(error) = ended else {
+            return;
         };
         let car = self.cars.iter().find(|(_, car)| car.task == error.id());
-        match car {
-            Some((vin, _)) => {
-                tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
-                let vin = vin.clone();
-                self.restarts.spawn(async move {
-                    tokio::time::sleep(RESTART_AFTER).await;
-                    vin
-                });
-            }
-            None => tracing::error!(%error, "a task broke; please report this"),
-        }
+        let Some((vin, _)) = car else {
+            tracing::error!(%error, "a task broke; please report this");
+            return;
+        };
+        tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+        let vin = vin.clone();
+        self.restarts.spawn(async move {
+            tokio::time::sleep(RESTART_AFTER).await;
+            vin
+        });
     }
 
     fn restart(&mut self, vin: &Vin) {

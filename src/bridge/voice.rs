@@ -9,7 +9,7 @@ use crate::catalogue;
 use crate::clock;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
-use crate::logbook::Logbook;
+use crate::logbook::Finding;
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{Event, Problem, State, Status};
@@ -100,9 +100,9 @@ impl Voice {
     pub async fn speak(
         &mut self,
         car: &mut Vehicle,
-        logbook: &Logbook,
         status: &Status,
         events: Vec<Event>,
+        found: &[Finding],
         now: Now,
     ) -> Duration {
         for event in &events {
@@ -121,12 +121,12 @@ impl Voice {
         for word in self.topics.oddities() {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
-        for event in &events {
-            if let Some((name, payload)) = super::events::message(event, logbook) {
-                let topic = self.topics.paths().of(&format!("event/{name}"));
-                let payload = payload.to_string().into();
-                self.mqtt.publish(Publish::Event { topic, payload }).await;
-            }
+        let told = events.iter().filter_map(super::events::message);
+        let found = found.iter().map(|finding| finding.event(None));
+        for (name, payload) in told.chain(found) {
+            let topic = self.topics.paths().of(&format!("event/{name}"));
+            let payload = payload.to_string().into();
+            self.mqtt.publish(Publish::Event { topic, payload }).await;
         }
         self.announce(car, status.state).await
     }

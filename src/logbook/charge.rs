@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::reading::Reading;
+use super::rounded;
 
 /// A charge that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,18 +36,26 @@ impl Charge {
         Some(self.level_to? - self.level_from?)
     }
 
-    /// For an event; the names carry the units. `cost` is in the money of the price.
+    /// For an event; `cost` is in the money of the price.
     pub fn figures(&self, price_per_kwh: Option<f64>) -> Map<String, Json> {
-        let mut figures = super::figures([
-            ("energy_kwh", Some(self.energy_kwh), 2),
-            ("level_added", self.level_added(), 0),
-            ("range_added_mi", self.range_added_mi, 1),
-            ("power_max_kw", self.power_max_kw, 1),
-            ("cost", price_per_kwh.map(|price| self.cost(price)), 2),
-        ]);
+        let cost = price_per_kwh.map(|price| self.cost(price));
         let charger = if self.is_dc { "dc" } else { "ac" };
-        figures.insert("charger_type".into(), charger.into());
+        let figures = [
+            ("started_at", self.started_at.to_string().into()),
+            ("ended_at", self.ended_at.to_string().into()),
+            ("duration_s", self.duration_s.into()),
+            ("energy_kwh", rounded(Some(self.energy_kwh), 2)),
+            ("level_from", rounded(self.level_from, 1)),
+            ("level_to", rounded(self.level_to, 1)),
+            ("range_added_mi", rounded(self.range_added_mi, 2)),
+            ("power_max_kw", rounded(self.power_max_kw, 1)),
+            ("charger_type", charger.into()),
+            ("cost", rounded(cost, 2)),
+        ];
         figures
+            .map(|(name, figure)| (name.to_owned(), figure))
+            .into_iter()
+            .collect()
     }
 
     /// Energy times the price of a kilowatt-hour.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::reading::Reading;
+use super::rounded;
 
 /// A drive that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,15 +38,23 @@ impl Drive {
         self.energy_kwh.map(|kwh| kwh * 1000.0 / km)
     }
 
-    /// For an event; the names carry the units.
+    /// For an event.
     pub fn figures(&self) -> Map<String, Json> {
-        super::figures([
-            ("distance_mi", Some(self.distance_mi), 2),
-            ("level_used", self.level_used(), 0),
-            ("range_used_mi", self.range_used_mi, 1),
-            ("energy_kwh", self.energy_kwh, 2),
-            ("efficiency_wh_per_km", self.wh_per_km(), 0),
-        ])
+        let figures = [
+            ("started_at", self.started_at.to_string().into()),
+            ("ended_at", self.ended_at.to_string().into()),
+            ("duration_s", self.duration_s.into()),
+            ("distance_mi", rounded(Some(self.distance_mi), 2)),
+            ("level_from", rounded(self.level_from, 1)),
+            ("level_to", rounded(self.level_to, 1)),
+            ("range_used_mi", rounded(self.range_used_mi, 2)),
+            ("energy_kwh", rounded(self.energy_kwh, 2)),
+            ("efficiency_wh_per_km", rounded(self.wh_per_km(), 0)),
+        ];
+        figures
+            .map(|(name, figure)| (name.to_owned(), figure))
+            .into_iter()
+            .collect()
     }
 
     /// State of charge used, %.

@@ -377,22 +377,28 @@ fn an_event_tells_the_figures_with_their_units_and_the_cost() {
         CHARGING,
         &[("charge_energy_added", 0.4), ("charger_power", 11.0)],
     );
-    let ended = charge(rig.after(
+    let found = rig.after(
         60,
         COMPLETE,
         &[("charge_energy_added", 10.005), ("battery_level", 60.0)],
-    ));
+    );
+    let (name, figures) = found[0].event(Some(0.30));
+    assert_eq!(name, "charge_finished");
     let expected = serde_json::json!({
-        "energy_kwh": 10.01, "level_added": 20, "range_added_mi": null, "power_max_kw": 11, "cost": 3, "charger_type": "ac",
+        "event_type": "charge_finished", "started_at": "2023-11-14T22:23:20Z", "ended_at": "2023-11-14T23:23:20Z",
+        "duration_s": 3600, "energy_kwh": 10.01, "level_from": 40, "level_to": 60, "range_added_mi": null,
+        "power_max_kw": 11, "charger_type": "ac", "cost": 3,
     });
-    assert_eq!(serde_json::Value::from(ended.figures(Some(0.30))), expected);
-    assert_eq!(ended.figures(None)["cost"], serde_json::Value::Null);
-    assert_eq!(rig.logbook.charge_since(at(70)), Some(&ended));
-    assert_eq!(rig.logbook.charge_since(at(71)), None);
+    assert_eq!(figures, expected);
+    assert_eq!(found[0].event(None).1["cost"], serde_json::Value::Null);
     rig.after(1, DRIVING, &[("odometer", 1.0)]);
-    let ended = drive(rig.after(9, PARKED, &[("odometer", 3.0)]));
-    assert_eq!(ended.figures()["distance_mi"], serde_json::json!(2));
-    assert_eq!(rig.logbook.drive_since(at(80)), Some(&ended));
+    let found = rig.after(9, PARKED, &[("odometer", 3.0)]);
+    let (name, figures) = found[0].event(None);
+    assert_eq!(
+        (name, &figures["distance_mi"]),
+        ("drive_finished", &serde_json::json!(2))
+    );
+    assert!(crate::catalogue::EVENTS.contains(&name));
 }
 
 #[test]

@@ -48,6 +48,10 @@ fn a_metered_month_of_model_days_keeps_to_its_acceptance() {
         assert!(figures.awake_hours_a_day <= hours, "{figures:?}");
         assert!(figures.data_calls_a_day * 30.0 <= 4000.0, "{figures:?}");
         assert!(figures.dollars_a_month <= 8.0, "{figures:?}");
+        for starts in [&figures.drive_starts, &figures.charge_starts] {
+            assert_eq!(starts.n_missed, 0, "{figures:?}");
+            assert!(starts.worst_seconds <= Some(65.0), "{figures:?}");
+        }
     }
 }
 

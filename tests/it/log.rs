@@ -100,8 +100,8 @@ fn levels_can_be_set_by_module_and_changed_while_running() {
     let say = |n: u8| {
         tracing::debug!(target: "tesla2mqtt::policy", "policy {n}");
         tracing::debug!(target: "tesla2mqtt::mqtt", "mqtt {n}");
-        tracing::info!(target: "rumqttc", "library {n}");
-        tracing::warn!(target: "rumqttc", "library warning {n}");
+        tracing::info!(target: "reqwest", "library {n}");
+        tracing::warn!(target: "reqwest", "library warning {n}");
     };
     let text = written(
         &settings(LogFormat::Text, "info,tesla2mqtt::policy=debug"),

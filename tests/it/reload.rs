@@ -8,7 +8,7 @@ use tesla2mqtt::sim::cloud::{Account, Call};
 use crate::rig::eventually;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{ACCOUNT, World, vin};
+use crate::rig::world::{ACCOUNT, World};
 
 const SOON: Duration = Duration::from_secs(20);
 

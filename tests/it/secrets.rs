@@ -1,6 +1,7 @@
 //! No secret leaves the process, however much it is told to log: whole logins of all three
 //! generations, reads, an authentication error and the end, at `trace`, in both forms.
 
+use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -44,15 +45,14 @@ impl Household {
             ("old", Login::Password),
         ]) {
             world.add_awake_car_of(name, number);
-            let rest = match login {
-                Login::Password => format!(
+            let rest = if login == Login::Password {
+                format!(
                     "client_id = \"app\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
                      email = \"{name}@example.com\"\npassword = \"password-of-{name}\"\n"
-                ),
-                _ => {
-                    let (token, _) = world.cloud.issue_tokens(name, login);
-                    format!("client_id = \"app\"\nrefresh_token = \"{token}\"\n")
-                }
+                )
+            } else {
+                let (token, _) = world.cloud.issue_tokens(name, login);
+                format!("client_id = \"app\"\nrefresh_token = \"{token}\"\n")
             };
             let api = match login {
                 Login::Password => "password",
@@ -64,7 +64,8 @@ impl Household {
             } else {
                 rest
             };
-            accounts += &format!(
+            let _ = write!(
+                accounts,
                 "[[accounts]]\nname = \"{name}\"\napi = \"{api}\"\n{rest}api_url = \"{url}\"\nauth_url = \"{url}\"\n"
             );
         }
@@ -122,11 +123,10 @@ impl Household {
         program.signal("HUP");
         program.logs("nothing changed", SOON).await;
         assert!(program.terminate(Duration::from_secs(2)).await.success());
-        let published: String = subscriber
-            .messages()
-            .iter()
-            .map(|(topic, payload, _)| format!("{topic} {payload}\n"))
-            .collect();
+        let mut published = String::new();
+        for (topic, payload, _) in subscriber.messages() {
+            let _ = writeln!(published, "{topic} {payload}");
+        }
         (program.log(), published)
     }
 }
@@ -168,9 +168,12 @@ async fn no_secret_is_logged_or_published_even_at_trace() {
     }
 }
 
-/// A secret as it is, as bytes in hexadecimal, and without its last characters.
+/// A secret as it is, in hexadecimal, and the signature of a JWT alone.
 fn forms(secret: &str) -> Vec<String> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     let mut forms = vec![secret.to_owned(), hex];
     // A JWT's head and claims are the same in all of them; its signature is what counts.
     if let Some((_, signature)) = secret.rsplit_once('.') {

@@ -13,7 +13,7 @@ use crate::rig::world::{ACCOUNT, World};
 fn signed_out_config(world: &World) -> String {
     let url = world.cloud.url();
     world.config(&format!(
-        "api = \"fleet\"\nclient_id = \"client-of-the-test\"\napi_url = \"{url}\"\nauth_url = \"{url}\"\n"
+        "[[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"client-of-the-test\"\napi_url = \"{url}\"\nauth_url = \"{url}\"\n"
     ))
 }
 
