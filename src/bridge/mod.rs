@@ -7,6 +7,7 @@ mod events;
 mod fleet;
 mod ledger;
 mod memory;
+mod orders;
 mod own;
 mod voice;
 
@@ -34,6 +35,7 @@ use account::FromAccount;
 use car::{CarTask, Door, ToCar};
 use fleet::{Change, Fleet};
 use ledger::Ledger;
+use orders::{Heard, Orders};
 use own::OwnVoice;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
@@ -114,6 +116,7 @@ struct Bridge {
     settings: Settings,
     mqtt: Handle,
     own: OwnVoice,
+    orders: Orders,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
@@ -149,23 +152,18 @@ pub async fn run(
         source,
     })?;
     let broker_cancel = CancellationToken::new();
-    let birth = &settings.homeassistant.status_topic;
-    let subscriptions = if settings.homeassistant.enabled {
-        vec![Subscription::plain(birth.clone())]
-    } else {
-        Vec::new()
-    };
     let (mqtt, mut incoming, mut broker_task) = mqtt::start(
         &settings.mqtt,
         client_id,
-        subscriptions,
+        subscriptions(&settings),
         broker_cancel.clone(),
     )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
     let mut bridge = Bridge {
+        own: OwnVoice::new(mqtt.clone(), &settings),
+        orders: Orders::default(),
         settings,
-        own: OwnVoice::new(mqtt.clone()),
         mqtt,
         accounts: BTreeMap::new(),
         next_account: 0,
@@ -181,7 +179,6 @@ pub async fn run(
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.own.announce(&bridge.settings).await;
     bridge.say_own().await;
     let mut beat = tokio::time::interval(BEAT_EVERY);
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
@@ -194,10 +191,11 @@ pub async fn run(
                 Some(Signal::Stop) | None => break None,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
-            Some(message) = incoming.recv() => bridge.receive(&message),
+            Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
                 is_ready = tell_service(&now, is_ready);
+                bridge.own.announce(&bridge.settings).await;
             }
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
@@ -249,6 +247,18 @@ fn tell_service(connection: &Connection, is_ready: bool) -> bool {
             is_ready
         }
     }
+}
+
+/// What the bridge listens to.
+fn subscriptions(settings: &Settings) -> Vec<Subscription> {
+    let home = &settings.homeassistant;
+    let birth = home
+        .enabled
+        .then(|| Subscription::plain(home.status_topic.clone()));
+    birth
+        .into_iter()
+        .chain(orders::subscription(settings))
+        .collect()
 }
 
 fn client_id(settings: &Settings) -> std::io::Result<String> {
@@ -441,12 +451,14 @@ impl Bridge {
         }
     }
 
-    fn receive(&mut self, message: &Incoming) {
+    async fn receive(&mut self, message: &Incoming) {
         let home = &self.settings.homeassistant;
         let is_birth =
             message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
-        let is_due = self.birth.as_ref().is_some_and(|due| !due.is_finished());
-        if !is_birth || is_due {
+        if !is_birth {
+            return self.command(message).await;
+        }
+        if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
             return;
         }
         tracing::info!("Home Assistant started, saying everything again");
@@ -462,6 +474,27 @@ impl Bridge {
             }
         });
         self.birth = Some(answer.abort_handle());
+    }
+
+    async fn command(&mut self, message: &Incoming) {
+        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
+        let answer = match heard {
+            Heard::Nothing => return,
+            Heard::Answer(answer) => answer,
+            Heard::Order(vin, order) => {
+                let Some(car) = self.cars.get(&vin) else {
+                    return;
+                };
+                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
+                    return;
+                };
+                let ToCar::Order(order) = unsent.into_inner() else {
+                    return;
+                };
+                order.answer(&Err("the bridge is busy with this car".to_owned()))
+            }
+        };
+        self.mqtt.publish(answer).await;
     }
 
     /// A task ended. A car's that broke starts again; without an account's there is no going on,
@@ -525,6 +558,7 @@ impl Bridge {
                 }
             }
         }
+        self.say_accounts().await;
         if let Err(error) = health::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }
@@ -604,12 +638,12 @@ impl Bridge {
                     self.settings.log.format = old.log.format;
                 }
             }
+            Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
             Setting::HomeAssistant
             | Setting::Mqtt
             | Setting::Broker
             | Setting::State
-            | Setting::Web
-            | Setting::Commands => {
+            | Setting::Web => {
                 tracing::warn!(?change, "this takes effect at the next start");
                 let new = &mut self.settings;
                 new.mqtt = old.mqtt.clone();
@@ -617,7 +651,6 @@ impl Bridge {
                 new.homeassistant = old.homeassistant.clone();
                 new.state = old.state.clone();
                 new.web = old.web.clone();
-                new.commands = old.commands.clone();
             }
         }
     }
@@ -670,7 +703,19 @@ impl Bridge {
         vins
     }
 
-    async fn say_own(&self) {
+    async fn say_accounts(&mut self) {
+        let now = clock::now();
+        let accounts = self.accounts.values().map(|followed| {
+            let status = followed.ledger.governor().status(now);
+            (followed.settings.name.as_str(), status)
+        });
+        let accounts = accounts.collect();
+        self.own.say_accounts(&self.settings, accounts, now).await;
+        self.own.announce(&self.settings).await;
+    }
+
+    async fn say_own(&mut self) {
+        self.say_accounts().await;
         let accounts = self.accounts.values().map(|followed| &followed.account);
         self.own
             .say(&self.settings, accounts, self.cars.keys())

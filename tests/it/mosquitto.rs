@@ -235,7 +235,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
     };
     for message in [
         discovery::car(&car, &paths, &setup),
-        discovery::bridge(&setup),
+        discovery::bridge(&setup, &["home"]),
     ] {
         let payload = message.payload(&BTreeMap::new());
         topics.insert(message.topic, payload);
