@@ -35,8 +35,8 @@ pub enum ToCar {
     Input(Input),
     /// The owner's automations want something.
     Order(Order),
-    /// The configuration changed.
-    Reconfigure(Box<PolicyConfig>),
+    /// The configuration changed: the intervals, and `polling.unavailable_after`.
+    Reconfigure(Box<PolicyConfig>, Duration),
 }
 
 /// The way to one car through one account.
@@ -180,7 +180,10 @@ impl CarTask {
             }
             ToCar::Input(input) => self.policy.handle(now, input),
             ToCar::Order(order) => self.obey(&order, now).await,
-            ToCar::Reconfigure(config) => self.policy.reconfigure(now, *config),
+            ToCar::Reconfigure(config, unavailable_after) => {
+                self.policy.reconfigure(now, *config);
+                self.voice.unavailable_after = unavailable_after;
+            }
         }
     }
 

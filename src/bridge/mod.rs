@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -28,7 +28,7 @@ use crate::decode::products::ListedVehicle;
 use crate::durable;
 use crate::model::Vin;
 use crate::mqtt::{self, Connection, Handle, Incoming, Publish, Subscription};
-use crate::policy::{Failure, Input};
+use crate::policy::{Budget, Failure, Input};
 use crate::service::{self, Signal};
 
 use account::FromAccount;
@@ -50,10 +50,11 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 const READY_AT_LATEST: Duration = Duration::from_secs(20);
 /// A task that panicked starts again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(30);
-/// Messages that may wait for one car; a full inbox drops hints, never answers.
-const INBOX_MAX: usize = 16;
+/// Words that may wait for one car while it waits for an answer: at most a minute's. They are few,
+/// and the account's next list repeats what one beyond would have said.
+const INBOX_MAX: usize = 64;
 
-/// Why the bridge could not start. Once it runs, it runs.
+/// Why the bridge could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be made or written.
@@ -75,6 +76,10 @@ pub enum StartError {
     /// A TLS file of the broker's cannot be used.
     #[error("mqtt: {0}")]
     Tls(#[from] mqtt::TlsError),
+    /// A task that everything stands on ended although nobody ended it: a bug. The supervisor
+    /// (systemd, a container's) starts the process again.
+    #[error("{0} broke; please report this with the lines above")]
+    Broke(&'static str),
     /// The embedded broker cannot start.
     #[cfg(feature = "broker")]
     #[error("broker: {0}")]
@@ -87,6 +92,8 @@ pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send 
 /// One account while it is followed.
 struct Followed {
     index: usize,
+    /// Its lister.
+    task: Id,
     settings: config::Account,
     account: api::Account,
     ledger: Ledger,
@@ -116,7 +123,9 @@ struct Bridge {
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
     tasks: JoinSet<()>,
-    restarts: JoinSet<Vin>,
+    restarts: JoinSet<(Vin, Id)>,
+    birth: Option<AbortHandle>,
+    budgets: BTreeMap<usize, Budget>,
     cancel: CancellationToken,
 }
 
@@ -143,7 +152,7 @@ pub async fn run(
         source,
     })?;
     let broker_cancel = CancellationToken::new();
-    let (mqtt, mut incoming, broker_task) = mqtt::start(
+    let (mqtt, mut incoming, mut broker_task) = mqtt::start(
         &settings.mqtt,
         client_id,
         subscriptions(&settings),
@@ -163,6 +172,8 @@ pub async fn run(
         cars: BTreeMap::new(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
+        birth: None,
+        budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
     for account in bridge.settings.accounts.clone() {
@@ -173,11 +184,11 @@ pub async fn run(
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
     let mut is_ready = false;
-    loop {
+    let broken = loop {
         tokio::select! {
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => bridge.reload(&reload).await,
-                Some(Signal::Stop) | None => break,
+                Some(Signal::Stop) | None => break None,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
@@ -190,25 +201,34 @@ pub async fn run(
                 service::ready();
                 is_ready = true;
             }
-            Some(ended) = bridge.tasks.join_next_with_id() => bridge.bury(ended),
-            Some(Ok(vin)) = bridge.restarts.join_next() => bridge.restart(&vin),
+            Some(ended) = bridge.tasks.join_next_with_id() => {
+                if let Some(what) = bridge.bury(ended) {
+                    break Some(what);
+                }
+            }
+            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task),
+            _ = &mut broker_task => break Some("the broker connection's task"),
             _ = beat.tick() => bridge.beat().await,
         }
-    }
+    };
     service::stopping();
     tracing::info!("stopping");
     bridge.end().await;
     broker_cancel.cancel();
-    if tokio::time::timeout(END_OF_BROKER, broker_task)
-        .await
-        .is_err()
+    if !broker_task.is_finished()
+        && tokio::time::timeout(END_OF_BROKER, broker_task)
+            .await
+            .is_err()
     {
         tracing::warn!("the broker did not take the last values in time");
     }
     if let Err(error) = health::end(&directory) {
         tracing::debug!(%error, "the heartbeat file cannot be removed");
     }
-    Ok(())
+    match broken {
+        Some(what) => Err(StartError::Broke(what)),
+        None => Ok(()),
+    }
 }
 
 fn tell_service(connection: &Connection, is_ready: bool) -> bool {
@@ -270,8 +290,9 @@ impl Bridge {
             cancel.clone(),
         );
         let span = tracing::info_span!("account", name = %settings.name);
-        self.tasks.spawn(task.instrument(span));
+        let task = self.tasks.spawn(task.instrument(span)).id();
         let followed = Followed {
+            task,
             index,
             settings,
             account,
@@ -426,7 +447,7 @@ impl Bridge {
         if let Some(car) = self.cars.get(vin)
             && car.inbox.try_send(word).is_err()
         {
-            tracing::debug!(%vin, "the car's task is busy, a word was dropped");
+            tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
         }
     }
 
@@ -437,18 +458,22 @@ impl Bridge {
         if !is_birth {
             return self.command(message).await;
         }
+        if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
+            return;
+        }
         tracing::info!("Home Assistant started, saying everything again");
         let mqtt = self.mqtt.clone();
         let cancel = self.cancel.clone();
         // Not at once: many bridges answer the same birth.
         let pause =
             Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
-        tokio::spawn(async move {
+        let answer = tokio::spawn(async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
                 () = tokio::time::sleep(pause) => mqtt.publish(Publish::Everything).await,
             }
         });
+        self.birth = Some(answer.abort_handle());
     }
 
     async fn command(&mut self, message: &Incoming) {
@@ -472,25 +497,43 @@ impl Bridge {
         self.mqtt.publish(answer).await;
     }
 
-    fn bury(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let Err(error) = ended else {
-            return;
+    /// A task ended. A car's that broke starts again; without an account's there is no going on,
+    /// and the answer says what broke.
+    fn bury(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
+        let (id, error) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
         };
-        let car = self.cars.iter().find(|(_, car)| car.task == error.id());
-        let Some((vin, _)) = car else {
-            tracing::error!(%error, "a task broke; please report this");
-            return;
-        };
-        tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
-        let vin = vin.clone();
-        self.restarts.spawn(async move {
-            tokio::time::sleep(RESTART_AFTER).await;
-            vin
-        });
+        let account = self.accounts.values().find(|followed| followed.task == id);
+        if let Some(followed) = account {
+            if followed.cancel.is_cancelled() {
+                return None;
+            }
+            tracing::error!(
+                account = followed.settings.name,
+                ?error,
+                "an account's task ended"
+            );
+            return Some("an account's task");
+        }
+        let error = error?;
+        let car = self.cars.iter().find(|(_, car)| car.task == id);
+        if let Some((vin, _)) = car {
+            tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+            let vin = vin.clone();
+            self.restarts.spawn(async move {
+                tokio::time::sleep(RESTART_AFTER).await;
+                (vin, id)
+            });
+        }
+        None
     }
 
-    fn restart(&mut self, vin: &Vin) {
-        if let Some(car) = self.cars.remove(vin) {
+    /// Starts a car's task again, unless another has taken its place meanwhile.
+    fn restart(&mut self, vin: &Vin, broken: Id) {
+        if self.cars.get(vin).is_some_and(|car| car.task == broken)
+            && let Some(car) = self.cars.remove(vin)
+        {
             self.start_car(car.listed, car.account);
         }
     }
@@ -505,8 +548,11 @@ impl Bridge {
                 (governor.budget(now), governor.month_rolled(now))
             };
             let index = followed.index;
+            let is_news = self.budgets.insert(index, budget) != Some(budget);
             for vin in self.fleet.followed_by(index) {
-                self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                if is_news {
+                    self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                }
                 if is_new_month {
                     self.tell(vin, ToCar::Input(Input::MonthRolled));
                 }
@@ -564,7 +610,11 @@ impl Bridge {
                 for (vin, account) in vins {
                     if let Some(followed) = self.accounts.get(&account) {
                         let config = self.settings.polling.policy(followed.settings.api);
-                        self.tell(&vin, ToCar::Reconfigure(Box::new(config)));
+                        let unavailable_after = self.settings.polling.unavailable_after;
+                        self.tell(
+                            &vin,
+                            ToCar::Reconfigure(Box::new(config), unavailable_after),
+                        );
                     }
                 }
             }

@@ -25,7 +25,8 @@ pub struct Voice {
     discovery: Option<(Announcer, Setup)>,
     announced: Announced,
     last_data_at: Option<Timestamp>,
-    unavailable_after: Duration,
+    /// Silence of Tesla's after which the car counts as unknown.
+    pub unavailable_after: Duration,
     last_contact: Duration,
 }
 

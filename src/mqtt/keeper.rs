@@ -22,10 +22,10 @@ use crate::config;
 use crate::outbox::Outbox;
 
 /// Time for the last values, `offline` and their acknowledgements.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_millis(1200);
 /// When `offline` is said even if values are left, and when the goodbye, even without an answer.
-const DRAIN_VALUES: Duration = Duration::from_millis(1300);
-const DRAIN_OFFLINE: Duration = Duration::from_millis(1700);
+const DRAIN_VALUES: Duration = Duration::from_millis(700);
+const DRAIN_OFFLINE: Duration = Duration::from_millis(1000);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
 
