@@ -24,6 +24,9 @@ pub mod bridge;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod catalogue;
+#[cfg(test)]
+#[path = "../tests/it/ci.rs"]
+mod ci;
 pub mod cli;
 pub mod clock;
 pub mod command;

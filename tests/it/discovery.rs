@@ -598,7 +598,7 @@ fn any_signal() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(crate::ci::cases(64).min(500)))]
 
     #[test]
     fn any_car_gives_legal_messages_and_topics(

@@ -7,6 +7,7 @@ mod api_tls;
 mod broker_trouble;
 mod catalogue;
 mod child;
+mod ci;
 mod config;
 mod config_example;
 mod config_mistakes;
