@@ -91,7 +91,7 @@ class Listener:
     def _message(self, _client, _data, message):
         text = message.payload.decode(errors="replace")
         if not message.retain:
-            self.events[message.topic] = text
+            self.events[message.topic] = (time.monotonic(), text)
             return
         if text == "":
             self.retained.pop(message.topic, None)

@@ -10,6 +10,7 @@ Assistant, mosquitto or the bridge did not get far enough to be judged.
 import argparse
 import asyncio
 import datetime
+import math
 import os
 import pathlib
 import re
@@ -92,6 +93,7 @@ class Judge:
         self.first_ids = {}
         self.recording_since = time.time()
         self.numbered_at = {}
+        self.hearing_since = math.inf
         self.begun = time.monotonic()
 
     def say(self, text):
@@ -259,7 +261,8 @@ class Judge:
         except TimeoutError:
             self.say(f"{what}: not all there after {seconds} s")
             return False
-        self.say(f"{what}: all there after {time.monotonic() - begun:.1f} s")
+        self.hearing_since = time.monotonic()
+        self.say(f"{what}: all there after {self.hearing_since - begun:.1f} s")
         return True
 
     async def events(self, stage):
@@ -272,7 +275,9 @@ class Judge:
                 if one.platform != "event" or entry is None:
                     continue
                 pattern = re.compile(re.escape(one.config["state_topic"]).replace(r"\+", "[^/]+").replace(r"\#", ".*"))
-                said = {topic: text for topic, text in self.listener.events.items() if pattern.fullmatch(topic)}
+                # Home Assistant does not hear what was said before it was there.
+                events = self.listener.events.copy().items()
+                said = {topic: text for topic, (at, text) in events if at > self.hearing_since and pattern.fullmatch(topic)}
                 state = states.get(entry["entity_id"], {"state": "missing", "attributes": {}})
                 if said and state["state"] in ("unknown", "unavailable", "missing"):
                     self.find(entry["entity_id"], f"is {state['state']}, but there were events: {dict(list(said.items())[:2])}", stage)
