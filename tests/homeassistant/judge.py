@@ -89,6 +89,8 @@ class Judge:
         self.n_records = 0
         self.all_enabled = False
         self.same_world = True
+        # Whether this Home Assistant knows default_entity_id; an older one builds ids from names.
+        self.chooses_ids = True
         self.entity_ids = set()
         self.first_ids = {}
         self.recording_since = time.time()
@@ -177,7 +179,7 @@ class Judge:
                     continue
                 self.entity_ids.add(entry["entity_id"])
                 first_id = self.first_ids[device.topic].get(one.key)
-                if first_id not in (None, entry["entity_id"]):
+                if self.chooses_ids and first_id not in (None, entry["entity_id"]):
                     other_ids.append(f"{entry['entity_id']} (announced {first_id})")
                 seen.add((one.platform, one.unique_id))
                 if entry["disabled_by"] is None:
@@ -466,6 +468,7 @@ async def main():
             await core.add_broker(mosquitto.port)
             config = await core.ask("get_config")
             judge.say(f"Home Assistant {config['version']} runs")
+            judge.chooses_ids = tuple(map(int, config["version"].split(".")[:2])) >= (2025, 10)
             judge.log("Home Assistant alone")
             if options.handmade:
                 return await handmade.judged(judge)
