@@ -60,9 +60,28 @@ fn is_real_time(epoch: &Epoch) -> bool {
     epoch.speed <= 1.0
 }
 
-/// Sleeps until a monotonic time of [`now`].
+/// Real time since the process's first look at the clock: for time-outs of sockets, which no demo
+/// speeds up.
+pub fn uptime() -> Duration {
+    epoch().instant.elapsed()
+}
+
+/// What [`now`]'s monotonic clock shows at an [`uptime`].
+pub fn mono_at(uptime: Duration) -> Duration {
+    uptime.mul_f64(epoch().speed)
+}
+
+/// The instant of an [`uptime`], for tokio's timers.
+pub fn instant_of(uptime: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::from_std(epoch().instant + uptime)
+}
+
+/// Longer than anything waits; a timer cannot hold `Duration::MAX`.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+/// Sleeps until a monotonic time of [`now`], a year at most.
 pub async fn sleep_until(mono: Duration) {
-    let epoch = epoch();
-    let real = mono.div_f64(epoch.speed);
-    tokio::time::sleep_until(tokio::time::Instant::from_std(epoch.instant + real)).await;
+    let mono = mono.min(now().mono + YEAR);
+    let uptime = mono.div_f64(epoch().speed);
+    tokio::time::sleep_until(instant_of(uptime)).await;
 }

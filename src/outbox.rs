@@ -1,2 +1,412 @@
 //! The newest payload of each topic, and what the broker has not seen yet. Pure: the connection
 //! task owns one, feeds it and drains it.
+//!
+//! The MQTT client's own queue loses what it accepted whenever a broker comes back without the
+//! session, and holds every old value where only the newest matters. So nothing is queued there:
+//! this keeps one payload a topic, and says everything again on every connection, which heals any
+//! loss without a record of acknowledgements. Only what is not retained (events) and what must not
+//! come back (deletes) is kept until the broker has acknowledged it.
+//!
+//! It knows nothing of sockets, protocol versions or time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::mqtt::{Publish, level};
+
+/// Topics that are kept at most: some sixty cars. Beyond it, new topics are dropped and counted.
+pub const TOPICS_MAX: usize = 16_384;
+/// Events that wait for an acknowledgement at most; the oldest is dropped and counted.
+pub const EVENTS_MAX: usize = 256;
+/// Connections in which a delete is confirmed before it is forgotten. Two, because a broker that
+/// is killed may come back with a retained message that it had already removed.
+const CONFIRMATIONS: u8 = 2;
+
+/// One message for the broker, QoS 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Full topic.
+    pub topic: Arc<str>,
+    /// Payload; empty deletes a retained topic.
+    pub payload: Arc<str>,
+    /// The retain flag.
+    pub retain: bool,
+    /// To be handed back to [`Outbox::acknowledged`].
+    pub ticket: Ticket,
+}
+
+/// Names a sent message when its acknowledgement comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// Something that was not sent, for the log. Each is said once, not per message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Complaint {
+    /// Larger than the broker or we ourselves allow.
+    #[error(
+        "{topic} is not published: {size} bytes, and the broker takes at most {limit}; \
+         raise its maximum packet size"
+    )]
+    TooLarge {
+        /// The topic.
+        topic: String,
+        /// Size of the packet in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A topic that brokers refuse.
+    #[error("{0:?} is not published: not a legal topic")]
+    IllegalTopic(String),
+    /// An empty retained payload would delete the topic.
+    #[error("{0} is not published: its payload is empty, which would delete it")]
+    EmptyPayload(String),
+    /// The bound on topics is reached.
+    #[error("{topic} and other new topics are not published: {TOPICS_MAX} topics are the limit")]
+    TooManyTopics {
+        /// The first one that was dropped.
+        topic: String,
+    },
+    /// Events waited too long.
+    #[error("the oldest events are dropped: more than {EVENTS_MAX} wait for the broker")]
+    TooManyEvents,
+}
+
+/// Where a topic stands in line: what makes the rest readable comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Bridge,
+    Availability,
+    Discovery,
+    State,
+}
+
+/// The newest payload of each topic, and what the broker has not seen yet.
+#[derive(Debug)]
+pub struct Outbox {
+    /// The base topic with its slash, to tell our own topics from discovery messages.
+    base: String,
+    topics: BTreeMap<Arc<str>, Entry>,
+    dirty: BTreeMap<(Rank, u64), Arc<str>>,
+    events: VecDeque<Event>,
+    /// Topics over which the broker ended the connection.
+    barred: BTreeSet<Arc<str>>,
+    /// Deletes under way, by ticket.
+    deletes: BTreeMap<Ticket, Arc<str>>,
+    /// The largest packet the broker takes, while connected.
+    limit: Option<usize>,
+    next_number: u64,
+    complaints: Vec<Complaint>,
+    complained: BTreeSet<&'static str>,
+    dropped_topics: u64,
+    dropped_events: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: Held,
+    dirty: Option<u64>,
+    complained: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Held {
+    Payload(Arc<str>),
+    Deleted { confirmations_left: u8 },
+}
+
+#[derive(Debug)]
+struct Event {
+    ticket: Ticket,
+    topic: Arc<str>,
+    payload: Arc<str>,
+    sent: bool,
+}
+
+impl Outbox {
+    /// An empty one, not connected. `base` is the base topic without slashes around it.
+    pub fn new(base: &str) -> Self {
+        Self {
+            base: format!("{base}/"),
+            topics: BTreeMap::new(),
+            dirty: BTreeMap::new(),
+            events: VecDeque::new(),
+            barred: BTreeSet::new(),
+            deletes: BTreeMap::new(),
+            limit: None,
+            next_number: 0,
+            complaints: Vec::new(),
+            complained: BTreeSet::new(),
+            dropped_topics: 0,
+            dropped_events: 0,
+        }
+    }
+
+    /// Takes what a room says. Never fails: what cannot be sent becomes a [`Complaint`].
+    pub fn put(&mut self, message: Publish) {
+        match message {
+            Publish::State { topic, payload } if payload.is_empty() => {
+                self.complain_once("empty payload", Complaint::EmptyPayload(topic));
+            }
+            Publish::State { topic, payload } => self.hold(topic, Held::Payload(payload)),
+            Publish::Delete { topic } => {
+                let confirmations_left = CONFIRMATIONS;
+                self.hold(topic, Held::Deleted { confirmations_left });
+            }
+            Publish::Event { topic, payload } => self.put_event(topic, payload),
+            Publish::Everything => self.everything(|held| matches!(held, Held::Payload(_))),
+        }
+    }
+
+    /// The broker has answered: everything is to be said again, in packets of at most `limit`
+    /// bytes.
+    pub fn connected(&mut self, limit: usize) {
+        self.limit = Some(limit);
+        self.deletes.clear();
+        for event in &mut self.events {
+            event.sent = false;
+        }
+        self.everything(|_| true);
+    }
+
+    /// The connection is gone; [`Outbox::next_packet`] gives nothing until the next one.
+    pub fn disconnected(&mut self) {
+        self.limit = None;
+    }
+
+    /// The next message to send: the bridge's own state, availability, discovery, states in the
+    /// order in which they changed, then events (so that they speak of values already seen).
+    pub fn next_packet(&mut self) -> Option<Packet> {
+        let limit = self.limit?;
+        while let Some((_, topic)) = self.dirty.pop_first() {
+            if let Some(packet) = self.take_topic(&topic, limit) {
+                return Some(packet);
+            }
+        }
+        self.take_event(limit)
+    }
+
+    /// Leaves a topic out from now on: the broker ends the connection over it, which would keep
+    /// everything else away too. Bounded by the number of topics.
+    pub fn bar(&mut self, topic: &str) {
+        self.barred.insert(topic.into());
+    }
+
+    /// Tries barred topics again, with the next connection: the owner may have mended it.
+    pub fn unbar(&mut self) {
+        self.barred.clear();
+    }
+
+    /// The broker has acknowledged a message (or refused it for good).
+    pub fn acknowledged(&mut self, ticket: Ticket) {
+        if let Some(topic) = self.deletes.remove(&ticket) {
+            let Some(entry) = self.topics.get_mut(&topic) else {
+                return;
+            };
+            if let Held::Deleted { confirmations_left } = &mut entry.value {
+                *confirmations_left = confirmations_left.saturating_sub(1);
+                if *confirmations_left == 0 && entry.dirty.is_none() {
+                    self.topics.remove(&topic);
+                }
+            }
+        } else {
+            self.events.retain(|event| event.ticket != ticket);
+        }
+    }
+
+    /// Whether something waits to be sent (not: to be acknowledged).
+    pub fn has_work(&self) -> bool {
+        !self.dirty.is_empty() || self.events.iter().any(|event| !event.sent)
+    }
+
+    /// What waits to be sent.
+    pub fn n_waiting(&self) -> usize {
+        self.dirty.len() + self.events.iter().filter(|event| !event.sent).count()
+    }
+
+    /// Topics held, deletes included.
+    pub fn n_topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// New topics that were refused because of [`TOPICS_MAX`].
+    pub fn dropped_topics(&self) -> u64 {
+        self.dropped_topics
+    }
+
+    /// Events that were dropped because of [`EVENTS_MAX`].
+    pub fn dropped_events(&self) -> u64 {
+        self.dropped_events
+    }
+
+    /// What is to be logged since the last call.
+    pub fn complaints(&mut self) -> Vec<Complaint> {
+        std::mem::take(&mut self.complaints)
+    }
+
+    fn hold(&mut self, topic: String, value: Held) {
+        if !level::is_legal_topic(&topic) {
+            self.complain_once("illegal topic", Complaint::IllegalTopic(topic));
+            return;
+        }
+        if let Some((key, entry)) = self.topics.get_key_value(topic.as_str()) {
+            // A delete said twice starts its confirmations anew; an equal value says nothing new.
+            if matches!(value, Held::Payload(_)) && entry.value == value {
+                return;
+            }
+            let key = Arc::clone(key);
+            // An acknowledgement that is still to come is not about the new value.
+            self.deletes.retain(|_, deleted| *deleted != key);
+            self.mark(&key);
+            if let Some(entry) = self.topics.get_mut(&key) {
+                entry.value = value;
+            }
+            return;
+        }
+        if self.topics.len() >= TOPICS_MAX {
+            self.dropped_topics += 1;
+            self.complain_once("topics", Complaint::TooManyTopics { topic });
+            return;
+        }
+        let key: Arc<str> = topic.into();
+        let entry = Entry {
+            value,
+            dirty: None,
+            complained: false,
+        };
+        self.topics.insert(Arc::clone(&key), entry);
+        self.mark(&key);
+    }
+
+    /// Puts a topic in line; one that stands there keeps its place.
+    fn mark(&mut self, topic: &Arc<str>) {
+        let rank = self.rank(topic);
+        let number = self.number();
+        if let Some(entry) = self.topics.get_mut(topic)
+            && entry.dirty.is_none()
+        {
+            entry.dirty = Some(number);
+            self.dirty.insert((rank, number), Arc::clone(topic));
+        }
+    }
+
+    fn everything(&mut self, which: impl Fn(&Held) -> bool) {
+        let topics: Vec<Arc<str>> = self
+            .topics
+            .iter()
+            .filter(|(_, entry)| which(&entry.value))
+            .map(|(topic, _)| Arc::clone(topic))
+            .collect();
+        for topic in &topics {
+            self.mark(topic);
+        }
+    }
+
+    fn put_event(&mut self, topic: String, payload: Arc<str>) {
+        if !level::is_legal_topic(&topic) {
+            self.complain_once("illegal topic", Complaint::IllegalTopic(topic));
+            return;
+        }
+        if self.events.len() >= EVENTS_MAX {
+            self.events.pop_front();
+            self.dropped_events += 1;
+            self.complain_once("events", Complaint::TooManyEvents);
+        }
+        let ticket = Ticket(self.number());
+        self.events.push_back(Event {
+            ticket,
+            topic: topic.into(),
+            payload,
+            sent: false,
+        });
+    }
+
+    fn take_topic(&mut self, topic: &Arc<str>, limit: usize) -> Option<Packet> {
+        let ticket = Ticket(self.number());
+        let entry = self.topics.get_mut(topic)?;
+        entry.dirty = None;
+        if self.barred.contains(topic) {
+            return None;
+        }
+        let payload = match &entry.value {
+            Held::Payload(payload) => Arc::clone(payload),
+            Held::Deleted { .. } => {
+                self.deletes.insert(ticket, Arc::clone(topic));
+                Arc::from("")
+            }
+        };
+        let size = packet_size(topic, &payload);
+        if size > limit {
+            if !std::mem::replace(&mut entry.complained, true) {
+                let topic = topic.to_string();
+                self.complaints
+                    .push(Complaint::TooLarge { topic, size, limit });
+            }
+            return None;
+        }
+        entry.complained = false;
+        Some(Packet {
+            topic: Arc::clone(topic),
+            payload,
+            retain: true,
+            ticket,
+        })
+    }
+
+    fn take_event(&mut self, limit: usize) -> Option<Packet> {
+        loop {
+            let at = self.events.iter().position(|event| !event.sent)?;
+            let event = &mut self.events[at];
+            let size = packet_size(&event.topic, &event.payload);
+            if self.barred.contains(&event.topic) {
+                self.events.remove(at)?;
+                self.dropped_events += 1;
+                continue;
+            }
+            if size > limit {
+                let topic = self.events.remove(at)?.topic.to_string();
+                self.dropped_events += 1;
+                self.complaints
+                    .push(Complaint::TooLarge { topic, size, limit });
+                continue;
+            }
+            event.sent = true;
+            return Some(Packet {
+                topic: Arc::clone(&event.topic),
+                payload: Arc::clone(&event.payload),
+                retain: false,
+                ticket: event.ticket,
+            });
+        }
+    }
+
+    fn rank(&self, topic: &str) -> Rank {
+        match topic.strip_prefix(&self.base) {
+            None => Rank::Discovery,
+            Some("bridge/state") => Rank::Bridge,
+            Some(rest) if rest.ends_with("/availability") => Rank::Availability,
+            Some(_) => Rank::State,
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    fn complain_once(&mut self, what: &'static str, complaint: Complaint) {
+        if self.complained.insert(what) {
+            self.complaints.push(complaint);
+        }
+    }
+}
+
+/// Size of a QoS 1 PUBLISH in bytes, as MQTT 5 counts it, with the longest header there is: a few
+/// bytes too many cost nothing, one too few costs the connection.
+fn packet_size(topic: &str, payload: &str) -> usize {
+    const FIXED_HEADER: usize = 5;
+    const TOPIC_LENGTH: usize = 2;
+    const PACKET_ID: usize = 2;
+    const PROPERTIES: usize = 1;
+    FIXED_HEADER + TOPIC_LENGTH + topic.len() + PACKET_ID + PROPERTIES + payload.len()
+}

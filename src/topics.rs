@@ -1,1 +1,239 @@
-//! (being built)
+//! A car's values → its MQTT topics, only those that changed.
+//!
+//! `<base>/<car>/<key>` holds one plain value, `<base>/<car>/snapshot` all of them with their age,
+//! `<base>/<car>/availability` whether the bridge can know the car at all: a sleeping car is
+//! `online`. Nothing that a cloud says becomes part of a topic: levels are VINs or aliases and
+//! keys of the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, Row, Said};
+use crate::model::{Vehicle, Vin};
+use crate::mqtt::Publish;
+use crate::policy::GovernorStatus;
+
+/// The topics of one car.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    base: String,
+    car: String,
+}
+
+impl Paths {
+    /// `base` and `alias` are checked where the configuration is read.
+    pub fn new(base: &str, vin: &Vin, alias: Option<&str>) -> Self {
+        Self {
+            base: base.to_owned(),
+            car: alias.unwrap_or(vin.as_str()).to_owned(),
+        }
+    }
+
+    /// The state topic of a row; also of `snapshot` and `availability`.
+    pub fn of(&self, key: &str) -> String {
+        format!("{}/{}/{key}", self.base, self.car)
+    }
+
+    /// Where a control is commanded.
+    pub fn set(&self, key: &str) -> String {
+        format!("{}/{}/{key}/set", self.base, self.car)
+    }
+
+    /// `online` and `offline` of one car.
+    pub fn availability(&self) -> String {
+        self.of("availability")
+    }
+
+    /// `online` and `offline` of the bridge, its last will.
+    pub fn bridge_state(&self) -> String {
+        format!("{}/bridge/state", self.base)
+    }
+}
+
+/// Remembers what was said about a car, and says what is new.
+#[derive(Debug)]
+pub struct CarTopics {
+    paths: Paths,
+    said: BTreeMap<&'static str, Said>,
+    available: Option<bool>,
+    unlisted: BTreeSet<(&'static str, String)>,
+}
+
+/// Tesla invents words; not more than these are remembered as having been logged.
+const UNLISTED_AT_MOST: usize = 50;
+
+impl CarTopics {
+    /// Nothing said yet: the first look says everything that is known.
+    pub fn new(paths: Paths) -> Self {
+        Self {
+            paths,
+            said: BTreeMap::new(),
+            available: None,
+            unlisted: BTreeSet::new(),
+        }
+    }
+
+    /// Where this car is published.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The topics that changed since the last call, in the catalogue's order, the snapshot last.
+    /// A row that the car turns out not to have is deleted.
+    pub fn changed(&mut self, car: &Vehicle) -> Vec<Publish> {
+        let mut messages = Vec::new();
+        let mut is_news = false;
+        for row in catalogue::rows().filter(|row| row.has_state()) {
+            if !row.gate.admits(row, car) {
+                if self.said.remove(row.key).is_some() {
+                    is_news = true;
+                    let topic = self.paths.of(row.key);
+                    messages.push(Publish::Delete { topic });
+                }
+                continue;
+            }
+            let said = row.read(car);
+            let Some(payload) = said.payload() else {
+                continue;
+            };
+            if !is_new(row, self.said.get(row.key), &said) {
+                continue;
+            }
+            is_news |= !row.is_age;
+            messages.push(Publish::State {
+                topic: self.paths.of(row.key),
+                payload: payload.into(),
+            });
+            self.said.insert(row.key, said);
+        }
+        if is_news {
+            messages.push(Publish::State {
+                topic: self.paths.of("snapshot"),
+                payload: self.snapshot(car),
+            });
+        }
+        messages
+    }
+
+    /// Whether the bridge can know the car, if that changed.
+    pub fn available(&mut self, available: bool) -> Option<Publish> {
+        if self.available == Some(available) {
+            return None;
+        }
+        self.available = Some(available);
+        Some(Publish::State {
+            topic: self.paths.availability(),
+            payload: Arc::from(if available { "online" } else { "offline" }),
+        })
+    }
+
+    /// Words that no row lists, each once, for the log: `charging_state: Calibrating`.
+    pub fn oddities(&mut self) -> Vec<String> {
+        let mut fresh = Vec::new();
+        for (key, said) in &self.said {
+            let Said::Unlisted(word) = said else { continue };
+            let is_full = self.unlisted.len() >= UNLISTED_AT_MOST;
+            if !is_full && self.unlisted.insert((*key, word.clone())) {
+                fresh.push(format!("{key}: {word}"));
+            }
+        }
+        fresh
+    }
+
+    /// Every topic that a car can have, for `clear`.
+    pub fn every_topic(paths: &Paths) -> Vec<String> {
+        catalogue::rows()
+            .filter(|row| row.has_state())
+            .map(|row| row.key)
+            .chain(["snapshot", "availability"])
+            .map(|key| paths.of(key))
+            .collect()
+    }
+
+    fn snapshot(&self, car: &Vehicle) -> Arc<str> {
+        let mut all = Map::new();
+        all.insert("vin".into(), car.vin.as_str().into());
+        let mut values = Map::new();
+        for row in catalogue::rows() {
+            let Some(said) = self.said.get(row.key) else {
+                continue;
+            };
+            let value = said.json();
+            if value.is_null() {
+                continue;
+            }
+            let mut entry = Map::new();
+            entry.insert("value".into(), value);
+            if let Some((at, source)) = row.seen_at(car) {
+                entry.insert("at".into(), catalogue::seconds(at).to_string().into());
+                entry.insert("source".into(), json!(source));
+            }
+            values.insert(row.key.into(), Json::from(entry));
+        }
+        all.insert("values".into(), values.into());
+        Json::from(all).to_string().into()
+    }
+}
+
+/// The bridge's own topics, all of them: the outbox drops what did not change.
+pub fn bridge(base: &str, facts: &BridgeFacts) -> Vec<Publish> {
+    BRIDGE_ROWS
+        .iter()
+        .filter_map(|of| {
+            Some(Publish::State {
+                topic: format!("{base}/bridge/{}", of.row.key),
+                payload: (of.read)(facts).payload()?.into(),
+            })
+        })
+        .collect()
+}
+
+/// The topic of a fact of an account; names are checked where the configuration is read.
+pub fn of_account(base: &str, name: &str, key: &str) -> String {
+    format!("{base}/bridge/accounts/{name}/{key}")
+}
+
+/// An account's topics, all of them.
+pub fn account(base: &str, name: &str, status: &GovernorStatus) -> Vec<Publish> {
+    ACCOUNT_ROWS
+        .iter()
+        .filter_map(|of| {
+            Some(Publish::State {
+                topic: of_account(base, name, of.row.key),
+                payload: (of.read)(status).payload()?.into(),
+            })
+        })
+        .collect()
+}
+
+/// Takes back everything that was said of an account.
+pub fn account_gone(base: &str, name: &str) -> Vec<Publish> {
+    ACCOUNT_ROWS
+        .iter()
+        .map(|of| Publish::Delete {
+            topic: of_account(base, name, of.row.key),
+        })
+        .collect()
+}
+
+/// Times move only by more than their jitter; everything else when its payload differs.
+fn is_new(row: &Row, before: Option<&Said>, said: &Said) -> bool {
+    match (before, said) {
+        (None, _) => true,
+        (Some(Said::Time(before)), Said::Time(said)) => {
+            apart_s(*before, *said) > i64::from(row.jitter_s)
+        }
+        (Some(before), said) => before != said,
+    }
+}
+
+fn apart_s(a: Timestamp, b: Timestamp) -> i64 {
+    (a.as_second() - b.as_second()).abs()
+}
+
+#[cfg(test)]
+mod tests;

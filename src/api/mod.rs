@@ -1,1 +1,31 @@
-//! (being built)
+//! The door to Tesla's cloud: HTTP out, answers and typed failures in.
+//!
+//! An [`Account`] is a cheap handle. One task behind it owns the tokens, refreshes them ahead of
+//! time, one at a time, and makes each new refresh token durable before its access token is
+//! used; the calls themselves run in the caller's task. Nothing here decides when to ask a car,
+//! and nothing here can wake one. Reading order:
+//!
+//! * [`account`]: the handle and its calls
+//! * `session`: the task that owns the tokens
+//! * `choices`: what it decides without doing it: which token to offer, how long to wait
+//! * [`auth`]: the three generations of login, as requests and readings of their answers
+//! * [`token`]: what a token says about itself, and when to replace it
+//! * [`store`]: the file that survives a kill at any instant
+//! * [`hosts`]: where each generation and region lives
+//! * [`error`]: every way to fail, by what the caller does next
+//! * [`transport`], [`tls`]: one HTTP client an account
+
+pub mod account;
+pub mod auth;
+mod choices;
+pub mod error;
+pub mod hosts;
+mod retry_after;
+mod session;
+pub mod store;
+pub mod tls;
+pub mod token;
+pub mod transport;
+
+pub use account::{Account, AccountStatus, Called, CarRef, ENDPOINTS, ProductList};
+pub use error::{ApiError, Kind};

@@ -1,1 +1,99 @@
-//! (being built)
+//! The table of every fact that is published, and the short walkers on it.
+//!
+//! Topics, discovery, the snapshot, the status board and `docs/entities.md` are all derived from
+//! these rows; adding an entity is adding a row. Payloads are plain values for every reader, not
+//! Home Assistant's: `on` / `off`, `open` / `closed`, `locked` / `unlocked`, lower snake_case
+//! words, numbers in the car's own unit, RFC 3339 times in UTC, `None` for unknown.
+//!
+//! Rows read Tesla's signals by their path in `vehicle_data`, the bridge's own facts as
+//! `bridge.<name>` ([`BRIDGE_SIGNALS`]), and what only a streaming car reports as
+//! `telemetry.<Field>`: such a row is silent and unannounced until a source brings it.
+
+mod bridge;
+mod derived;
+mod document;
+mod gate;
+mod reading;
+mod row;
+mod said;
+mod tables;
+mod words;
+
+pub use self::bridge::{ACCOUNT_ROWS, AccountRow, BRIDGE_ROWS, BridgeFacts, BridgeRow};
+pub use self::derived::{installed_version, model_letter, name};
+pub use self::document::document;
+pub use self::gate::Gate;
+pub use self::reading::Reading;
+pub use self::row::{Category, Limits, Platform, Row};
+pub use self::said::{Said, number, seconds, snake_case};
+pub use self::tables::{TABLES, Table};
+
+/// What the bridge says about a car, as signals of an observation of its own.
+///
+/// `state` is one of `starting`, `online`, `driving`, `charging`, `updating`, `suspended`,
+/// `asleep`, `offline`, `in_service`, `paused`, `signed_out`; the times are seconds since 1970;
+/// `polling_interval` and `time_to_sleep` are in seconds, `awake_today` in minutes; `holds` is words
+/// joined by commas, or `none`; `class` is `held` or `not_held`, `belief` one of `guessed`,
+/// `learned`, `pinned`, `none`.
+pub const BRIDGE_SIGNALS: &[&str] = &[
+    "bridge.state",
+    "bridge.state_since",
+    "bridge.last_update",
+    "bridge.next_poll",
+    "bridge.polling_interval",
+    "bridge.holds",
+    "bridge.healthy",
+    "bridge.class",
+    "bridge.belief",
+    "bridge.time_to_sleep",
+    "bridge.awake_today",
+    "bridge.light_calls_today",
+    "bridge.data_calls_today",
+];
+
+/// What can happen: the names under `<base>/<VIN>/event/`, and the `event_type` of the message.
+pub const EVENTS: &[&str] = &[
+    "drive_started",
+    "drive_finished",
+    "charge_started",
+    "charge_finished",
+    "update_started",
+    "update_finished",
+    "missed_drive",
+    "missed_charge",
+];
+
+/// Facts that other integrations have and we leave out, with the reason.
+pub const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "bluetooth",
+        "needs a Bluetooth radio in the bridge, which has none",
+    ),
+    (
+        "bluetooth_session",
+        "needs a Bluetooth radio in the bridge, which has none",
+    ),
+    ("teslamate_id", "names a car inside another product"),
+    (
+        "elevation",
+        "needs terrain data; the car does not report it",
+    ),
+    (
+        "geofence",
+        "zones of the reader's own do it better, from `location`",
+    ),
+    (
+        "media",
+        "MQTT has no media player in Home Assistant: the `media_*` rows instead",
+    ),
+];
+
+/// Every row.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLES.iter().flat_map(|table| table.rows)
+}
+
+/// The row of a key.
+pub fn find(key: &str) -> Option<&'static Row> {
+    rows().find(|row| row.key == key)
+}

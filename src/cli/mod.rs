@@ -5,11 +5,14 @@ pub mod clear;
 pub mod config;
 #[cfg(feature = "broker")]
 pub mod demo;
+pub mod estimate;
 pub mod health;
+pub mod login;
 pub mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -55,6 +58,12 @@ enum Command {
     /// living cars, an MQTT broker and the bridge. Touches no real car, costs nothing
     #[cfg(feature = "broker")]
     Demo(demo::Options),
+    /// Sign an account in with a refresh token from stdin, keep it, and try it: one refresh and one
+    /// list of cars. Touches no car, costs nothing
+    Login(login::Options),
+    /// Estimate what following a car will cost: calls, dollars, sleep, and how late a drive is
+    /// seen. Plays a chosen life through the bridge's own policy. Asks Tesla nothing
+    Estimate(estimate::Options),
     /// Check a configuration or print a commented example. Asks Tesla nothing
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -82,9 +91,73 @@ pub fn main() -> ExitCode {
         Command::Run => run::main(file),
         #[cfg(feature = "broker")]
         Command::Demo(options) => demo::main(options),
+        Command::Login(options) => login::main(file, &options),
+        Command::Estimate(options) => estimate::main(&options, file.as_deref()),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Config(ConfigCommand::Example) => config::example(),
         Command::Clear => clear::main(file),
         Command::Health => health::main(file),
+    }
+}
+
+/// Says every problem on stderr.
+fn wrong_configuration(errors: &crate::config::ConfigErrors) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(2)
+}
+
+/// Says what went wrong and why, on stderr.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// How long work off the reactor may go on when all is said and done.
+const LAST_WORK: Duration = Duration::from_millis(100);
+
+/// One thread is enough for a few cars, and half a megabyte smaller.
+fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            // A name that is being looked up at that moment would hold up the end for as long as
+            // the system's resolver has patience.
+            runtime.shutdown_timeout(LAST_WORK);
+            code
+        }
+        Err(error) => {
+            eprintln!("the system does not let the program start its reactor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_look_up_that_hangs_does_not_hold_up_the_end() {
+        let (release, held) = mpsc::channel::<()>();
+        let begun = crate::clock::uptime();
+        on_one_thread(async move {
+            tokio::task::spawn_blocking(move || held.recv_timeout(Duration::from_secs(5)));
+            ExitCode::SUCCESS
+        });
+        let took = crate::clock::uptime().saturating_sub(begun);
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        drop(release);
     }
 }

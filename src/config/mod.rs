@@ -1,12 +1,26 @@
 //! File, environment and credentials → [`Settings`].
 //!
-//! Two types: the raw one is what serde reads (`deny_unknown_fields`), the validated one is what
-//! the rest of the house sees. Loading is a pure function of texts and a map of variables; only
-//! its caller touches the disk and the environment.
+//! Loading is a pure function of texts and a map of variables ([`load`]); only [`load_from_disk`]
+//! touches the disk and the environment. [`schema`] is the one list of keys. The values as given
+//! and the validated [`Settings`] are different types; the rest of the house sees the second.
 
+mod differences;
+mod disk;
+mod layers;
+mod load;
+mod problem;
+mod reader;
+pub mod schema;
+mod sections;
 mod settings;
 
+pub use differences::{Change, differences};
+pub use disk::{DEFAULT_PATHS, environment, load_from_disk, load_with, read_file};
+pub use layers::variable_of;
+pub use load::{Loaded, Source, from_text, load};
+pub use problem::ConfigErrors;
+pub use reader::{FileContent, ReadFile};
 pub use settings::{
-    Account, Api, Broker, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt, Protocol,
-    Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt,
+    Polling, Protocol, Region, Settings, State, Tls, Web,
 };

@@ -9,6 +9,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::model::Vin;
+use crate::policy::{
+    self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
+};
 
 /// Everything that the owner can set.
 #[derive(Debug, Clone)]
@@ -23,6 +26,10 @@ pub struct Settings {
     pub accounts: Vec<Account>,
     /// Per-car settings by VIN.
     pub cars: BTreeMap<Vin, CarSettings>,
+    /// How often to ask.
+    pub polling: Polling,
+    /// What asking may cost.
+    pub budget: Budget,
     /// Commands to the cars.
     pub commands: Commands,
     /// The status board.
@@ -31,6 +38,17 @@ pub struct Settings {
     pub state: State,
     /// The log.
     pub log: Log,
+}
+
+impl Settings {
+    /// Every secret in it, for the log to hide.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let accounts = self.accounts.iter();
+        let of_accounts = accounts.flat_map(|a| [&a.refresh_token, &a.client_secret, &a.password]);
+        of_accounts
+            .chain([&self.mqtt.password, &self.broker.password])
+            .flatten()
+    }
 }
 
 /// The broker we publish to.
@@ -57,7 +75,7 @@ pub struct Mqtt {
 }
 
 /// TLS towards a server of the owner's own.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file of the CA to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -90,7 +108,7 @@ pub struct Broker {
 }
 
 /// Home Assistant's discovery.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeAssistant {
     /// Whether to describe the cars to it.
     pub enabled: bool,
@@ -160,29 +178,84 @@ pub struct CarSettings {
     pub alias: Option<String>,
 }
 
+/// How often to ask (sleep policy, section 5.4).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Polling {
+    /// The set of intervals to start from; `None`: the one that suits the account's API.
+    pub preset: Option<Preset>,
+    /// Intervals that replace the preset's, by the name of their [`policy::FIELDS`] row.
+    pub intervals: BTreeMap<&'static str, Duration>,
+    /// Whether data calls keep the car awake.
+    pub data_holds_awake: ClassSetting,
+    /// Whether an unlocked car counts as held awake.
+    pub unlocked_holds: bool,
+    /// A car that Tesla has said nothing about for so long is published as unavailable.
+    pub unavailable_after: Duration,
+}
+
+impl Polling {
+    /// What the policy of a car works with whose account speaks to `api`.
+    pub fn policy(&self, api: Api) -> PolicyConfig {
+        let mut config = PolicyConfig::preset(self.preset.unwrap_or(Preset::of(api)));
+        for field in policy::FIELDS {
+            if let Some(interval) = self.intervals.get(field.name) {
+                field.set(&mut config, *interval);
+            }
+        }
+        config.class = self.data_holds_awake;
+        config.unlocked_holds = self.unlocked_holds;
+        config
+    }
+}
+
+/// What asking may cost in a calendar month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// The limit.
+    pub limit: MonthlyLimit,
+    /// What Tesla charges for a call, in dollars.
+    pub prices: Prices,
+    /// What Tesla charges for one streamed signal, in dollars.
+    pub signal_price: f64,
+}
+
+impl Budget {
+    /// What the governor of an account works with that speaks to `api`. Only Fleet is billed.
+    pub fn governor(&self, api: Api) -> GovernorConfig {
+        if api != Api::Fleet {
+            return GovernorConfig::unmetered();
+        }
+        GovernorConfig {
+            limit: Some(self.limit),
+            prices: self.prices,
+            ..GovernorConfig::metered()
+        }
+    }
+}
+
 /// Commands to the cars.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commands {
     /// Off until the owner says otherwise.
     pub enabled: bool,
 }
 
 /// The status board.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
     /// Address.
     pub listen: SocketAddr,
 }
 
 /// Where state is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// Directory, made 0700.
     pub directory: PathBuf,
 }
 
 /// The log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// Form of the lines.
     pub format: LogFormat,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -55,7 +56,27 @@ pub struct Known {
     pub at: Timestamp,
     /// Who said so.
     pub source: Source,
+    /// Whether it ever had a value: a car without the part says null for ever.
+    #[serde(default)]
+    pub was_known: bool,
 }
+
+/// Signals that do not vanish with the rest of their group: the car leaves them out without the
+/// location permission and for a while after waking, and the last position is better than none.
+const POSITION: [&str; 9] = [
+    "drive_state.corrected_latitude",
+    "drive_state.corrected_longitude",
+    "drive_state.gps_as_of",
+    "drive_state.heading",
+    "drive_state.latitude",
+    "drive_state.longitude",
+    "drive_state.native_latitude",
+    "drive_state.native_longitude",
+    "drive_state.native_type",
+];
+
+/// More signals than any car has; a cloud that invents names without end fills no memory.
+const SIGNALS_AT_MOST: usize = 2000;
 
 /// One car: its VIN and the newest value of each signal. Kept while the car sleeps, and over
 /// restarts of the bridge.
@@ -94,12 +115,17 @@ impl Vehicle {
                 return false;
             }
             let changed = old.value != value;
+            old.was_known |= value.is_some();
             old.value = value;
             old.at = seen.at;
             old.source = seen.source;
             return changed;
         }
+        if self.signals.len() >= SIGNALS_AT_MOST {
+            return false;
+        }
         let known = Known {
+            was_known: value.is_some(),
             value,
             at: seen.at,
             source: seen.source,
@@ -115,6 +141,7 @@ impl Vehicle {
         for (signal, known) in &mut self.signals {
             let vanished = seen.whole_groups.contains(&signal.group())
                 && !listed.contains(signal.as_str())
+                && !POSITION.contains(&signal.as_str())
                 && known.at <= seen.at;
             if vanished {
                 changed |= known.value.take().is_some();
@@ -147,6 +174,14 @@ impl Vehicle {
     /// The text of a signal.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.value(path)?.text()
+    }
+
+    /// Whether anything in a group (`"charge_state"`) was ever mentioned.
+    pub fn has_seen(&self, group: &str) -> bool {
+        self.signals
+            .range::<str, _>((Bound::Excluded(group), Bound::Unbounded))
+            .next()
+            .is_some_and(|(signal, _)| signal.group() == group)
     }
 
     /// Every signal ever mentioned, by name.

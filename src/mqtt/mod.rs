@@ -1,8 +1,43 @@
 //! The broker connection: one task that only polls, one that publishes from the outbox.
+//!
+//! [`start`] connects and stays connected, for ever: after every CONNACK it subscribes, says
+//! `online` and everything the outbox holds again, so that a broker that lost its memory is
+//! whole within a second. A broker that is away costs nothing but the newest value of each topic.
+//! At the end it says the last values and `offline`, and waits for their acknowledgements.
+//!
+//! What topics mean is none of its business; `outbox` says what is to be sent, `bridge` what
+//! comes in.
+
+mod client;
+mod failure;
+mod identity;
+mod keeper;
+pub mod level;
+mod pause;
+mod session;
+mod suspicion;
+mod tls;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use client::BrokerFacts;
+pub use failure::{Failure, Kind};
+pub use identity::{client_id, random_client_id};
+pub use keeper::Farewell;
+pub use session::{Session, probe};
+pub use tls::TlsError;
+
+use crate::config;
+
+/// Incoming messages that wait for the bridge at most; what comes beyond is dropped and logged.
+const INCOMING_MAX: usize = 256;
+/// Messages from the rooms on their way to the outbox. A room waits when it is full, for
+/// microseconds: the outbox never waits for the broker.
+const PUBLISH_MAX: usize = 256;
 
 /// What the rooms say to the broker. QoS 1 throughout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +92,7 @@ pub enum Connection {
 #[derive(Debug, Clone)]
 pub struct Handle {
     publish: mpsc::Sender<Publish>,
+    subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
 
@@ -67,8 +103,102 @@ impl Handle {
         let _ = self.publish.send(message).await;
     }
 
+    /// Listens to these filters from now on, and to no others.
+    pub fn listen(&self, subscriptions: Vec<Subscription>) {
+        self.subscriptions.send_replace(subscriptions);
+    }
+
     /// Follows the connection.
     pub fn connection(&self) -> watch::Receiver<Connection> {
         self.connection.clone()
     }
+}
+
+impl Handle {
+    /// A handle without a broker, for tests of the rooms: what is published comes out of the
+    /// receiver.
+    pub fn unconnected() -> (Self, mpsc::Receiver<Publish>) {
+        let (publish, published) = mpsc::channel(PUBLISH_MAX);
+        let (_, connection) = watch::channel(Connection::Down("no broker".to_owned()));
+        let (subscriptions, _) = watch::channel(Vec::new());
+        (
+            Self {
+                publish,
+                subscriptions,
+                connection,
+            },
+            published,
+        )
+    }
+}
+
+/// A topic filter that the bridge listens to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    pub(crate) filter: String,
+    pub(crate) commands: bool,
+}
+
+impl Subscription {
+    /// For commands: with MQTT 5 the broker is asked to send neither stored messages nor our own.
+    /// With 3.1.1 it does, so look at [`Incoming::retain`].
+    pub fn commands(filter: impl Into<String>) -> Self {
+        Self {
+            filter: filter.into(),
+            commands: true,
+        }
+    }
+
+    /// For everything else (Home Assistant's birth message): stored messages too.
+    pub fn plain(filter: impl Into<String>) -> Self {
+        Self {
+            filter: filter.into(),
+            commands: false,
+        }
+    }
+}
+
+/// Connects, and keeps connected until `cancel`; then drains for at most two seconds.
+///
+/// The will and the bridge's own state live at `<base>/bridge/state`: `online` is said on every
+/// connection, `offline` at the end. Needs a tokio runtime.
+///
+/// # Errors
+/// A TLS file is missing or wrong: nothing was started. Everything else, a wrong password
+/// included, is a [`Connection::Down`] that may pass.
+pub fn start(
+    settings: &config::Mqtt,
+    client_id: String,
+    subscriptions: Vec<Subscription>,
+    cancel: CancellationToken,
+) -> Result<(Handle, mpsc::Receiver<Incoming>, JoinHandle<Farewell>), TlsError> {
+    if let Some(files) = &settings.tls {
+        tls::client_config(files)?;
+    }
+    let (publish, publishes) = mpsc::channel(PUBLISH_MAX);
+    let (arrived, incoming) = mpsc::channel(INCOMING_MAX);
+    let (says, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));
+    let (subscriptions, subscribed) = watch::channel(subscriptions);
+    let keeper = keeper::Keeper::new(
+        settings.clone(),
+        client_id,
+        keeper::Ends {
+            publishes,
+            subscriptions: subscribed,
+            arrived,
+            says,
+            cancel,
+        },
+    );
+    let handle = Handle {
+        publish,
+        subscriptions,
+        connection,
+    };
+    Ok((handle, incoming, tokio::spawn(keeper.run())))
+}
+
+/// The topic of the will and of the bridge's own state.
+pub fn state_topic(base: &str) -> String {
+    format!("{base}/bridge/state")
 }

@@ -42,6 +42,7 @@ pub enum LightState {
 /// What the policy reads from a successful `vehicle_data` answer (sleep policy, section 3). A
 /// missing or wrongly typed field is `None` and never blocks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "Tesla's own fields")]
 pub struct DataView {
     /// `drive_state.timestamp`, epoch milliseconds.
     pub timestamp_ms: Option<i64>,
@@ -161,8 +162,10 @@ pub enum User {
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Input {
-    /// A light call (or the product list) answered.
+    /// The light call that was asked for answered.
     Light(Light),
+    /// The account's product list showed the car; nobody asked for it here, so it ends no call.
+    Seen(Light),
     /// A data call answered.
     Data(Box<DataView>),
     /// A call failed.
@@ -186,6 +189,35 @@ pub enum Input {
     Removed,
     /// A new billing month.
     MonthRolled,
+    /// What the account's governor can spare at present.
+    Budget(Budget),
+}
+
+/// What the account's governor can spare (sleep policy, section 5.9).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Stretches every data interval; 1 to 10. Light calls are free and never stretched.
+    pub factor: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { factor: 1.0 }
+    }
+}
+
+/// What a data call is for: when the budget is short, the first stay longest (section 5.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The first data after a wake, the end of a drive, the start or end of a charge.
+    Change,
+    /// A drive.
+    Driving,
+    /// A charge.
+    Charging,
+    /// A parked car.
+    Parked,
 }
 
 /// What to do.
@@ -288,6 +320,196 @@ pub enum HoldReason {
     Unlocked,
 }
 
+impl HoldReason {
+    /// The word that is published.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Downloading => "downloading",
+            Self::UserPresent => "user_present",
+            Self::SentryMode => "sentry_mode",
+            Self::Preconditioning => "preconditioning",
+            Self::Climate => "climate",
+            Self::ClimateKeeper => "climate_keeper",
+            Self::CabinOverheat => "cabin_overheat",
+            Self::DoorOpen => "door_open",
+            Self::TrunkOpen => "trunk_open",
+            Self::Unlocked => "unlocked",
+        }
+    }
+}
+
+impl State {
+    /// The word that is published.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Asleep => "asleep",
+            Self::Unreachable => "unreachable",
+            Self::Waking => "waking",
+            Self::Idle => "idle",
+            Self::Quiet => "quiet",
+            Self::Driving => "driving",
+            Self::Charging => "charging",
+            Self::Updating => "updating",
+            Self::InService => "in_service",
+            Self::Paused => "paused",
+            Self::AuthLost => "auth_lost",
+        }
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Whether data calls keep the car awake (sleep policy, section 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Each data call restarts its sleep countdown.
+    Held,
+    /// It sleeps although it is polled.
+    NotHeld,
+    /// Not known yet.
+    Unknown,
+}
+
+/// How the class came to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Belief {
+    /// Nobody knows.
+    None,
+    /// By the VIN.
+    Guessed,
+    /// By the car's own sleeps.
+    Learned,
+    /// By the owner.
+    Pinned,
+}
+
+impl Class {
+    /// The word that is published, `None` while nobody knows.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Held => Some("held"),
+            Self::NotHeld => Some("not_held"),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl Belief {
+    /// The word that is published.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Guessed => "guessed",
+            Self::Learned => "learned",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
+/// Odometer and battery level of one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// When, by the calendar.
+    pub at: Timestamp,
+    /// `vehicle_state.odometer`, miles.
+    pub odometer_mi: Option<f64>,
+    /// `charge_state.battery_level`, %.
+    pub battery_level: Option<f64>,
+}
+
+/// Something that the owner's automations want to hear of once.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The state changed; one line of the diary.
+    StateChanged {
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// The reason, in plain words.
+        because: &'static str,
+    },
+    /// In gear for the first time.
+    DriveStarted {
+        /// The last reading before, if any.
+        from: Option<Reading>,
+    },
+    /// Parked again, or out of reach for long.
+    DriveEnded {
+        /// When, by the calendar: the last good data if contact was lost.
+        at: Timestamp,
+        /// The reading at its start.
+        from: Option<Reading>,
+        /// The newest reading.
+        to: Option<Reading>,
+    },
+    /// Current flows.
+    ChargeStarted {
+        /// The last reading before, if any.
+        from: Option<Reading>,
+    },
+    /// Current stopped.
+    ChargeEnded {
+        /// When, by the calendar: the last good data if contact was lost.
+        at: Timestamp,
+        /// The reading at its start.
+        from: Option<Reading>,
+        /// The newest reading.
+        to: Option<Reading>,
+    },
+    /// An installation began.
+    UpdateStarted,
+    /// An installation ended or was called off.
+    UpdateEnded {
+        /// The version after it.
+        version: Option<String>,
+    },
+    /// The odometer grew while nobody looked. No track is invented.
+    MissedDrive {
+        /// Before.
+        from: Reading,
+        /// After.
+        to: Reading,
+    },
+    /// The battery filled while nobody looked.
+    MissedCharge {
+        /// Before.
+        from: Reading,
+        /// After.
+        to: Reading,
+    },
+    /// The owner asked to let the car sleep, and it cannot.
+    LetSleepRefused {
+        /// The state that forbids it.
+        state: State,
+        /// What holds the car awake.
+        holds: Vec<HoldReason>,
+    },
+    /// The owner woke the car and it did not come online in time.
+    WakeFailed,
+}
+
+/// What a person must know or do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// Sign in again.
+    SignedOut,
+    /// The billing limit of the app is reached.
+    BillingLimit,
+    /// Tesla refuses this client.
+    Refused,
+    /// The car is on no account's list.
+    Removed,
+}
 
 /// What the policy believes, for the topics, the log and the board.
 #[derive(Debug, Clone, PartialEq)]
@@ -300,6 +522,30 @@ pub struct Status {
     pub holds: Vec<HoldReason>,
     /// When the next call is due, by the calendar; `None` while stopped.
     pub next_poll_at: Option<Timestamp>,
+    /// Why nothing is asked before that.
+    pub why: Why,
     /// The raw `state` word of the newest light answer.
     pub light: Option<LightState>,
+    /// The state is what was seen last, and cannot be confirmed at present.
+    pub stale: bool,
+    /// What a person must know or do.
+    pub problem: Option<Problem>,
+    /// Whether data calls keep the car awake.
+    pub class: Class,
+    /// How that came to be believed.
+    pub belief: Belief,
+    /// Learned time from last use to asleep (90th percentile).
+    pub time_to_sleep: Option<Duration>,
+    /// How the car last fell asleep: `true` in Quiet, `false` under polling.
+    pub last_sleep_in_quiet: Option<bool>,
+    /// Time awake this UTC day.
+    pub awake_today: Duration,
+    /// Light calls asked this UTC day.
+    pub light_calls_today: u32,
+    /// Data calls asked this UTC day.
+    pub data_calls_today: u32,
+    /// The budget's stretch.
+    pub budget_factor: f64,
+    /// Brief wakes are recognised and left alone.
+    pub wake_guard_armed: bool,
 }

@@ -1,13 +1,413 @@
 //! When to ask a car what (shared knowledge: the sleep policy, sections 3 and 5).
 //!
-//! One [`Policy`] a car, one governor an account; both are plain values with the same small face:
-//! [`Policy::handle`] takes in what happened, [`Policy::next`] says what to do or how long to
-//! wait and why. No I/O, no clock, no global randomness: the seed is part of the state, and the
-//! state is serialisable.
+//! One [`Policy`] a car, one [`Governor`] an account; both are plain values with the same small
+//! face: [`Policy::handle`] takes in what happened, [`Policy::next`] says what to do or how long
+//! to wait and why. No I/O, no clock, no global randomness: the seed is part of the state, and
+//! the state is serialisable.
+//!
+//! In reading order: [`interface`](self) the words, `config` the table of intervals, `memory`
+//! what is remembered, `plan` the next call, `turns` what time alone changes, `light` and `data` what answers change, `failure`
+//! and `backoff` what failures change, `owner` what pushes, hints and the owner change, `holds`
+//! what keeps a car awake, `learning` how it sleeps, `habits` when it is started, `governor` and `prices` what the account
+//! can pay.
 
+mod backoff;
+mod config;
+mod data;
+mod failure;
+mod governor;
+mod habits;
+mod holds;
 mod interface;
+mod learning;
+mod light;
+mod memory;
+mod owner;
+mod plan;
+mod prices;
+mod random;
+mod turns;
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Now, Vin};
+use memory::{At, Memory, Moment, Session, day_of};
+
+pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
+pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
-    Ask, DataView, Failure, HoldReason, Input, Light, LightState, Push, State, Status, Step, User, Why,
+    Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
+    Problem, Purpose, Push, Reading, State, Status, Step, User, Why,
 };
+pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 
+/// A call whose answer never came is given up after this, so that a lost answer cannot silence
+/// the car for ever. Longer than any time-out of the runner.
+const LOST_ANSWER: Duration = Duration::from_mins(5);
+/// Restarts within this time count as one crash loop.
+const LOOP_WINDOW: Duration = Duration::from_mins(10);
+/// In a crash loop the process must have lived this long before data is called.
+const LOOP_DATA_WAIT: Duration = Duration::from_mins(2);
+/// A snapshot that claims to be older was written by a wrong clock.
+const OLDEST_SNAPSHOT: Duration = Duration::from_hours(24 * 400);
+const KEPT_EVENTS: usize = 64;
+
+/// The policy of one car.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    config: PolicyConfig,
+    memory: Memory,
+    /// What the policy's clock shows beyond the process's.
+    clock_ahead: Duration,
+    flight: Option<Flight>,
+    because: &'static str,
+    events: Vec<Event>,
+    wants_persisting: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    ask: Ask,
+    at: At,
+    purpose: Purpose,
+}
+
+/// Everything that must survive a restart. Opaque; its form may change with the version, and a
+/// snapshot that does not parse is worth no more than a new start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    saved_at: At,
+    saved_wall: Timestamp,
+    memory: Memory,
+}
+
+impl Policy {
+    /// A car about which nothing is known. The seed spreads its calls; any number will do, but
+    /// not the same for every car.
+    pub fn new(config: PolicyConfig, vin: &Vin, seed: u64, now: Now) -> Self {
+        let seed = vin.as_str().bytes().fold(seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self::start(
+            config,
+            Memory::new(vin, seed, now.wall),
+            Duration::ZERO,
+            now,
+        )
+    }
+
+    /// Goes on where a snapshot ended. The time in between has passed, unless the calendar says
+    /// something impossible; then it has not.
+    pub fn restore(config: PolicyConfig, _vin: &Vin, snapshot: Snapshot, now: Now) -> Self {
+        let gone =
+            Duration::try_from(now.wall.duration_since(snapshot.saved_wall)).unwrap_or_default();
+        let gone = if gone > OLDEST_SNAPSHOT {
+            Duration::ZERO
+        } else {
+            gone
+        };
+        let resumed_at = snapshot.saved_at.saturating_add(gone);
+        let ahead = resumed_at.saturating_sub(now.mono);
+        Self::start(config, snapshot.memory, ahead, now)
+    }
+
+    fn start(config: PolicyConfig, memory: Memory, clock_ahead: Duration, now: Now) -> Self {
+        let mut policy = Self {
+            config: config.clamped(),
+            memory,
+            clock_ahead,
+            flight: None,
+            because: "start",
+            events: Vec::new(),
+            wants_persisting: true,
+        };
+        let m = policy.moment(now);
+        let memory = &mut policy.memory;
+        memory.starts.retain(|start| m.since(*start) < LOOP_WINDOW);
+        memory.starts.push(m.t);
+        if memory.starts.len() > 2 {
+            memory.data_not_before = m.t + LOOP_DATA_WAIT;
+        }
+        memory.first_call_at = Some(m.t + memory.random.up_to(policy.config.start_spread));
+        memory.counted_at = m.t;
+        policy
+    }
+
+    /// Something happened. Whatever it is, in whatever order, the policy is in a valid state
+    /// afterwards and [`Policy::next`] has an answer.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        let m = self.moment(now);
+        self.count_time(m);
+        // A light answer that confirms what is known anyway is not worth a write to the disk.
+        let routine = matches!(input, Input::Light(_) | Input::Seen(_) | Input::Budget(_));
+        self.wants_persisting |= !routine;
+        match input {
+            Input::Light(light) => self.light_answered(light, m),
+            Input::Seen(light) => self.light_says(light, m),
+            Input::Data(view) => self.data_answered(*view, m),
+            Input::Failed { ask, failure } => self.call_failed(ask, failure, m),
+            Input::Push(push) => self.pushed(&push, m),
+            Input::Hint => self.nudged("hint", m),
+            Input::User(user) => self.owner_says(user, m),
+            Input::SignedIn => self.signed_in(m),
+            Input::Listed => self.listed(m),
+            Input::Removed => self.removed(m),
+            Input::MonthRolled => self.month_rolled(m),
+            Input::Budget(budget) => {
+                let factor = if budget.factor.is_finite() {
+                    budget.factor
+                } else {
+                    1.0
+                };
+                self.memory.budget.factor = factor.clamp(1.0, 10.0);
+            }
+        }
+        self.announce(m);
+    }
+
+    /// What to do now. After [`Step::Ask`] the runner makes exactly that call and hands its
+    /// outcome to [`Policy::handle`]; until then the answer is to wait.
+    pub fn next(&mut self, now: Now) -> Step {
+        let m = self.moment(now);
+        self.count_time(m);
+        self.advance(m);
+        self.announce(m);
+        match self.step(m) {
+            Step::Wait { until, why } => Step::Wait {
+                until: until.saturating_sub(self.clock_ahead).max(now.mono),
+                why,
+            },
+            step => step,
+        }
+    }
+
+    /// Everything that must survive a restart, as of now.
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        Snapshot {
+            saved_at: self.moment(now).t,
+            saved_wall: now.wall,
+            memory: self.memory.clone(),
+        }
+    }
+
+    /// True once after a change that should not be lost in a kill: a data call asked, a change of
+    /// state, a failure's wait. Never by the light calls of a sleeping car.
+    pub fn wants_persisting(&mut self) -> bool {
+        std::mem::take(&mut self.wants_persisting)
+    }
+
+    /// What happened since the last time of asking, oldest first. Nobody asking loses the oldest.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The state as the world sees it.
+    pub fn state(&self) -> State {
+        self.memory.shown_state()
+    }
+
+    /// What the data call under way is for; [`Purpose::Parked`] when there is none.
+    pub fn purpose(&self) -> Purpose {
+        self.flight.map_or(Purpose::Parked, |flight| flight.purpose)
+    }
+
+    /// Whether `location_data` may stand in `endpoints`; false once Tesla said that the scope is
+    /// missing, until the configuration changes or the account signs in again.
+    pub fn wants_location(&self) -> bool {
+        !self.memory.location_dropped
+    }
+
+    /// New configuration. Nothing that runs is cut short: Quiet stays quiet, waits are waited out.
+    pub fn reconfigure(&mut self, now: Now, config: PolicyConfig) {
+        self.config = config.clamped();
+        self.memory.location_dropped = false;
+        self.memory.backoffs.forget(backoff::Kind::MissingScope);
+        self.wants_persisting = true;
+        self.announce(self.moment(now));
+    }
+
+    /// What the policy believes.
+    pub fn status(&self, now: Now) -> Status {
+        let m = self.moment(now);
+        let memory = &self.memory;
+        let (class, belief) = memory.learning.class(self.config.class);
+        let plan = self.plan(m);
+        Status {
+            state: memory.shown_state(),
+            since: memory.announced_wall,
+            holds: self.all_holds(),
+            next_poll_at: plan.call.map(|_| m.calendar(plan.at.max(m.t))),
+            why: plan.why,
+            light: memory.light,
+            stale: self.is_stale(m),
+            problem: self.problem(),
+            class,
+            belief,
+            time_to_sleep: memory.learning.time_to_sleep(),
+            last_sleep_in_quiet: memory.learning.last_sleep_in_quiet(),
+            awake_today: memory.awake_today,
+            light_calls_today: memory.light_calls_today,
+            data_calls_today: memory.data_calls_today,
+            budget_factor: memory.budget.factor,
+            wake_guard_armed: memory.guard_is_armed(),
+        }
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        let memory = &self.memory;
+        if !memory.listed {
+            Some(Problem::Removed)
+        } else if memory.signed_out {
+            Some(Problem::SignedOut)
+        } else if memory.backoffs.has(backoff::Kind::BillingLimit) {
+            Some(Problem::BillingLimit)
+        } else if memory.backoffs.has(backoff::Kind::Refused) {
+            Some(Problem::Refused)
+        } else {
+            None
+        }
+    }
+
+    fn moment(&self, now: Now) -> Moment {
+        Moment {
+            t: now.mono.saturating_add(self.clock_ahead),
+            wall: now.wall,
+        }
+    }
+
+    fn class(&self) -> Class {
+        self.memory.learning.class(self.config.class).0
+    }
+
+    fn all_holds(&self) -> Vec<HoldReason> {
+        let mut holds = self.memory.holds.clone();
+        if self.memory.pushed_user_present && !holds.contains(&HoldReason::UserPresent) {
+            holds.push(HoldReason::UserPresent);
+        }
+        holds
+    }
+
+    /// Enters a state; the diary hears of it when the input is digested.
+    fn go(&mut self, to: State, because: &'static str, m: Moment) {
+        let memory = &mut self.memory;
+        if memory.state == to {
+            return;
+        }
+        memory.state = to;
+        memory.entered_at = m.t;
+        self.because = because;
+        self.wants_persisting = true;
+        // What the account refused to a lesser purpose it may allow now.
+        memory.backoffs.forget(backoff::Kind::NotPermitted);
+        if !matches!(to, State::Idle | State::Quiet) {
+            memory.is_sleepless = false;
+        }
+        if to != State::Quiet {
+            memory.look_at = None;
+            memory.n_looks = 0;
+            memory.had_resisted = false;
+        }
+        if to != State::Waking {
+            memory.guard_until = None;
+            memory.wake_until = None;
+        }
+        if !matches!(to, State::Idle | State::Charging) {
+            memory.followups.clear();
+        }
+        if matches!(to, State::Asleep | State::Unreachable) {
+            memory.resting = to;
+            memory.clear_since = None;
+            memory.let_sleep = false;
+            memory.data_wanted_at = None;
+            memory.pushed_user_present = false;
+        }
+    }
+
+    fn announce(&mut self, m: Moment) {
+        let to = self.memory.shown_state();
+        let from = self.memory.announced;
+        if from == to {
+            return;
+        }
+        self.memory.announced = to;
+        self.memory.announced_wall = m.wall;
+        self.wants_persisting = true;
+        self.emit(Event::StateChanged {
+            from,
+            to,
+            because: self.because,
+        });
+    }
+
+    fn emit(&mut self, event: Event) {
+        if self.events.len() >= KEPT_EVENTS {
+            self.events.remove(0);
+        }
+        self.events.push(event);
+    }
+
+    /// Begins a drive, unless one is under way.
+    fn begin_drive(&mut self, m: Moment) {
+        let from = self.memory.reading;
+        if self.memory.drive.is_none() {
+            self.memory.drive = Some(Session { from });
+            self.memory.habits.started(m.wall);
+            self.emit(Event::DriveStarted { from });
+        }
+        self.memory.last_gear_at = Some(m.t);
+    }
+
+    /// Begins a charge, unless one is under way.
+    fn begin_charge(&mut self, m: Moment) {
+        let from = self.memory.reading;
+        if self.memory.charge.is_none() {
+            self.memory.charge = Some(Session { from });
+            self.memory.habits.started(m.wall);
+            self.emit(Event::ChargeStarted { from });
+        }
+    }
+
+    /// Ends an open drive, at the given time of the calendar.
+    fn end_drive(&mut self, at: Timestamp, to: Option<Reading>) {
+        if let Some(Session { from }) = self.memory.drive.take() {
+            self.emit(Event::DriveEnded { at, from, to });
+        }
+    }
+
+    /// Ends an open charge, at the given time of the calendar.
+    fn end_charge(&mut self, at: Timestamp, to: Option<Reading>) {
+        if let Some(Session { from }) = self.memory.charge.take() {
+            self.emit(Event::ChargeEnded { at, from, to });
+        }
+    }
+
+    /// Ends what was under way at the time of the last good data.
+    fn end_sessions_at_last_reading(&mut self, m: Moment) {
+        let reading = self.memory.reading;
+        let at = reading.map_or(m.wall, |reading| reading.at);
+        self.end_drive(at, reading);
+        self.end_charge(at, reading);
+    }
+
+    fn count_time(&mut self, m: Moment) {
+        let memory = &mut self.memory;
+        let today = day_of(m.wall);
+        if memory.day != today {
+            memory.day = today;
+            memory.awake_today = Duration::ZERO;
+            memory.light_calls_today = 0;
+            memory.data_calls_today = 0;
+        }
+        let awake = !matches!(
+            memory.state,
+            State::Boot | State::Asleep | State::Unreachable
+        );
+        if awake {
+            memory.awake_today += m.since(memory.counted_at);
+        }
+        memory.counted_at = memory.counted_at.max(m.t);
+    }
+}

@@ -1,0 +1,534 @@
+//! The handle of an account, and the calls of a bridge that only reads.
+//!
+//! Calls run in the caller's task, at most two tries each: one more after a refreshed token or a
+//! corrected region. Nothing else is repeated here; when to ask again is the policy's decision.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use secrecy::ExposeSecret;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use url::Url;
+
+use super::error::{ApiError, Kind};
+use super::hosts::{Hosts, joined};
+use super::session::{Lease, Outfit, Request, Session};
+use super::store::{StoreError, TokenStore};
+use super::tls;
+use super::transport::{Patience, Reply, Transport};
+use crate::clock;
+use crate::config::{self, Api, Region};
+use crate::decode::products;
+use crate::decode::products::{ListedSite, ListedVehicle, ProductPage};
+use crate::model::{ApiId, Vin};
+
+/// Everything of `vehicle_data` in one call, the position included: one call costs the same
+/// whatever it brings (tesla-api.md, 3.3).
+pub const ENDPOINTS: &[&str] = &[
+    "charge_state",
+    "climate_state",
+    "closures_state",
+    "drive_state",
+    "gui_settings",
+    LOCATION,
+    "charge_schedule_data",
+    "preconditioning_schedule_data",
+    "vehicle_config",
+    "vehicle_state",
+];
+
+const LOCATION: &str = "location_data";
+
+/// The list of an account that never ends is cut here.
+const MOST_PAGES: usize = 50;
+
+/// One Tesla account; a cheap clone. The task behind it ends with the last clone or with the
+/// cancellation token.
+#[derive(Debug, Clone)]
+pub struct Account {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: String,
+    api: Api,
+    transport: Transport,
+    lease: watch::Receiver<Option<Arc<Lease>>>,
+    status: watch::Receiver<AccountStatus>,
+    requests: mpsc::Sender<Request>,
+    /// The position was refused for want of a scope; it is left out until the next start.
+    without_location: AtomicBool,
+}
+
+/// Whether the account can be used, for the board and for MQTT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// The first token is being fetched.
+    SigningIn,
+    /// There is a usable access token.
+    SignedIn {
+        /// Fleet region, where it is known.
+        region: Option<Region>,
+        /// Scopes that the token claims; empty where it does not tell.
+        scopes: Vec<String>,
+    },
+    /// Only the owner can cure it; no calls until the account is opened again.
+    SignedOut {
+        /// What to do.
+        sentence: String,
+    },
+    /// The login cannot be renewed at the moment; it is tried again by itself.
+    Unreachable {
+        /// What is wrong.
+        sentence: String,
+    },
+}
+
+impl AccountStatus {
+    /// The word that is published.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::SigningIn => "signing_in",
+            Self::SignedIn { .. } => "signed_in",
+            Self::SignedOut { .. } => "signed_out",
+            Self::Unreachable { .. } => "unreachable",
+        }
+    }
+}
+
+/// The outcome of a call, and every answer that it took.
+#[derive(Debug)]
+pub struct Called<T> {
+    /// What the caller wanted, or why not.
+    pub outcome: Result<T, ApiError>,
+    /// HTTP statuses of all answers, in order; empty when nothing was sent or nothing came back.
+    pub statuses: Vec<u16>,
+}
+
+impl<T> Called<T> {
+    /// How many of the answers the Fleet API bills: every one below 500.
+    pub fn billed(&self) -> u32 {
+        let billed = self.statuses.iter().filter(|status| **status < 500).count();
+        u32::try_from(billed).unwrap_or(u32::MAX)
+    }
+}
+
+/// The names by which an account's door knows a car.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarRef {
+    /// For the Fleet API.
+    pub vin: Vin,
+    /// For the Owner API, from the newest list.
+    pub id: Option<ApiId>,
+}
+
+impl CarRef {
+    /// The names on the newest list.
+    pub fn of(listed: &ListedVehicle) -> Self {
+        Self {
+            vin: listed.vin.clone(),
+            id: listed.id,
+        }
+    }
+}
+
+/// What an account has, all pages together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProductList {
+    /// The cars, each VIN once.
+    pub vehicles: Vec<ListedVehicle>,
+    /// The energy sites, each once.
+    pub energy_sites: Vec<ListedSite>,
+    /// Entries that could not be used.
+    pub unusable: usize,
+}
+
+impl Account {
+    /// Opens an account: reads its stored login and starts its task. Needs no network; an account
+    /// that was never signed in opens too, and says so in its status.
+    pub async fn open(
+        settings: &config::Account,
+        state_directory: &Path,
+        cancel: CancellationToken,
+    ) -> Result<Self, ApiError> {
+        Self::open_at(
+            settings,
+            state_directory,
+            cancel,
+            Hosts::tesla(),
+            Patience::default(),
+        )
+        .await
+    }
+
+    /// [`Self::open`] with other hosts than Tesla's behind the region names.
+    pub async fn open_at(
+        settings: &config::Account,
+        state_directory: &Path,
+        cancel: CancellationToken,
+        hosts: Hosts,
+        patience: Patience,
+    ) -> Result<Self, ApiError> {
+        tls::install_provider();
+        let (api_url, token_url) = (
+            hosts.api(settings, settings.region),
+            hosts.token(settings, settings.region),
+        );
+        let transport = Transport::new(
+            &[&api_url, &token_url],
+            settings.ca_file.as_deref(),
+            patience,
+        )?;
+        warn_if_open_to_eavesdroppers(settings);
+
+        let (directory, name) = (state_directory.to_owned(), settings.name.clone());
+        let read = tokio::task::spawn_blocking(move || -> Result<_, StoreError> {
+            let store = TokenStore::new(&directory, &name)?;
+            let stored = store.load()?;
+            Ok((store, stored))
+        });
+        let (store, stored) = read
+            .await
+            .map_err(|gone| ApiError::new(Kind::Closed, gone))??;
+
+        let (lease_in, lease) = watch::channel(None);
+        let (status_in, status) = watch::channel(AccountStatus::SigningIn);
+        // Full means that every car waits for a token: they wait in line.
+        let (requests, inbox) = mpsc::channel(32);
+        let outfit = Outfit {
+            settings: settings.clone(),
+            hosts,
+            transport: transport.clone(),
+            store,
+            pace: patience.pace,
+            lease: lease_in,
+            status: status_in,
+        };
+        let session = Session::new(outfit, stored);
+        tokio::spawn(session.run(inbox, cancel));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                name: settings.name.clone(),
+                api: settings.api,
+                transport,
+                lease,
+                status,
+                requests,
+                without_location: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// The owner's name for the account.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Generation of login and API.
+    pub fn api(&self) -> Api {
+        self.shared.api
+    }
+
+    /// Whether the account can be used; changes as it happens.
+    pub fn status(&self) -> watch::Receiver<AccountStatus> {
+        self.shared.status.clone()
+    }
+
+    /// Ends when the account's task has ended, so that no token is being spent at the time of the
+    /// process's end. A refresh under way is finished first: give it a deadline.
+    pub async fn closed(&self) {
+        self.shared.requests.closed().await;
+    }
+
+    /// Lists cars and energy sites, all pages; from the old list of vehicles where the server does
+    /// not have the new one. A page that fails fails the whole: half a list would make cars vanish.
+    pub async fn products(&self) -> Called<ProductList> {
+        let mut statuses = Vec::new();
+        let mut outcome = self.list("/api/1/products", &mut statuses).await;
+        if let Err(error) = &outcome
+            && matches!(
+                error.kind,
+                Kind::NotFound | Kind::EndpointGone | Kind::InService
+            )
+        {
+            debug!(account = self.name(), %error, "no list of products here; asking for the old list of vehicles");
+            let older = self.list("/api/1/vehicles", &mut statuses).await;
+            outcome = older.or(outcome);
+        }
+        Called { outcome, statuses }
+    }
+
+    /// The light call: a car's state. Does not wake it.
+    pub async fn vehicle(&self, car: &CarRef) -> Called<ListedVehicle> {
+        let mut statuses = Vec::new();
+        let reply = self.get(&self.path(car, ""), &[], &mut statuses).await;
+        let outcome =
+            reply.and_then(|reply| products::light(&reply.body, &car.vin).map_err(ApiError::from));
+        Called { outcome, statuses }
+    }
+
+    /// The data call: the body as Tesla sent it, of an online car. Does not wake it; 408 is
+    /// [`Kind::Unavailable`]. Where the login does not allow the position, `location_data` is left
+    /// out from then on.
+    pub async fn vehicle_data(&self, car: &CarRef, endpoints: &[&str]) -> Called<Vec<u8>> {
+        let mut statuses = Vec::new();
+        let path = self.path(car, "/vehicle_data");
+        let mut wanted = self.allowed(endpoints);
+        let mut outcome = self.data(&path, &wanted, &mut statuses).await;
+        let asked_location = wanted.contains(&LOCATION) && wanted.len() > 1;
+        if asked_location && matches!(&outcome, Err(error) if error.kind == Kind::MissingScope) {
+            wanted.retain(|name| *name != LOCATION);
+            outcome = self.data(&path, &wanted, &mut statuses).await;
+            if outcome.is_ok() && !self.shared.without_location.swap(true, Ordering::Relaxed) {
+                warn!(
+                    account = self.name(),
+                    "the login does not allow the position (scope vehicle_location); the rest is read without it"
+                );
+            }
+        }
+        Called { outcome, statuses }
+    }
+
+    async fn data(
+        &self,
+        path: &str,
+        endpoints: &[&str],
+        statuses: &mut Vec<u16>,
+    ) -> Result<Vec<u8>, ApiError> {
+        let joined = endpoints.join(";");
+        let query: &[(&str, &str)] = if joined.is_empty() {
+            &[]
+        } else {
+            &[("endpoints", &joined)]
+        };
+        let reply = self.get(path, query, statuses).await?;
+        Ok(reply.body)
+    }
+
+    fn allowed<'a>(&self, endpoints: &[&'a str]) -> Vec<&'a str> {
+        let claims = self
+            .shared
+            .lease
+            .borrow()
+            .as_ref()
+            .map(|lease| lease.scopes.clone())
+            .unwrap_or_default();
+        let is_unclaimed = self.shared.api == Api::Fleet
+            && claims.iter().any(|scope| scope == "vehicle_device_data")
+            && !claims.iter().any(|scope| scope == "vehicle_location");
+        let without = is_unclaimed || self.shared.without_location.load(Ordering::Relaxed);
+        endpoints
+            .iter()
+            .copied()
+            .filter(|name| !(without && *name == LOCATION))
+            .collect()
+    }
+
+    /// The Fleet API takes the VIN; the older ones their own id, which changes when a car is added
+    /// to the account again.
+    fn path(&self, car: &CarRef, rest: &str) -> String {
+        match (self.shared.api, car.id) {
+            (Api::Owner | Api::Password, Some(id)) => format!("/api/1/vehicles/{id}{rest}"),
+            _ => format!("/api/1/vehicles/{}{rest}", car.vin.as_str()),
+        }
+    }
+
+    async fn list(&self, path: &str, statuses: &mut Vec<u16>) -> Result<ProductList, ApiError> {
+        let mut list = ProductList::default();
+        let mut seen = (BTreeSet::new(), BTreeSet::new());
+        let mut page_number: Option<u64> = None;
+        for _ in 0..MOST_PAGES {
+            let number = page_number.map(|n| n.to_string());
+            let query: Vec<(&str, &str)> = number.iter().map(|n| ("page", n.as_str())).collect();
+            let reply = self.get(path, &query, statuses).await?;
+            let page: ProductPage = products::products(&reply.body)?;
+            list.unusable += page.unusable;
+            list.vehicles.extend(
+                page.vehicles
+                    .into_iter()
+                    .filter(|car| seen.0.insert(car.vin.clone())),
+            );
+            list.energy_sites.extend(
+                page.energy_sites
+                    .into_iter()
+                    .filter(|site| seen.1.insert(site.energy_site_id)),
+            );
+            match page.next_page {
+                Some(next) if page_number.is_none_or(|this| next > this) => {
+                    page_number = Some(next);
+                }
+                _ => return Ok(list),
+            }
+        }
+        warn!(
+            account = self.name(),
+            pages = MOST_PAGES,
+            "the list of products does not end; cut"
+        );
+        Ok(list)
+    }
+
+    /// A read, with at most one cure of each kind.
+    async fn get(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        statuses: &mut Vec<u16>,
+    ) -> Result<Reply, ApiError> {
+        let (mut may_refresh, mut may_move) = (true, true);
+        let mut lease = self.lease(None).await?;
+        loop {
+            let reply = self
+                .send(&lease, path, query)
+                .await
+                .inspect_err(|error| statuses.extend(error.status))?;
+            statuses.push(reply.status);
+            if reply.is_success() {
+                return Ok(reply);
+            }
+            let error = ApiError::of_call(&reply, clock::now().wall)
+                .without([lease.access.expose_secret()]);
+            match &error.kind {
+                Kind::TokenRejected if may_refresh => {
+                    may_refresh = false;
+                    lease = self.lease(Some(lease.generation)).await?;
+                }
+                Kind::TokenRejected => {
+                    // Told to the session, which stops the calls; the answer is already known.
+                    let _no_cure = self.lease(Some(lease.generation)).await;
+                    return Err(error);
+                }
+                Kind::WrongRegion { base: Some(to) }
+                    if may_move && self.shared.api == Api::Fleet =>
+                {
+                    may_move = false;
+                    let moved = self.moved(lease.base.clone(), to.clone()).await;
+                    lease = moved.map_err(|refused| ApiError {
+                        status: error.status,
+                        ..refused
+                    })?;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        lease: &Lease,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Reply, ApiError> {
+        let mut url = joined(&lease.base, path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let client = self.shared.transport.client();
+        let request = client
+            .get(url)
+            .bearer_auth(lease.access.expose_secret())
+            .header("accept", "application/json");
+        let begun = clock::uptime();
+        let reply = self.shared.transport.send(request).await;
+        let ms = clock::uptime().saturating_sub(begun).as_millis();
+        let call = call_name(path);
+        match &reply {
+            Ok(reply) => debug!(
+                account = self.name(),
+                call,
+                status = reply.status,
+                bytes = reply.body.len(),
+                ms,
+                txid = reply.txid(),
+                "answered"
+            ),
+            Err(error) => debug!(account = self.name(), call, ms, %error, "no answer"),
+        }
+        reply
+    }
+
+    async fn lease(&self, refused: Option<u64>) -> Result<Arc<Lease>, ApiError> {
+        let current = self.shared.lease.borrow().clone();
+        match current {
+            Some(lease) if refused != Some(lease.generation) && lease.is_usable() => Ok(lease),
+            _ => self.ask(|reply| Request::Lease { refused, reply }).await,
+        }
+    }
+
+    async fn moved(&self, from: Url, to: Url) -> Result<Arc<Lease>, ApiError> {
+        self.ask(|reply| Request::Move { from, to, reply }).await
+    }
+
+    async fn ask(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<Arc<Lease>, ApiError>>) -> Request,
+    ) -> Result<Arc<Lease>, ApiError> {
+        let closed = || ApiError::new(Kind::Closed, "");
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .requests
+            .send(request(reply))
+            .await
+            .map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let mut said = Self::new(Kind::Store, "");
+        // A path, not a server's words: nothing to black out.
+        said.said = Some(error.to_string());
+        said
+    }
+}
+
+/// The call for the log, without the car's number.
+fn call_name(path: &str) -> &'static str {
+    match path {
+        "/api/1/products" => "products",
+        "/api/1/vehicles" => "vehicles",
+        _ if path.ends_with("/vehicle_data") => "vehicle_data",
+        _ => "vehicle",
+    }
+}
+
+fn warn_if_open_to_eavesdroppers(settings: &config::Account) {
+    for (key, url) in [
+        ("api_url", &settings.api_url),
+        ("auth_url", &settings.auth_url),
+    ] {
+        let Some(url) = url else { continue };
+        let is_local = match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
+            Some(url::Host::Domain(name)) => name == "localhost" || !name.contains('.'),
+            None => true,
+        };
+        if url.scheme() == "http" && !is_local {
+            warn!(
+                account = settings.name,
+                key, "tokens travel unencrypted to this address; use https"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_names_calls_without_a_car() {
+        assert_eq!(
+            call_name("/api/1/vehicles/5YJ3E1EA7KF000001/vehicle_data"),
+            "vehicle_data"
+        );
+        assert_eq!(call_name("/api/1/vehicles/5YJ3E1EA7KF000001"), "vehicle");
+    }
+}

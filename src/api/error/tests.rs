@@ -1,0 +1,349 @@
+use std::collections::BTreeMap;
+
+use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
+    let headers = headers
+        .iter()
+        .map(|(k, v)| (k.to_ascii_lowercase(), (*v).to_owned()))
+        .collect();
+    Reply {
+        status,
+        headers,
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn every_recorded_error_means_what_the_table_says() {
+    let eu = Url::parse("https://fleet-api.prd.eu.vn.cloud.tesla.com").unwrap();
+    let expected = BTreeMap::from([
+        (
+            "vehicle-unavailable-old",
+            (Kind::Unavailable, Failure::Unavailable),
+        ),
+        (
+            "vehicle-unavailable-new",
+            (Kind::Unavailable, Failure::Unavailable),
+        ),
+        ("list-moved-to-fleet", (Kind::EndpointGone, Failure::Region)),
+        (
+            "owner-token-rejected",
+            (Kind::ClientRefused, Failure::Refused),
+        ),
+        ("billing-limit", (Kind::BillingLimit, Failure::BillingLimit)),
+        (
+            "missing-scopes",
+            (Kind::MissingScope, Failure::MissingScope),
+        ),
+        ("token-expired", (Kind::TokenRejected, Failure::SignedOut)),
+        ("token-invalid", (Kind::TokenRejected, Failure::SignedOut)),
+        (
+            "mobile-access-disabled",
+            (Kind::MobileAccessDisabled, Failure::Refused),
+        ),
+        ("not-found", (Kind::NotFound, Failure::NotFound)),
+        ("in-service", (Kind::InService, Failure::InService)),
+        ("unregistered", (Kind::NotRegistered, Failure::Region)),
+        (
+            "wrong-region",
+            (Kind::WrongRegion { base: Some(eu) }, Failure::Region),
+        ),
+        (
+            "rate-limited",
+            (
+                Kind::Limited {
+                    retry_after: Some(seconds(37829)),
+                },
+                Failure::Limited {
+                    retry_after: Some(seconds(37829)),
+                },
+            ),
+        ),
+        ("invalid-endpoint", (Kind::EndpointGone, Failure::Region)),
+        (
+            "invalid-command-proxy",
+            (Kind::BadRequest, Failure::Refused),
+        ),
+        ("signed-unsupported", (Kind::BadRequest, Failure::Refused)),
+        ("upstream-timeout", (Kind::Server, Failure::Server)),
+        ("operation-timedout", (Kind::Server, Failure::Server)),
+        ("non-json-5xx", (Kind::Server, Failure::Server)),
+        ("auth-refresh-reused", (Kind::SignedOut, Failure::SignedOut)),
+        ("auth-bad-grant", (Kind::SignedOut, Failure::SignedOut)),
+        (
+            "auth-password-grant-gone",
+            (Kind::LoginRetired, Failure::SignedOut),
+        ),
+        (
+            "auth-unauthorized-client",
+            (Kind::ClientUnknown, Failure::SignedOut),
+        ),
+        ("auth-waf", (Kind::Firewall, Failure::Refused)),
+    ]);
+    let folder = std::env::var_os("TESLA2MQTT_FIXTURES").map_or_else(
+        || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures")),
+        std::path::PathBuf::from,
+    );
+    let path = folder.join("tesla-api/errors.json");
+    let Ok(text) = std::fs::read(&path) else {
+        eprintln!("SKIPPED: no recordings at {}", path.display());
+        return;
+    };
+    let cases: Vec<Value> = serde_json::from_slice(&text).unwrap();
+    let mut seen = BTreeMap::new();
+    for case in &cases {
+        let body = match &case["body"] {
+            Value::String(text) => text.clone(),
+            json => json.to_string(),
+        };
+        let headers: Vec<(&str, &str)> = case["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| (k.as_str(), v.as_str().unwrap()))
+            .collect();
+        let reply = reply(
+            u16::try_from(case["status"].as_u64().unwrap()).unwrap(),
+            &headers,
+            &body,
+        );
+        let is_login = case["api"].as_str().unwrap().contains("auth")
+            || case["call"].as_str().unwrap().contains("token");
+        let error = if is_login {
+            ApiError::of_login(&reply, false, now())
+        } else {
+            ApiError::of_call(&reply, now())
+        };
+        assert_eq!(error.status, Some(reply.status));
+        let failure = error.failure();
+        seen.insert(case["case"].as_str().unwrap(), (error.kind, failure));
+    }
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn calls_that_no_recording_shows() {
+    let check = |status: u16, body: &str, expected: Kind| {
+        let error = ApiError::of_call(&reply(status, &[], body), now());
+        assert_eq!(error.kind, expected, "{status} {body}");
+        assert!(!error.sentence().is_empty());
+    };
+    check(401, "", Kind::TokenRejected);
+    check(401, "<html>", Kind::TokenRejected);
+    check(
+        402,
+        r#"{"error":"subscription_required"}"#,
+        Kind::PaymentRequired,
+    );
+    check(403, "", Kind::AppRefused);
+    check(403, "<!DOCTYPE html><html>", Kind::Firewall);
+    check(
+        403,
+        r#"{"error":"unsupported vehicle"}"#,
+        Kind::UnsupportedVehicle,
+    );
+    check(403, r#"{"error":"invalid_scope"}"#, Kind::MissingScope);
+    check(
+        403,
+        r#"{"messages":["account disabled: exceeded_limit"]}"#,
+        Kind::BillingLimit,
+    );
+    check(406, r#"{"error":"not_a_JSON_request"}"#, Kind::BadRequest);
+    check(408, "", Kind::Unavailable);
+    check(408, "<html>", Kind::Unavailable);
+    check(410, "", Kind::NotFound);
+    check(412, "", Kind::EndpointGone);
+    check(418, "", Kind::AppRefused);
+    check(421, "<html>", Kind::WrongRegion { base: None });
+    check(
+        421,
+        "use base URL: nonsense",
+        Kind::WrongRegion { base: None },
+    );
+    check(423, "", Kind::Locked);
+    check(424, "", Kind::Server);
+    check(429, "", Kind::Limited { retry_after: None });
+    check(
+        429,
+        "Retry in 5 seconds",
+        Kind::Limited {
+            retry_after: Some(seconds(5)),
+        },
+    );
+    check(451, "", Kind::Privacy);
+    check(499, "", Kind::Server);
+    check(502, "<html>", Kind::Server);
+    check(302, "", Kind::Redirected);
+    check(400, "<html>", Kind::Garbled);
+    check(400, r#"{"error":"invalid_request"}"#, Kind::BadRequest);
+    let dated = reply(429, &[("Retry-After", "Fri, 02 Jan 2026 03:05:05 GMT")], "");
+    assert_eq!(
+        ApiError::of_call(&dated, now()).kind,
+        Kind::Limited {
+            retry_after: Some(seconds(60))
+        }
+    );
+}
+
+#[test]
+fn logins_that_no_recording_shows() {
+    let check = |status: u16, body: &str, password: bool, expected: Kind| {
+        let error = ApiError::of_login(&reply(status, &[], body), password, now());
+        assert_eq!(error.kind, expected, "{status} {body}");
+    };
+    check(401, "", false, Kind::SignedOut);
+    check(
+        401,
+        r#"{"error":"password_changed"}"#,
+        false,
+        Kind::SignedOut,
+    );
+    check(400, r#"{"error":"invalid_grant"}"#, false, Kind::SignedOut);
+    check(
+        401,
+        r#"{"error":"invalid_grant"}"#,
+        true,
+        Kind::WrongPassword,
+    );
+    check(
+        400,
+        r#"{"error":"invalid_grant"}"#,
+        true,
+        Kind::WrongPassword,
+    );
+    check(401, "", true, Kind::WrongPassword);
+    check(
+        401,
+        r#"{"error":"invalid_client"}"#,
+        true,
+        Kind::ClientUnknown,
+    );
+    check(400, r#"{"error":"server_error"}"#, false, Kind::Server);
+    check(
+        400,
+        r#"{"error":"invalid_request"}"#,
+        false,
+        Kind::BadRequest,
+    );
+    check(
+        400,
+        r#"{"response":"endpoint_deprecated:_please_update_your_app."}"#,
+        true,
+        Kind::LoginRetired,
+    );
+    check(401, "<html>", false, Kind::Firewall);
+    check(
+        403,
+        r#"{"error":"forbidden, see https://developer.tesla.com/docs/fleet-api"}"#,
+        false,
+        Kind::ClientRefused,
+    );
+    check(404, "", false, Kind::EndpointGone);
+    check(
+        429,
+        "Retry in 9 seconds",
+        false,
+        Kind::Limited {
+            retry_after: Some(seconds(9)),
+        },
+    );
+    check(503, "<html>", false, Kind::Server);
+    check(301, "", false, Kind::Redirected);
+}
+
+#[test]
+fn only_what_the_owner_alone_can_cure_ends_the_login() {
+    let check = |kind: Kind, expected: bool| {
+        assert_eq!(
+            ApiError::new(kind.clone(), "").ends_login(),
+            expected,
+            "{kind:?}"
+        );
+    };
+    for kind in [
+        Kind::SignedOut,
+        Kind::NeverSignedIn,
+        Kind::LoginRetired,
+        Kind::WrongPassword,
+        Kind::ClientUnknown,
+    ] {
+        check(kind, true);
+    }
+    for kind in [
+        Kind::Unreachable,
+        Kind::TimedOut,
+        Kind::Garbled,
+        Kind::Server,
+        Kind::Firewall,
+        Kind::BadRequest,
+        Kind::ClientRefused,
+        Kind::Locked,
+        Kind::Store,
+        Kind::TokenRejected,
+    ] {
+        check(kind, false);
+    }
+}
+
+#[test]
+fn the_sentence_says_what_to_do() {
+    let check = |kind: Kind, words: &str| {
+        let sentence = ApiError::new(kind, "").sentence();
+        assert!(sentence.contains(words), "{sentence}");
+    };
+    check(Kind::LoginRetired, "this login no longer exists");
+    check(Kind::LoginRetired, "fleet");
+    check(Kind::SignedOut, "sign in again");
+    check(Kind::WrongPassword, "wrong e-mail or password");
+    check(Kind::BillingLimit, "raise it");
+    check(Kind::NotRegistered, "register");
+}
+
+#[test]
+fn nothing_secret_is_repeated_from_a_body() {
+    let check = |said: &str, expected: &str| assert_eq!(presentable(said), expected);
+    check("token expired (401)", "token expired (401)");
+    check(
+        "endpoint_deprecated:_please_update_your_app.",
+        "endpoint_deprecated:_please_update_your_app.",
+    );
+    check(
+        "bad token EU_0123456789abcdef0123456789abcdef!",
+        "bad token …!",
+    );
+    check("bad eyJhbGciOiJSUzI1NiJ9.eyJzdWIi.c2ln", "bad …");
+    check("car \"5YJ3E1EA7KF000001\" is gone", "car \"…\" is gone");
+    check("user someone@example.com", "user …");
+    check("two\nlines\u{7}", "two lines");
+    assert!(presentable(&"a ".repeat(5000)).len() <= 200);
+}
+
+proptest! {
+    #[test]
+    fn any_answer_is_classified_and_its_text_is_one_short_line(
+        status in any::<u16>(), header in ".{0,40}", body in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let reply = Reply { status, headers: vec![("retry-after".into(), header)], body };
+        for error in [ApiError::of_call(&reply, now()), ApiError::of_login(&reply, true, now())] {
+            let text = error.to_string();
+            prop_assert!(text.chars().count() < 500);
+            prop_assert!(!text.contains(['\n', '\r', '\0']), "{:?}", text);
+            if let Failure::Limited { retry_after: Some(wait) } = error.failure() {
+                prop_assert!(wait <= Duration::from_hours(24));
+            }
+        }
+    }
+}

@@ -1,0 +1,652 @@
+//! The task that owns an account's tokens: one refresh at a time, ahead of time, durable first.
+//!
+//! Callers read the current [`Lease`] without asking the task; they turn to it when there is
+//! none, when the server refused it, or when the account lives in another region. Every instant
+//! of a refresh may be the last one of the process:
+//!
+//! | killed | on disk | repaired by |
+//! |---|---|---|
+//! | before the request | the newest token | nothing to repair |
+//! | after it, before the reply is written | the token just spent | Tesla's grace for the predecessor |
+//! | between writing and renaming | both files | the store finishes the renaming |
+//! | after renaming | the newest token | nothing to repair |
+//!
+//! A reply that is lost without a kill is the second row: the same token is offered again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use url::Url;
+
+use super::account::AccountStatus;
+use super::auth::{self, Grant};
+use super::choices::{
+    belongs, candidates, generation_name, home_of, life_left, pasted, retry_wait,
+};
+use super::error::{ApiError, Kind};
+use super::hosts::{Hosts, base_url_in, joined};
+use super::store::{Lock, StoreError, Stored, TokenStore, same};
+use super::token::{self, TokenAnswer};
+use super::transport::Transport;
+use crate::clock;
+use crate::config::{self, Api, Region};
+
+/// What a call needs.
+#[derive(Debug)]
+pub struct Lease {
+    /// The access token.
+    pub access: SecretString,
+    /// Where to call.
+    pub base: Url,
+    /// Counts the leases: says which one was refused.
+    pub generation: u64,
+    /// Monotonic end of life.
+    pub usable_until: Duration,
+    /// Scopes that the token claims; empty where it does not tell.
+    pub scopes: Vec<String>,
+}
+
+impl Lease {
+    /// Whether the token lives.
+    pub fn is_usable(&self) -> bool {
+        clock::now().mono < self.usable_until
+    }
+}
+
+/// What callers ask of the task.
+pub enum Request {
+    /// A usable lease, other than the refused one.
+    Lease {
+        /// The lease that the server refused with 401.
+        refused: Option<u64>,
+        /// The answer.
+        reply: Reply,
+    },
+    /// The server sent us to another base URL.
+    Move {
+        /// The base that was called.
+        from: Url,
+        /// Where it sends us; not checked.
+        to: Url,
+        /// The answer.
+        reply: Reply,
+    },
+}
+
+type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
+
+/// A second 401 this soon after a refresh is not about the token's age.
+const REFUSED_AGAIN: Duration = Duration::from_mins(5);
+/// The region is switched at most this often.
+const MOVED_AGAIN: Duration = Duration::from_hours(1);
+/// A token that lives for seconds is not replaced ahead of time, but when it is needed.
+const SOONEST: Duration = Duration::from_secs(30);
+/// How often a signed-out account looks for a new login on disk.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// How long to wait for another process that is refreshing the same account.
+const LOCK_PATIENCE: Duration = Duration::from_secs(70);
+
+/// What a session is made of.
+pub struct Outfit {
+    /// The account.
+    pub settings: config::Account,
+    /// The hosts behind the region names.
+    pub hosts: Hosts,
+    /// The client.
+    pub transport: Transport,
+    /// Where the login is kept.
+    pub store: TokenStore,
+    /// Factor on the waits between tries.
+    pub pace: f64,
+    /// Where the current lease is shown.
+    pub lease: watch::Sender<Option<Arc<Lease>>>,
+    /// Where the account's status is shown.
+    pub status: watch::Sender<AccountStatus>,
+}
+
+/// The owner of the tokens.
+pub struct Session {
+    settings: config::Account,
+    hosts: Hosts,
+    transport: Transport,
+    store: TokenStore,
+    pace: f64,
+    lease: watch::Sender<Option<Arc<Lease>>>,
+    status: watch::Sender<AccountStatus>,
+    stored: Stored,
+    generation: u64,
+    /// Monotonic time of the next refresh, while signed in.
+    refresh_at: Duration,
+    /// Tokens that arrived and could not be written yet; they are not used before.
+    unsaved: Option<(Stored, Duration, Lock)>,
+    trouble: Option<Trouble>,
+    /// Only the owner can cure this; nothing is asked any more.
+    ended: Option<ApiError>,
+    /// Monotonic time of the next look for a login that another process stored since.
+    look_at: Duration,
+    refused_at: Option<Duration>,
+    n_refused: u32,
+    moved_at: Option<Duration>,
+}
+
+/// A failed refresh and when to try again.
+struct Trouble {
+    error: ApiError,
+    n: u32,
+    retry_at: Duration,
+}
+
+impl Session {
+    /// A session over what the store holds. No network yet.
+    pub fn new(outfit: Outfit, stored: Option<Stored>) -> Self {
+        let is_ours = |stored: &Stored| belongs(stored, &outfit.settings);
+        let mut session = Self {
+            stored: stored.filter(is_ours).unwrap_or_default(),
+            settings: outfit.settings,
+            hosts: outfit.hosts,
+            transport: outfit.transport,
+            store: outfit.store,
+            pace: outfit.pace,
+            lease: outfit.lease,
+            status: outfit.status,
+            generation: 0,
+            refresh_at: Duration::ZERO,
+            unsaved: None,
+            trouble: None,
+            ended: None,
+            look_at: Duration::ZERO,
+            refused_at: None,
+            n_refused: 0,
+            moved_at: None,
+        };
+        if pasted(&session.stored, &session.settings).is_none() {
+            session.resume();
+        }
+        session
+    }
+
+    /// Runs until cancelled or until every handle is gone.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {
+        loop {
+            let due = self.due();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                request = requests.recv() => match request {
+                    Some(request) => self.serve(request).await,
+                    None => break,
+                },
+                () = clock::sleep_until(due) => match self.ended {
+                    Some(_) => self.look_for_login().await,
+                    None => {
+                        let _reported = self.renew().await;
+                    }
+                },
+            }
+        }
+        debug!(account = self.settings.name, "session ended");
+    }
+
+    fn due(&self) -> Duration {
+        match (&self.ended, &self.trouble) {
+            (Some(_), _) => self.look_at,
+            (None, Some(trouble)) => trouble.retry_at,
+            (None, None) => self.refresh_at,
+        }
+    }
+
+    /// `tesla2mqtt login` stores a new login while we are signed out.
+    async fn look_for_login(&mut self) {
+        self.look_at = clock::now().mono + LOOK_EVERY.mul_f64(self.pace);
+        match self.adopt_newer().await {
+            Ok(true) => {
+                self.ended = None;
+                if self.usable_lease().is_none() {
+                    let _reported = self.renew().await;
+                }
+            }
+            Ok(false) => {}
+            Err(error) => debug!(account = self.settings.name, %error, "no look at the store"),
+        }
+    }
+
+    async fn serve(&mut self, request: Request) {
+        match request {
+            Request::Lease { refused, reply } => {
+                let lease = self.lease(refused).await;
+                let _caller_gone = reply.send(lease);
+            }
+            Request::Move { from, to, reply } => {
+                let lease = self.move_to(&from, &to).await;
+                let _caller_gone = reply.send(lease);
+            }
+        }
+    }
+
+    async fn lease(&mut self, refused: Option<u64>) -> Result<Arc<Lease>, ApiError> {
+        match self.usable_lease() {
+            Some(lease) if refused == Some(lease.generation) => self.refused().await,
+            Some(lease) => Ok(lease),
+            None => self.renew_if_allowed().await,
+        }
+    }
+
+    async fn renew_if_allowed(&mut self) -> Result<Arc<Lease>, ApiError> {
+        if let Some(ended) = &self.ended {
+            return Err(unsent(ended));
+        }
+        match &self.trouble {
+            Some(trouble) if clock::now().mono < trouble.retry_at => Err(unsent(&trouble.error)),
+            _ => self.renew().await,
+        }
+    }
+
+    /// A 401: one refresh may cure it. A second one soon after says that no refresh will.
+    async fn refused(&mut self) -> Result<Arc<Lease>, ApiError> {
+        let now = clock::now().mono;
+        let last = self.refused_at.replace(now);
+        self.lease.send_replace(None);
+        self.n_refused = match last {
+            Some(last) if now < last + Duration::from_hours(6) => self.n_refused + 1,
+            _ => 0,
+        };
+        match last {
+            Some(last) if now < last + REFUSED_AGAIN => {
+                let error = ApiError::new(Kind::TokenRejected, "401 right after a refresh");
+                Err(self.failed(error, self.n_refused.saturating_sub(1)))
+            }
+            _ => {
+                debug!(
+                    account = self.settings.name,
+                    "the access token was refused; refreshing it once"
+                );
+                if let Some(trouble) = &self.trouble {
+                    self.tell(AccountStatus::Unreachable {
+                        sentence: trouble.error.sentence(),
+                    });
+                }
+                self.renew_if_allowed().await
+            }
+        }
+    }
+
+    /// One refresh, from lock to lease.
+    async fn renew(&mut self) -> Result<Arc<Lease>, ApiError> {
+        match self.renewed().await {
+            Ok(lease) => {
+                if let Some(trouble) = self.trouble.take() {
+                    info!(
+                        account = self.settings.name,
+                        tries = trouble.n + 1,
+                        "signed in again after trouble"
+                    );
+                }
+                Ok(lease)
+            }
+            Err(error) => {
+                let n = self.trouble.as_ref().map_or(0, |trouble| trouble.n + 1);
+                Err(self.failed(error, n))
+            }
+        }
+    }
+
+    async fn renewed(&mut self) -> Result<Arc<Lease>, ApiError> {
+        if self.unsaved.is_none() {
+            let lock = self.lock().await?;
+            if self.adopt_newer().await?
+                && let Some(lease) = self.usable_lease()
+            {
+                return Ok(lease);
+            }
+            let store = self.store.clone();
+            on_disk(move || store.rehearse()).await?;
+            let (used, answer) = self.sign_in().await?;
+            self.unsaved = Some(self.login_of(used, &answer, lock));
+        }
+        self.make_durable().await?;
+        Ok(self.find_region().await)
+    }
+
+    /// Offers the tokens that may work, each once; after them the password.
+    async fn sign_in(&self) -> Result<(Option<SecretString>, TokenAnswer), ApiError> {
+        let mut refusal = None;
+        for (n, offered) in candidates(&self.stored, &self.settings)
+            .into_iter()
+            .enumerate()
+        {
+            let region = self.region(Some(&offered));
+            match self.ask(region, Grant::Refresh(&offered)).await {
+                Ok(answer) => return Ok((Some(offered), answer)),
+                Err(error) if matches!(error.kind, Kind::SignedOut) => {
+                    warn!(account = self.settings.name, offered = n + 1, %error, "a refresh token was refused");
+                    refusal = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.settings.api == Api::Password && self.settings.password.is_some() {
+            let answer = self.ask(self.region(None), Grant::Password).await?;
+            return Ok((None, answer));
+        }
+        Err(refusal.unwrap_or_else(|| ApiError::new(Kind::NeverSignedIn, "")))
+    }
+
+    async fn ask(&self, region: Option<Region>, grant: Grant<'_>) -> Result<TokenAnswer, ApiError> {
+        auth::ask(&self.transport, &self.hosts, &self.settings, region, grant).await
+    }
+
+    fn login_of(
+        &self,
+        used: Option<SecretString>,
+        answer: &TokenAnswer,
+        lock: Lock,
+    ) -> (Stored, Duration, Lock) {
+        let now = clock::now().wall;
+        let life = token::life(answer, now);
+        let is_other_login = same(used.as_ref(), pasted(&self.stored, &self.settings).as_ref());
+        let refresh_token = answer.refresh.clone().or_else(|| used.clone());
+        if answer.refresh.is_none() && self.settings.api == Api::Fleet {
+            warn!(
+                account = self.settings.name,
+                "the token host gave no new refresh token; check auth_url and the scope offline_access"
+            );
+        }
+        let is_same_value = same(used.as_ref(), refresh_token.as_ref());
+        let previous = if is_same_value {
+            self.stored.previous_refresh_token.clone()
+        } else {
+            used
+        };
+        let stored = Stored {
+            refresh_token,
+            previous_refresh_token: previous.filter(|_| !(is_same_value && is_other_login)),
+            access_token: Some(answer.access.clone()),
+            access_expires_at: now.checked_add(life).ok(),
+            issued_at: Some(now),
+            region: self.stored.region.clone().filter(|_| !is_other_login),
+            seed: self.settings.refresh_token.clone(),
+            api: Some(generation_name(self.settings.api).to_owned()),
+            email: self
+                .settings
+                .email
+                .clone()
+                .filter(|_| self.settings.api == Api::Password),
+        };
+        (stored, life, lock)
+    }
+
+    async fn make_durable(&mut self) -> Result<(), ApiError> {
+        let Some((stored, _, _)) = &self.unsaved else {
+            return Ok(());
+        };
+        let (store, copy) = (self.store.clone(), stored.clone());
+        on_disk(move || store.save(&copy)).await?;
+        if let Some((stored, life, _lock)) = self.unsaved.take() {
+            self.stored = stored;
+            let now = clock::now().mono;
+            self.refresh_at =
+                now + token::refresh_after(life, jitter()).max(SOONEST.mul_f64(self.pace));
+            self.grant(now + life);
+            info!(
+                account = self.settings.name,
+                hours = life.as_secs() / 3600,
+                "signed in; the new refresh token is on disk"
+            );
+        }
+        Ok(())
+    }
+
+    /// Uses the access token of the store where it still lives: a restart costs no refresh.
+    fn resume(&mut self) {
+        let now = clock::now();
+        let Some(left) = life_left(&self.stored, now.wall) else {
+            return;
+        };
+        let due = self.stored.issued_at.and_then(|issued| {
+            let lived = Duration::try_from(now.wall.duration_since(issued)).ok()?;
+            Some(token::refresh_after(lived + left, jitter()).saturating_sub(lived))
+        });
+        self.refresh_at = now.mono + due.unwrap_or(left / 2);
+        self.grant(now.mono + left);
+    }
+
+    fn grant(&mut self, usable_until: Duration) {
+        let Some(access) = self.stored.access_token.clone() else {
+            return;
+        };
+        let claims = token::claims(&access).unwrap_or_default();
+        let region = self.region(None);
+        self.generation += 1;
+        let lease = Lease {
+            access,
+            base: self.hosts.api(&self.settings, region),
+            generation: self.generation,
+            usable_until,
+            scopes: claims.scopes.clone(),
+        };
+        self.lease.send_replace(Some(Arc::new(lease)));
+        self.tell(AccountStatus::SignedIn {
+            region,
+            scopes: claims.scopes,
+        });
+    }
+
+    /// What is known of the region: by the server's word, the configuration, or a token.
+    fn region(&self, offered: Option<&SecretString>) -> Option<Region> {
+        let told = token::region_by_name(self.stored.region.as_deref().unwrap_or_default());
+        let of = |token: Option<&SecretString>| token::region(token?, &self.hosts);
+        told.or(self.settings.region)
+            .or_else(|| of(offered))
+            .or_else(|| of(self.stored.access_token.as_ref()))
+            .or_else(|| of(self.stored.refresh_token.as_ref()))
+    }
+
+    /// Asks `users/region` where nothing else tells; without an answer it stays a guess that a
+    /// 421 corrects.
+    async fn find_region(&mut self) -> Arc<Lease> {
+        let lease = self.current();
+        let is_open = self.settings.api == Api::Fleet && self.settings.api_url.is_none();
+        if !is_open || self.region(None).is_some() {
+            return lease;
+        }
+        let url = joined(&lease.base, "/api/1/users/region");
+        let request = self
+            .transport
+            .client()
+            .get(url)
+            .bearer_auth(secrecy::ExposeSecret::expose_secret(&lease.access));
+        let told = match self.transport.send(request).await {
+            Ok(reply) if reply.is_success() => home_of(&reply.body, &self.hosts),
+            Ok(reply) if reply.status == 421 => base_url_in(&String::from_utf8_lossy(&reply.body)),
+            Ok(reply) => {
+                debug!(
+                    account = self.settings.name,
+                    status = reply.status,
+                    "users/region did not tell"
+                );
+                None
+            }
+            Err(error) => {
+                debug!(account = self.settings.name, %error, "users/region did not tell");
+                None
+            }
+        };
+        match told.and_then(|url| self.hosts.region_of(&url)) {
+            Some(region) => self.settle_in(region).await,
+            None => lease,
+        }
+    }
+
+    /// A 421: follow it to a known host, once an hour at most.
+    async fn move_to(&mut self, from: &Url, to: &Url) -> Result<Arc<Lease>, ApiError> {
+        let lease = self.lease(None).await?;
+        if lease.base.origin() != from.origin() {
+            return Ok(lease);
+        }
+        let now = clock::now().mono;
+        let is_again = self.moved_at.is_some_and(|at| now < at + MOVED_AGAIN);
+        let refused = |why: &str| {
+            let mut error = ApiError::new(
+                Kind::WrongRegion {
+                    base: Some(to.clone()),
+                },
+                "",
+            );
+            error.said = Some(format!("{why}: {}", to.origin().ascii_serialization()));
+            Err(error)
+        };
+        if self.settings.api_url.is_some() {
+            return refused("api_url is set, the server names another base URL");
+        }
+        let Some(region) = self.hosts.region_of(to) else {
+            return refused("the server names a host that is not Tesla's");
+        };
+        if is_again {
+            return refused("sent back and forth between regions");
+        }
+        self.moved_at = Some(now);
+        Ok(self.settle_in(region).await)
+    }
+
+    async fn settle_in(&mut self, region: Region) -> Arc<Lease> {
+        let name = token::region_name(region);
+        info!(
+            account = self.settings.name,
+            region = name,
+            "the server told the account's region"
+        );
+        self.stored.region = Some(name.to_owned());
+        let (store, copy) = (self.store.clone(), self.stored.clone());
+        if let Err(error) = on_disk(move || store.save(&copy)).await {
+            // Costs one more wrong call after the next start.
+            warn!(account = self.settings.name, %error, "the region could not be kept");
+        }
+        let usable_until = self.current().usable_until;
+        self.grant(usable_until);
+        self.current()
+    }
+
+    fn current(&self) -> Arc<Lease> {
+        let lease = self.lease.borrow().clone();
+        lease.expect("called with a lease that was just granted")
+    }
+
+    /// Waits for another process that may be spending this account's token.
+    async fn lock(&self) -> Result<Lock, ApiError> {
+        let begun = clock::uptime();
+        loop {
+            let store = self.store.clone();
+            if let Some(lock) = on_disk(move || store.try_lock()).await? {
+                return Ok(lock);
+            }
+            if clock::uptime() > begun + LOCK_PATIENCE {
+                return Err(ApiError::new(
+                    Kind::Store,
+                    "another process holds the lock of this account",
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Another process (`login`, `doctor`) may have refreshed the account since we looked: its
+    /// tokens are taken over instead of spending one that it already spent.
+    async fn adopt_newer(&mut self) -> Result<bool, ApiError> {
+        let store = self.store.clone();
+        let Some(found) = on_disk(move || store.load()).await? else {
+            return Ok(false);
+        };
+        if found.same_tokens(&self.stored) || !belongs(&found, &self.settings) {
+            return Ok(false);
+        }
+        info!(
+            account = self.settings.name,
+            "another process renewed the login; taken over"
+        );
+        self.stored = found;
+        if pasted(&self.stored, &self.settings).is_none() {
+            self.resume();
+        }
+        Ok(true)
+    }
+
+    fn usable_lease(&self) -> Option<Arc<Lease>> {
+        self.lease
+            .borrow()
+            .clone()
+            .filter(|lease| lease.is_usable())
+    }
+
+    /// Notes a failure; decides when to try again, or that there is no use.
+    fn failed(&mut self, error: ApiError, n: u32) -> ApiError {
+        let account = &self.settings.name;
+        if error.ends_login() {
+            error!(account, %error, "signed out");
+            self.lease.send_replace(None);
+            self.trouble = None;
+            self.tell(AccountStatus::SignedOut {
+                sentence: error.sentence(),
+            });
+            self.ended = Some(error.clone());
+            return error;
+        }
+        let has_token = self.usable_lease().is_some();
+        let wait = retry_wait(&error.kind, n, has_token, jitter()).mul_f64(self.pace);
+        if self
+            .trouble
+            .as_ref()
+            .is_none_or(|before| before.error.kind != error.kind)
+        {
+            warn!(account, %error, retry_in_seconds = wait.as_secs(), "the login cannot be renewed at the moment");
+        } else {
+            debug!(account, %error, retry_in_seconds = wait.as_secs(), "still no renewal");
+        }
+        if !has_token {
+            self.tell(AccountStatus::Unreachable {
+                sentence: error.sentence(),
+            });
+        }
+        let retry_at = clock::now().mono + wait;
+        self.trouble = Some(Trouble {
+            error: error.clone(),
+            n,
+            retry_at,
+        });
+        error
+    }
+
+    fn tell(&self, status: AccountStatus) {
+        self.status.send_if_modified(|old| {
+            let is_new = *old != status;
+            *old = status;
+            is_new
+        });
+    }
+}
+
+/// A failure from memory: nothing was sent, nothing is billed.
+fn unsent(error: &ApiError) -> ApiError {
+    ApiError {
+        status: None,
+        ..error.clone()
+    }
+}
+
+/// From 0 to 1, different in every process.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
+}
+
+/// Disks of small computers take their time; the runtime goes on meanwhile.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(ApiError::from),
+        Err(gone) => Err(ApiError::new(Kind::Closed, gone)),
+    }
+}

@@ -1,0 +1,346 @@
+//! One car's task: it does what the policy says, keeps what the answers showed, and says what
+//! changed. It decides nothing itself.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::Ledger;
+use super::memory::{Memory, MemoryFile};
+use super::orders::Order;
+use super::voice::{Voice, paths};
+use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
+use crate::clock;
+use crate::command;
+use crate::config::{self, Settings};
+use crate::decode;
+use crate::decode::products::ListedVehicle;
+use crate::discovery::Announced;
+use crate::logbook::{Finding, Logbook};
+use crate::model::{Now, Vehicle};
+use crate::mqtt::{Connection, Handle};
+use crate::policy::{Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step};
+use crate::topics::Paths;
+
+/// Values are written to disk at once when the policy has something to remember, else this often.
+const REMEMBER_EVERY: Duration = Duration::from_mins(5);
+
+/// What the others tell a car's task.
+#[derive(Debug)]
+pub enum ToCar {
+    /// The account's list shows the car.
+    Listed(Box<ListedVehicle>),
+    /// Anything for the policy.
+    Input(Input),
+    /// The owner's automations want something.
+    Order(Order),
+    /// The configuration changed: the intervals, and `polling.unavailable_after`.
+    Reconfigure(Box<PolicyConfig>, Duration),
+}
+
+/// The way to one car through one account.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// The account.
+    pub account: Account,
+    /// The account's calls this month.
+    pub ledger: Ledger,
+    /// The account's lister.
+    pub relist: mpsc::Sender<()>,
+    /// The car's names.
+    pub car: CarRef,
+}
+
+/// Everything that a car's task owns.
+pub struct CarTask {
+    door: Door,
+    vehicle: Vehicle,
+    logbook: Logbook,
+    found: Vec<Finding>,
+    policy: Policy,
+    /// What the policy has told, and nobody has said yet.
+    events: Vec<Event>,
+    voice: Voice,
+    /// Where an earlier run, or an earlier alias, published the car.
+    leftover: Option<Paths>,
+    file: MemoryFile,
+    inbox: mpsc::Receiver<ToCar>,
+    connection: watch::Receiver<Connection>,
+    cancel: CancellationToken,
+}
+
+impl CarTask {
+    /// A task that goes on where the car's file ends.
+    pub fn prepare(
+        settings: &Settings,
+        account: &config::Account,
+        door: Door,
+        mqtt: Handle,
+        inbox: mpsc::Receiver<ToCar>,
+        cancel: CancellationToken,
+    ) -> Self {
+        let now = clock::now();
+        let vin = door.car.vin.clone();
+        let file = MemoryFile::of(&vin, &settings.state.directory);
+        let policy_config = settings.polling.policy(account.api);
+        let (policy, vehicle, logbook, announced, before) = match file.read() {
+            Some(memory) if memory.vehicle.vin == vin => (
+                Policy::restore(policy_config, &vin, memory.policy, now),
+                memory.vehicle,
+                memory.logbook,
+                memory.announced,
+                memory.paths,
+            ),
+            _ => (
+                Policy::new(policy_config, &vin, seed(), now),
+                Vehicle::new(vin.clone()),
+                Logbook::default(),
+                Announced::default(),
+                None,
+            ),
+        };
+        let connection = mqtt.connection();
+        let voice = Voice::new(settings, &vin, mqtt, announced);
+        Self {
+            door,
+            vehicle,
+            logbook,
+            found: Vec::new(),
+            policy,
+            events: Vec::new(),
+            leftover: before.filter(|before| {
+                let others = settings.cars.keys().filter(|other| **other != vin);
+                let mut taken = others.map(|other| paths(settings, other));
+                before != voice.paths() && taken.all(|taken| taken != *before)
+            }),
+            voice,
+            file,
+            inbox,
+            connection,
+            cancel,
+        }
+    }
+
+    /// Runs until cancelled, then writes the car's memory.
+    pub async fn run(mut self) {
+        let cancel = self.cancel.clone();
+        if let Some(paths) = self.leftover.take() {
+            tracing::info!("the car is published elsewhere now, its old topics are removed");
+            self.voice.clear(&paths).await;
+        }
+        let mut remember_at = clock::now().mono + REMEMBER_EVERY;
+        loop {
+            let now = clock::now();
+            match self.policy.next(now) {
+                Step::Ask(ask) => {
+                    // The policy may ask for a call that a kill must not repeat.
+                    self.remember_if_wanted(now).await;
+                    let input = tokio::select! {
+                        () = cancel.cancelled() => break,
+                        input = self.ask(ask) => input,
+                    };
+                    self.policy.handle(clock::now(), input);
+                }
+                Step::Relist => {
+                    // Full means that a listing is due anyway.
+                    let _ = self.door.relist.try_send(());
+                }
+                Step::Wait { until, .. } => {
+                    let speak_again = self.speak(now).await;
+                    self.remember_if_wanted(now).await;
+                    if now.mono >= remember_at {
+                        self.remember(now).await;
+                        remember_at = now.mono + REMEMBER_EVERY;
+                    }
+                    tokio::select! {
+                        () = cancel.cancelled() => break,
+                        () = clock::sleep_until(until.min(speak_again).min(remember_at)) => {}
+                        // What waited for the broker is due.
+                        Ok(()) = self.connection.changed() => {}
+                        word = self.inbox.recv() => match word {
+                            Some(word) => self.listen(word).await,
+                            None => break,
+                        },
+                    }
+                }
+            }
+        }
+        self.remember(clock::now()).await;
+    }
+
+    async fn listen(&mut self, word: ToCar) {
+        let now = clock::now();
+        match word {
+            ToCar::Listed(listed) => {
+                self.door.car = CarRef::of(&listed);
+                self.policy.handle(now, Input::Listed);
+                self.take_listed(&listed, now);
+                self.policy.handle(now, Input::Seen(listed.light()));
+            }
+            ToCar::Input(input) => self.policy.handle(now, input),
+            ToCar::Order(order) => self.obey(&order, now).await,
+            ToCar::Reconfigure(config, unavailable_after) => {
+                self.policy.reconfigure(now, *config);
+                self.voice.unavailable_after = unavailable_after;
+            }
+        }
+    }
+
+    /// A sleeping car is looked at with a light call even where the answer is no.
+    async fn obey(&mut self, order: &Order, now: Now) {
+        let admitted = order.verb.admitted(&self.policy.status(now));
+        self.policy.handle(now, order.verb.input());
+        let events = self.policy.take_events();
+        let outcome = admitted.and_then(|()| command::refusal(&events).map_or(Ok(()), Err));
+        tracing::debug!(verb = ?order.verb, ?outcome, "command");
+        self.events.extend(events);
+        self.voice.say(order.answer(&outcome)).await;
+    }
+
+    async fn ask(&mut self, ask: Ask) -> Input {
+        let now = clock::now();
+        let class = match ask {
+            Ask::Light => CallClass::Light,
+            Ask::Data => CallClass::Data,
+        };
+        let permit = {
+            let purpose = self.policy.purpose();
+            self.door.ledger.governor().permit(now, class, purpose)
+        };
+        if let Permit::NotBefore { at, why } = permit {
+            tracing::debug!(?ask, ?why, "the account cannot spare this call now");
+            let retry_after = at.saturating_sub(now.mono);
+            let failure = Failure::NotPermitted { retry_after };
+            return Input::Failed { ask, failure };
+        }
+        if class == CallClass::Data {
+            // A kill must not make a billed call unknown: it is on the disk before it is made.
+            self.door.ledger.write(now).await;
+        }
+        match ask {
+            Ask::Light => {
+                let called = self.door.account.vehicle(&self.door.car).await;
+                self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                match called.outcome {
+                    Ok(listed) => {
+                        self.take_listed(&listed, clock::now());
+                        Input::Light(listed.light())
+                    }
+                    Err(error) => failed(ask, &error),
+                }
+            }
+            Ask::Data => {
+                let endpoints: Vec<&str> = ENDPOINTS
+                    .iter()
+                    .copied()
+                    .filter(|name| self.policy.wants_location() || *name != "location_data")
+                    .collect();
+                let called = self
+                    .door
+                    .account
+                    .vehicle_data(&self.door.car, &endpoints)
+                    .await;
+                self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                match called.outcome {
+                    Ok(body) => self.take_data(&body, clock::now()),
+                    Err(error) => failed(ask, &error),
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&ApiError>) {
+        let now = clock::now();
+        if !statuses.is_empty() {
+            self.voice.contact(now);
+        }
+        let mut governor = self.door.ledger.governor();
+        let (last, earlier) = match statuses.split_last() {
+            Some((last, earlier)) => (Some(*last), earlier),
+            None => (None, [].as_slice()),
+        };
+        governor.billed(now, class, last);
+        for status in earlier {
+            governor.billed_in_addition(now, class, *status);
+        }
+        match error.map(|error| &error.kind) {
+            Some(Kind::Limited { retry_after }) => governor.limited(now, class, *retry_after),
+            Some(Kind::BillingLimit) => governor.over_limit(now, class),
+            _ => {}
+        }
+    }
+
+    fn take_listed(&mut self, listed: &ListedVehicle, now: Now) {
+        for seen in listed.observations(now.wall) {
+            self.vehicle.apply(&seen);
+        }
+    }
+
+    fn take_data(&mut self, body: &[u8], now: Now) -> Input {
+        match decode::vehicle_data::vehicle_data(body, now) {
+            Ok(data) => {
+                for oddity in &data.oddities {
+                    tracing::debug!(%oddity, "a field was not understood");
+                }
+                for seen in &data.observations {
+                    self.vehicle.apply(seen);
+                }
+                self.found.extend(self.logbook.note(&self.vehicle));
+                self.vehicle.apply(&self.logbook.observation(now.wall));
+                self.voice.data_arrived(now);
+                Input::Data(Box::new(data.view))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a data answer was not understood");
+                Input::Failed {
+                    ask: Ask::Data,
+                    failure: Failure::Transport,
+                }
+            }
+        }
+    }
+
+    async fn speak(&mut self, now: Now) -> Duration {
+        let mut events = std::mem::take(&mut self.events);
+        events.extend(self.policy.take_events());
+        let found = std::mem::take(&mut self.found);
+        let status = self.policy.status(now);
+        self.voice
+            .speak(&mut self.vehicle, &status, events, &found, now)
+            .await
+    }
+
+    async fn remember_if_wanted(&mut self, now: Now) {
+        self.door.ledger.write_if_changed(now).await;
+        if self.policy.wants_persisting() {
+            self.remember(now).await;
+        }
+    }
+
+    async fn remember(&mut self, now: Now) {
+        let memory = Memory {
+            policy: self.policy.snapshot(now),
+            vehicle: self.vehicle.clone(),
+            logbook: self.logbook.clone(),
+            announced: self.voice.announced(),
+            account: Some(self.door.account.name().to_owned()),
+            id: self.door.car.id,
+            paths: Some(self.voice.paths().clone()),
+        };
+        self.file.write(&memory).await;
+    }
+}
+
+fn seed() -> u64 {
+    // Without randomness the cars of many bridges would ask in step, nothing worse.
+    getrandom::u64().unwrap_or_default()
+}
+
+fn failed(ask: Ask, error: &ApiError) -> Input {
+    tracing::debug!(?ask, %error, "a call failed");
+    Input::Failed {
+        ask,
+        failure: error.failure(),
+    }
+}

@@ -1,0 +1,237 @@
+//! Which car is followed through which account. A car on two accounts is followed once, through
+//! the first that lists it and is signed in; when that account loses it, another takes over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decode::products::ListedVehicle;
+use crate::model::Vin;
+
+/// What to do about one car after a list arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Follow this car through this account.
+    Follow {
+        /// The car as listed.
+        car: Box<ListedVehicle>,
+        /// The account's index.
+        account: usize,
+        /// Whether the list arrived just now: an older one says nothing about the car's state.
+        is_news: bool,
+    },
+    /// The account that follows the car listed it again.
+    Seen {
+        /// The car as listed.
+        car: Box<ListedVehicle>,
+    },
+    /// No account lists the car any more.
+    Gone {
+        /// The car.
+        vin: Vin,
+    },
+}
+
+/// Who lists what, and who follows what.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    listed: BTreeMap<usize, BTreeMap<Vin, ListedVehicle>>,
+    signed_out: BTreeSet<usize>,
+    followed: BTreeMap<Vin, usize>,
+}
+
+impl Fleet {
+    /// Takes in an account's whole list.
+    pub fn listed(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
+        let cars: BTreeMap<Vin, ListedVehicle> =
+            cars.into_iter().map(|car| (car.vin.clone(), car)).collect();
+        self.signed_out.remove(&account);
+        let seen: Vec<Change> = cars
+            .values()
+            .filter(|car| self.followed.get(&car.vin) == Some(&account))
+            .map(|car| Change::Seen {
+                car: Box::new(car.clone()),
+            })
+            .collect();
+        self.listed.insert(account, cars);
+        let mut changes = self.settle(Some(account));
+        changes.extend(seen);
+        changes
+    }
+
+    /// Takes in the cars that an account had when the bridge last ran; its list, once there, wins.
+    pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
+        let cars = cars.into_iter().map(|car| (car.vin.clone(), car));
+        self.listed.entry(account).or_insert_with(|| cars.collect());
+        self.settle(None)
+    }
+
+    /// The account was signed out: its cars go to another account that lists them, if any.
+    pub fn signed_out(&mut self, account: usize) -> Vec<Change> {
+        self.signed_out.insert(account);
+        self.settle(None)
+    }
+
+    /// The account was taken out of the configuration.
+    pub fn withdrawn(&mut self, account: usize) -> Vec<Change> {
+        self.listed.remove(&account);
+        self.signed_out.remove(&account);
+        self.settle(None)
+    }
+
+    /// The cars that an account follows.
+    pub fn followed_by(&self, account: usize) -> impl Iterator<Item = &Vin> {
+        self.followed
+            .iter()
+            .filter(move |(_, by)| **by == account)
+            .map(|(vin, _)| vin)
+    }
+
+    fn settle(&mut self, news: Option<usize>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let vins: BTreeSet<Vin> = self
+            .listed
+            .values()
+            .flat_map(|cars| cars.keys().cloned())
+            .chain(self.followed.keys().cloned())
+            .collect();
+        for vin in vins {
+            let lists_it = |account: &usize| {
+                self.listed
+                    .get(account)
+                    .is_some_and(|cars| cars.contains_key(&vin))
+            };
+            let present = self.followed.get(&vin).copied().filter(lists_it);
+            let usable = |account: &usize| lists_it(account) && !self.signed_out.contains(account);
+            let best = present
+                .filter(usable)
+                .or_else(|| self.listed.keys().copied().find(usable))
+                .or(present)
+                .or_else(|| self.listed.keys().copied().find(lists_it));
+            match best {
+                Some(account) if self.followed.get(&vin) != Some(&account) => {
+                    let car = Box::new(self.listed[&account][&vin].clone());
+                    self.followed.insert(vin, account);
+                    changes.push(Change::Follow {
+                        car,
+                        account,
+                        is_news: news == Some(account),
+                    });
+                }
+                Some(_) => {}
+                None => {
+                    if self.followed.remove(&vin).is_some() {
+                        changes.push(Change::Gone { vin });
+                    }
+                }
+            }
+        }
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step, and what it changes: `follow car by account (news)`, `seen car`, `gone car`.
+    type Step = (Told, &'static [&'static str]);
+
+    enum Told {
+        Listed(usize, &'static [u8]),
+        Remembered(usize, &'static [u8]),
+        SignedOut(usize),
+        Withdrawn(usize),
+    }
+    use Told::{Listed, Remembered, SignedOut, Withdrawn};
+
+    fn car(number: u8) -> ListedVehicle {
+        let vin = format!("LRW3E7EK5PC{number:06}");
+        ListedVehicle::unseen(Vin::new(&vin).unwrap(), None)
+    }
+
+    fn number(vin: &Vin) -> &str {
+        vin.as_str()[11..].trim_start_matches('0')
+    }
+
+    fn text(change: &Change) -> String {
+        match change {
+            Change::Follow {
+                car,
+                account,
+                is_news,
+            } => {
+                let news = if *is_news { " (news)" } else { "" };
+                format!("follow {} by {account}{news}", number(&car.vin))
+            }
+            Change::Seen { car } => format!("seen {}", number(&car.vin)),
+            Change::Gone { vin } => format!("gone {}", number(vin)),
+        }
+    }
+
+    fn play(steps: &[Step]) {
+        let mut fleet = Fleet::default();
+        for (n, (told, expected)) in steps.iter().enumerate() {
+            let cars = |numbers: &[u8]| numbers.iter().map(|n| car(*n)).collect();
+            let changes = match told {
+                Listed(account, numbers) => fleet.listed(*account, cars(numbers)),
+                Remembered(account, numbers) => fleet.remembered(*account, cars(numbers)),
+                SignedOut(account) => fleet.signed_out(*account),
+                Withdrawn(account) => fleet.withdrawn(*account),
+            };
+            let changes: Vec<String> = changes.iter().map(text).collect();
+            assert_eq!(changes, *expected, "step {n}");
+        }
+    }
+
+    #[test]
+    fn cars_of_one_account_come_are_seen_go_and_come_back() {
+        play(&[
+            (Listed(0, &[]), &[]),
+            (Listed(0, &[1]), &["follow 1 by 0 (news)"]),
+            (Listed(0, &[1, 2]), &["follow 2 by 0 (news)", "seen 1"]),
+            (Listed(0, &[2]), &["gone 1", "seen 2"]),
+            (Listed(0, &[2]), &["seen 2"]),
+            (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
+            (Withdrawn(0), &["gone 1", "gone 2"]),
+        ]);
+    }
+
+    #[test]
+    fn a_shared_car_stays_with_its_account_until_that_one_loses_it() {
+        play(&[
+            (Listed(1, &[1]), &["follow 1 by 1 (news)"]),
+            (Listed(0, &[1]), &[]),
+            // An older list takes over: it says nothing about the car's state.
+            (Listed(1, &[]), &["follow 1 by 0"]),
+            (Listed(1, &[1]), &[]),
+            (Withdrawn(0), &["follow 1 by 1"]),
+            (Listed(1, &[]), &["gone 1"]),
+        ]);
+    }
+
+    #[test]
+    fn a_signed_out_account_gives_its_cars_to_another_and_else_keeps_them() {
+        play(&[
+            (
+                Listed(0, &[1, 2]),
+                &["follow 1 by 0 (news)", "follow 2 by 0 (news)"],
+            ),
+            (Listed(1, &[1]), &[]),
+            (SignedOut(0), &["follow 1 by 1"]),
+            (SignedOut(1), &[]),
+            // Signed in again: its list is news, and its cars stay where they are.
+            (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
+            (Listed(1, &[1]), &[]),
+        ]);
+    }
+
+    #[test]
+    fn a_remembered_car_is_followed_until_the_list_decides() {
+        play(&[
+            (Remembered(0, &[1, 2]), &["follow 1 by 0", "follow 2 by 0"]),
+            (Listed(1, &[1]), &[]),
+            (Listed(0, &[1]), &["gone 2", "seen 1"]),
+            // Memory does not argue with a list.
+            (Remembered(0, &[2]), &[]),
+        ]);
+    }
+}

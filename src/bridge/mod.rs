@@ -1,0 +1,742 @@
+//! The wiring: one task a car, one an account, two for the broker, joined by bounded channels and
+//! ended by one cancellation token. Nothing is decided here but who talks to whom.
+
+mod account;
+mod car;
+mod events;
+mod fleet;
+mod ledger;
+mod memory;
+mod orders;
+mod own;
+mod voice;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::api::{self, AccountStatus};
+use crate::cli::health;
+use crate::clock;
+use crate::config::{self, Change as Setting, Settings};
+use crate::decode::products::ListedVehicle;
+use crate::durable;
+use crate::model::Vin;
+use crate::mqtt::{self, Connection, Handle, Incoming, Publish, Subscription};
+use crate::policy::{Budget, Failure, Input};
+use crate::service::{self, Signal};
+
+use account::FromAccount;
+use car::{CarTask, Door, ToCar};
+use fleet::{Change, Fleet};
+use ledger::Ledger;
+use orders::{Heard, Orders};
+use own::OwnVoice;
+
+/// How long cars and accounts may take to end; the rest of the contract's two seconds is the
+/// broker's.
+const END_OF_TASKS: Duration = Duration::from_millis(500);
+/// How long the broker may take to acknowledge the last values and `offline`.
+const END_OF_BROKER: Duration = Duration::from_millis(1300);
+/// The supervisor's own beat: watchdog, heartbeat file, ledgers.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// systemd hears "ready" after this even if the broker is not there: the status says so, and the
+/// cars are followed meanwhile.
+const READY_AT_LATEST: Duration = Duration::from_secs(20);
+/// A task that panicked starts again after this.
+const RESTART_AFTER: Duration = Duration::from_secs(30);
+/// Words that may wait for one car while it waits for an answer: at most a minute's. They are few,
+/// and the account's next list repeats what one beyond would have said.
+const INBOX_MAX: usize = 64;
+
+/// Why the bridge could not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be made or written.
+    #[error("state.directory {path}: {source}; expected a directory that this user may write")]
+    StateDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The account cannot be opened.
+    #[error("account {name}: {text}")]
+    Account {
+        /// The account's name.
+        name: String,
+        /// What happened and what to do.
+        text: String,
+    },
+    /// A TLS file of the broker's cannot be used.
+    #[error("mqtt: {0}")]
+    Tls(#[from] mqtt::TlsError),
+    /// A task that everything stands on ended although nobody ended it: a bug. The supervisor
+    /// (systemd, a container's) starts the process again.
+    #[error("{0} broke; please report this with the lines above")]
+    Broke(&'static str),
+    /// The embedded broker cannot start.
+    #[cfg(feature = "broker")]
+    #[error("broker: {0}")]
+    Broker(#[from] crate::broker::BrokerError),
+}
+
+/// Reads the configuration anew at SIGHUP, and sets the log's level by it.
+pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
+
+/// One account while it is followed.
+struct Followed {
+    index: usize,
+    /// Its lister.
+    task: Id,
+    settings: config::Account,
+    account: api::Account,
+    ledger: Ledger,
+    relist: mpsc::Sender<()>,
+    cancel: CancellationToken,
+    /// Whether the login has been tried: only news of a later sign-in are news to its cars.
+    was_tried: bool,
+}
+
+/// One car while it is followed.
+struct Car {
+    account: usize,
+    listed: Box<ListedVehicle>,
+    inbox: mpsc::Sender<ToCar>,
+    cancel: CancellationToken,
+    task: Id,
+}
+
+struct Bridge {
+    settings: Settings,
+    mqtt: Handle,
+    own: OwnVoice,
+    orders: Orders,
+    accounts: BTreeMap<usize, Followed>,
+    next_account: usize,
+    news: mpsc::Sender<FromAccount>,
+    fleet: Fleet,
+    cars: BTreeMap<Vin, Car>,
+    tasks: JoinSet<()>,
+    restarts: JoinSet<(Vin, Id)>,
+    birth: Option<AbortHandle>,
+    budgets: BTreeMap<usize, Budget>,
+    cancel: CancellationToken,
+}
+
+/// Runs the bridge until SIGTERM or SIGINT, then says `offline`, writes every state and returns,
+/// all within two seconds.
+pub async fn run(
+    settings: Settings,
+    mut signals: mpsc::Receiver<Signal>,
+    reload: Reload,
+) -> Result<(), StartError> {
+    let directory = settings.state.directory.clone();
+    durable::private_directory(&directory).map_err(|source| StartError::StateDirectory {
+        path: directory.clone(),
+        source,
+    })?;
+    #[cfg(feature = "broker")]
+    let _embedded = if settings.broker.enabled {
+        Some(crate::broker::start(&settings.broker).await?)
+    } else {
+        None
+    };
+    let client_id = client_id(&settings).map_err(|source| StartError::StateDirectory {
+        path: directory.clone(),
+        source,
+    })?;
+    let broker_cancel = CancellationToken::new();
+    let (mqtt, mut incoming, mut broker_task) = mqtt::start(
+        &settings.mqtt,
+        client_id,
+        subscriptions(&settings),
+        broker_cancel.clone(),
+    )?;
+    let mut connection = mqtt.connection();
+    let (news, mut from_accounts) = mpsc::channel(16);
+    let mut bridge = Bridge {
+        own: OwnVoice::new(mqtt.clone(), &settings),
+        orders: Orders::default(),
+        settings,
+        mqtt,
+        accounts: BTreeMap::new(),
+        next_account: 0,
+        news,
+        fleet: Fleet::default(),
+        cars: BTreeMap::new(),
+        tasks: JoinSet::new(),
+        restarts: JoinSet::new(),
+        birth: None,
+        budgets: BTreeMap::new(),
+        cancel: CancellationToken::new(),
+    };
+    for account in bridge.settings.accounts.clone() {
+        bridge.open_account(account).await?;
+    }
+    bridge.say_own().await;
+    let mut beat = tokio::time::interval(BEAT_EVERY);
+    let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
+    tokio::pin!(ready_at_latest);
+    let mut is_ready = false;
+    let broken = loop {
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Some(Signal::Reload) => bridge.reload(&reload).await,
+                Some(Signal::Stop) | None => break None,
+            },
+            Some(word) = from_accounts.recv() => bridge.hear(word).await,
+            Some(message) = incoming.recv() => bridge.receive(&message).await,
+            Ok(()) = connection.changed() => {
+                let now = connection.borrow_and_update().clone();
+                is_ready = tell_service(&now, is_ready);
+                bridge.own.announce(&bridge.settings).await;
+            }
+            () = &mut ready_at_latest, if !is_ready => {
+                service::ready();
+                is_ready = true;
+            }
+            Some(ended) = bridge.tasks.join_next_with_id() => {
+                if let Some(what) = bridge.bury(ended) {
+                    break Some(what);
+                }
+            }
+            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task),
+            _ = &mut broker_task => break Some("the broker connection's task"),
+            _ = beat.tick() => bridge.beat().await,
+        }
+    };
+    service::stopping();
+    tracing::info!("stopping");
+    bridge.end().await;
+    broker_cancel.cancel();
+    if !broker_task.is_finished()
+        && tokio::time::timeout(END_OF_BROKER, broker_task)
+            .await
+            .is_err()
+    {
+        tracing::warn!("the broker did not take the last values in time");
+    }
+    if let Err(error) = health::end(&directory) {
+        tracing::debug!(%error, "the heartbeat file cannot be removed");
+    }
+    match broken {
+        Some(what) => Err(StartError::Broke(what)),
+        None => Ok(()),
+    }
+}
+
+fn tell_service(connection: &Connection, is_ready: bool) -> bool {
+    match connection {
+        Connection::Up(_) => {
+            if !is_ready {
+                service::ready();
+            }
+            service::status("connected to the broker");
+            true
+        }
+        Connection::Down(why) => {
+            service::status(&format!(
+                "no broker: {why}; the cars are followed meanwhile"
+            ));
+            is_ready
+        }
+    }
+}
+
+/// What the bridge listens to.
+fn subscriptions(settings: &Settings) -> Vec<Subscription> {
+    let home = &settings.homeassistant;
+    let birth = home
+        .enabled
+        .then(|| Subscription::plain(home.status_topic.clone()));
+    birth
+        .into_iter()
+        .chain(orders::subscription(settings))
+        .collect()
+}
+
+fn client_id(settings: &Settings) -> std::io::Result<String> {
+    match &settings.mqtt.client_id {
+        Some(id) => Ok(id.clone()),
+        None => mqtt::client_id(&settings.state.directory),
+    }
+}
+
+impl Bridge {
+    async fn open_account(&mut self, settings: config::Account) -> Result<(), StartError> {
+        let cancel = self.cancel.child_token();
+        let directory = &self.settings.state.directory;
+        let account = api::Account::open(&settings, directory, cancel.clone())
+            .await
+            .map_err(|error| StartError::Account {
+                name: settings.name.clone(),
+                text: error.sentence(),
+            })?;
+        let index = self.next_account;
+        self.next_account += 1;
+        let (relist, asked) = mpsc::channel(1);
+        let ledger = Ledger::open(&settings, directory, &self.settings.budget, clock::now());
+        let task = account::run(
+            index,
+            account.clone(),
+            self.news.clone(),
+            asked,
+            cancel.clone(),
+        );
+        let span = tracing::info_span!("account", name = %settings.name);
+        let task = self.tasks.spawn(task.instrument(span)).id();
+        let followed = Followed {
+            task,
+            index,
+            settings,
+            account,
+            ledger,
+            relist,
+            cancel,
+            was_tried: false,
+        };
+        self.accounts.insert(index, followed);
+        self.remember_cars(index).await;
+        Ok(())
+    }
+
+    /// The cars of an earlier run, before Tesla has said anything.
+    async fn remember_cars(&mut self, index: usize) {
+        let Some(followed) = self.accounts.get(&index) else {
+            return;
+        };
+        let cars = memory::remembered(&self.settings.state.directory)
+            .into_iter()
+            .filter(|car| car.account == followed.settings.name)
+            .map(|car| ListedVehicle::unseen(car.vin, car.id))
+            .collect();
+        let changes = self.fleet.remembered(index, cars);
+        self.follow(changes).await;
+    }
+
+    async fn hear(&mut self, word: FromAccount) {
+        match word {
+            FromAccount::Listed { account, cars } => {
+                if !self.accounts.contains_key(&account) {
+                    return;
+                }
+                let changes = self.fleet.listed(account, cars);
+                self.follow(changes).await;
+            }
+            FromAccount::Status { account, status } => self.account_status(account, &status).await,
+        }
+        self.say_own().await;
+    }
+
+    async fn account_status(&mut self, account: usize, status: &AccountStatus) {
+        let Some(followed) = self.accounts.get_mut(&account) else {
+            return;
+        };
+        let is_first = !std::mem::replace(&mut followed.was_tried, true);
+        self.own.heed(&followed.settings.name, status);
+        let input = match status {
+            AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
+            AccountStatus::SignedOut { .. } => {
+                let changes = self.fleet.signed_out(account);
+                self.follow(changes).await;
+                let ask = crate::policy::Ask::Light;
+                Some(Input::Failed {
+                    ask,
+                    failure: Failure::SignedOut,
+                })
+            }
+            _ => None,
+        };
+        if let Some(input) = input {
+            for vin in self.fleet.followed_by(account) {
+                self.tell(vin, ToCar::Input(input.clone()));
+            }
+        }
+    }
+
+    async fn follow(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Follow {
+                    car,
+                    account,
+                    is_news,
+                } => {
+                    let vin = car.vin.clone();
+                    let is_taken_over = self.cars.contains_key(&vin);
+                    self.leave(&vin).await;
+                    self.start_car(car.clone(), account);
+                    if is_news {
+                        self.tell(&vin, ToCar::Listed(car));
+                    } else if is_taken_over {
+                        // Its memory may say that the account before was signed out.
+                        self.tell(&vin, ToCar::Input(Input::SignedIn));
+                    }
+                }
+                Change::Seen { car } => {
+                    let vin = car.vin.clone();
+                    if let Some(known) = self.cars.get_mut(&vin) {
+                        known.listed.clone_from(&car);
+                    }
+                    self.tell(&vin, ToCar::Listed(car));
+                }
+                Change::Gone { vin } => {
+                    tracing::warn!(%vin, "car is on no account's list any more");
+                    self.tell(&vin, ToCar::Input(Input::Removed));
+                }
+            }
+        }
+    }
+
+    /// A car that vanished from the list keeps its task (and its topics, unavailable); it ends
+    /// when another account takes the car over.
+    async fn leave(&mut self, vin: &Vin) {
+        let Some(car) = self.cars.remove(vin) else {
+            return;
+        };
+        car.cancel.cancel();
+        // Its last act is to write its memory, which the successor reads.
+        let ended = tokio::time::timeout(END_OF_TASKS, car.inbox.closed()).await;
+        if ended.is_err() {
+            tracing::warn!(%vin, "the car's task is slow to end");
+        }
+    }
+
+    fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
+        let Some(followed) = self.accounts.get(&account) else {
+            return;
+        };
+        let vin = listed.vin.clone();
+        let cancel = followed.cancel.child_token();
+        let (inbox, words) = mpsc::channel(INBOX_MAX);
+        let door = Door {
+            account: followed.account.clone(),
+            ledger: followed.ledger.clone(),
+            relist: followed.relist.clone(),
+            car: api::CarRef::of(&listed),
+        };
+        let task = CarTask::prepare(
+            &self.settings,
+            &followed.settings,
+            door,
+            self.mqtt.clone(),
+            words,
+            cancel.clone(),
+        );
+        let span = tracing::info_span!("car", %vin);
+        let task = self.tasks.spawn(task.run().instrument(span)).id();
+        self.cars.insert(
+            vin,
+            Car {
+                account,
+                listed,
+                inbox,
+                cancel,
+                task,
+            },
+        );
+    }
+
+    fn tell(&self, vin: &Vin, word: ToCar) {
+        if let Some(car) = self.cars.get(vin)
+            && car.inbox.try_send(word).is_err()
+        {
+            tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
+        }
+    }
+
+    async fn receive(&mut self, message: &Incoming) {
+        let home = &self.settings.homeassistant;
+        let is_birth =
+            message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
+        if !is_birth {
+            return self.command(message).await;
+        }
+        if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
+            return;
+        }
+        tracing::info!("Home Assistant started, saying everything again");
+        let mqtt = self.mqtt.clone();
+        let cancel = self.cancel.clone();
+        // Not at once: many bridges answer the same birth.
+        let pause =
+            Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
+        let answer = tokio::spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(pause) => mqtt.publish(Publish::Everything).await,
+            }
+        });
+        self.birth = Some(answer.abort_handle());
+    }
+
+    async fn command(&mut self, message: &Incoming) {
+        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
+        let answer = match heard {
+            Heard::Nothing => return,
+            Heard::Answer(answer) => answer,
+            Heard::Order(vin, order) => {
+                let Some(car) = self.cars.get(&vin) else {
+                    return;
+                };
+                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
+                    return;
+                };
+                let ToCar::Order(order) = unsent.into_inner() else {
+                    return;
+                };
+                order.answer(&Err("the bridge is busy with this car".to_owned()))
+            }
+        };
+        self.mqtt.publish(answer).await;
+    }
+
+    /// A task ended. A car's that broke starts again; without an account's there is no going on,
+    /// and the answer says what broke.
+    fn bury(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
+        let (id, error) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let account = self.accounts.values().find(|followed| followed.task == id);
+        if let Some(followed) = account {
+            if followed.cancel.is_cancelled() {
+                return None;
+            }
+            tracing::error!(
+                account = followed.settings.name,
+                ?error,
+                "an account's task ended"
+            );
+            return Some("an account's task");
+        }
+        let error = error?;
+        let car = self.cars.iter().find(|(_, car)| car.task == id);
+        if let Some((vin, _)) = car {
+            tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+            let vin = vin.clone();
+            self.restarts.spawn(async move {
+                tokio::time::sleep(RESTART_AFTER).await;
+                (vin, id)
+            });
+        }
+        None
+    }
+
+    /// Starts a car's task again, unless another has taken its place meanwhile.
+    fn restart(&mut self, vin: &Vin, broken: Id) {
+        if self.cars.get(vin).is_some_and(|car| car.task == broken)
+            && let Some(car) = self.cars.remove(vin)
+        {
+            self.start_car(car.listed, car.account);
+        }
+    }
+
+    async fn beat(&mut self) {
+        service::watchdog();
+        let now = clock::now();
+        for followed in self.accounts.values() {
+            followed.ledger.write_if_changed(now).await;
+            let (budget, is_new_month) = {
+                let mut governor = followed.ledger.governor();
+                (governor.budget(now), governor.month_rolled(now))
+            };
+            let index = followed.index;
+            let is_news = self.budgets.insert(index, budget) != Some(budget);
+            for vin in self.fleet.followed_by(index) {
+                if is_news {
+                    self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                }
+                if is_new_month {
+                    self.tell(vin, ToCar::Input(Input::MonthRolled));
+                }
+            }
+        }
+        self.say_accounts().await;
+        if let Err(error) = health::beat(&self.settings.state.directory) {
+            tracing::debug!(%error, "the heartbeat file cannot be touched");
+        }
+    }
+
+    async fn reload(&mut self, reload: &Reload) {
+        let new = match reload() {
+            Ok(new) => new,
+            Err(errors) => {
+                for message in &errors.messages {
+                    tracing::error!("{message}");
+                }
+                tracing::error!("the configuration has errors, going on with the old one");
+                return;
+            }
+        };
+        service::reloading();
+        let changes = config::differences(&self.settings, &new);
+        let old = std::mem::replace(&mut self.settings, new);
+        if changes.is_empty() {
+            tracing::info!("configuration read again, nothing changed");
+        }
+        for change in changes {
+            tracing::info!(?change, "configuration changed");
+            self.take_up(&change, &old).await;
+        }
+        service::ready();
+        self.say_own().await;
+    }
+
+    async fn take_up(&mut self, change: &Setting, old: &Settings) {
+        match change {
+            Setting::AccountAdded(name) => self.open_by_name(name).await,
+            Setting::AccountRemoved(name) => {
+                let vins = self.close_by_name(name).await;
+                self.say_unavailable(&vins).await;
+            }
+            Setting::AccountChanged(name) => {
+                let vins = self.close_by_name(name).await;
+                self.open_by_name(name).await;
+                self.say_unavailable(&vins).await;
+            }
+            Setting::Polling => {
+                let vins: Vec<(Vin, usize)> = self
+                    .cars
+                    .iter()
+                    .map(|(vin, car)| (vin.clone(), car.account))
+                    .collect();
+                for (vin, account) in vins {
+                    if let Some(followed) = self.accounts.get(&account) {
+                        let config = self.settings.polling.policy(followed.settings.api);
+                        let unavailable_after = self.settings.polling.unavailable_after;
+                        self.tell(
+                            &vin,
+                            ToCar::Reconfigure(Box::new(config), unavailable_after),
+                        );
+                    }
+                }
+            }
+            Setting::Budget => {
+                for followed in self.accounts.values() {
+                    followed
+                        .ledger
+                        .set_budget(&followed.settings, &self.settings.budget);
+                }
+            }
+            Setting::Car(vin) => {
+                if let Some(car) = self.cars.get(vin) {
+                    let (listed, account) = (car.listed.clone(), car.account);
+                    self.leave(vin).await;
+                    self.start_car(listed, account);
+                }
+            }
+            Setting::Log => {
+                if self.settings.log.format != old.log.format {
+                    tracing::warn!("log.format takes effect at the next start");
+                    self.settings.log.format = old.log.format;
+                }
+            }
+            Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
+            Setting::HomeAssistant
+            | Setting::Mqtt
+            | Setting::Broker
+            | Setting::State
+            | Setting::Web => {
+                tracing::warn!(?change, "this takes effect at the next start");
+                let new = &mut self.settings;
+                new.mqtt = old.mqtt.clone();
+                new.broker = old.broker.clone();
+                new.homeassistant = old.homeassistant.clone();
+                new.state = old.state.clone();
+                new.web = old.web.clone();
+            }
+        }
+    }
+
+    async fn open_by_name(&mut self, name: &str) {
+        let found = self
+            .settings
+            .accounts
+            .iter()
+            .find(|account| account.name == name)
+            .cloned();
+        if let Some(settings) = found
+            && let Err(error) = self.open_account(settings).await
+        {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Cars that nobody follows any more keep their topics: the owner may think again.
+    async fn say_unavailable(&self, vins: &[Vin]) {
+        for vin in vins.iter().filter(|vin| !self.cars.contains_key(vin)) {
+            tracing::info!(%vin, "car is not followed any more");
+            let topic = voice::paths(&self.settings, vin).availability();
+            let payload = "offline".into();
+            self.mqtt.publish(Publish::State { topic, payload }).await;
+        }
+    }
+
+    /// Ends an account; returns the cars that were followed through it.
+    async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
+        let found = self
+            .accounts
+            .iter()
+            .find(|(_, followed)| followed.settings.name == name);
+        let Some(index) = found.map(|(index, _)| *index) else {
+            return Vec::new();
+        };
+        let vins: Vec<Vin> = self.fleet.followed_by(index).cloned().collect();
+        if let Some(followed) = self.accounts.remove(&index) {
+            followed.cancel.cancel();
+            followed.ledger.write_if_changed(clock::now()).await;
+        }
+        let changes = self.fleet.withdrawn(index);
+        for vin in &vins {
+            self.leave(vin).await;
+        }
+        let taken_over = |change: &Change| matches!(change, Change::Follow { .. });
+        self.follow(changes.into_iter().filter(taken_over).collect())
+            .await;
+        vins
+    }
+
+    async fn say_accounts(&mut self) {
+        let now = clock::now();
+        let accounts = self.accounts.values().map(|followed| {
+            let status = followed.ledger.governor().status(now);
+            (followed.settings.name.as_str(), status)
+        });
+        let accounts = accounts.collect();
+        self.own.say_accounts(&self.settings, accounts, now).await;
+        self.own.announce(&self.settings).await;
+    }
+
+    async fn say_own(&mut self) {
+        self.say_accounts().await;
+        let accounts = self.accounts.values().map(|followed| &followed.account);
+        self.own
+            .say(&self.settings, accounts, self.cars.keys())
+            .await;
+    }
+
+    async fn end(mut self) {
+        self.cancel.cancel();
+        let accounts: Vec<_> = self.accounts.values().map(|f| f.account.clone()).collect();
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            // A token that is being spent is worth the wait for the new one.
+            for account in accounts {
+                account.closed().await;
+            }
+        };
+        if tokio::time::timeout(END_OF_TASKS, all).await.is_err() {
+            tracing::warn!("a task did not end in time");
+        }
+        for followed in self.accounts.values() {
+            followed.ledger.write_if_changed(clock::now()).await;
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! How one car's task speaks: the policy's status becomes signals of the car, the vehicle becomes
+//! topics, and the discovery message follows.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::catalogue;
+use crate::clock;
+use crate::config::{HomeAssistant, Settings};
+use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use crate::logbook::Finding;
+use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
+use crate::mqtt::{Connection, Handle, Publish};
+use crate::policy::{Event, Problem, State, Status};
+use crate::topics::{CarTopics, Paths};
+
+/// When nothing is left to say.
+const NEVER: Duration = Duration::MAX;
+
+/// One car's voice.
+pub struct Voice {
+    mqtt: Handle,
+    topics: CarTopics,
+    discovery: Option<(Announcer, Setup)>,
+    announced: Announced,
+    last_data_at: Option<Timestamp>,
+    /// Silence of Tesla's after which the car counts as unknown.
+    pub unavailable_after: Duration,
+    last_contact: Duration,
+}
+
+/// What all messages of this bridge have in common.
+pub fn setup(settings: &Settings) -> Setup {
+    Setup {
+        prefix: settings.homeassistant.discovery_prefix.clone(),
+        base: settings.mqtt.base_topic.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commands: false,
+    }
+}
+
+/// The topics of a car, under its alias if it has one.
+pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
+    let alias = settings.cars.get(vin).and_then(|car| car.alias.as_deref());
+    Paths::new(&settings.mqtt.base_topic, vin, alias)
+}
+
+impl Voice {
+    /// A voice that has said nothing yet; `announced` is what an earlier run told Home Assistant.
+    pub fn new(settings: &Settings, vin: &Vin, mqtt: Handle, announced: Announced) -> Self {
+        let HomeAssistant { enabled, .. } = settings.homeassistant;
+        let discovery = enabled.then(|| (Announcer::new(announced.clone()), setup(settings)));
+        Self {
+            mqtt,
+            topics: CarTopics::new(paths(settings, vin)),
+            discovery,
+            announced,
+            last_data_at: None,
+            unavailable_after: settings.polling.unavailable_after,
+            last_contact: clock::now().mono,
+        }
+    }
+
+    /// What Home Assistant knows, to be kept over restarts.
+    pub fn announced(&self) -> Announced {
+        match &self.discovery {
+            Some((announcer, _)) => announcer.announced().clone(),
+            None => self.announced.clone(),
+        }
+    }
+
+    /// Where the car is published.
+    pub fn paths(&self) -> &Paths {
+        self.topics.paths()
+    }
+
+    /// Removes everything that was published elsewhere.
+    pub async fn clear(&self, paths: &Paths) {
+        for topic in CarTopics::every_topic(paths) {
+            self.mqtt.publish(Publish::Delete { topic }).await;
+        }
+    }
+
+    /// Says one thing more about the car.
+    pub async fn say(&self, message: Publish) {
+        self.mqtt.publish(message).await;
+    }
+
+    /// Tesla answered about this car, whatever it said.
+    pub fn contact(&mut self, now: Now) {
+        self.last_contact = now.mono;
+    }
+
+    /// `vehicle_data` arrived whole.
+    pub fn data_arrived(&mut self, now: Now) {
+        self.last_data_at = Some(now.wall);
+    }
+
+    /// Says everything that changed; returns the monotonic time at which there will be more to say.
+    pub async fn speak(
+        &mut self,
+        car: &mut Vehicle,
+        status: &Status,
+        events: Vec<Event>,
+        found: &[Finding],
+        now: Now,
+    ) -> Duration {
+        for event in &events {
+            log_event(event);
+        }
+        car.apply(&self.own_observation(status, now));
+        let silent_for = now.mono.saturating_sub(self.last_contact);
+        let available = silent_for < self.unavailable_after
+            && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed));
+        if let Some(message) = self.topics.available(available) {
+            self.mqtt.publish(message).await;
+        }
+        for message in self.topics.changed(car) {
+            self.mqtt.publish(message).await;
+        }
+        for word in self.topics.oddities() {
+            tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
+        }
+        let told = events.iter().filter_map(super::events::message);
+        let found = found.iter().map(|finding| finding.event(None));
+        for (name, payload) in told.chain(found) {
+            let topic = self.topics.paths().of(&format!("event/{name}"));
+            let payload = payload.to_string().into();
+            self.mqtt.publish(Publish::Event { topic, payload }).await;
+        }
+        self.announce(car, status.state).await
+    }
+
+    /// Discovery keeps its distances in real time, and waits for the broker: the message that
+    /// takes a component away must not be overtaken in the outbox.
+    async fn announce(&mut self, car: &Vehicle, state: State) -> Duration {
+        let Some((announcer, setup)) = &mut self.discovery else {
+            return NEVER;
+        };
+        // Home Assistant keeps the entity ids of the first message for ever, and the name is in
+        // them: a car that is about to tell its name is not announced without it.
+        let is_new = announcer.announced().components.is_empty();
+        let may_tell = matches!(state, State::Boot | State::Waking);
+        if is_new && may_tell && catalogue::name(car).is_none() {
+            return NEVER;
+        }
+        let real = Now {
+            mono: clock::uptime(),
+            wall: clock::now().wall,
+        };
+        announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
+        if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
+            // The car's task speaks again when the connection changes.
+            return NEVER;
+        }
+        loop {
+            match announcer.next(real) {
+                AnnounceStep::Publish {
+                    topic,
+                    payload,
+                    gone,
+                } => {
+                    self.mqtt.publish(Publish::State { topic, payload }).await;
+                    for key in gone {
+                        let topic = self.topics.paths().of(&key);
+                        self.mqtt.publish(Publish::Delete { topic }).await;
+                    }
+                }
+                AnnounceStep::Wait(until) => return clock::mono_at(until),
+                AnnounceStep::Idle => return NEVER,
+            }
+        }
+    }
+
+    fn own_observation(&self, status: &Status, now: Now) -> Observation {
+        let next_poll = status.next_poll_at;
+        let interval = next_poll.map(|at| at.duration_since(now.wall).as_secs().max(0));
+        let holds: Vec<&str> = status.holds.iter().map(|hold| hold.word()).collect();
+        let holds = if holds.is_empty() {
+            "none".to_owned()
+        } else {
+            holds.join(",")
+        };
+        let mut signals = vec![
+            text("bridge.state", published_word(status.state)),
+            whole("bridge.state_since", Some(status.since.as_second())),
+            whole("bridge.next_poll", next_poll.map(Timestamp::as_second)),
+            whole("bridge.polling_interval", interval),
+            text("bridge.holds", &holds),
+            (
+                Signal::new("bridge.healthy"),
+                Some(Value::Bool(status.problem.is_none() && !status.stale)),
+            ),
+            (
+                Signal::new("bridge.class"),
+                status.class.word().map(|word| Value::Text(word.to_owned())),
+            ),
+            text("bridge.belief", status.belief.word()),
+            whole("bridge.time_to_sleep", status.time_to_sleep.map(seconds)),
+            // In whole minutes, or the topic would never rest.
+            whole("bridge.awake_today", Some(seconds(status.awake_today) / 60)),
+            whole(
+                "bridge.light_calls_today",
+                Some(status.light_calls_today.into()),
+            ),
+            whole(
+                "bridge.data_calls_today",
+                Some(status.data_calls_today.into()),
+            ),
+        ];
+        if let Some(at) = self.last_data_at {
+            signals.push(whole("bridge.last_update", Some(at.as_second())));
+        }
+        Observation {
+            source: Source::Bridge,
+            at: now.wall,
+            whole_groups: Vec::new(),
+            signals,
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn text(path: &str, word: &str) -> (Signal, Option<Value>) {
+    (Signal::new(path), Some(Value::Text(word.to_owned())))
+}
+
+fn whole(path: &str, number: Option<i64>) -> (Signal, Option<Value>) {
+    (Signal::new(path), number.map(Value::Int))
+}
+
+/// The catalogue's words for the policy's states.
+fn published_word(state: State) -> &'static str {
+    match state {
+        State::Boot => "starting",
+        State::Asleep => "asleep",
+        State::Unreachable => "offline",
+        State::Waking | State::Idle => "online",
+        State::Quiet => "suspended",
+        State::Driving => "driving",
+        State::Charging => "charging",
+        State::Updating => "updating",
+        State::InService => "in_service",
+        State::Paused => "paused",
+        State::AuthLost => "signed_out",
+    }
+}
+
+fn log_event(event: &Event) {
+    if let Event::StateChanged { from, to, because } = event {
+        let (from, to) = (published_word(*from), published_word(*to));
+        if from == to {
+            tracing::debug!(state = to, because, "car state confirmed");
+        } else {
+            tracing::info!(from, to, because, "car state changed");
+        }
+    }
+}

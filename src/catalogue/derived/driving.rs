@@ -1,0 +1,196 @@
+//! Motion, position and route.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{later, or_unknown};
+use crate::catalogue::said::{Said, number};
+use crate::model::{Value, Vehicle};
+
+pub const SHIFT: &[&str] = &["drive_state.shift_state"];
+pub const GEARS: &[&str] = &["p", "r", "n", "d"];
+/// A parked car says null or "P".
+pub fn shift_state(car: &Vehicle) -> Said {
+    match car.value(SHIFT[0]) {
+        None => Said::Word("p"),
+        Some(value) => match value.text() {
+            Some("P") => Said::Word("p"),
+            Some("R") => Said::Word("r"),
+            Some("N") => Said::Word("n"),
+            Some("D") => Said::Word("d"),
+            Some(other) => Said::Unlisted(other.to_owned()),
+            None => Said::Unknown,
+        },
+    }
+}
+fn is_parked(car: &Vehicle) -> bool {
+    shift_state(car) == Said::Word("p")
+}
+pub fn parking_brake(car: &Vehicle) -> Said {
+    match shift_state(car) {
+        Said::Word(gear) => Said::on(gear == "p"),
+        _ => Said::Unknown,
+    }
+}
+
+pub const SPEED: &[&str] = &["drive_state.speed", "drive_state.shift_state"];
+/// Null when parked, and then it is 0.
+pub fn speed(car: &Vehicle) -> Said {
+    match car.number(SPEED[0]) {
+        Some(mph) => Said::number(mph, 0),
+        None if is_parked(car) && car.value(SPEED[0]).is_none() => Said::Number(0.0),
+        None => Said::Unknown,
+    }
+}
+
+pub const POWER: &[&str] = &["drive_state.power"];
+/// Null at rest, and then it is 0.
+pub fn power(car: &Vehicle) -> Said {
+    match car.value(POWER[0]) {
+        None => Said::Number(0.0),
+        Some(value) => or_unknown(value.number().map(|kw| Said::number(kw, 0))),
+    }
+}
+
+pub const LOCATION: &[&str] = &[
+    "drive_state.latitude",
+    "drive_state.longitude",
+    "drive_state.heading",
+    "drive_state.speed",
+    "drive_state.gps_as_of",
+    "drive_state.shift_state",
+];
+/// Both coordinates or nothing: half a position clears the map.
+pub fn location(car: &Vehicle) -> Said {
+    let Some(mut at) = position(car, LOCATION[0], LOCATION[1]) else {
+        return Said::Silent;
+    };
+    at.insert(
+        "heading".into(),
+        car.number(LOCATION[2]).map_or(Json::Null, number),
+    );
+    at.insert("speed".into(), speed(car).json());
+    let fixed_at = car.value(LOCATION[4]).and_then(Value::epoch);
+    at.insert(
+        "gps_as_of".into(),
+        fixed_at.map_or(Json::Null, |t| t.to_string().into()),
+    );
+    Said::Json(at)
+}
+
+/// Tesla gives no accuracy; 0 is Home Assistant's word for "not said".
+fn position(car: &Vehicle, latitude: &str, longitude: &str) -> Option<Map<String, Json>> {
+    let latitude = car.number(latitude).filter(|d| d.abs() <= 90.0)?;
+    let longitude = car.number(longitude).filter(|d| d.abs() <= 180.0)?;
+    let degrees = |d: f64| Said::number(d, 6).json();
+    let mut at = Map::new();
+    at.insert("latitude".into(), degrees(latitude));
+    at.insert("longitude".into(), degrees(longitude));
+    at.insert("gps_accuracy".into(), json!(0));
+    Some(at)
+}
+
+pub const ORIGIN: &[&str] = &[
+    "telemetry.OriginLocation.latitude",
+    "telemetry.OriginLocation.longitude",
+];
+pub fn origin(car: &Vehicle) -> Said {
+    position(car, ORIGIN[0], ORIGIN[1]).map_or(Said::Silent, Said::Json)
+}
+
+pub const ROUTE_POSITION: &[&str] = &[
+    ROUTE[0],
+    ROUTE[1],
+    ROUTE[2],
+    ROUTE[3],
+    ROUTE[4],
+    LOCATION[0],
+    LOCATION[1],
+];
+pub const ROUTE: &[&str] = &[
+    "drive_state.active_route_miles_to_arrival",
+    "drive_state.active_route_minutes_to_arrival",
+    "drive_state.active_route_latitude",
+    "drive_state.active_route_longitude",
+    "drive_state.active_route_destination",
+    "drive_state.active_route_energy_at_arrival",
+    "drive_state.active_route_traffic_minutes_delay",
+];
+/// Distance or time to go are there; the other keys of a route outlive it.
+fn has_route(car: &Vehicle) -> bool {
+    car.number(ROUTE[0]).is_some() || car.number(ROUTE[1]).is_some()
+}
+fn on_route(car: &Vehicle, said: Option<Said>) -> Said {
+    or_unknown(said.filter(|_| has_route(car)))
+}
+
+/// Where the route leads; without one, where the car is. Home Assistant keeps a position until it
+/// is told another, and some cars name their own as the end of no route too.
+pub fn route(car: &Vehicle) -> Said {
+    let active = has_route(car);
+    let there = if active {
+        position(car, ROUTE[2], ROUTE[3])
+    } else {
+        position(car, LOCATION[0], LOCATION[1])
+    };
+    let Some(mut at) = there else {
+        return Said::Silent;
+    };
+    if active {
+        let destination = car.text(ROUTE[4]).map_or(Json::Null, Json::from);
+        at.insert("destination".into(), destination);
+    }
+    at.insert("active".into(), active.into());
+    Said::Json(at)
+}
+
+/// One message with the whole route, as TeslaMate's readers know it.
+pub fn active_route(car: &Vehicle) -> Said {
+    let mut all = Map::new();
+    if !has_route(car) {
+        all.insert("error".into(), "No active route available".into());
+        return Said::Json(all);
+    }
+    let rounded = |path: &str, digits| {
+        car.number(path)
+            .map_or(Json::Null, |n| Said::number(n, digits).json())
+    };
+    let there = position(car, ROUTE[2], ROUTE[3]).map_or(Json::Null, |mut at| {
+        at.remove("gps_accuracy");
+        at.into()
+    });
+    all.insert(
+        "destination".into(),
+        car.text(ROUTE[4]).map_or(Json::Null, Json::from),
+    );
+    all.insert("energy_at_arrival".into(), rounded(ROUTE[5], 0));
+    all.insert("miles_to_arrival".into(), rounded(ROUTE[0], 2));
+    all.insert("minutes_to_arrival".into(), rounded(ROUTE[1], 1));
+    all.insert("traffic_minutes_delay".into(), rounded(ROUTE[6], 1));
+    all.insert("location".into(), there);
+    all.insert("error".into(), Json::Null);
+    Said::Json(all)
+}
+pub fn destination(car: &Vehicle) -> Said {
+    on_route(car, car.text(ROUTE[4]).map(Said::text))
+}
+pub fn energy_at_arrival(car: &Vehicle) -> Said {
+    on_route(
+        car,
+        car.number(ROUTE[5]).map(|percent| Said::number(percent, 0)),
+    )
+}
+pub fn distance_to_arrival(car: &Vehicle) -> Said {
+    on_route(
+        car,
+        car.number(ROUTE[0]).map(|miles| Said::number(miles, 2)),
+    )
+}
+pub fn traffic_delay(car: &Vehicle) -> Said {
+    on_route(
+        car,
+        car.number(ROUTE[6]).map(|minutes| Said::number(minutes, 1)),
+    )
+}
+pub fn time_to_arrival(car: &Vehicle) -> Said {
+    on_route(car, later(car, ROUTE[1], 60.0).map(Said::Time))
+}

@@ -1,0 +1,152 @@
+//! `docs/entities.md`, from the table.
+
+use std::fmt::Write as _;
+
+use super::reading::Reading;
+use super::row::{Category, Platform, Row};
+use super::{ACCOUNT_ROWS, AccountRow, BRIDGE_ROWS, LEFT_OUT, TABLES, rows};
+
+const INTRODUCTION: &str = "\
+# Entities
+
+This page is generated from the catalogue (`UPDATE_DOCS=1 cargo test entities`).
+
+Every fact is one retained topic, `<base>/<VIN>/<key>`, with one plain value; `None` means unknown.
+Numbers are in the unit of the table, which is the car's own: Home Assistant converts them. Times are
+RFC 3339 in UTC. *Kind* is what the fact is in Home Assistant once commands are enabled; until then a
+control shows a read-only face and buttons are not shown. *(off)* is not loaded by Home Assistant unless
+you enable it. *Cars* says which cars have it; empty means all.
+
+*Source* is the path in Tesla's `vehicle_data`; `bridge.*` is what the bridge knows itself, `derived.*`
+what it works out over time, and `telemetry.*` comes from streaming cars only and is not shown until
+such a source exists.
+";
+
+/// The page.
+pub fn document() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    let n_all = rows().count();
+    let n_streamed = rows().filter(|row| is_streamed(row)).count();
+    let n_buttons = rows().filter(|row| !row.has_state()).count();
+    line(
+        &mut page,
+        &format!(
+            "\n{n_all} facts and controls: {} from polling, {n_buttons} controls without a state, \
+             {n_streamed} from streaming only.",
+            n_all - n_streamed - n_buttons
+        ),
+    );
+    for table in TABLES {
+        line(&mut page, &format!("\n## {}\n", table.heading));
+        line(
+            &mut page,
+            "| key | name | kind | unit | values | source | cars | command |",
+        );
+        line(&mut page, "|---|---|---|---|---|---|---|---|");
+        for row in table.rows {
+            line(&mut page, &of(row));
+        }
+    }
+    line(&mut page, "\n## The bridge itself\n");
+    line(
+        &mut page,
+        "Topics `<base>/bridge/<key>`; `state` is `online` or `offline`.\n",
+    );
+    line(&mut page, "| key | name |");
+    line(&mut page, "|---|---|");
+    for of in BRIDGE_ROWS {
+        line(
+            &mut page,
+            &format!("| `{}` | {} |", of.row.key, of.row.name),
+        );
+    }
+    line(&mut page, "\n## Each account\n");
+    line(
+        &mut page,
+        "Topics `<base>/bridge/accounts/<name>/<key>`, of the UTC month; what an account has not, as a\n\
+         limit, is `None`.\n",
+    );
+    line(&mut page, "| key | name | unit |");
+    line(&mut page, "|---|---|---|");
+    for AccountRow { row, .. } in ACCOUNT_ROWS {
+        let off = if row.enabled { "" } else { " *(off)*" };
+        line(
+            &mut page,
+            &format!("| `{}` | {}{off} | {} |", row.key, row.name, row.unit),
+        );
+    }
+    line(&mut page, "\n## Left out\n");
+    line(
+        &mut page,
+        "What other integrations have and this one does not:\n",
+    );
+    line(&mut page, "| key | reason |");
+    line(&mut page, "|---|---|");
+    for (key, reason) in LEFT_OUT {
+        line(&mut page, &format!("| `{key}` | {reason} |"));
+    }
+    page
+}
+
+fn line(page: &mut String, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "{text}");
+}
+
+fn is_streamed(row: &Row) -> bool {
+    row.has_state()
+        && row
+            .reading
+            .signals()
+            .iter()
+            .all(|path| path.starts_with("telemetry."))
+}
+
+fn of(row: &Row) -> String {
+    let class = match row.class {
+        "" | "enum" | "switch" => String::new(),
+        class => format!(", {class}"),
+    };
+    let category = match row.category {
+        Category::Main => "",
+        Category::Diagnostic => ", diagnostic",
+        Category::Config => ", config",
+    };
+    let off = if row.enabled { "" } else { " *(off)*" };
+    format!(
+        "| `{}` | {} | {}{class}{category}{off} | {} | {} | {} | {} | {} |",
+        row.key,
+        row.name,
+        row.platform.word(),
+        row.unit,
+        values(row),
+        code_list(row.reading.signals()),
+        row.gate.words(),
+        code_list(&row.command.split(", ").collect::<Vec<_>>()),
+    )
+}
+
+/// The words that the topic holds, and what the name does not say.
+fn values(row: &Row) -> String {
+    let words: Vec<&str> = match (row.reading, row.platform) {
+        (Reading::Either(_, yes, no), _) => vec![yes, no],
+        (_, Platform::Cover) => vec!["open", "closed"],
+        (_, Platform::Lock) => vec!["locked", "unlocked"],
+        (_, Platform::BinarySensor | Platform::Switch) if row.has_state() => vec!["on", "off"],
+        _ => row.words(),
+    };
+    match (words.is_empty(), row.note) {
+        (true, note) => note.to_owned(),
+        (false, "") => code_list(&words),
+        (false, note) => format!("{}; {note}", code_list(&words)),
+    }
+}
+
+fn code_list(items: &[&str]) -> String {
+    items
+        .iter()
+        .filter(|item| !item.is_empty())
+        .map(|item| format!("`{item}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

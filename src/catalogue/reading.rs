@@ -1,0 +1,179 @@
+//! How a value is read from a car. Most rows need one signal and one of a dozen shapes; those that
+//! join several signals name a function of [`super::derived`].
+
+use jiff::Timestamp;
+
+use super::row::Row;
+use super::said::{Said, snake_case};
+use crate::model::{Value, Vehicle};
+
+/// Tesla's words and ours.
+pub type Words = &'static [(&'static str, &'static str)];
+/// Tesla's numbers and our words.
+pub type Codes = &'static [(u8, &'static str)];
+
+/// The shape of a reading.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading {
+    /// A number with so many decimals.
+    Number(&'static str, u8),
+    /// A number that is never 0 or less: tire pressures are 0 before the first drive.
+    Positive(&'static str, u8),
+    /// A number times a factor.
+    Scaled(&'static str, f64, u8),
+    /// `on` for true and for any number but 0.
+    Truth(&'static str),
+    /// One word for true and one for false.
+    Either(&'static str, &'static str, &'static str),
+    /// `on` for the words listed, `off` for any other.
+    Is(&'static str, &'static [&'static str]),
+    /// One of our words for each of Tesla's.
+    Word(&'static str, Words),
+    /// A word for each number.
+    Code(&'static str, Codes),
+    /// A word for each number; a number above the last is the last, between two the lower.
+    Level(&'static str, Codes),
+    /// Free text in lower snake_case.
+    Snake(&'static str),
+    /// Free text.
+    Text(&'static str),
+    /// Seconds (or milliseconds) since 1970 as a time.
+    Time(&'static str),
+    /// A function of several signals.
+    Derived(&'static [&'static str], fn(&Vehicle) -> Said),
+    /// No state: buttons, free texts.
+    Nothing,
+}
+
+impl Reading {
+    /// The signals that it looks at.
+    pub fn signals(&self) -> &[&'static str] {
+        match self {
+            Self::Number(of, _)
+            | Self::Positive(of, _)
+            | Self::Scaled(of, _, _)
+            | Self::Truth(of)
+            | Self::Either(of, _, _)
+            | Self::Is(of, _)
+            | Self::Word(of, _)
+            | Self::Code(of, _)
+            | Self::Level(of, _)
+            | Self::Snake(of)
+            | Self::Text(of)
+            | Self::Time(of) => std::slice::from_ref(of),
+            Self::Derived(of, _) => of,
+            Self::Nothing => &[],
+        }
+    }
+
+    /// Our words, each once, if it is one that lists them.
+    pub fn words(&self) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        let all: Vec<&'static str> = match self {
+            Self::Word(_, pairs) => pairs.iter().map(|(_, ours)| *ours).collect(),
+            Self::Code(_, pairs) | Self::Level(_, pairs) => {
+                pairs.iter().map(|(_, ours)| *ours).collect()
+            }
+            _ => Vec::new(),
+        };
+        for word in all {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    /// Whether any of its signals, or anything of their groups, was ever mentioned.
+    pub fn is_heard(&self, car: &Vehicle) -> bool {
+        self.signals().iter().any(|path| {
+            car.known(path).is_some()
+                || path
+                    .split_once('.')
+                    .is_some_and(|(group, _)| car.has_seen(group))
+        })
+    }
+}
+
+impl Row {
+    /// The value of this row for this car.
+    pub fn read(&self, car: &Vehicle) -> Said {
+        if !self.reading.is_heard(car) {
+            return Said::Silent;
+        }
+        if let Reading::Derived(_, read) = self.reading {
+            return read(car);
+        }
+        let Some(value) = self
+            .reading
+            .signals()
+            .first()
+            .and_then(|path| car.value(path))
+        else {
+            return Said::Unknown;
+        };
+        self.reading.say(value).unwrap_or(Said::Unknown)
+    }
+
+    /// When this row's value was last seen.
+    pub fn seen_at(&self, car: &Vehicle) -> Option<(Timestamp, crate::model::Source)> {
+        self.reading
+            .signals()
+            .iter()
+            .filter_map(|path| car.known(path))
+            .map(|known| (known.at, known.source))
+            .max_by_key(|(at, _)| *at)
+    }
+}
+
+impl Reading {
+    fn say(&self, value: &Value) -> Option<Said> {
+        Some(match self {
+            Self::Number(_, digits) => Said::number(value.number()?, *digits),
+            Self::Positive(_, digits) => {
+                Said::number(value.number().filter(|n| *n > 0.0)?, *digits)
+            }
+            Self::Scaled(_, factor, digits) => Said::number(value.number()? * factor, *digits),
+            Self::Truth(_) => Said::on(value.truth()?),
+            Self::Either(_, yes, no) => Said::Word(if value.truth()? { yes } else { no }),
+            Self::Is(_, listed) => Said::on(listed.contains(&value.text()?)),
+            Self::Word(_, words) => word(value.text()?, words),
+            Self::Code(_, codes) => {
+                let number = value.number()?;
+                let listed = codes
+                    .iter()
+                    .find(|(code, _)| f64::from(*code).total_cmp(&number).is_eq());
+                listed.map_or_else(
+                    || Said::Unlisted(number.to_string()),
+                    |(_, ours)| Said::Word(ours),
+                )
+            }
+            Self::Level(_, codes) => {
+                let number = value.number()?;
+                let reached = codes
+                    .iter()
+                    .rev()
+                    .find(|(code, _)| number >= f64::from(*code));
+                reached.map_or(Said::Unknown, |(_, ours)| Said::Word(ours))
+            }
+            Self::Snake(_) => Said::text(&snake_case(value.text()?)),
+            Self::Text(_) => match value {
+                Value::Text(text) => Said::text(text),
+                other => Said::text(&other.number()?.to_string()),
+            },
+            Self::Time(_) => Said::Time(value.epoch()?),
+            Self::Derived(..) | Self::Nothing => return None,
+        })
+    }
+}
+
+/// Our word for one of Tesla's; telemetry and firmware differ in capitals.
+fn word(tesla: &str, words: Words) -> Said {
+    words
+        .iter()
+        .find(|(theirs, _)| theirs.eq_ignore_ascii_case(tesla))
+        .map_or_else(
+            || Said::Unlisted(tesla.chars().take(60).collect()),
+            |(_, ours)| Said::Word(ours),
+        )
+}

@@ -1,0 +1,118 @@
+//! What a reload changed, so that nothing else is touched.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::settings::{Account, Broker, CarSettings, Mqtt, Settings};
+use crate::model::Vin;
+
+/// One thing that differs between two settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// `[mqtt]`: connect anew.
+    Mqtt,
+    /// `[broker]`: start or stop it.
+    Broker,
+    /// `[homeassistant]`: describe the cars anew.
+    HomeAssistant,
+    /// An account of this name is new.
+    AccountAdded(String),
+    /// The account of this name is gone.
+    AccountRemoved(String),
+    /// The account of this name has other settings.
+    AccountChanged(String),
+    /// This car has other settings, or none any more.
+    Car(Vin),
+    /// `[polling]`: every car's intervals.
+    Polling,
+    /// `[budget]`.
+    Budget,
+    /// `[commands]`.
+    Commands,
+    /// `[web]`: listen anew.
+    Web,
+    /// `[state]`: only a restart can move it.
+    State,
+    /// `[log]`.
+    Log,
+}
+
+/// Everything that differs.
+pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
+    // Named one by one, so that a new section cannot be forgotten.
+    let Settings {
+        mqtt,
+        broker,
+        homeassistant,
+        accounts,
+        cars,
+        polling,
+        budget,
+        commands,
+        web,
+        state,
+        log,
+    } = old;
+    let sections = [
+        (*mqtt == new.mqtt, Change::Mqtt),
+        (*broker == new.broker, Change::Broker),
+        (*homeassistant == new.homeassistant, Change::HomeAssistant),
+        (*polling == new.polling, Change::Polling),
+        (*budget == new.budget, Change::Budget),
+        (*commands == new.commands, Change::Commands),
+        (*web == new.web, Change::Web),
+        (*state == new.state, Change::State),
+        (*log == new.log, Change::Log),
+    ];
+    let mut changes: Vec<Change> = sections
+        .into_iter()
+        .filter_map(|(is_same, change)| (!is_same).then_some(change))
+        .collect();
+    for account in accounts {
+        let name = account.name.clone();
+        match new.accounts.iter().find(|other| other.name == account.name) {
+            None => changes.push(Change::AccountRemoved(name)),
+            Some(other) if other != account => changes.push(Change::AccountChanged(name)),
+            Some(_) => {}
+        }
+    }
+    for account in &new.accounts {
+        if accounts.iter().all(|other| other.name != account.name) {
+            changes.push(Change::AccountAdded(account.name.clone()));
+        }
+    }
+    let nothing = CarSettings::default();
+    let mut vins: Vec<&Vin> = cars.keys().chain(new.cars.keys()).collect();
+    vins.sort();
+    vins.dedup();
+    for vin in vins {
+        if cars.get(vin).unwrap_or(&nothing) != new.cars.get(vin).unwrap_or(&nothing) {
+            changes.push(Change::Car(vin.clone()));
+        }
+    }
+    changes
+}
+
+fn expose(secret: Option<&SecretString>) -> Option<&str> {
+    secret.map(ExposeSecret::expose_secret)
+}
+
+/// Compares field by field and secrets by their text; a new field does not compile until it is
+/// named here.
+macro_rules! equality {
+    ($type:ident { $($field:ident),* } secrets { $($secret:ident),* }) => {
+        impl PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                let Self { $($field,)* $($secret,)* } = self;
+                $(*$field == other.$field &&)*
+                $(expose($secret.as_ref()) == expose(other.$secret.as_ref()) &&)*
+                true
+            }
+        }
+    };
+}
+
+equality!(Mqtt { host, port, tls, username, client_id, protocol, base_topic, keep_alive }
+    secrets { password });
+equality!(Broker { enabled, listen, username } secrets { password });
+equality!(Account { name, api, refresh_token_changed_at, client_id, email, region, api_url,
+    auth_url, ca_file } secrets { refresh_token, client_secret, password });

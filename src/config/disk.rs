@@ -1,0 +1,121 @@
+//! The edge: the real environment and the real files.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::layers::PREFIX;
+use super::load::{Loaded, Source, load};
+use super::problem::ConfigErrors;
+use super::reader::{FileContent, reason};
+
+/// Where a file is looked for when none is named, in this order.
+pub const DEFAULT_PATHS: [&str; 2] = ["/etc/tesla2mqtt/tesla2mqtt.toml", "config/tesla2mqtt.toml"];
+
+/// Loads the named file, or the first of [`DEFAULT_PATHS`], with this process's environment.
+/// Without any file the environment alone is enough if it sets something.
+pub fn load_from_disk(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+    load_with(named, environment())
+}
+
+/// As [`load_from_disk`], with another environment.
+pub fn load_with(
+    named: Option<&Path>,
+    env: BTreeMap<String, String>,
+) -> Result<Loaded, ConfigErrors> {
+    let file = match named {
+        Some(path) => Some(existing(path.to_owned(), read_file(path))?),
+        None => DEFAULT_PATHS
+            .iter()
+            .map(|path| (PathBuf::from(path), read_file(Path::new(path))))
+            .find(|(_, read)| !is_absent(read))
+            .map(|(path, read)| existing(path, read))
+            .transpose()?,
+    };
+    if file.is_none() && !env.keys().any(|variable| variable.starts_with(PREFIX)) {
+        return Err(message(format!(
+            "no configuration: there is neither {} nor {}, and no {PREFIX}… variable; \
+             `tesla2mqtt config example` prints one to start from",
+            DEFAULT_PATHS[0], DEFAULT_PATHS[1]
+        )));
+    }
+    load(&Source {
+        file,
+        env,
+        read_file: &read_file,
+    })
+}
+
+/// The variables that concern us, and systemd's.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        })
+        .filter(|(name, _)| name.starts_with("TESLA2MQTT_") || SYSTEMD.contains(&name.as_str()))
+        .collect()
+}
+
+/// What systemd tells its services.
+const SYSTEMD: [&str; 4] = [
+    "CREDENTIALS_DIRECTORY",
+    "STATE_DIRECTORY",
+    "JOURNAL_STREAM",
+    "WATCHDOG_USEC",
+];
+
+fn existing(
+    path: PathBuf,
+    read: io::Result<FileContent>,
+) -> Result<(PathBuf, FileContent), ConfigErrors> {
+    match read {
+        Ok(content) => Ok((path, content)),
+        Err(error) => Err(message(format!(
+            "{}: cannot read the configuration: {}; `tesla2mqtt config example` prints one to start from",
+            path.display(),
+            reason(&error)
+        ))),
+    }
+}
+
+fn is_absent(read: &io::Result<FileContent>) -> bool {
+    matches!(read, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
+
+fn message(text: String) -> ConfigErrors {
+    ConfigErrors {
+        messages: vec![text],
+    }
+}
+
+/// A whole file with what its directory entry says about it.
+pub fn read_file(path: &Path) -> io::Result<FileContent> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let changed_at = metadata
+        .modified()
+        .ok()
+        .and_then(|time| jiff::Timestamp::try_from(time).ok());
+    Ok(FileContent {
+        bytes: std::fs::read(path)?,
+        mode: mode(&metadata),
+        changed_at,
+    })
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "there is none on other systems")]
+fn mode(metadata: &std::fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(metadata.permissions().mode())
+}
+
+#[cfg(not(unix))]
+fn mode(_: &std::fs::Metadata) -> Option<u32> {
+    None
+}

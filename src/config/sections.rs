@@ -1,0 +1,489 @@
+//! One function a section: reads its keys and checks what they say together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::reader::Reader;
+use super::settings::{
+    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt,
+    Polling, Protocol, Region, Settings, State, Tls, Web,
+};
+use crate::model::Vin;
+use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
+
+/// Reads everything; what is missing or wrong is noted in the reader.
+pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
+    let broker = broker(reader);
+    let mqtt = mqtt(reader, broker.as_ref());
+    let homeassistant = homeassistant(reader);
+    let accounts = accounts(reader);
+    let cars = cars(reader);
+    let polling = polling(reader);
+    let budget = budget(reader);
+    let commands = Commands {
+        enabled: reader.bool("commands.enabled"),
+    };
+    let web = listen(reader, "web.listen").map(|listen| Web { listen });
+    let state = reader
+        .path("state.directory")
+        .map(|directory| State { directory });
+    let log = log(reader);
+    Some(Settings {
+        mqtt: mqtt?,
+        broker: broker?,
+        homeassistant: homeassistant?,
+        accounts,
+        cars,
+        polling: polling?,
+        budget: budget?,
+        commands,
+        web: web?,
+        state: state?,
+        log: log?,
+    })
+}
+
+/// Host, port and whether TLS was asked for.
+struct Address {
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
+    let address = reader.text("mqtt.url", broker_address);
+    let username = reader.text("mqtt.username", not_empty);
+    let password = reader.secret("mqtt.password", Some("mqtt.password"));
+    let client_id = reader.text("mqtt.client_id", |text| {
+        let legal = (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+        if legal {
+            Ok(text.to_owned())
+        } else {
+            Err(String::new())
+        }
+    });
+    let protocol = reader
+        .integer("mqtt.protocol", 4..=5)
+        .map(|version| match version {
+            4 => Protocol::V4,
+            _ => Protocol::V5,
+        });
+    let base_topic = reader.text("mqtt.base_topic", topic);
+    let range = Duration::from_secs(5)..=Duration::from_mins(20);
+    let keep_alive = reader.duration("mqtt.keep_alive", range);
+    let tls = tls(reader, address.as_ref().is_none_or(|address| address.tls));
+    if password.is_some() && username.is_none() && !reader.is_given("mqtt.username") {
+        reader.warn(
+            "mqtt.password",
+            "has no effect with most brokers without mqtt.username",
+        );
+    }
+    let mut mqtt = Mqtt {
+        tls: address.as_ref()?.tls.then_some(tls),
+        port: address.as_ref()?.port,
+        host: address?.host,
+        username,
+        password: password.map(|secret| secret.text),
+        client_id,
+        protocol: protocol?,
+        base_topic: base_topic?,
+        keep_alive: keep_alive?,
+    };
+    // Whoever switches the broker on and names no other means that one.
+    if let Some(own) = broker.filter(|own| own.enabled && !reader.is_given("mqtt.url")) {
+        mqtt.host = match own.listen.ip() {
+            ip if !ip.is_unspecified() => ip.to_string(),
+            ip if ip.is_ipv6() => "::1".to_owned(),
+            _ => "127.0.0.1".to_owned(),
+        };
+        mqtt.port = own.listen.port();
+        if mqtt.username.is_none() && mqtt.password.is_none() {
+            mqtt.username.clone_from(&own.username);
+            mqtt.password.clone_from(&own.password);
+        }
+    }
+    Some(mqtt)
+}
+
+fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
+    let keys = [
+        "mqtt.ca_file",
+        "mqtt.client_cert_file",
+        "mqtt.client_key_file",
+    ];
+    let tls = Tls {
+        ca_file: reader.readable(keys[0], false),
+        client_cert_file: reader.readable(keys[1], false),
+        client_key_file: reader.readable(keys[2], true),
+    };
+    for key in keys {
+        if !wanted && reader.is_given(key) {
+            reader.refuse(
+                key,
+                "has no effect without TLS: expected mqtt.url to start with \"mqtts://\"",
+            );
+        }
+    }
+    match (reader.is_given(keys[1]), reader.is_given(keys[2])) {
+        (true, false) => reader.refuse(keys[1], "expected mqtt.client_key_file beside it"),
+        (false, true) => reader.refuse(keys[2], "expected mqtt.client_cert_file beside it"),
+        _ => {}
+    }
+    tls
+}
+
+fn broker_address(text: &str) -> Result<Address, String> {
+    let url = Url::parse(text).map_err(|_| String::new())?;
+    let tls = match url.scheme() {
+        "mqtt" => false,
+        "mqtts" => true,
+        _ => return Err(String::new()),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let rest = "expected no user or password in the address; they have the keys mqtt.username and mqtt.password";
+        return Err(rest.to_owned());
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err("expected nothing after the host and port".to_owned());
+    }
+    let host = match url.host() {
+        Some(Host::Domain(name)) if is_host_name(name) => name.to_owned(),
+        Some(Host::Ipv4(ip)) => ip.to_string(),
+        Some(Host::Ipv6(ip)) => ip.to_string(),
+        _ => return Err("expected a host name or address after \"://\"".to_owned()),
+    };
+    let port = match url.port() {
+        Some(0) => return Err("expected a port from 1 to 65535".to_owned()),
+        Some(port) => port,
+        None if tls => 8883,
+        None => 1883,
+    };
+    Ok(Address { host, port, tls })
+}
+
+fn is_host_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// A base of topics: one or more levels, none of them empty.
+fn topic(text: &str) -> Result<String, String> {
+    let complaint = if text.is_empty() {
+        "expected at least one level"
+    } else if text.contains(['+', '#']) {
+        "expected no wildcard (+ or #)"
+    } else if text.chars().any(char::is_control) {
+        "expected no control character"
+    } else if text.split('/').any(str::is_empty) {
+        "expected no slash at either end and no empty level"
+    } else if text.starts_with('$') {
+        "expected a topic outside of the broker's own ($…)"
+    } else if text.len() > 128 {
+        "expected at most 128 bytes"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!(
+        "{complaint}, as in \"tesla2mqtt\" or \"home/tesla\""
+    ))
+}
+
+fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
+    let enabled = reader.bool("broker.enabled");
+    let listen = listen(reader, "broker.listen");
+    let username = reader.text("broker.username", not_empty);
+    let password = reader.secret("broker.password", Some("broker.password"));
+    let has_password = password.is_some() || reader.is_given("broker.password");
+    if listen.is_some_and(|listen| !listen.ip().is_loopback()) && !has_password {
+        reader.refuse(
+            "broker.listen",
+            "whoever reaches this address could command your cars: expected broker.username and broker.password, or a loopback address",
+        );
+    }
+    if has_password && username.is_none() {
+        reader.missing("broker.username", "broker.password is set: ");
+    }
+    if username.is_some() && !has_password {
+        reader.missing("broker.password", "broker.username is set: ");
+    }
+    Some(Broker {
+        enabled,
+        listen: listen?,
+        username,
+        password: password.map(|secret| secret.text),
+    })
+}
+
+fn homeassistant(reader: &mut Reader<'_>) -> Option<HomeAssistant> {
+    let enabled = reader.bool("homeassistant.enabled");
+    let discovery_prefix = reader.text("homeassistant.discovery_prefix", topic);
+    let status_topic = reader.text("homeassistant.status_topic", topic);
+    let status_online = reader.text("homeassistant.status_online", not_empty);
+    Some(HomeAssistant {
+        enabled,
+        discovery_prefix: discovery_prefix?,
+        status_topic: status_topic?,
+        status_online: status_online?,
+    })
+}
+
+fn accounts(reader: &mut Reader<'_>) -> Vec<Account> {
+    let indices =
+        (0..).take_while(|n| reader.layers.tables.contains_key(&format!("accounts[{n}]")));
+    let n_accounts = indices.count();
+    if n_accounts == 0 {
+        reader.missing_accounts();
+        return Vec::new();
+    }
+    let mut seen = BTreeSet::new();
+    (0..n_accounts)
+        .filter_map(|index| account(reader, &format!("accounts[{index}]"), &mut seen))
+        .collect()
+}
+
+fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Option<Account> {
+    let key = |name: &str| format!("{at}.{name}");
+    let name = reader.text(&key("name"), account_name);
+    if !reader.is_given(&key("name")) {
+        reader.missing(&key("name"), "");
+    }
+    let apis = [
+        ("fleet", Api::Fleet),
+        ("owner", Api::Owner),
+        ("password", Api::Password),
+    ];
+    let api = reader.choice(&key("api"), &apis);
+    if !reader.is_given(&key("api")) {
+        reader.missing(&key("api"), "");
+    }
+    if let Some(name) = &name
+        && !seen.insert(name.to_ascii_lowercase())
+    {
+        reader.refuse(
+            &key("name"),
+            "another account has this name: expected each name once",
+        );
+    }
+    let mut secret = |what: &str| {
+        let credential = name.as_ref().map(|name| format!("accounts.{name}.{what}"));
+        reader.secret(&key(what), credential.as_deref())
+    };
+    let refresh_token = secret("refresh_token");
+    let client_secret = secret("client_secret").map(|secret| secret.text);
+    let password = secret("password").map(|secret| secret.text);
+    let client_id = reader.text(&key("client_id"), not_empty);
+    let email = reader.text(&key("email"), |text| match text.split_once('@') {
+        Some((user, host)) if !user.is_empty() && !host.is_empty() => Ok(text.to_owned()),
+        _ => Err(String::new()),
+    });
+    let regions = [("na", Region::Na), ("eu", Region::Eu), ("cn", Region::Cn)];
+    let region = reader.choice(&key("region"), &regions);
+    let api_url = reader.text(&key("api_url"), base_url);
+    let auth_url = reader.text(&key("auth_url"), base_url);
+    let ca_file = reader.readable(&key("ca_file"), false);
+
+    let lacks = |reader: &Reader<'_>, name: &str| {
+        !reader.is_given(&key(name)) && !reader.is_given(&key(&format!("{name}_file")))
+    };
+    match api {
+        Some(Api::Fleet) if lacks(reader, "client_id") => {
+            reader.missing(&key("client_id"), "the Fleet API needs it: ");
+        }
+        Some(Api::Password) if refresh_token.is_none() => {
+            if lacks(reader, "email") {
+                reader.missing(&key("email"), "the password login needs it: ");
+            }
+            if password.is_none() && lacks(reader, "password") {
+                reader.missing(&key("password"), "the password login needs it: ");
+            }
+        }
+        Some(Api::Owner | Api::Fleet) => {
+            for name in ["email", "password"] {
+                if !lacks(reader, name) {
+                    reader.warn(
+                        &key(name),
+                        "has no effect: only api = \"password\" signs in with it",
+                    );
+                }
+            }
+        }
+        _ => {}
+    }
+    Some(Account {
+        name: name?,
+        api: api?,
+        refresh_token_changed_at: refresh_token.as_ref().and_then(|token| token.changed_at),
+        refresh_token: refresh_token.map(|token| token.text),
+        client_id,
+        client_secret,
+        email,
+        password,
+        region,
+        api_url,
+        auth_url,
+        ca_file,
+    })
+}
+
+/// Names files, credentials and topics, hence the narrow choice of letters.
+fn account_name(text: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=32).contains(&text.len()) && text.chars().all(legal) {
+        Ok(text.to_owned())
+    } else {
+        Err(String::new())
+    }
+}
+
+/// The address that replaces one of Tesla's hosts.
+fn base_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| String::new())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(String::new());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected no user or password in the address".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected an address without ? and #".to_owned());
+    }
+    Ok(url)
+}
+
+fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
+    let vins: Vec<Vin> = reader
+        .layers
+        .tables
+        .keys()
+        .filter_map(|table| Vin::new(table.strip_prefix("cars.")?).ok())
+        .collect();
+    let mut cars = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for vin in vins {
+        let key = format!("cars.{}.alias", vin.as_str());
+        let alias = reader.text(&key, alias);
+        if let Some(alias) = &alias
+            && !seen.insert(alias.clone())
+        {
+            reader.refuse(&key, "another car has this alias: expected each alias once");
+        }
+        cars.insert(vin, CarSettings { alias });
+    }
+    cars
+}
+
+fn alias(text: &str) -> Result<String, String> {
+    let complaint = if text.is_empty() || text.len() > 64 {
+        "expected 1 to 64 bytes"
+    } else if text.contains(['/', '+', '#']) || text.chars().any(char::is_control) {
+        "expected no /, +, # and no control character"
+    } else if text.starts_with('$') {
+        "expected no $ at the start"
+    } else if text == "bridge" {
+        "this level is the bridge's own: expected another name"
+    } else if Vin::new(text).is_ok() {
+        "expected a name that cannot be taken for a VIN"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!("{complaint}: one topic level, such as \"model-3\""))
+}
+
+fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
+    let presets = [
+        ("auto", None),
+        ("metered", Some(Preset::Metered)),
+        ("unmetered", Some(Preset::Unmetered)),
+        ("push", Some(Preset::Push)),
+    ];
+    let preset = reader.choice("polling.preset", &presets);
+    let classes = [
+        ("learn", ClassSetting::Learn),
+        ("yes", ClassSetting::Held),
+        ("no", ClassSetting::NotHeld),
+    ];
+    let data_holds_awake = reader.choice("polling.data_holds_awake", &classes);
+    let range = Duration::from_mins(30)..=Duration::from_hours(7 * 24);
+    let unavailable_after = reader.duration("polling.unavailable_after", range);
+    let unlocked_holds = reader.bool("polling.unlocked_holds");
+    let intervals = policy::FIELDS.iter().filter_map(|field| {
+        let key = format!("polling.{}", field.name);
+        let interval = reader.duration(&key, field.floor..=policy::CEILING)?;
+        Some((field.name, interval))
+    });
+    let intervals = intervals.collect();
+    Some(Polling {
+        preset: preset?,
+        intervals,
+        data_holds_awake: data_holds_awake?,
+        unlocked_holds,
+        unavailable_after: unavailable_after?,
+    })
+}
+
+fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
+    let dollars = reader.number("budget.dollars");
+    let calls = reader.integer("budget.calls", 0..=i64::from(u32::MAX));
+    if reader.is_given("budget.dollars") && reader.is_given("budget.calls") {
+        reader.refuse(
+            "budget.calls",
+            "given together with budget.dollars: keep one of them",
+        );
+    }
+    let [light, data, command, wake, signal] = ["light", "data", "command", "wake", "signal"]
+        .map(|class| reader.number(&format!("budget.price_{class}")));
+    let limit = match (dollars, calls) {
+        (_, Some(calls)) => MonthlyLimit::DataCalls(u32::try_from(calls).unwrap_or(u32::MAX)),
+        (Some(dollars), None) => MonthlyLimit::Dollars(dollars),
+        // What Tesla gives every account each month (tesla-api.md, section 8.1).
+        (None, None) => MonthlyLimit::Dollars(10.0),
+    };
+    Some(Budget {
+        limit,
+        prices: Prices {
+            light: light?,
+            data: data?,
+            command: command?,
+            wake: wake?,
+        },
+        signal_price: signal?,
+    })
+}
+
+fn log(reader: &mut Reader<'_>) -> Option<Log> {
+    let format = reader.choice(
+        "log.format",
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+    );
+    let level = reader.text("log.level", |text| match crate::log::filter(text) {
+        Some(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err(String::new()),
+    });
+    Some(Log {
+        format: format?,
+        level: level?,
+    })
+}
+
+fn listen(reader: &mut Reader<'_>, key: &str) -> Option<SocketAddr> {
+    reader.text(key, |text| {
+        let text = text
+            .strip_prefix("localhost:")
+            .map(|port| format!("127.0.0.1:{port}"))
+            .unwrap_or(text.to_owned());
+        text.parse().map_err(|_| String::new())
+    })
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('\0') {
+        Err(String::new())
+    } else {
+        Ok(text.to_owned())
+    }
+}

@@ -1,0 +1,253 @@
+//! One row → one component of a discovery message (home-assistant-mqtt.md, sections 6 to 8).
+//!
+//! A control that may not be commanded shows its read-only face: a number is a sensor, a switch or
+//! cover or lock a binary sensor, a select or thermostat an enum sensor; buttons are not shown.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::catalogue::{Category, Limits, Platform, Reading, Row, number};
+use crate::model::Vehicle;
+use crate::topics::Paths;
+
+/// Keys and values of a component, abbreviated as Home Assistant permits.
+pub type Body = Map<String, Json>;
+
+/// How a row is shown: the platform, its own device class, and for two-valued ones the words that
+/// mean on and off.
+struct Face {
+    platform: Platform,
+    class: &'static str,
+    on_off: [&'static str; 2],
+}
+
+/// The face of a row without commands, `None` if it has none.
+fn read_only(row: &Row) -> Option<Face> {
+    let face = |platform, class, on_off| {
+        Some(Face {
+            platform,
+            class,
+            on_off,
+        })
+    };
+    let on_off = if row.inverted {
+        ["off", "on"]
+    } else {
+        ["on", "off"]
+    };
+    match row.platform {
+        Platform::Event => face(row.platform, "", on_off),
+        _ if !row.has_state() => None,
+        Platform::Sensor | Platform::Number => face(Platform::Sensor, row.class, on_off),
+        Platform::Select | Platform::Climate => face(Platform::Sensor, "enum", on_off),
+        Platform::BinarySensor => face(Platform::BinarySensor, row.class, on_off),
+        // The class `switch` exists for switches only.
+        Platform::Switch => face(Platform::BinarySensor, "", on_off),
+        Platform::Cover => face(Platform::BinarySensor, row.class, ["open", "closed"]),
+        // On means unlocked, hence unsafe, in Home Assistant.
+        Platform::Lock => face(Platform::BinarySensor, "lock", ["unlocked", "locked"]),
+        Platform::DeviceTracker | Platform::Update => face(row.platform, row.class, on_off),
+        Platform::Button | Platform::Text => None,
+    }
+}
+
+/// The platform that a row is announced as.
+pub fn platform(row: &Row, commands: bool) -> Option<Platform> {
+    if commands && row.is_control() {
+        Some(row.platform)
+    } else {
+        read_only(row).map(|face| face.platform)
+    }
+}
+
+/// The component of a row of this car.
+pub fn of(row: &Row, car: &Vehicle, paths: &Paths, commands: bool) -> Option<Body> {
+    let platform = platform(row, commands)?;
+    let mut body = identity(row, platform, car.vin.as_str());
+    if commands && row.is_control() {
+        control(&mut body, row, car, paths);
+    } else {
+        let topic = match row.platform {
+            Platform::Event => paths.of("event/+"),
+            _ => paths.of(row.key),
+        };
+        reading(&mut body, row, &topic)?;
+    }
+    Some(body)
+}
+
+/// What every component has but its entity id.
+pub fn identity(row: &Row, platform: Platform, owner: &str) -> Body {
+    let mut body = Body::new();
+    body.insert("p".into(), platform.word().into());
+    body.insert("uniq_id".into(), format!("{owner}_{}", row.key).into());
+    body.insert("name".into(), row.name.into());
+    let is_reading = matches!(platform, Platform::Sensor | Platform::BinarySensor);
+    match row.category {
+        Category::Main => {}
+        // Home Assistant refuses a sensor under "Configuration".
+        Category::Config if !is_reading => {
+            body.insert("ent_cat".into(), "config".into());
+        }
+        Category::Config | Category::Diagnostic => {
+            body.insert("ent_cat".into(), "diagnostic".into());
+        }
+    }
+    if !row.enabled {
+        body.insert("en".into(), false.into());
+    }
+    if !row.icon.is_empty() {
+        body.insert("ic".into(), format!("mdi:{}", row.icon).into());
+    }
+    body
+}
+
+/// The read-only face.
+pub fn reading(body: &mut Body, row: &Row, topic: &str) -> Option<()> {
+    let face = read_only(row)?;
+    match face.platform {
+        Platform::DeviceTracker => pairs(body, &[("json_attr_t", topic), ("src_type", "gps")]),
+        Platform::Update => pairs(body, &[("stat_t", topic), ("dev_cla", "firmware")]),
+        Platform::BinarySensor => {
+            let [on, off] = face.on_off;
+            let class = face.class;
+            pairs(
+                body,
+                &[
+                    ("stat_t", topic),
+                    ("dev_cla", class),
+                    ("pl_on", on),
+                    ("pl_off", off),
+                ],
+            );
+        }
+        Platform::Event => {
+            pairs(body, &[("stat_t", topic)]);
+            body.insert("evt_typ".into(), json!(row.options));
+        }
+        _ => sensor(body, row, face.class, topic),
+    }
+    Some(())
+}
+
+/// A sensor's keys.
+pub fn sensor(body: &mut Body, row: &Row, class: &str, topic: &str) {
+    pairs(
+        body,
+        &[
+            ("stat_t", topic),
+            ("dev_cla", class),
+            ("unit_of_meas", row.unit),
+            ("stat_cla", row.state_class),
+        ],
+    );
+    if class == "enum" {
+        body.insert("ops".into(), json!(row.words()));
+    }
+    if let Some(decimals) = decimals(row) {
+        body.insert("sug_dsp_prc".into(), decimals.into());
+    }
+    if !row.template.is_empty() {
+        body.insert("val_tpl".into(), row.template.into());
+        body.insert("json_attr_t".into(), topic.into());
+    }
+}
+
+/// Decimals to show; without them Home Assistant guesses by the unit: 0 for volts and 2 for
+/// kilowatts. It shows temperatures with one, and percents and what has no class as they are sent.
+fn decimals(row: &Row) -> Option<u8> {
+    let (Reading::Number(_, sent) | Reading::Positive(_, sent) | Reading::Scaled(_, _, sent)) =
+        row.reading
+    else {
+        return row.precision;
+    };
+    let is_guessed_right = row.class.is_empty() || row.unit == "%" || row.class == "temperature";
+    row.precision.or((!is_guessed_right).then_some(sent))
+}
+
+/// With quality of service 1, so that a command is not lost on the way; readings are subscribed to
+/// with 0, because brokers drop what exceeds a client's queue, and a house has many readings.
+fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
+    body.insert("qos".into(), 1.into());
+    let topic = paths.of(row.key);
+    if row.has_state() && row.platform != Platform::Climate {
+        body.insert("stat_t".into(), topic.clone().into());
+    }
+    if row.platform != Platform::Climate {
+        body.insert("cmd_t".into(), paths.set(row.key).into());
+    }
+    match row.platform {
+        Platform::Switch => {
+            text(body, "dev_cla", row.class);
+            pairs(body, &[("pl_on", "on"), ("pl_off", "off")]);
+        }
+        Platform::Select => {
+            body.insert("ops".into(), json!(row.words()));
+        }
+        Platform::Number => {
+            text(body, "dev_cla", row.class);
+            text(body, "unit_of_meas", row.unit);
+            limits(body, row.limits, car);
+        }
+        Platform::Cover => {
+            text(body, "dev_cla", row.class);
+            pairs(body, &[("pl_open", "open"), ("pl_cls", "close")]);
+            body.insert("pl_stop".into(), Json::Null);
+        }
+        Platform::Lock => pairs(
+            body,
+            &[
+                ("pl_lock", "lock"),
+                ("pl_unlk", "unlock"),
+                ("stat_locked", "locked"),
+                ("stat_unlocked", "unlocked"),
+            ],
+        ),
+        Platform::Climate => {
+            body.insert("mode_stat_t".into(), topic.into());
+            body.insert("mode_cmd_t".into(), paths.set(row.key).into());
+            body.insert("modes".into(), json!(row.words()));
+            body.insert("curr_temp_t".into(), paths.of("inside_temp").into());
+            pairs(body, &[("temp_unit", "C")]);
+        }
+        Platform::Update => {
+            pairs(body, &[("dev_cla", "firmware"), ("pl_inst", "install")]);
+        }
+        Platform::Text => {
+            body.insert("min".into(), 1.into());
+            body.insert("max".into(), 255.into());
+        }
+        Platform::Button
+        | Platform::Sensor
+        | Platform::BinarySensor
+        | Platform::DeviceTracker
+        | Platform::Event => {}
+    }
+}
+
+/// The car may narrow the limits, and sends 0 for "no idea" when unplugged.
+fn limits(body: &mut Body, limits: Option<Limits>, car: &Vehicle) {
+    let Some(limits) = limits else { return };
+    let of_car = |path: &str, usual: f64| car.number(path).filter(|n| *n > 0.0).unwrap_or(usual);
+    let min = of_car(limits.min_of, limits.min);
+    let max = of_car(limits.max_of, limits.max);
+    let (min, max) = if min < max {
+        (min, max)
+    } else {
+        (limits.min, limits.max)
+    };
+    body.insert("min".into(), number(min));
+    body.insert("max".into(), number(max));
+    body.insert("step".into(), number(limits.step));
+}
+
+fn pairs(body: &mut Body, all: &[(&str, &str)]) {
+    for (key, value) in all {
+        text(body, key, value);
+    }
+}
+
+fn text(body: &mut Body, key: &str, value: &str) {
+    if !value.is_empty() {
+        body.insert(key.into(), value.into());
+    }
+}

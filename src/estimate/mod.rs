@@ -1,0 +1,149 @@
+//! What following a car would cost, played beforehand: a life of the simulator, the policy and the
+//! governor of the bridge, and virtual time between them. A month takes a fraction of a second.
+//!
+//! It knows nothing of Tesla's cloud, of files or of clocks; the same question always has the same
+//! answer. It exists because a polling interval that looks harmless costs more than Tesla's monthly
+//! credit or a night's sleep of the car, and nobody should find out from the bill.
+//!
+//! In reading order: `life` whose day is played (`life_file` an owner's own), `play` the event
+//! loop, `others` the modelled policies of other tools, `report` the figures, `plot` one day as a
+//! picture, `document` the table of docs/sleep-policy.md.
+
+pub mod document;
+mod life;
+mod life_file;
+pub mod others;
+mod play;
+mod plot;
+mod report;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use life::{LIVES, Life, NamedLife};
+pub use life_file::{FORM as LIFE_FILE_FORM, LifeFileErrors, parse as parse_life};
+pub use others::Tool;
+pub use play::{Call, CarTrace, Follower, Outcome, Played, Turn};
+pub use plot::{busiest_day, plot};
+pub use report::{Delays, Figures, Report, Row};
+
+use crate::config::{Api, Budget, Polling};
+use crate::model::Now;
+use crate::policy::{Governor, GovernorConfig, Policy, PolicyConfig, Preset, Prices};
+
+/// When the prices of [`Prices::FLEET`] were published.
+pub const PRICES_AS_OF: &str = "February 2025";
+/// A Monday that begins a UTC month of 30 days: every estimate begins here, so that it can be
+/// repeated.
+const START: Timestamp = Timestamp::constant(1_780_272_000, 0);
+const DAY: Duration = Duration::from_hours(24);
+/// Of the policy's jitter.
+const SEED: u64 = 7;
+
+/// A question: whose life, how long, followed how.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The life that each car lives.
+    pub life: Life,
+    /// How many days are played.
+    pub days: u32,
+    /// Cars on the account; they live the same life 25 minutes apart.
+    pub n_cars: u32,
+    /// Whether data calls keep the cars awake.
+    pub held: bool,
+    /// How they are followed.
+    pub way: Way,
+}
+
+/// How the bridge follows the cars of an account.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// For the headline: `preset metered`.
+    pub name: String,
+    /// Intervals and the like.
+    pub policy: PolicyConfig,
+    /// Budget and caps.
+    pub governor: GovernorConfig,
+    /// What a call costs or would cost.
+    pub prices: Prices,
+    /// Whether Tesla bills this account at all.
+    pub is_billed: bool,
+    /// The cars push by themselves.
+    pub has_push: bool,
+}
+
+impl Way {
+    /// A preset with the budget and the prices that the bridge has by default.
+    pub fn preset(preset: Preset) -> Self {
+        let is_billed = preset != Preset::Unmetered;
+        Self {
+            name: format!("preset {}", word(preset)),
+            policy: PolicyConfig::preset(preset),
+            governor: if is_billed {
+                GovernorConfig::metered()
+            } else {
+                GovernorConfig::unmetered()
+            },
+            prices: Prices::FLEET,
+            is_billed,
+            has_push: preset == Preset::Push,
+        }
+    }
+
+    /// An account as the owner configured it.
+    pub fn configured(account: &str, api: Api, polling: &Polling, budget: &Budget) -> Self {
+        let preset = polling.preset.unwrap_or(Preset::of(api));
+        Self {
+            name: format!("configured for account {account}, preset {}", word(preset)),
+            policy: polling.policy(api),
+            governor: budget.governor(api),
+            prices: budget.prices,
+            is_billed: api == Api::Fleet,
+            has_push: preset == Preset::Push,
+        }
+    }
+}
+
+fn word(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Metered => "metered",
+        Preset::Unmetered => "unmetered",
+        Preset::Push => "push",
+    }
+}
+
+/// Plays the case with the bridge's own policy and governor.
+pub fn ours(case: &Case) -> Played {
+    let now = Now {
+        mono: Duration::ZERO,
+        wall: START,
+    };
+    let follow = |vin: &_| -> Box<dyn Follower> {
+        let policy = Policy::new(case.way.policy.clone(), vin, SEED, now);
+        Box::new(play::Ours {
+            policy,
+            has_push: case.way.has_push,
+        })
+    };
+    let governor = Governor::new(case.way.governor.clone(), now);
+    play::play(case, follow, Some(governor))
+}
+
+/// Plays the case with another tool's modelled policy.
+pub fn theirs(case: &Case, tool: Tool) -> Played {
+    play::play(case, |_| tool.follower(case.held), None)
+}
+
+/// Plays the case, and with `compare` also with every other tool's modelled policy.
+pub fn report(case: &Case, compare: bool) -> (Report, Played) {
+    let played = ours(case);
+    let mut rows = vec![Row::new("tesla2mqtt", false, &played, &case.way.prices)];
+    if compare {
+        rows.extend(others::TOOLS.iter().map(|tool| {
+            let played = theirs(case, *tool);
+            Row::new(tool.name(), true, &played, &case.way.prices)
+        }));
+    }
+    (Report::new(case, rows, &played), played)
+}

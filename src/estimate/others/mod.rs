@@ -1,0 +1,80 @@
+//! The policies of other tools as small models: their published intervals (shared knowledge: the
+//! sleep policy, section 4) in a few states. They show what such intervals cost; they are not the
+//! tools, which do a great deal more than this.
+
+mod charger;
+mod components;
+mod logger;
+
+use super::Follower;
+use crate::policy::DataView;
+
+/// A tool whose policy is modelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tool {
+    /// TeslaMate with Tesla's streaming, its default.
+    TeslaMateStream,
+    /// TeslaMate without streaming.
+    TeslaMate,
+    /// TeslaLogger on the Owner API.
+    TeslaLogger,
+    /// Home Assistant's own integration.
+    TeslaFleet,
+    /// The custom integration, on teslajsonpy.
+    Alandtse,
+    /// evcc, which asks the car for its battery level only.
+    Evcc,
+}
+
+/// All of them.
+pub const TOOLS: &[Tool] = &[
+    Tool::TeslaMateStream,
+    Tool::TeslaMate,
+    Tool::TeslaLogger,
+    Tool::TeslaFleet,
+    Tool::Alandtse,
+    Tool::Evcc,
+];
+
+impl Tool {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TeslaMateStream => "TeslaMate, stream",
+            Self::TeslaMate => "TeslaMate, no stream",
+            Self::TeslaLogger => "TeslaLogger",
+            Self::TeslaFleet => "HA tesla_fleet",
+            Self::Alandtse => "HA alandtse/tesla",
+            Self::Evcc => "evcc",
+        }
+    }
+
+    /// A model of it that follows one car; `held` is the car's age to the tool that asks for it.
+    pub fn follower(self, held: bool) -> Box<dyn Follower> {
+        match self {
+            Self::TeslaMateStream => Box::new(logger::Logger::new(&logger::TESLAMATE_STREAM)),
+            Self::TeslaMate => Box::new(logger::Logger::new(&logger::TESLAMATE)),
+            Self::TeslaLogger => Box::new(logger::Logger::new(&logger::TESLALOGGER)),
+            Self::TeslaFleet => Box::new(components::TeslaFleet::new(held)),
+            Self::Alandtse => Box::new(components::Alandtse::default()),
+            Self::Evcc => Box::new(charger::Evcc::default()),
+        }
+    }
+}
+
+fn in_gear(view: &DataView, gears: &[&str]) -> bool {
+    view.shift_state
+        .as_deref()
+        .is_some_and(|gear| gears.contains(&gear))
+}
+
+fn is_charging(view: &DataView) -> bool {
+    matches!(
+        view.charging_state.as_deref(),
+        Some("Starting" | "Charging")
+    )
+}
+
+fn is_installing(view: &DataView) -> bool {
+    view.update_status.as_deref() == Some("installing")
+}

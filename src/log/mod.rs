@@ -1,0 +1,131 @@
+//! The log: one line an event on standard output, for people, for programs (JSON) or for the
+//! journal.
+//!
+//! Nothing in the house formats a secret. This is the second belt: whatever is written, also by a
+//! library at `trace`, passes through [`redact`], which knows the text of every secret.
+
+mod panics;
+mod redact;
+mod writer;
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
+
+pub use self::panics::report_panics;
+pub use self::redact::{hide, hide_rotating, redact};
+pub use self::writer::Lines;
+use crate::clock;
+use crate::config::{Log, LogFormat};
+
+/// What the lines look like beyond their format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// For the journal: a priority `<N>` before each line, no time, no level word.
+    pub journal: bool,
+    /// Colors, for a terminal.
+    pub color: bool,
+}
+
+impl Look {
+    /// What suits this process's standard output. `JOURNAL_STREAM` alone is no proof: a terminal
+    /// inside a desktop session inherits it.
+    pub fn of_stdout() -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let has = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        Self {
+            journal: has("JOURNAL_STREAM") && !is_terminal,
+            color: is_terminal && !has("NO_COLOR"),
+        }
+    }
+}
+
+/// Changes the levels of a running log.
+#[derive(Debug, Clone)]
+pub struct Control(reload::Handle<Targets, Registry>);
+
+impl Control {
+    /// Sets the levels, as in `log.level`; text that cannot be parsed changes nothing.
+    pub fn set_level(&self, level: &str) {
+        if let Some(filter) = filter(level) {
+            // Fails only when the log itself is gone, at the end of the process.
+            let _ = self.0.reload(filter);
+        }
+    }
+}
+
+/// Starts the log of this process; a second start has no effect.
+pub fn start(log: &Log) -> Control {
+    // Libraries that use the `log` crate are cut off for ever at the level of the start, so that
+    // must be the finest.
+    let everything = Log {
+        level: "trace".to_owned(),
+        ..log.clone()
+    };
+    let (subscriber, control) = subscriber(&everything, Look::of_stdout(), io::stdout);
+    let _ = subscriber.try_init();
+    control.set_level(&log.level);
+    control
+}
+
+/// The log as a value: what `make` makes is written to once a line.
+pub fn subscriber<M>(
+    log: &Log,
+    look: Look,
+    make: M,
+) -> (impl tracing::Subscriber + Send + Sync + use<M>, Control)
+where
+    M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = filter(&log.level).unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = Lines::new(make, look.journal);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(lines)
+        .with_ansi(look.color)
+        .with_level(!look.journal || log.format == LogFormat::Json);
+    let layer = match (log.format, look.journal) {
+        (LogFormat::Text, false) => layer.with_timer(Seconds).boxed(),
+        (LogFormat::Text, true) => layer.without_time().boxed(),
+        (LogFormat::Json, false) => layer.json().flatten_event(true).with_timer(Seconds).boxed(),
+        (LogFormat::Json, true) => layer.json().flatten_event(true).without_time().boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer);
+    (subscriber, Control(handle))
+}
+
+/// A level alone is meant for the bridge: the libraries in it are one step quieter, but at
+/// `trace`; those that repeat what we say ourselves are silent but for errors.
+/// `info,rumqttc=debug` names one.
+pub fn filter(level: &str) -> Option<Targets> {
+    let directives: Vec<String> = level
+        .split(',')
+        .map(str::trim)
+        .map(|directive| match directive.to_ascii_lowercase().as_str() {
+            "info" => format!("warn,{QUIET},tesla2mqtt=info"),
+            "debug" => format!("info,{QUIET},tesla2mqtt=debug"),
+            _ => directive.to_owned(),
+        })
+        .collect();
+    directives.join(",").parse().ok()
+}
+
+/// The MQTT client's crate and the embedded broker's: our own lines say the same for the owner.
+const QUIET: &str = "rumqttc=error,mqtt5=error,mqtt5_protocol=error";
+
+/// RFC 3339 in UTC, to the second.
+struct Seconds;
+
+impl FormatTime for Seconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        let now = clock::now().wall;
+        let whole = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
+        write!(writer, "{whole}")
+    }
+}

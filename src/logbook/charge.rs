@@ -1,0 +1,153 @@
+//! Charges: from the first reading in which current flows to the first in which it does not.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::reading::Reading;
+use super::rounded;
+
+/// A charge that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Charge {
+    /// First seen charging.
+    pub started_at: Timestamp,
+    /// First seen not charging.
+    pub ended_at: Timestamp,
+    /// Between the two, seconds.
+    pub duration_s: i64,
+    /// Into the battery, kWh, by Tesla's counter.
+    pub energy_kwh: f64,
+    /// State of charge before, %.
+    pub level_from: Option<f64>,
+    /// State of charge after, %.
+    pub level_to: Option<f64>,
+    /// Rated range added, miles.
+    pub range_added_mi: Option<f64>,
+    /// Greatest power seen, kW.
+    pub power_max_kw: Option<f64>,
+    /// At a DC charger.
+    pub is_dc: bool,
+}
+
+impl Charge {
+    /// State of charge added, %.
+    pub fn level_added(&self) -> Option<f64> {
+        Some(self.level_to? - self.level_from?)
+    }
+
+    /// For an event; `cost` is in the money of the price.
+    pub fn figures(&self, price_per_kwh: Option<f64>) -> Map<String, Json> {
+        let cost = price_per_kwh.map(|price| self.cost(price));
+        let charger = if self.is_dc { "dc" } else { "ac" };
+        let figures = [
+            ("started_at", self.started_at.to_string().into()),
+            ("ended_at", self.ended_at.to_string().into()),
+            ("duration_s", self.duration_s.into()),
+            ("energy_kwh", rounded(Some(self.energy_kwh), 2)),
+            ("level_from", rounded(self.level_from, 1)),
+            ("level_to", rounded(self.level_to, 1)),
+            ("range_added_mi", rounded(self.range_added_mi, 2)),
+            ("power_max_kw", rounded(self.power_max_kw, 1)),
+            ("charger_type", charger.into()),
+            ("cost", rounded(cost, 2)),
+        ];
+        figures
+            .map(|(name, figure)| (name.to_owned(), figure))
+            .into_iter()
+            .collect()
+    }
+
+    /// Energy times the price of a kilowatt-hour.
+    pub fn cost(&self, price_per_kwh: f64) -> f64 {
+        self.energy_kwh * price_per_kwh
+    }
+}
+
+/// The charge under way and the last one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChargeLog {
+    under_way: Option<UnderWay>,
+    /// The newest that ended.
+    pub last: Option<Charge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct UnderWay {
+    started_at: Timestamp,
+    from: Reading,
+    /// The counter at the start; 0 once it has fallen, for then the session is all its own.
+    counter_kwh: f64,
+    power_max_kw: Option<f64>,
+    is_dc: bool,
+}
+
+/// Less than this is a test of the plug.
+const ENERGY_AT_LEAST_KWH: f64 = 0.05;
+
+impl ChargeLog {
+    /// Takes in a reading; returns the charge that it ends.
+    pub fn note(&mut self, last: Option<&Reading>, now: &Reading) -> Option<Charge> {
+        if now.charging? {
+            self.go_on(last, now);
+            return None;
+        }
+        let under_way = self.under_way.take()?;
+        let counter = now.session_kwh?;
+        let energy_kwh = if counter < under_way.counter_kwh {
+            counter
+        } else {
+            counter - under_way.counter_kwh
+        };
+        if energy_kwh < ENERGY_AT_LEAST_KWH {
+            return None;
+        }
+        let from = &under_way.from;
+        let charge = Charge {
+            started_at: under_way.started_at,
+            ended_at: now.at,
+            duration_s: now.seconds_since(under_way.started_at),
+            energy_kwh,
+            level_from: from.level,
+            level_to: now.level,
+            range_added_mi: from.range_mi.zip(now.range_mi).map(|(a, b)| b - a),
+            power_max_kw: under_way.power_max_kw,
+            is_dc: under_way.is_dc,
+        };
+        self.last = Some(charge.clone());
+        Some(charge)
+    }
+
+    fn go_on(&mut self, last: Option<&Reading>, now: &Reading) {
+        let under_way = self.under_way.get_or_insert_with(|| UnderWay {
+            started_at: now.at,
+            from: last
+                .filter(|last| last.level <= now.level)
+                .unwrap_or(now)
+                .clone(),
+            counter_kwh: last.map_or(0.0, |last| counter_before(last, now)),
+            power_max_kw: None,
+            is_dc: false,
+        });
+        if now
+            .session_kwh
+            .is_some_and(|kwh| kwh < under_way.counter_kwh)
+        {
+            under_way.counter_kwh = 0.0;
+        }
+        under_way.is_dc |= now.is_dc;
+        let power = [under_way.power_max_kw, now.charger_kw];
+        under_way.power_max_kw = power.into_iter().flatten().reduce(f64::max);
+    }
+}
+
+/// What the counter showed before this charge. An equal counter is the old session's, which has
+/// not fallen yet; one that grew while plugged in goes on from there; any other began at 0.
+fn counter_before(last: &Reading, now: &Reading) -> f64 {
+    match (last.session_kwh, now.session_kwh) {
+        (Some(before), Some(counter)) if before.total_cmp(&counter).is_eq() => before,
+        (Some(before), Some(counter)) if counter > before && !last.unplugged => before,
+        _ => 0.0,
+    }
+}

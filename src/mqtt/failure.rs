@@ -1,0 +1,562 @@
+//! Why there is no connection, in a sentence for the owner: what happened, to what, and what to
+//! do now. The client crate's own texts name neither.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode as CodeV5, DisconnectReasonCode};
+use rumqttc::{ConnectReturnCode as CodeV4, mqttbytes as bytes_v4, v5};
+use rustls::{AlertDescription, CertificateError, Error as Tls};
+
+use crate::config::{self, Protocol};
+
+/// What to do next, which is all that the connection task asks of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing listens there yet: try again at once and for ever.
+    Unreachable,
+    /// Time was lost waiting (no answer, no name): try again, a little slower.
+    Slow,
+    /// The connection was made and ended soon after.
+    Dropped,
+    /// The broker said no: only the owner can mend it.
+    Refused,
+    /// The TLS handshake failed: only the owner can mend it.
+    Tls,
+    /// Another client uses our id.
+    TakenOver,
+    /// A file that the configuration names is missing or wrong.
+    Settings,
+}
+
+/// A failure and its sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Failure {
+    /// What to do next.
+    pub kind: Kind,
+    /// For the owner; the same text for the same failure.
+    pub sentence: String,
+}
+
+/// What the client crate reported, both versions alike.
+#[derive(Debug)]
+pub(super) enum Cause {
+    Refused(Refusal),
+    Io(io::Error),
+    Tls(Tls),
+    NoAnswer,
+    NoPing,
+    NoAcknowledgement,
+    Closed,
+    Disconnected(DisconnectReasonCode, Option<String>),
+    NotMqtt(String),
+}
+
+/// The broker's no, both versions alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Password,
+    NotAuthorized,
+    ClientId,
+    Version,
+    Unavailable,
+    Banned,
+    Other(&'static str),
+}
+
+/// Whom we tried to reach and how; the sentence's nouns.
+pub(super) struct Attempt<'a> {
+    pub settings: &'a config::Mqtt,
+    pub client_id: &'a str,
+    /// Whether the broker had accepted us before it failed.
+    pub connected: bool,
+}
+
+impl Attempt<'_> {
+    /// The failure in the owner's words.
+    pub fn explain(&self, cause: &Cause) -> Failure {
+        let (kind, sentence) = match cause {
+            Cause::Refused(refusal) => self.refused(*refusal),
+            Cause::Io(error) => self.io(error),
+            Cause::Tls(error) => (Kind::Tls, self.tls(error)),
+            Cause::NoAnswer => (
+                Kind::Slow,
+                format!("{self} does not answer: is the address right, does a firewall drop it?"),
+            ),
+            Cause::NoPing => (
+                Kind::Dropped,
+                format!("{self} no longer answers (no reply to a ping)"),
+            ),
+            Cause::NoAcknowledgement => (
+                Kind::Dropped,
+                format!("{self} answers but acknowledges nothing"),
+            ),
+            Cause::Closed => self.closed("closed the connection"),
+            Cause::Disconnected(DisconnectReasonCode::SessionTakenOver, _) => {
+                (Kind::TakenOver, self.taken_over())
+            }
+            Cause::Disconnected(reason, text) => {
+                let text = text.as_deref().map(|t| format!(": {t}"));
+                let text = text.unwrap_or_default();
+                let sentence = format!("{self} ended the connection ({reason:?}{text})");
+                (Kind::Dropped, sentence)
+            }
+            Cause::NotMqtt(what) if self.connected => {
+                let sentence = format!("{self} sent something that is not MQTT ({what})");
+                (Kind::Dropped, sentence)
+            }
+            Cause::NotMqtt(_) => self.not_mqtt(),
+        };
+        Failure { kind, sentence }
+    }
+
+    /// Most brokers do not say why they end a connection, or not so that the client crate could
+    /// read it; a rhythm of short ones has one usual reason.
+    pub fn short_connections(&self) -> String {
+        format!(
+            "{self} ends each connection soon after it is made: does another client use the id \
+             {id}? If so set another mqtt.client_id; else see the broker's log",
+            id = self.client_id
+        )
+    }
+
+    /// The broker ends the connection over one topic.
+    pub fn barred(&self, topic: &str) -> String {
+        format!(
+            "{self} ends the connection when {topic} is published, so this topic is left out: \
+             does the broker's access list allow it?"
+        )
+    }
+
+    fn taken_over(&self) -> String {
+        format!(
+            "another client connected to {self} with our id {id}: two bridges with one id throw \
+             each other out; set another mqtt.client_id, or stop the other one",
+            id = self.client_id
+        )
+    }
+
+    fn refused(&self, refusal: Refusal) -> (Kind, String) {
+        let user = match &self.settings.username {
+            Some(user) => format!("user {user}"),
+            None => "a client without a user name".to_owned(),
+        };
+        match refusal {
+            Refusal::Password => (
+                Kind::Refused,
+                format!(
+                    "{self} refuses {user}: wrong user name or password; \
+                     check mqtt.username and mqtt.password"
+                ),
+            ),
+            Refusal::NotAuthorized => (
+                Kind::Refused,
+                format!(
+                    "{self} refuses {user}: not authorized; \
+                     check mqtt.username and mqtt.password, and the broker's access list"
+                ),
+            ),
+            Refusal::ClientId => (
+                Kind::Refused,
+                format!(
+                    "{self} refuses the client id {}: set another mqtt.client_id",
+                    self.client_id
+                ),
+            ),
+            Refusal::Version => {
+                let other = match self.settings.protocol {
+                    Protocol::V5 => "does not speak MQTT 5: set mqtt.protocol = 4",
+                    Protocol::V4 => "does not speak MQTT 3.1.1: set mqtt.protocol = 5",
+                };
+                (Kind::Refused, format!("{self} {other}"))
+            }
+            Refusal::Banned => (
+                Kind::Refused,
+                format!("{self} has banned this client: see the broker's log"),
+            ),
+            Refusal::Unavailable => (
+                Kind::Slow,
+                format!("{self} is there but not ready to serve clients"),
+            ),
+            Refusal::Other(why) => (
+                Kind::Refused,
+                format!("{self} refuses the connection: {why}"),
+            ),
+        }
+    }
+
+    fn io(&self, error: &io::Error) -> (Kind, String) {
+        use io::ErrorKind as K;
+        if let Some(tls) = inner::<Tls>(error) {
+            return (Kind::Tls, self.tls(tls));
+        }
+        // The frame decoder's word for a connection that ended inside a packet.
+        if error.to_string() == "bytes remaining on stream" {
+            return if self.connected {
+                self.closed("closed the connection")
+            } else {
+                self.not_mqtt()
+            };
+        }
+        match error.kind() {
+            K::ConnectionRefused => (
+                Kind::Unreachable,
+                format!(
+                    "nothing listens at {self} (connection refused): \
+                     is the broker running, is mqtt.url right?"
+                ),
+            ),
+            K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => (
+                Kind::Unreachable,
+                format!("{self} is not reachable from this machine: {error}"),
+            ),
+            K::TimedOut => (
+                Kind::Slow,
+                format!("{self} does not answer: is the address right, does a firewall drop it?"),
+            ),
+            K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
+                self.closed("reset the connection")
+            }
+            K::UnexpectedEof => self.closed("closed the connection"),
+            _ if is_name_lookup(error) => (
+                Kind::Slow,
+                format!(
+                    "the name {} cannot be resolved: check mqtt.url and this machine's DNS",
+                    self.settings.host
+                ),
+            ),
+            _ => (Kind::Slow, format!("no connection to {self}: {error}")),
+        }
+    }
+
+    fn not_mqtt(&self) -> (Kind, String) {
+        let hint = match self.settings.tls {
+            None => "if it expects TLS, write mqtts:// in mqtt.url; else check the port",
+            Some(_) => "check the port in mqtt.url",
+        };
+        (
+            Kind::Slow,
+            format!("{self} does not answer in MQTT: {hint}"),
+        )
+    }
+
+    fn closed(&self, did: &str) -> (Kind, String) {
+        if self.connected {
+            return (Kind::Dropped, format!("{self} {did}"));
+        }
+        let hint = match (&self.settings.tls, self.settings.protocol) {
+            (Some(tls), _) if tls.client_cert_file.is_none() => {
+                "if this port does not speak TLS, write mqtt:// in mqtt.url; if the broker asks \
+                 for a client certificate, set mqtt.client_cert_file"
+            }
+            (Some(_), _) => "if this port does not speak TLS, write mqtt:// in mqtt.url",
+            (None, Protocol::V5) => {
+                "if it expects TLS, write mqtts:// in mqtt.url; if it is an old broker, set \
+                 mqtt.protocol = 4"
+            }
+            (None, Protocol::V4) => "if it expects TLS, write mqtts:// in mqtt.url",
+        };
+        (
+            Kind::Slow,
+            format!("{self} {did} without an answer: {hint}"),
+        )
+    }
+
+    fn tls(&self, error: &Tls) -> String {
+        let trusted = match self.settings.tls.as_ref().and_then(|t| t.ca_file.as_ref()) {
+            Some(file) => format!("mqtt.ca_file {}", file.display()),
+            None => "the system's CA certificates".to_owned(),
+        };
+        let own = "set mqtt.ca_file to the broker's CA certificate, or to the broker's own \
+                   certificate if it is self-signed";
+        match error {
+            Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                format!("the certificate of {self} is not signed by any of {trusted}: {own}")
+            }
+            Tls::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => format!(
+                "the certificate of {self} is for another name than {}: \
+                 write the certificate's name in mqtt.url, or {own}",
+                self.settings.host
+            ),
+            Tls::InvalidCertificate(
+                CertificateError::Expired | CertificateError::ExpiredContext { .. },
+            ) => {
+                format!("the certificate of {self} has expired (or this machine's clock is wrong)")
+            }
+            Tls::InvalidCertificate(
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+            ) => format!(
+                "the certificate of {self} is not valid yet: is this machine's clock right?"
+            ),
+            Tls::InvalidCertificate(other)
+                if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+            {
+                format!("{self} uses a CA certificate as its own (self-signed): {own}")
+            }
+            Tls::InvalidCertificate(other) => {
+                format!("the certificate of {self} is not accepted ({other}): {own}")
+            }
+            Tls::InvalidMessage(_) | Tls::InappropriateMessage { .. } => format!(
+                "{self} does not speak TLS: write mqtt:// in mqtt.url, or the broker's TLS port \
+                 (usually 8883)"
+            ),
+            Tls::AlertReceived(
+                AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied,
+            ) => {
+                let set = match &self.settings.tls {
+                    Some(tls) if tls.client_cert_file.is_some() => "does not accept ours",
+                    _ => "we have none",
+                };
+                format!(
+                    "{self} asks for a client certificate and {set}: \
+                     check mqtt.client_cert_file and mqtt.client_key_file"
+                )
+            }
+            other => format!("no TLS connection to {self}: {other}"),
+        }
+    }
+}
+
+/// `host:port`.
+impl fmt::Display for Attempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config::Mqtt { host, port, .. } = self.settings;
+        write!(f, "broker {host}:{port}")
+    }
+}
+
+/// The resolver's errors have no kind of their own.
+fn is_name_lookup(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains("lookup address") || text.contains("could not resolve")
+}
+
+/// An error wrapped in an I/O error: `source()` of that one skips it.
+fn inner<T: Error + 'static>(error: &io::Error) -> Option<&T> {
+    let mut at: &(dyn Error + 'static) = error.get_ref()?;
+    loop {
+        if let Some(found) = at.downcast_ref::<T>() {
+            return Some(found);
+        }
+        if let Some(io) = at.downcast_ref::<io::Error>() {
+            at = io.get_ref()?;
+        } else {
+            at = at.source()?;
+        }
+    }
+}
+
+impl From<rumqttc::TlsError> for Cause {
+    fn from(error: rumqttc::TlsError) -> Self {
+        match error {
+            rumqttc::TlsError::Io(error) => Self::Io(error),
+            rumqttc::TlsError::TLS(error) => Self::Tls(error),
+            other => Self::Tls(Tls::General(other.to_string())),
+        }
+    }
+}
+
+impl From<v5::ConnectionError> for Cause {
+    fn from(error: v5::ConnectionError) -> Self {
+        use v5::mqttbytes::Error as Bytes;
+        use v5::{ConnectionError as E, StateError as S};
+        match error {
+            E::Io(e) | E::MqttState(S::Io(e) | S::Deserialization(Bytes::Io(e))) => Self::Io(e),
+            E::Tls(e) => e.into(),
+            E::Timeout(_) => Self::NoAnswer,
+            E::ConnectionRefused(code) | E::MqttState(S::ConnFail { reason: code }) => {
+                Self::Refused(refusal_v5(code))
+            }
+            E::MqttState(S::AwaitPingResp) => Self::NoPing,
+            E::MqttState(S::CollisionTimeout) => Self::NoAcknowledgement,
+            E::MqttState(S::ConnectionAborted) | E::RequestsDone => Self::Closed,
+            E::MqttState(S::ServerDisconnect {
+                reason_code,
+                reason_string,
+            }) => Self::Disconnected(reason_code, reason_string),
+            // The packet itself stays out of the text: it may hold what must not be logged.
+            E::NotConnAck(_) => Self::NotMqtt("no CONNACK".to_owned()),
+            E::MqttState(other) => Self::NotMqtt(other.to_string()),
+        }
+    }
+}
+
+impl From<rumqttc::ConnectionError> for Cause {
+    fn from(error: rumqttc::ConnectionError) -> Self {
+        use bytes_v4::Error as Bytes;
+        use rumqttc::{ConnectionError as E, StateError as S};
+        match error {
+            E::Io(e) | E::MqttState(S::Io(e) | S::Deserialization(Bytes::Io(e))) => Self::Io(e),
+            E::Tls(e) => e.into(),
+            E::NetworkTimeout | E::FlushTimeout => Self::NoAnswer,
+            E::ConnectionRefused(code) => Self::Refused(refusal_v4(code)),
+            E::MqttState(S::AwaitPingResp) => Self::NoPing,
+            E::MqttState(S::CollisionTimeout) => Self::NoAcknowledgement,
+            E::MqttState(S::ConnectionAborted) | E::RequestsDone => Self::Closed,
+            E::NotConnAck(_) => Self::NotMqtt("no CONNACK".to_owned()),
+            E::MqttState(other) => Self::NotMqtt(other.to_string()),
+        }
+    }
+}
+
+fn refusal_v4(code: CodeV4) -> Refusal {
+    match code {
+        CodeV4::RefusedProtocolVersion => Refusal::Version,
+        CodeV4::BadClientId => Refusal::ClientId,
+        CodeV4::ServiceUnavailable => Refusal::Unavailable,
+        CodeV4::BadUserNamePassword => Refusal::Password,
+        CodeV4::NotAuthorized => Refusal::NotAuthorized,
+        CodeV4::Success => Refusal::Other("it said yes and meant no"),
+    }
+}
+
+fn refusal_v5(code: CodeV5) -> Refusal {
+    use CodeV5 as C;
+    match code {
+        C::RefusedProtocolVersion | C::UnsupportedProtocolVersion => Refusal::Version,
+        C::BadClientId | C::ClientIdentifierNotValid => Refusal::ClientId,
+        C::ServiceUnavailable
+        | C::ServerUnavailable
+        | C::ServerBusy
+        | C::ConnectionRateExceeded => Refusal::Unavailable,
+        C::BadUserNamePassword => Refusal::Password,
+        C::NotAuthorized => Refusal::NotAuthorized,
+        C::Banned => Refusal::Banned,
+        C::BadAuthenticationMethod => Refusal::Other("bad authentication method"),
+        C::TopicNameInvalid => Refusal::Other("it does not take our last will's topic"),
+        C::PacketTooLarge => Refusal::Other("packet too large"),
+        C::QuotaExceeded => Refusal::Other("quota exceeded"),
+        C::PayloadFormatInvalid => Refusal::Other("it does not take our last will's payload"),
+        C::RetainNotSupported => Refusal::Other("it does not keep retained messages"),
+        C::QoSNotSupported => Refusal::Other("it does not support QoS 1"),
+        C::UseAnotherServer | C::ServerMoved => Refusal::Other("it sends us to another server"),
+        C::MalformedPacket | C::ProtocolError => Refusal::Other("protocol error"),
+        C::UnspecifiedError | C::ImplementationSpecificError | C::Success => {
+            Refusal::Other("it does not say why")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn settings() -> config::Mqtt {
+        config::Mqtt {
+            host: "broker.home".into(),
+            port: 1883,
+            tls: None,
+            username: Some("car".into()),
+            password: Some("secret".into()),
+            client_id: None,
+            protocol: Protocol::V5,
+            base_topic: "tesla2mqtt".into(),
+            keep_alive: Duration::from_secs(15),
+        }
+    }
+
+    #[test]
+    fn each_cause_has_a_sentence_with_a_next_step() {
+        let io = |kind: io::ErrorKind| Cause::Io(kind.into());
+        let lookup =
+            io::Error::other("failed to lookup address information: Name or service not known");
+        let taken_over = DisconnectReasonCode::SessionTakenOver;
+        let cases = [
+            (
+                Cause::Io(lookup),
+                Kind::Slow,
+                "broker.home cannot be resolved",
+            ),
+            (
+                io(io::ErrorKind::ConnectionRefused),
+                Kind::Unreachable,
+                "is the broker running",
+            ),
+            (
+                io(io::ErrorKind::HostUnreachable),
+                Kind::Unreachable,
+                "not reachable",
+            ),
+            (io(io::ErrorKind::TimedOut), Kind::Slow, "firewall"),
+            (io(io::ErrorKind::ConnectionReset), Kind::Slow, "mqtts://"),
+            (Cause::Closed, Kind::Slow, "mqtts://"),
+            (Cause::NoAnswer, Kind::Slow, "firewall"),
+            (
+                Cause::Refused(Refusal::Password),
+                Kind::Refused,
+                "mqtt.password",
+            ),
+            (
+                Cause::Refused(Refusal::NotAuthorized),
+                Kind::Refused,
+                "access list",
+            ),
+            (
+                Cause::Refused(Refusal::ClientId),
+                Kind::Refused,
+                "another mqtt.client_id",
+            ),
+            (
+                Cause::Refused(Refusal::Version),
+                Kind::Refused,
+                "mqtt.protocol = 4",
+            ),
+            (
+                Cause::Refused(Refusal::Unavailable),
+                Kind::Slow,
+                "not ready",
+            ),
+            (
+                Cause::Disconnected(taken_over, None),
+                Kind::TakenOver,
+                "our id tesla2mqtt1",
+            ),
+        ];
+        let settings = settings();
+        let attempt = Attempt {
+            settings: &settings,
+            client_id: "tesla2mqtt1",
+            connected: false,
+        };
+        for (cause, kind, words) in cases {
+            let failure = attempt.explain(&cause);
+            assert_eq!(failure.kind, kind, "{failure}");
+            assert!(failure.sentence.contains(words), "{words:?} in: {failure}");
+            assert!(failure.sentence.contains("broker.home"), "{failure}");
+            assert!(!failure.sentence.contains("secret"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_made_gets_no_hint_about_how_to_make_it() {
+        let settings = settings();
+        let attempt = Attempt {
+            settings: &settings,
+            client_id: "tesla2mqtt1",
+            connected: true,
+        };
+        for cause in [
+            Cause::Closed,
+            Cause::Io(io::ErrorKind::ConnectionReset.into()),
+            Cause::Io(io::ErrorKind::UnexpectedEof.into()),
+            Cause::NoPing,
+            Cause::NotMqtt("x".into()),
+        ] {
+            let failure = attempt.explain(&cause);
+            assert_eq!(failure.kind, Kind::Dropped, "{failure}");
+            assert!(!failure.sentence.contains("mqtt."), "{failure}");
+        }
+    }
+}

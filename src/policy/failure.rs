@@ -1,0 +1,101 @@
+//! What a failed call changes (sleep policy, section 5.8). A failure never makes a data call more
+//! likely, and 408 is no failure at all: it says that the car is not online.
+
+use std::time::Duration;
+
+use super::Policy;
+use super::backoff::Kind;
+use super::interface::{Ask, Failure, State};
+use super::memory::Moment;
+
+/// After a 408 the light call comes at once, unless there was one within this time.
+const RECENT_LIGHT: Duration = Duration::from_secs(30);
+const UNAVAILABLE_WAIT: Duration = Duration::from_mins(1);
+/// A look at a quiet car that failed is not repeated before this.
+const FAILED_LOOK: Duration = Duration::from_mins(5);
+const NOT_FOUND_IN_A_ROW: u8 = 3;
+
+impl Policy {
+    pub(super) fn call_failed(&mut self, ask: Ask, failure: Failure, m: Moment) {
+        if self.flight.is_some_and(|flight| flight.ask == ask) {
+            self.flight = None;
+        }
+        if ask == Ask::Data && self.memory.state == State::Quiet && failure != Failure::Unavailable
+        {
+            let memory = &mut self.memory;
+            memory.look_at = memory.look_at.map(|at| at.max(m.t + FAILED_LOOK));
+        }
+        if !matches!(failure, Failure::NotFound) {
+            self.memory.n_not_found = 0;
+        }
+        match failure {
+            Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
+            Failure::Unavailable | Failure::Transport => self.back_off(ask, Kind::Transport, m),
+            Failure::Server | Failure::Region => self.back_off(ask, Kind::Server, m),
+            Failure::Limited { retry_after: None } => self.back_off(ask, Kind::Limited, m),
+            Failure::Limited {
+                retry_after: Some(wait),
+            } => {
+                let memory = &mut self.memory;
+                memory.backoffs.limited(ask, wait, m.t, &mut memory.random);
+            }
+            Failure::SignedOut => {
+                self.memory.signed_out = true;
+                self.because = "signed out";
+                self.back_off(Ask::Light, Kind::SignedOut, m);
+            }
+            Failure::BillingLimit => self.back_off(ask, Kind::BillingLimit, m),
+            Failure::Refused => self.back_off(ask, Kind::Refused, m),
+            Failure::MissingScope if ask == Ask::Data && !self.memory.location_dropped => {
+                self.memory.location_dropped = true;
+            }
+            Failure::MissingScope => self.back_off(ask, Kind::MissingScope, m),
+            Failure::NotFound => self.not_found(ask, m),
+            Failure::InService => {
+                self.end_sessions_at_last_reading(m);
+                self.go(State::InService, "at service", m);
+            }
+            Failure::NotPermitted { retry_after } => {
+                self.memory.backoffs.not_permitted(ask, retry_after, m.t);
+            }
+        }
+    }
+
+    fn back_off(&mut self, ask: Ask, kind: Kind, m: Moment) {
+        let memory = &mut self.memory;
+        memory.backoffs.failed(ask, kind, m.t, &mut memory.random);
+    }
+
+    /// 408: the newest word is "not online", and the next call is a light one.
+    fn unavailable(&mut self, m: Moment) {
+        if matches!(
+            self.memory.state,
+            State::Driving | State::Charging | State::Updating
+        ) {
+            self.lose(m);
+        }
+        let memory = &mut self.memory;
+        memory.is_online = false;
+        let recent = memory
+            .last_light_at
+            .filter(|at| m.since(*at) < RECENT_LIGHT);
+        let jitter = memory.random.between(0.95, 1.05);
+        let lost = memory.lost_at.is_some();
+        memory.light_wanted_at = match recent {
+            // The ladder of a lost car is short enough.
+            Some(_) if lost => None,
+            Some(_) => Some(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
+            None => Some(m.t),
+        };
+    }
+
+    fn not_found(&mut self, ask: Ask, m: Moment) {
+        self.back_off(ask, Kind::NotFound, m);
+        let memory = &mut self.memory;
+        memory.n_not_found += 1;
+        if memory.n_not_found >= NOT_FOUND_IN_A_ROW {
+            memory.n_not_found = 0;
+            memory.relist = true;
+        }
+    }
+}

@@ -1,0 +1,365 @@
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+use crate::model::{Observation, Signal, Source, Value};
+
+const VIN: &str = "5YJ3E7EB0KF000005";
+
+struct Rig {
+    car: Vehicle,
+    topics: CarTopics,
+    at: Timestamp,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let vin = Vin::new(VIN).unwrap();
+        let paths = Paths::new("tesla2mqtt", &vin, None);
+        Self {
+            car: Vehicle::new(vin),
+            topics: CarTopics::new(paths),
+            at: "2026-11-23T12:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn later(&mut self, seconds: u64) {
+        self.at += Duration::from_secs(seconds);
+    }
+
+    fn see(&mut self, source: Source, signals: &[(&str, Option<Value>)]) -> Vec<(String, String)> {
+        self.car.apply(&Observation {
+            source,
+            at: self.at,
+            whole_groups: Vec::new(),
+            signals: signals
+                .iter()
+                .map(|(path, value)| (Signal::new(path), value.clone()))
+                .collect(),
+        });
+        self.news()
+    }
+
+    fn news(&mut self) -> Vec<(String, String)> {
+        let short = |topic: String| topic.trim_start_matches("tesla2mqtt/").to_owned();
+        self.topics
+            .changed(&self.car)
+            .into_iter()
+            .map(|message| match message {
+                Publish::State { topic, payload } => (short(topic), payload.to_string()),
+                Publish::Delete { topic } => (short(topic), String::new()),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn keys(news: &[(String, String)]) -> Vec<&str> {
+        news.iter()
+            .map(|(topic, _)| topic.rsplit('/').next().unwrap())
+            .collect()
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "null stands beside it in the tables"
+)]
+fn int(n: i64) -> Option<Value> {
+    Some(Value::Int(n))
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "null stands beside it in the tables"
+)]
+fn text(text: &str) -> Option<Value> {
+    Some(Value::Text(text.into()))
+}
+
+#[test]
+fn nothing_is_said_about_what_was_never_heard_of() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.news(), []);
+    let news = rig.see(Source::Light, &[("state", text("asleep"))]);
+    assert_eq!(
+        Rig::keys(&news),
+        ["online", "state", "asleep", "model", "snapshot"]
+    );
+}
+
+#[test]
+fn a_value_is_said_once_and_again_only_when_it_changes() {
+    let mut rig = Rig::new();
+    let news = rig.see(
+        Source::Data,
+        &[("vehicle_state.odometer", Some(Value::Float(100.004)))],
+    );
+    assert!(news.contains(&(format!("{VIN}/odometer"), "100".into())));
+    rig.later(60);
+    let news = rig.see(
+        Source::Data,
+        &[("vehicle_state.odometer", Some(Value::Float(100.0)))],
+    );
+    assert_eq!(news, [], "rounds to the same");
+    let news = rig.see(Source::Data, &[("vehicle_state.odometer", int(101))]);
+    assert_eq!(Rig::keys(&news), ["odometer", "snapshot"]);
+}
+
+#[test]
+fn a_poll_in_which_nothing_changed_says_nothing_but_the_age() {
+    let mut rig = Rig::new();
+    let looks = |n: i64| {
+        [
+            ("bridge.last_update", int(n)),
+            ("charge_state.battery_level", int(72)),
+        ]
+    };
+    rig.see(Source::Bridge, &looks(1_700_000_000));
+    rig.later(60);
+    let news = rig.see(Source::Bridge, &looks(1_700_000_060));
+    assert_eq!(
+        news,
+        [(format!("{VIN}/last_update"), "2023-11-14T22:14:20Z".into())]
+    );
+}
+
+#[test]
+fn the_finish_of_a_charge_moves_only_by_more_than_its_jitter() {
+    let mut rig = Rig::new();
+    let charging = |minutes: i64| {
+        [
+            ("charge_state.charging_state", text("Charging")),
+            ("charge_state.minutes_to_full_charge", int(minutes)),
+        ]
+    };
+    let news = rig.see(Source::Data, &charging(60));
+    assert!(news.contains(&(
+        format!("{VIN}/time_to_full_charge"),
+        "2026-11-23T13:00:00Z".into()
+    )));
+    // A minute later, a minute less; then two minutes more than expected, then ten.
+    for (minutes, moves) in [(59, false), (60, false), (67, true)] {
+        rig.later(60);
+        let news = rig.see(Source::Data, &charging(minutes));
+        assert_eq!(
+            Rig::keys(&news).contains(&"time_to_full_charge"),
+            moves,
+            "{minutes}"
+        );
+    }
+    rig.later(60);
+    let news = rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Complete"))],
+    );
+    assert!(news.contains(&(format!("{VIN}/time_to_full_charge"), "None".into())));
+}
+
+#[test]
+fn what_becomes_unknown_is_said_as_none_and_never_as_nothing() {
+    let mut rig = Rig::new();
+    rig.see(
+        Source::Data,
+        &[("climate_state.inside_temp", Some(Value::Float(20.5)))],
+    );
+    rig.later(1);
+    let news = rig.see(Source::Data, &[("climate_state.inside_temp", None)]);
+    assert!(news.contains(&(format!("{VIN}/inside_temp"), "None".into())));
+    assert!(news.iter().all(|(_, payload)| !payload.is_empty()));
+}
+
+#[test]
+fn half_a_position_is_not_published() {
+    let mut rig = Rig::new();
+    let news = rig.see(
+        Source::Data,
+        &[("drive_state.latitude", Some(Value::Float(52.0)))],
+    );
+    assert!(!Rig::keys(&news).contains(&"location"));
+    let news = rig.see(
+        Source::Data,
+        &[
+            ("drive_state.longitude", int(5)),
+            ("drive_state.heading", int(90)),
+        ],
+    );
+    let location = news
+        .iter()
+        .find(|(topic, _)| topic.ends_with("/location"))
+        .unwrap();
+    assert_eq!(
+        location.1,
+        r#"{"gps_accuracy":0,"gps_as_of":null,"heading":90,"latitude":52,"longitude":5,"speed":0}"#
+    );
+    rig.later(1);
+    let news = rig.see(
+        Source::Data,
+        &[("drive_state.latitude", Some(Value::Float(520.0)))],
+    );
+    assert!(!Rig::keys(&news).contains(&"location"));
+}
+
+#[test]
+fn the_snapshot_holds_every_known_value_with_its_time_and_source() {
+    let mut rig = Rig::new();
+    let news = rig.see(
+        Source::Data,
+        &[
+            ("charge_state.battery_level", int(72)),
+            ("charge_state.charging_state", text("Complete")),
+            ("charge_state.est_battery_range", None),
+        ],
+    );
+    let (_, payload) = news.last().unwrap();
+    let snapshot: Json = serde_json::from_str(payload).unwrap();
+    assert_eq!(snapshot["vin"], json!(VIN));
+    let expected = json!({"value": 72, "at": "2026-11-23T12:00:00Z", "source": "data"});
+    assert_eq!(snapshot["values"]["battery_level"], expected);
+    assert_eq!(
+        snapshot["values"]["charging_state"]["value"],
+        json!("complete")
+    );
+    assert_eq!(snapshot["values"].get("est_battery_range"), None);
+}
+
+#[test]
+fn a_row_that_the_car_turns_out_not_to_have_is_deleted() {
+    let mut rig = Rig::new();
+    let heater = |heaters: i64| {
+        [
+            ("vehicle_config.rear_seat_heaters", int(heaters)),
+            ("climate_state.seat_heater_rear_left", int(2)),
+        ]
+    };
+    let news = rig.see(Source::Data, &heater(1));
+    assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), "medium".into())));
+    rig.later(1);
+    let news = rig.see(Source::Data, &heater(0));
+    assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), String::new())));
+    assert!(!news.last().unwrap().1.contains("seat_heater_rear_left"));
+}
+
+#[test]
+fn an_unlisted_word_is_unknown_and_reported_once() {
+    let mut rig = Rig::new();
+    let news = rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Pondering"))],
+    );
+    assert!(news.contains(&(format!("{VIN}/charging_state"), "None".into())));
+    assert_eq!(rig.topics.oddities(), ["charging_state: Pondering"]);
+    rig.later(1);
+    rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Charging"))],
+    );
+    rig.later(1);
+    rig.see(
+        Source::Data,
+        &[("charge_state.charging_state", text("Pondering"))],
+    );
+    assert_eq!(rig.topics.oddities(), Vec::<String>::new());
+}
+
+#[test]
+fn availability_is_said_when_it_changes() {
+    let mut rig = Rig::new();
+    let said = |message: Option<Publish>| match message {
+        Some(Publish::State { topic, payload }) => Some((topic, payload.to_string())),
+        _ => None,
+    };
+    let topic = format!("tesla2mqtt/{VIN}/availability");
+    assert_eq!(
+        said(rig.topics.available(true)),
+        Some((topic.clone(), "online".into()))
+    );
+    assert_eq!(said(rig.topics.available(true)), None);
+    assert_eq!(
+        said(rig.topics.available(false)),
+        Some((topic, "offline".into()))
+    );
+}
+
+#[test]
+fn an_alias_stands_in_the_place_of_the_vin() {
+    let vin = Vin::new(VIN).unwrap();
+    let paths = Paths::new("home/cars", &vin, Some("rakete"));
+    assert_eq!(paths.of("speed"), "home/cars/rakete/speed");
+    assert_eq!(paths.set("charge"), "home/cars/rakete/charge/set");
+    assert_eq!(paths.bridge_state(), "home/cars/bridge/state");
+}
+
+#[test]
+fn the_bridge_has_topics_of_its_own() {
+    let facts = BridgeFacts {
+        version: "0.1.0".into(),
+        started_at: "2026-11-23T12:00:00.5Z".parse().unwrap(),
+        n_cars: 2,
+        last_error: None,
+    };
+    let said: Vec<_> = bridge("tesla2mqtt", &facts)
+        .into_iter()
+        .map(|message| match message {
+            Publish::State { topic, payload } => format!("{topic} {payload}"),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "tesla2mqtt/bridge/version 0.1.0",
+            "tesla2mqtt/bridge/started_at 2026-11-23T12:00:00Z",
+            "tesla2mqtt/bridge/cars 2",
+            "tesla2mqtt/bridge/last_error none",
+        ]
+    );
+}
+
+#[test]
+fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
+    let now = crate::model::Now {
+        mono: std::time::Duration::ZERO,
+        wall: "2026-11-16T00:00:00Z".parse().unwrap(),
+    };
+    let config = crate::policy::GovernorConfig::metered();
+    let mut governor = crate::policy::Governor::new(config, now);
+    for _ in 0..7 {
+        governor.permit(
+            now,
+            crate::policy::CallClass::Data,
+            crate::policy::Purpose::Parked,
+        );
+        governor.billed(now, crate::policy::CallClass::Data, Some(200));
+    }
+    let base = "tesla2mqtt/bridge/accounts/home";
+    let said = account("tesla2mqtt", "home", &governor.status(now));
+    let said: Vec<_> = said
+        .iter()
+        .map(|message| match message {
+            Publish::State { topic, payload } => {
+                format!("{} {payload}", topic.strip_prefix(base).unwrap())
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "/data_calls 7",
+            "/light_calls 0",
+            "/commands 0",
+            "/wakes 0",
+            "/dollars 0.01",
+            "/dollars_projected 0.03",
+            "/dollars_limit 10",
+            "/data_calls_limit None",
+            "/budget_factor 1",
+        ]
+    );
+    let gone = account_gone("tesla2mqtt", "home");
+    assert_eq!(gone.len(), said.len());
+    assert!(gone.contains(&Publish::Delete {
+        topic: format!("{base}/dollars")
+    }));
+}

@@ -1,0 +1,218 @@
+//! Several accounts, cars that come and go. The hourly list and the waits of a lost login are
+//! played in a process of its own, whose clocks run fast: bridge, cloud and broker together.
+
+use std::time::Duration;
+
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::service::Signal;
+use tesla2mqtt::sim::cloud::{Account, Call, Request};
+use tesla2mqtt::sim::{CarSpec, Plan};
+use tesla2mqtt::{bridge, clock, config};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::child;
+use crate::rig::eventually;
+use crate::rig::program::Program;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{ACCOUNT, World, vin};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_car_on_two_accounts_is_followed_and_published_once() {
+    let world = World::new().await;
+    let shared = world.add_sleeping_car(1);
+    share(&world, &shared);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let mut program = Program::prepare();
+    let accounts = [ACCOUNT, "second"].map(|name| world.fresh_fleet_account(name));
+    program.start(&world.config(&accounts.concat()));
+    let state = format!("tesla2mqtt/{}/state", shared.as_str());
+    subscriber.wait_for(&state, "asleep", SOON).await;
+    eventually("both lists", SOON, || {
+        world.cloud.count(Call::Products) == 2
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        subscriber.get("tesla2mqtt/bridge/cars").as_deref(),
+        Some("1")
+    );
+    let said = subscriber.messages();
+    let n_said = said
+        .iter()
+        .filter(|(topic, payload, _)| *topic == state && payload == "asleep");
+    assert_eq!(n_said.count(), 1);
+    assert!(world.n_calls(Call::Light, &shared) <= 1);
+
+    // The account that follows it is taken out of the configuration: the other takes over, and
+    // the car is never away.
+    let second = world.config(&accounts[1]);
+    program.reload(&second);
+    eventually("one account", SOON, || {
+        let info = subscriber.get("tesla2mqtt/bridge/info");
+        info.is_some_and(|info| !info.contains("\"home\"") && info.contains("\"second\""))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let availability = format!("tesla2mqtt/{}/availability", shared.as_str());
+    assert_eq!(subscriber.get(&availability).as_deref(), Some("online"));
+    let gaps = subscriber.messages().into_iter();
+    let gaps = gaps.filter(|(topic, payload, _)| *topic == availability && payload == "offline");
+    assert_eq!(gaps.count(), 0);
+    assert_eq!(world.n_calls(Call::Data, &shared), 0);
+}
+
+fn share(world: &World, shared: &Vin) {
+    world.cloud.add_account(Account::new("second"));
+    let spec = CarSpec::new(shared.clone(), Plan::parked());
+    world.cloud.add_car("second", spec);
+}
+
+fn in_a_process_of_its_own(test: &str) {
+    let output = child::command(test).output().expect("the test binary");
+    let (stdout, stderr) = child::texts(&output);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("1 passed"), "{stdout}\n{stderr}");
+}
+
+/// A bridge in this process, and the other end of its signals.
+struct Running {
+    signals: mpsc::Sender<Signal>,
+    task: JoinHandle<Result<(), bridge::StartError>>,
+    _state: tempfile::TempDir,
+}
+
+impl Running {
+    fn start(config: &str) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("state");
+        let config = config.replace("\"state\"", &format!("{:?}", path.display().to_string()));
+        let settings = config::from_text(&config).unwrap();
+        let (signals, received) = mpsc::channel(4);
+        let same = settings.clone();
+        let reload: bridge::Reload = Box::new(move || Ok(same.clone()));
+        Self {
+            signals,
+            task: tokio::spawn(bridge::run(settings, received, reload)),
+            _state: state,
+        }
+    }
+
+    async fn stop(self) {
+        self.signals.send(Signal::Stop).await.unwrap();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_car_that_is_sold_becomes_unavailable_and_one_that_is_bought_appears() {
+    in_a_process_of_its_own("accounts::child_cars_come_and_go");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a child process of another test"]
+async fn child_cars_come_and_go() {
+    // An hour is three seconds.
+    clock::run_at_speed(1200.0);
+    let world = World::new().await;
+    let old = world.add_sleeping_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let running = Running::start(&world.fresh_fleet_config());
+    let topic = |vin: &Vin, key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
+    subscriber
+        .wait_for(&topic(&old, "state"), "asleep", SOON)
+        .await;
+
+    let new = world.add_sleeping_car(2);
+    subscriber
+        .wait_for(&topic(&new, "state"), "asleep", SOON)
+        .await;
+    subscriber
+        .wait_for("tesla2mqtt/bridge/cars", "2", SOON)
+        .await;
+
+    world.cloud.remove_car(ACCOUNT, &old);
+    subscriber
+        .wait_for(&topic(&old, "availability"), "offline", SOON)
+        .await;
+    assert_eq!(
+        subscriber.get(&topic(&new, "availability")).as_deref(),
+        Some("online")
+    );
+    let n_calls = || world.calls(&old).len();
+    let before = n_calls();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(n_calls(), before, "a car that is gone is not asked");
+
+    // Sold to the same family again.
+    let again = world.add_sleeping_car(1);
+    subscriber
+        .wait_for(&topic(&again, "availability"), "online", SOON)
+        .await;
+    eventually("it is asked again", SOON, || n_calls() > before).await;
+    assert_eq!(world.cloud.count(Call::Data), 0);
+    assert_eq!(world.cloud.ledger().wakes(), 0);
+    running.stop().await;
+}
+
+#[test]
+fn a_shared_car_is_taken_over_when_its_account_is_signed_out_or_loses_it() {
+    in_a_process_of_its_own("accounts::child_a_car_is_taken_over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a child process of another test"]
+async fn child_a_car_is_taken_over() {
+    clock::run_at_speed(1200.0);
+    let world = World::new().await;
+    let shared = world.add_sleeping_car(1);
+    share(&world, &shared);
+    world.cloud.add_account(Account::new("third"));
+    let spec = CarSpec::new(vin(1), Plan::parked());
+    world.cloud.add_car("third", spec);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let accounts = [ACCOUNT, "second", "third"].map(|name| world.fresh_fleet_account(name));
+    let running = Running::start(&world.config(&accounts.concat()));
+    let topic = |key: &str| format!("tesla2mqtt/{}/{key}", shared.as_str());
+    subscriber.wait_for(&topic("state"), "asleep", SOON).await;
+    is_asked(&world, &shared, "asked through the first").await;
+
+    world.cloud.revoke(ACCOUNT);
+    eventually("the first is signed out", SOON, || {
+        let error = subscriber.get("tesla2mqtt/bridge/last_error");
+        error.is_some_and(|error| error.contains("home") && error.contains("sign in again"))
+    })
+    .await;
+    is_asked(&world, &shared, "asked through another").await;
+    subscriber
+        .wait_for(&topic("availability"), "online", SOON)
+        .await;
+    subscriber.wait_for(&topic("state"), "asleep", SOON).await;
+
+    // The next one loses the car: the list of the hour says so, and the last takes over.
+    world.cloud.remove_car("second", &shared);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    is_asked(&world, &shared, "asked through the last").await;
+    subscriber
+        .wait_for(&topic("availability"), "online", SOON)
+        .await;
+    assert_eq!(
+        subscriber.get("tesla2mqtt/bridge/cars").as_deref(),
+        Some("1")
+    );
+    assert_eq!(world.cloud.count(Call::Data), 0);
+    assert_eq!(world.cloud.ledger().wakes(), 0);
+    running.stop().await;
+}
+
+/// Waits for some more light calls that told the car's state.
+async fn is_asked(world: &World, vin: &Vin, what: &str) {
+    let n_told = || {
+        let told = |request: &&Request| request.call == Call::Light && request.status == 200;
+        world.calls(vin).iter().filter(told).count()
+    };
+    let before = n_told();
+    eventually(what, SOON, || n_told() > before + 20).await;
+}

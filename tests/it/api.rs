@@ -1,0 +1,362 @@
+//! Calls: what is asked, what is read, and that nothing is asked twice.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tesla2mqtt::api::{ENDPOINTS, Kind};
+use tesla2mqtt::config::Api;
+use tesla2mqtt::policy::{Failure, LightState};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use wiremock::matchers::{any, method, path, query_param, query_param_is_missing};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::api_rig::*;
+
+const LIGHT: &str = "/api/1/vehicles/5YJ3E1EA7KF000001";
+const DATA: &str = "/api/1/vehicles/5YJ3E1EA7KF000001/vehicle_data";
+const PRODUCTS: &str = "/api/1/products";
+
+async fn cloud() -> MockServer {
+    let server = MockServer::start().await;
+    gives_tokens(&server).await;
+    server
+}
+
+fn vin(n: u32) -> String {
+    format!("5YJ3E1EA7KF{n:06}")
+}
+
+#[tokio::test]
+async fn every_page_of_the_list_is_read_and_each_car_is_listed_once() {
+    let server = cloud().await;
+    let page = |entries: Value, current: u32, next: Value| {
+        json_answer(
+            200,
+            &json!({"response": entries, "pagination": {"current": current, "next": next}}),
+        )
+    };
+    let first = json!([{"vin": vin(1)}, {"vin": vin(2)}, {"energy_site_id": 7}]);
+    Mock::given(path(PRODUCTS))
+        .and(query_param_is_missing("page"))
+        .respond_with(page(first, 1, json!(2)))
+        .mount(&server)
+        .await;
+    let second = json!([{"vin": vin(2)}, {"vin": vin(3)}, {"energy_site_id": 7}, {}]);
+    Mock::given(path(PRODUCTS))
+        .and(query_param("page", "2"))
+        .respond_with(page(second, 2, json!(null)))
+        .mount(&server)
+        .await;
+    let called = rig(Api::Fleet, &server.uri()).open().await.products().await;
+    assert_eq!(called.statuses, [200, 200]);
+    let list = called.outcome.unwrap();
+    let vins: Vec<&str> = list.vehicles.iter().map(|car| car.vin.as_str()).collect();
+    assert_eq!(vins, [vin(1), vin(2), vin(3)]);
+    assert_eq!((list.energy_sites.len(), list.unusable), (1, 1));
+}
+
+#[tokio::test]
+async fn a_list_whose_second_page_fails_is_no_list() {
+    let server = cloud().await;
+    let first = json!({"response": [{"vin": vin(1)}], "pagination": {"current": 1, "next": 2}});
+    Mock::given(path(PRODUCTS))
+        .and(query_param_is_missing("page"))
+        .respond_with(json_answer(200, &first))
+        .mount(&server)
+        .await;
+    Mock::given(path(PRODUCTS))
+        .respond_with(ResponseTemplate::new(502))
+        .mount(&server)
+        .await;
+    let called = rig(Api::Fleet, &server.uri()).open().await.products().await;
+    assert_eq!(called.outcome.unwrap_err().kind, Kind::Server);
+    assert_eq!((called.statuses,), (vec![200, 502],));
+}
+
+#[tokio::test]
+async fn an_old_server_without_products_is_asked_for_its_vehicles() {
+    for status in [404, 412] {
+        let server = cloud().await;
+        Mock::given(path(PRODUCTS))
+            .respond_with(ResponseTemplate::new(status))
+            .mount(&server)
+            .await;
+        let old = json!({"response": [{"vin": vin(1), "id": 5}], "count": 1});
+        Mock::given(path("/api/1/vehicles"))
+            .respond_with(json_answer(200, &old))
+            .mount(&server)
+            .await;
+        let list = rig(Api::Owner, &server.uri())
+            .open()
+            .await
+            .products()
+            .await
+            .outcome
+            .unwrap();
+        assert_eq!(list.vehicles[0].vin.as_str(), vin(1));
+    }
+}
+
+#[tokio::test]
+async fn data_is_asked_for_with_explicit_endpoints_and_comes_back_byte_by_byte() {
+    let server = cloud().await;
+    let body = "{\"response\": {\"vin\" :\"x\"}}";
+    Mock::given(path(DATA))
+        .respond_with(ResponseTemplate::new(200).set_body_string(body))
+        .mount(&server)
+        .await;
+    let account = rig(Api::Fleet, &server.uri());
+    let called = account.open().await.vehicle_data(&car(), ENDPOINTS).await;
+    assert_eq!(called.outcome.unwrap(), body.as_bytes());
+    let requests = server.received_requests().await.unwrap();
+    let query = requests[1].url.query().unwrap();
+    assert_eq!(query, format!("endpoints={}", ENDPOINTS.join("%3B")));
+    assert!(ENDPOINTS.contains(&"location_data"));
+}
+
+#[tokio::test]
+async fn without_the_scope_for_the_position_the_rest_is_read_and_that_is_remembered() {
+    let server = cloud().await;
+    let refused = json_answer(
+        403,
+        &json!({"response": null, "error": "Unauthorized missing scopes"}),
+    );
+    Mock::given(path(DATA))
+        .and(query_param("endpoints", "charge_state;location_data"))
+        .respond_with(refused)
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path(DATA))
+        .and(query_param("endpoints", "charge_state"))
+        .respond_with(json_answer(200, &json!({})))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let endpoints = ["charge_state", "location_data"];
+    let first = account.vehicle_data(&car(), &endpoints).await;
+    assert_eq!(
+        (
+            first.outcome.is_ok(),
+            first.statuses.as_slice(),
+            first.billed()
+        ),
+        (true, &[403, 200][..], 2)
+    );
+    let second = account.vehicle_data(&car(), &endpoints).await;
+    assert_eq!(second.statuses, [200]);
+}
+
+#[tokio::test]
+async fn a_failed_call_is_made_once_and_typed() {
+    let eu = "user out of region, use base URL: https://fleet-api.prd.eu.vn.cloud.tesla.com, see x";
+    let cases: &[(u16, &str, Failure)] = &[
+        (400, "invalid_request", Failure::Refused),
+        (402, "", Failure::Refused),
+        (
+            403,
+            "account disabled: EXCEEDED_LIMIT",
+            Failure::BillingLimit,
+        ),
+        (
+            403,
+            "forbidden, see https://developer.tesla.com/docs/fleet-api",
+            Failure::Refused,
+        ),
+        (403, "<html>", Failure::Refused),
+        (404, "not_found", Failure::NotFound),
+        (405, "vehicle is currently in service", Failure::InService),
+        (408, "vehicle unavailable", Failure::Unavailable),
+        (
+            412,
+            "must be registered in the current region",
+            Failure::Region,
+        ),
+        (421, eu, Failure::Region),
+        (423, "", Failure::Refused),
+        (
+            429,
+            "Retry in 77 seconds",
+            Failure::Limited {
+                retry_after: Some(Duration::from_secs(77)),
+            },
+        ),
+        (451, "", Failure::Refused),
+        (500, "", Failure::Server),
+        (503, "upstream connect error", Failure::Server),
+        (540, "", Failure::Server),
+        (302, "", Failure::Refused),
+    ];
+    let server = cloud().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    for (status, body, expected) in cases {
+        let answer = ResponseTemplate::new(*status)
+            .set_body_string(*body)
+            .insert_header("location", format!("{}/elsewhere", server.uri()));
+        let _scope = Mock::given(path(DATA))
+            .respond_with(answer)
+            .expect(1)
+            .mount_as_scoped(&server)
+            .await;
+        let called = account.vehicle_data(&car(), &["charge_state"]).await;
+        assert_eq!(called.statuses, [*status], "{body}");
+        assert_eq!(
+            called.outcome.unwrap_err().failure(),
+            *expected,
+            "{status} {body}"
+        );
+    }
+    assert_eq!(
+        n_requests(&server, "/elsewhere").await,
+        0,
+        "a redirect would carry the token away"
+    );
+}
+
+#[tokio::test]
+async fn the_light_call_reads_the_state_or_says_what_came_instead() {
+    let server = cloud().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    for (body, expected) in [
+        (
+            json!({"response": {"vin": VIN, "state": "online"}}).to_string(),
+            Ok(LightState::Online),
+        ),
+        (json!({"response": null}).to_string(), Err(Kind::Server)),
+        (
+            json!({"response": {"vin": vin(9)}}).to_string(),
+            Err(Kind::Garbled),
+        ),
+        (String::new(), Err(Kind::Garbled)),
+        ("<html>".to_owned(), Err(Kind::Garbled)),
+        ("{\"response\":{\"vin\"".to_owned(), Err(Kind::Garbled)),
+    ] {
+        let answer = ResponseTemplate::new(200).set_body_string(&body);
+        let _scope = Mock::given(path(LIGHT))
+            .respond_with(answer)
+            .mount_as_scoped(&server)
+            .await;
+        let called = account.vehicle(&car()).await;
+        assert_eq!(called.statuses, [200]);
+        assert_eq!(
+            called.outcome.map(|car| car.state).map_err(|e| e.kind),
+            expected,
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_reads_is_ever_sent_to_a_car() {
+    let server = cloud().await;
+    Mock::given(any())
+        .respond_with(light_answer("asleep"))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let _ = account.products().await;
+    let _ = account.vehicle(&car()).await;
+    let _ = account.vehicle_data(&car(), ENDPOINTS).await;
+    let sent = server.received_requests().await.unwrap();
+    let is_read = |request: &&Request| {
+        request.method.as_str() == "GET" || request.url.path() == "/oauth2/v3/token"
+    };
+    assert_eq!(sent.iter().filter(is_read).count(), sent.len());
+    assert!(
+        sent.iter()
+            .all(|request| !request.url.path().contains("wake_up"))
+    );
+}
+
+/// A server that writes `head`, then `drip` again and again until nobody listens.
+async fn dripping(head: &'static str, drip: &'static [u8], pause: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = socket.read(&mut request).await;
+                if socket.write_all(head.as_bytes()).await.is_err() || head.is_empty() {
+                    tokio::time::sleep(Duration::from_secs(30)).await;
+                }
+                while !drip.is_empty() && socket.write_all(drip).await.is_ok() {
+                    tokio::time::sleep(pause).await;
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn every_answer_has_an_end() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{";
+    let big: &'static [u8] = Box::leak(vec![b' '; 256 * 1024].into_boxed_slice());
+    let cases = [
+        (
+            "silence",
+            dripping("", b"", Duration::ZERO).await,
+            Kind::TimedOut,
+        ),
+        (
+            "a slow drip",
+            dripping(HEAD, b" ", Duration::from_millis(20)).await,
+            Kind::TimedOut,
+        ),
+        (
+            "an endless body",
+            dripping(HEAD, big, Duration::ZERO).await,
+            Kind::Garbled,
+        ),
+        (
+            "a cut head",
+            dripping("HTTP/1.1 2", b"", Duration::ZERO).await,
+            Kind::Unreachable,
+        ),
+        (
+            "a cut body",
+            dripping(
+                "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
+                b"",
+                Duration::ZERO,
+            )
+            .await,
+            Kind::Unreachable,
+        ),
+        ("nobody", "http://127.0.0.1:1".to_owned(), Kind::Unreachable),
+    ];
+    let tokens = cloud().await;
+    for (name, server, expected) in cases {
+        let mut rig = rig(Api::Fleet, &server);
+        rig.settings.auth_url = Some(tokens.uri().parse().unwrap());
+        rig.patience.read = Duration::from_millis(300);
+        rig.patience.total = Duration::from_secs(2);
+        let called = rig.open().await.vehicle(&car()).await;
+        let error = called.outcome.unwrap_err();
+        assert_eq!(error.kind, expected, "{name}: {error}");
+        assert!(!error.to_string().contains(VIN), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_end_calls_end_too() {
+    let server = cloud().await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(401))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    rig.cancel.cancel();
+    account.closed().await;
+    assert_eq!(
+        account.vehicle(&car()).await.outcome.unwrap_err().kind,
+        Kind::Closed
+    );
+}

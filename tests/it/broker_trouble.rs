@@ -1,0 +1,211 @@
+//! The broker is away, forgets, refuses, or is somebody else: what the owner reads, and how
+//! everything comes back. The cars are followed meanwhile.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tesla2mqtt::broker;
+use tesla2mqtt::config;
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::Call;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::rig::program::Program;
+use crate::rig::subscriber::{Subscriber, Topics};
+use crate::rig::tls::{Ca, Identity};
+use crate::rig::world::{ACCOUNT, World, broker_on, config_for, free_port};
+use crate::rig::{deadline, eventually, left};
+
+const SOON: Duration = Duration::from_secs(20);
+const END: Duration = Duration::from_secs(2);
+/// Promised: everything is back this soon after the connection.
+const BACK: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_appears_later_gets_everything_within_a_second() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let port = free_port().await;
+    let mut program = Program::prepare();
+    program.start(&config_for(port, &world.fresh_fleet_account(ACCOUNT)));
+    world.until_asked(Call::Data, SOON).await;
+    program.logs("nothing listens", SOON).await;
+    program.logs("car state changed", SOON).await;
+
+    let _broker = broker_on(port).await;
+    let subscriber = Subscriber::to(port, "#");
+    eventually("the connection", SOON, || !subscriber.topics().is_empty()).await;
+    let end = deadline(BACK);
+    let is_whole = |topics: &Topics| {
+        let of_car = |key: &str| topics.contains_key(&format!("tesla2mqtt/{}/{key}", vin.as_str()));
+        [
+            "availability",
+            "state",
+            "battery_level",
+            "location",
+            "snapshot",
+        ]
+        .into_iter()
+        .all(of_car)
+            && topics.contains_key("tesla2mqtt/bridge/info")
+            && n_discovery(topics) == 2
+    };
+    eventually("everything", BACK, || is_whole(&subscriber.topics())).await;
+    println!("everything {:?} before the limit", left(end));
+    program.logs("broker back after", SOON).await;
+    quiet_log(&program, "nothing listens");
+}
+
+fn n_discovery(topics: &Topics) -> usize {
+    let ours = |topic: &&String| topic.starts_with("homeassistant/device/tesla2mqtt_");
+    topics.keys().filter(ours).count()
+}
+
+/// A trouble that lasts is one line, not one per attempt.
+fn quiet_log(program: &Program, words: &str) {
+    let log = program.log();
+    let n = log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(n, 1, "{words:?}:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_lost_its_memory_has_every_topic_within_a_second() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    world.add_sleeping_car(2);
+    let broker = broker_on(0).await;
+    let port = broker.addr.port();
+    let mut program = Program::prepare();
+    program.start(&config_for(port, &world.fresh_fleet_account(ACCOUNT)));
+    let before = settled(port, &vin).await;
+    broker.stop().await;
+    program.logs("broker", SOON).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let _broker = broker_on(port).await;
+    let subscriber = Subscriber::to(port, "#");
+    eventually("the connection", SOON, || !subscriber.topics().is_empty()).await;
+    let end = deadline(BACK);
+    let missing = || {
+        let now = subscriber.topics();
+        let names = before.keys().filter(|topic| !now.contains_key(*topic));
+        names.cloned().collect::<Vec<_>>()
+    };
+    while !missing().is_empty() {
+        assert!(!left(end).is_zero(), "not back: {:?}", missing());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    println!("{} topics {:?} before the limit", before.len(), left(end));
+    assert!(before.len() > 150, "{}", before.len());
+    program.logs("broker back after", SOON).await;
+}
+
+/// Every topic, once the car's data and three discovery messages are there and nothing new has
+/// come for a while.
+async fn settled(port: u16, vin: &Vin) -> Topics {
+    let subscriber = Subscriber::to(port, "#");
+    let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+    subscriber.until(&level, SOON).await;
+    eventually("discovery", SOON, || n_discovery(&subscriber.topics()) == 3).await;
+    let mut known = subscriber.topics().len();
+    loop {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let now = subscriber.topics();
+        if now.len() == known {
+            return now;
+        }
+        known = now.len();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_password_is_named_once_and_the_cars_are_followed_meanwhile() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let strict = broker::start(&config::Broker {
+        enabled: true,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        username: Some("home".to_owned()),
+        password: Some("right-password".to_owned().into()),
+    })
+    .await
+    .unwrap();
+    let with_password = |password: &str| {
+        let config = config_for(strict.addr.port(), &world.fresh_fleet_account(ACCOUNT));
+        let login = format!("[mqtt]\nusername = \"home\"\npassword = \"{password}\"\n");
+        config.replace("[mqtt]\n", &login)
+    };
+    let mut program = Program::prepare();
+    program.start(&with_password("wrong-password"));
+    program.logs("mqtt.password", SOON).await;
+    data_arrives(&world, &vin).await;
+    quiet_log(&program, "mqtt.password");
+    assert!(!program.log().contains("wrong-password"));
+    assert!(program.terminate(END).await.success());
+
+    program.start(&with_password("right-password"));
+    let login = Some(("home", "right-password"));
+    let subscriber = Subscriber::with_login(strict.addr.port(), "tesla2mqtt/#", login);
+    let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+    subscriber.until(&level, SOON).await;
+}
+
+async fn data_arrives(world: &World, vin: &Vin) {
+    eventually("data meanwhile", SOON, || {
+        world.n_calls(Call::Data, vin) > 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_signed_by_another_ca_is_not_believed_and_the_owner_hears_why() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let (ours, theirs) = (Ca::new("ours"), Ca::new("theirs"));
+    let port = tls_listener(&theirs.signed("localhost")).await;
+    let mut program = Program::prepare();
+    let ca = program.write("ca.pem", &ours.pem);
+    let config = config_for(port, &world.fresh_fleet_account(ACCOUNT)).replace(
+        &format!("url = \"mqtt://127.0.0.1:{port}\"\n"),
+        &format!(
+            "url = \"mqtts://localhost:{port}\"\nca_file = \"{}\"\n",
+            ca.display()
+        ),
+    );
+    program.start(&config);
+    program.logs("mqtt.ca_file", SOON).await;
+    data_arrives(&world, &vin).await;
+    quiet_log(&program, "mqtt.ca_file");
+    assert!(program.terminate(END).await.success());
+}
+
+/// A server that shakes hands over TLS and says nothing after that.
+async fn tls_listener(identity: &Identity) -> u16 {
+    tesla2mqtt::api::tls::install_provider();
+    let chain = CertificateDer::pem_slice_iter(identity.pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap();
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let _open = acceptor.accept(client).await;
+                tokio::time::sleep(SOON).await;
+            });
+        }
+    });
+    port
+}

@@ -1,0 +1,168 @@
+//! What each mistake in a configuration is told: one message with line, key and expectation.
+
+use pretty_assertions::assert_eq;
+
+use crate::config::{MINIMAL, World};
+
+#[rustfmt::skip]
+const IN_A_FILE: &[(&str, &str)] = &[
+    // Unknown keys.
+    ("[mqtt]\nurll = \"mqtt://h\"", "t.toml:2: mqtt.urll: unknown key, did you mean mqtt.url?"),
+    ("[mqqt]\nurl = \"mqtt://h\"", "t.toml:1: mqqt: unknown key, did you mean mqtt?"),
+    ("[mqtt]\npreset = \"auto\"", "t.toml:2: mqtt.preset: unknown key, did you mean polling.preset?"),
+    ("whatever = 1", "t.toml:1: whatever: unknown key; `tesla2mqtt config example` shows every key"),
+    // Wrong types.
+    ("[mqtt]\nprotocol = \"5\"", "t.toml:2: mqtt.protocol = \"5\": expected 5, or 4 for MQTT 3.1.1"),
+    ("[mqtt]\nprotocol = 3", "t.toml:2: mqtt.protocol = 3: expected 5, or 4 for MQTT 3.1.1"),
+    ("[mqtt]\nprotocol = 99999999999999999999", "t.toml:2: mqtt.protocol = a number that is too large: expected 5, or 4 for MQTT 3.1.1"),
+    ("[commands]\nenabled = \"yes\"", "t.toml:2: commands.enabled = \"yes\": expected true or false"),
+    ("[commands]\nenabled = [true]", "t.toml:2: commands.enabled = a list: expected true or false"),
+    ("[mqtt]\nurl = 1883", "t.toml:2: mqtt.url = 1883: expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
+    ("mqtt = \"mqtt://h\"", "t.toml:1: mqtt: expected a section [mqtt], found string"),
+    ("[mqtt]\nurl.host = 1", "t.toml:2: mqtt.url = a table: expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
+    // Durations.
+    ("[mqtt]\nkeep_alive = \"fast\"", "t.toml:2: mqtt.keep_alive = \"fast\": expected a duration such as \"30s\" or \"10m\""),
+    ("[mqtt]\nkeep_alive = \"-20s\"", "t.toml:2: mqtt.keep_alive = \"-20s\": expected a duration from \"5s\" to \"20m\""),
+    ("[mqtt]\nkeep_alive = \"1s\"", "t.toml:2: mqtt.keep_alive = \"1s\": expected a duration from \"5s\" to \"20m\""),
+    ("[mqtt]\nkeep_alive = 15", "t.toml:2: mqtt.keep_alive = 15: expected a duration from \"5s\" to \"20m\""),
+    // Addresses.
+    ("[mqtt]\nurl = \"\"", "t.toml:2: mqtt.url = \"\": expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
+    ("[mqtt]\nurl = \"localhost:1883\"", "t.toml:2: mqtt.url = \"localhost:1883\": expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
+    ("[mqtt]\nurl = \"http://h\"", "t.toml:2: mqtt.url = \"http://h\": expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
+    ("[mqtt]\nurl = \"mqtt://\"", "t.toml:2: mqtt.url = \"mqtt://\": expected a host name or address after \"://\""),
+    ("[mqtt]\nurl = \"mqtt://h:0\"", "t.toml:2: mqtt.url = \"mqtt://h:0\": expected a port from 1 to 65535"),
+    ("[mqtt]\nurl = \"mqtt://h/x\"", "t.toml:2: mqtt.url = \"mqtt://h/x\": expected nothing after the host and port"),
+    ("[mqtt]\nurl = \"mqtt://u:hunter2@h\"", "t.toml:2: mqtt.url: expected no user or password in the address; they have the keys mqtt.username and mqtt.password"),
+    ("[web]\nlisten = \"8321\"", "t.toml:2: web.listen = \"8321\": expected an address and port such as \"127.0.0.1:8321\""),
+    // Topics.
+    ("[mqtt]\nbase_topic = \"\"", "t.toml:2: mqtt.base_topic = \"\": expected at least one level, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[mqtt]\nbase_topic = \"/t\"", "t.toml:2: mqtt.base_topic = \"/t\": expected no slash at either end and no empty level, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[mqtt]\nbase_topic = \"t/#\"", "t.toml:2: mqtt.base_topic = \"t/#\": expected no wildcard (+ or #), as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[mqtt]\nbase_topic = \"t\\u0000\"", "t.toml:2: mqtt.base_topic = \"t\\0\": expected no control character, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[homeassistant]\ndiscovery_prefix = \"$SYS\"", "t.toml:2: homeassistant.discovery_prefix = \"$SYS\": expected a topic outside of the broker's own ($…), as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[homeassistant]\nstatus_topic = \"a//b\"", "t.toml:2: homeassistant.status_topic = \"a//b\": expected no slash at either end and no empty level, as in \"tesla2mqtt\" or \"home/tesla\""),
+    // TLS.
+    ("[mqtt]\nurl = \"mqtts://h\"\nca_file = \"/ca\"", "t.toml:3: mqtt.ca_file = \"/ca\": cannot read this file: there is none at this path"),
+    // The own broker.
+    ("[broker]\nlisten = \"0.0.0.0:1883\"", "t.toml:2: broker.listen = \"0.0.0.0:1883\": whoever reaches this address could command your cars: expected broker.username and broker.password, or a loopback address"),
+    ("[broker]\npassword = \"p\"", "t.toml:1: broker.username: missing: broker.password is set: expected text that is not empty"),
+    // Cars.
+    ("[cars.5YJ3E1EA7KF000001]\nalias = \"a/b\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias = \"a/b\": expected no /, +, # and no control character: one topic level, such as \"model-3\""),
+    ("[cars.5YJ3E1EA7KF000001]\nalias = \"bridge\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias = \"bridge\": this level is the bridge's own: expected another name: one topic level, such as \"model-3\""),
+    ("[cars.5YJ3E1EA7KF000001]\nalias = \"a\"\n[cars.5YJ3E1EA7KF000002]\nalias = \"a\"", "t.toml:4: cars.5YJ3E1EA7KF000002.alias = \"a\": another car has this alias: expected each alias once"),
+    ("[cars.5yj3e1ea7kf000001]\nalias = \"a\"\n[cars.5YJ3E1EA7KF000001]\nalias = \"b\"", "t.toml:1: cars.5YJ3E1EA7KF000001: this car is here twice"),
+    ("[cars.KITT]\nalias = \"a\"", "t.toml:1: cars.KITT: expected the VIN of a car: a VIN has 17 letters and digits, this has 4 characters or others among them"),
+    ("[cars]\nalias = \"a\"", "t.toml:2: cars.alias: expected the VIN of a car: a VIN has 17 letters and digits, this has 5 characters or others among them"),
+    // Money and words.
+    ("[budget]\ndollars = 5\ncalls = 10", "t.toml:3: budget.calls = 10: given together with budget.dollars: keep one of them"),
+    ("[budget]\ndollars = -1", "t.toml:2: budget.dollars = -1: expected an amount of dollars a month, such as 10.0"),
+    ("[budget]\nprice_data = nan", "t.toml:2: budget.price_data = NaN: expected a price in dollars, such as 0.002"),
+    ("[budget]\ncalls = 1.5", "t.toml:2: budget.calls = 1.5: expected a number of data calls a month, such as 5000"),
+    ("[polling]\npreset = \"fast\"", "t.toml:2: polling.preset = \"fast\": expected \"auto\", \"metered\", \"unmetered\" or \"push\""),
+    ("[polling]\nidle_data = \"fast\"", "t.toml:2: polling.idle_data = \"fast\": expected a duration such as \"30s\" or \"10m\""),
+    ("[polling]\nidle_data = \"1s\"", "t.toml:2: polling.idle_data = \"1s\": expected a duration from \"20s\" to \"24h\""),
+    ("[polling]\nidle_dta = \"1m\"", "t.toml:2: polling.idle_dta: unknown key, did you mean polling.idle_data?"),
+    ("[polling]\ndata_holds_awake = true", "t.toml:2: polling.data_holds_awake = true: expected \"learn\", \"yes\" or \"no\""),
+    ("[log]\nformat = \"xml\"", "t.toml:2: log.format = \"xml\": expected \"text\" or \"json\""),
+    ("[log]\nlevel = \"tesla2mqtt=loud\"", "t.toml:2: log.level = \"tesla2mqtt=loud\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    // Not TOML.
+    ("[mqtt]\nurl = ", "t.toml:2: mqtt.url: not valid TOML: string values must be quoted, expected literal string"),
+];
+
+#[test]
+fn each_mistake_in_a_file_is_one_message_with_line_key_and_expectation() {
+    for (text, expected) in IN_A_FILE {
+        let messages = World::with(text).load().map(|_| ()).expect_err(text);
+        assert_eq!(messages, [*expected], "for\n{text}");
+    }
+}
+
+#[rustfmt::skip]
+const IN_AN_ACCOUNT: &[(&str, &[&str])] = &[
+    ("", &["t.toml: accounts: missing: expected at least one account: [[accounts]] with name and api"]),
+    ("accounts = []", &["t.toml:1: accounts: missing: expected at least one account: [[accounts]] with name and api"]),
+    ("[accounts]\nname = \"home\"", &["t.toml:1: accounts: expected a list of tables, each with the header [[accounts]]"]),
+    ("accounts = [1]", &["t.toml:1: accounts[0]: expected a list of tables, each with the header [[accounts]]"]),
+    ("\n[[accounts]]\nname = \"home\"", &["t.toml:2: accounts[0].api: missing: expected \"fleet\", \"owner\" or \"password\""]),
+    ("[[accounts]]\napi = \"owner\"", &["t.toml:1: accounts[0].name: missing: expected a name of letters, digits, - and _, such as \"home\""]),
+    ("[[accounts]]\nname = \"a b\"\napi = \"owner\"", &["t.toml:2: accounts[0].name = \"a b\": expected a name of letters, digits, - and _, such as \"home\""]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\n[[accounts]]\nname = \"A\"\napi = \"owner\"", &["t.toml:5: accounts[1].name = \"A\": another account has this name: expected each name once"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"fleet\"", &["t.toml:1: accounts[0].client_id: missing: the Fleet API needs it: expected the client id of your app at developer.tesla.com"]),
+    (
+        "[[accounts]]\nname = \"a\"\napi = \"password\"",
+        &[
+            "t.toml:1: accounts[0].email: missing: the password login needs it: expected the e-mail address of the account",
+            "t.toml:1: accounts[0].password: missing: the password login needs it: expected one line of text in quotes",
+        ],
+    ),
+    ("[[accounts]]\nname = \"a\"\napi = \"tessie\"", &["t.toml:3: accounts[0].api = \"tessie\": expected \"fleet\", \"owner\" or \"password\""]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nregion = \"us\"", &["t.toml:4: accounts[0].region = \"us\": expected \"na\", \"eu\" or \"cn\""]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\napi_url = \"ftp://h\"", &["t.toml:4: accounts[0].api_url = \"ftp://h\": expected an address such as \"https://host\""]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nauth_url = \"https://\"", &["t.toml:4: accounts[0].auth_url = \"https://\": expected an address such as \"https://host\""]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\napi_url = \"https://h/?token=hunter2\"", &["t.toml:4: accounts[0].api_url: expected an address without ? and #"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = 12", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found a whole number"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"\"", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found nothing between them"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"hunter2\"\nrefresh_token_file = \"/t\"", &["t.toml:4: accounts[0].refresh_token: given together with accounts[0].refresh_token_file: keep one of them"]),
+];
+
+#[test]
+fn each_mistake_in_an_account_is_told() {
+    for (text, expected) in IN_AN_ACCOUNT {
+        let messages = World::file(text).load().map(|_| ()).expect_err(text);
+        assert_eq!(messages, *expected, "for\n{text}");
+    }
+}
+
+#[rustfmt::skip]
+const IN_THE_ENVIRONMENT: &[(&str, &str, &str)] = &[
+    ("TESLA2MQTT__POLLING__PRESET", "fast", "TESLA2MQTT__POLLING__PRESET = \"fast\": expected \"auto\", \"metered\", \"unmetered\" or \"push\""),
+    ("TESLA2MQTT__MQTT__PROTOCOL", "five", "TESLA2MQTT__MQTT__PROTOCOL = \"five\": expected 5, or 4 for MQTT 3.1.1"),
+    ("TESLA2MQTT__MQTT__URRL", "x", "TESLA2MQTT__MQTT__URRL: unknown key, did you mean TESLA2MQTT__MQTT__URL?"),
+    ("TESLA2MQTT__MQTT", "x", "TESLA2MQTT__MQTT: a section, not a key: expected TESLA2MQTT__MQTT__KEY"),
+    ("TESLA2MQTT__mqtt__url", "x", "TESLA2MQTT__mqtt__url: keys are TESLA2MQTT__SECTION__KEY, in capitals"),
+    ("TESLA2MQTT__ACCOUNTS__X__NAME", "x", "TESLA2MQTT__ACCOUNTS__X__NAME: expected a number from 0 to 63 after ACCOUNTS"),
+    ("TESLA2MQTT__ACCOUNTS__99999999999__NAME", "x", "TESLA2MQTT__ACCOUNTS__99999999999__NAME: expected a number from 0 to 63 after ACCOUNTS"),
+    ("TESLA2MQTT__CARS__KITT__ALIAS", "x", "TESLA2MQTT__CARS__KITT__ALIAS: expected the VIN of a car after CARS: a VIN has 17 letters and digits, this has 4 characters or others among them"),
+    ("TESLA2MQTT__MQTT__ÜRL", "x", "TESLA2MQTT__MQTT__ÜRL: 'Ü' is not part of any key"),
+];
+
+#[test]
+fn each_mistake_in_the_environment_names_the_variable() {
+    for (variable, value, expected) in IN_THE_ENVIRONMENT {
+        let world = World::file(MINIMAL).env(variable, value);
+        let messages = world.load().map(|_| ()).expect_err(variable);
+        assert_eq!(messages, [*expected]);
+    }
+}
+
+#[test]
+fn all_mistakes_come_out_together_in_the_order_of_the_file() {
+    World::file("[mqtt]\nurl = \"x\"\nprotocol = 6\n[[accounts]]\nname = \"home\"\nap = \"owner\"").refused(&[
+        "t.toml:2: mqtt.url = \"x\": expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\"",
+        "t.toml:3: mqtt.protocol = 6: expected 5, or 4 for MQTT 3.1.1",
+        "t.toml:4: accounts[0].api: missing: expected \"fleet\", \"owner\" or \"password\"",
+        "t.toml:6: accounts[0].ap: unknown key, did you mean accounts[0].api?",
+    ]);
+}
+
+#[test]
+fn a_value_of_a_secret_is_never_shown() {
+    for text in [
+        "[mqtt]\npassword = hunter2",
+        "[mqtt]\npassword = \"hunter2",
+        "[mqtt]\npassword = \"hunter2\\nhunter2\"",
+        "[mqtt]\npassword = [\"hunter2\"]",
+        "[mqtt]\npassword = \"hunter2\"\npassword_file = \"/p\"",
+        "[mqtt]\nurl = \"mqtt://x:hunter2@h\"",
+        "[mqtt]\nurl = \"nonsense hunter2@h\"",
+        "[mqtt]\npassword = \"hunter2\"\npassword = \"hunter2\"",
+    ] {
+        let messages = World::with(text)
+            .load()
+            .map(|_| ())
+            .expect_err(text)
+            .join("\n");
+        assert!(!messages.contains("hunter2"), "{messages}");
+        assert!(messages.starts_with("t.toml:"), "{messages}");
+    }
+}

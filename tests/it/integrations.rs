@@ -1,0 +1,245 @@
+//! docs/integrations.md and docs/examples: every topic and entity that they name exists, and the
+//! table of TeslaMate's topics is the one of the program.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use tesla2mqtt::catalogue::{BRIDGE_ROWS, Row, rows};
+use tesla2mqtt::compat::teslamate;
+use tesla2mqtt::discovery;
+use tesla2mqtt::logbook::{Charge, Drive};
+
+const BASE: &str = "tesla2mqtt/";
+const CAR: &str = "my_tesla_";
+/// Topics of a car that are not rows of the catalogue.
+const MORE_OF_A_CAR: &[&str] = &[
+    "availability",
+    "snapshot",
+    "<key>",
+    "+",
+    "#",
+    "event/+",
+    "event/...",
+];
+const MORE_OF_THE_BRIDGE: &[&str] = &["state", "info"];
+const EVENTS: &[&str] = &[
+    "drive_started",
+    "drive_finished",
+    "charge_started",
+    "charge_finished",
+    "missed_drive",
+    "missed_charge",
+    "update_started",
+    "update_finished",
+];
+
+#[test]
+fn every_topic_in_the_examples_exists() {
+    let mut wrong = String::new();
+    let mut n_topics = 0;
+    for (name, text) in pages() {
+        for topic in after_each(&text, BASE) {
+            n_topics += 1;
+            if !is_topic(topic) {
+                let _ = writeln!(wrong, "{name}: {BASE}{topic}");
+            }
+        }
+    }
+    assert_eq!(wrong, "");
+    assert!(
+        n_topics > 40,
+        "only {n_topics} found: has the base topic changed?"
+    );
+}
+
+#[test]
+fn every_entity_in_the_examples_is_announced_and_enabled_for_a_bridge_that_only_reads() {
+    let mut wrong = String::new();
+    let mut n_entities = 0;
+    for (name, text) in pages() {
+        let is_example = Path::new(&name)
+            .extension()
+            .is_some_and(|kind| kind == "yaml");
+        for line in text.lines() {
+            let line = if is_example {
+                without_comment(line)
+            } else {
+                line
+            };
+            for (platform, key) in entities(line) {
+                n_entities += 1;
+                let row = rows().find(|row| row.key == key);
+                let announced_as = |commands| {
+                    let row = row.filter(|row| row.enabled)?;
+                    discovery::platform(row, commands).map(tesla2mqtt::catalogue::Platform::word)
+                };
+                let reading = announced_as(false) == Some(platform);
+                let commanding = !is_example && announced_as(true) == Some(platform);
+                if !reading && !commanding {
+                    let _ = writeln!(wrong, "{name}: {platform}.{CAR}{key}");
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, "");
+    assert!(n_entities > 50, "only {n_entities} found");
+}
+
+#[test]
+fn the_examples_know_every_word_of_the_state() {
+    let page = std::fs::read_to_string(page("integrations.md")).unwrap();
+    for key in ["state", "charging_state"] {
+        for word in row(key).words() {
+            assert!(
+                page.contains(&format!("`{word}`")),
+                "{key}: {word} is not explained"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_figures_of_each_event_are_listed() {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let drive = Drive {
+        started_at: at,
+        ended_at: at,
+        duration_s: 60,
+        distance_mi: 1.0,
+        level_from: None,
+        level_to: None,
+        range_used_mi: None,
+        energy_kwh: None,
+    };
+    let charge = Charge {
+        started_at: at,
+        ended_at: at,
+        duration_s: 60,
+        energy_kwh: 1.0,
+        level_from: None,
+        level_to: None,
+        range_added_mi: None,
+        power_max_kw: None,
+        is_dc: false,
+    };
+    let page = std::fs::read_to_string(page("integrations.md")).unwrap();
+    let events = [
+        ("drive_finished", drive.figures()),
+        ("charge_finished", charge.figures(None)),
+    ];
+    for (name, figures) in events {
+        let lines: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("  | `") && line.contains(&format!("`{name}`")))
+            .collect();
+        for figure in figures.keys() {
+            let is_listed = lines
+                .iter()
+                .any(|line| line.contains(&format!("`{figure}`")));
+            assert!(is_listed, "{name}: {figure}");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_teslamates_topics_is_current() {
+    const BEGIN: &str = "<!-- teslamate topics: begin -->\n";
+    const END: &str = "<!-- teslamate topics: end -->";
+    let path = page("integrations.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text
+        .split_once(BEGIN)
+        .expect("the page has a place for the table");
+    let (table, after) = rest.split_once(END).expect("the place has an end");
+    let current = format!("\n{}\n", teslamate::document());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{current}{END}{after}")).unwrap();
+        return;
+    }
+    assert!(
+        table == current,
+        "docs/integrations.md is stale: run UPDATE_DOCS=1 cargo test --test it integrations"
+    );
+}
+
+#[test]
+fn the_flow_is_json_as_node_red_exports_it() {
+    let flow = std::fs::read_to_string(page("examples/node-red-flow.json")).unwrap();
+    let flow: Vec<serde_json::Value> = serde_json::from_str(&flow).unwrap();
+    assert!(
+        flow.iter()
+            .all(|node| node["id"].is_string() && node["type"].is_string())
+    );
+}
+
+// What the tests need.
+
+fn page(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name)
+}
+
+/// The page and every example, by name.
+fn pages() -> Vec<(String, String)> {
+    let examples = std::fs::read_dir(page("examples")).unwrap();
+    let mut paths: Vec<PathBuf> = examples.map(|entry| entry.unwrap().path()).collect();
+    paths.push(page("integrations.md"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn row(key: &str) -> &'static Row {
+    rows()
+        .find(|row| row.key == key)
+        .expect("a row of the catalogue")
+}
+
+/// What follows each mention of `start`, up to the end of the topic.
+fn after_each<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).map(|rest| {
+        let ends = |c: char| c.is_whitespace() || "\"'`,;)]\\".contains(c);
+        rest.split(ends).next().unwrap_or_default()
+    })
+}
+
+/// Whether `<car>/<key>` or `bridge/<key>` is published.
+fn is_topic(topic: &str) -> bool {
+    let Some((car, key)) = topic.split_once('/') else {
+        return topic == "#";
+    };
+    if car == "bridge" {
+        return MORE_OF_THE_BRIDGE.contains(&key) || BRIDGE_ROWS.iter().any(|of| of.row.key == key);
+    }
+    match key.strip_prefix("event/") {
+        Some(event) if EVENTS.contains(&event) => true,
+        _ => MORE_OF_A_CAR.contains(&key) || rows().any(|row| row.has_state() && row.key == key),
+    }
+}
+
+/// Platform and key of each `platform.my_tesla_key` in a line.
+fn entities(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let dotted = format!(".{CAR}");
+    line.match_indices(CAR).filter_map(move |(at, _)| {
+        let before = line[..at].strip_suffix('.')?;
+        let platform = before.rsplit(|c| !is_word(c)).next()?;
+        let key = line[at + dotted.len() - 1..]
+            .split(|c| !is_word(c))
+            .next()?;
+        (!platform.is_empty()).then_some((platform, key))
+    })
+}
+
+fn without_comment(line: &str) -> &str {
+    let end = if line.trim_start().starts_with('#') {
+        Some(0)
+    } else {
+        line.find(" #")
+    };
+    &line[..end.unwrap_or(line.len())]
+}

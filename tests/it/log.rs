@@ -1,0 +1,279 @@
+//! The log: what a line looks like, and that no secret is in it whoever writes it.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use secrecy::SecretString;
+use tesla2mqtt::config::{Log, LogFormat};
+use tesla2mqtt::log::{self, Look};
+
+use crate::child;
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn settings(format: LogFormat, level: &str) -> Log {
+    Log {
+        format,
+        level: level.to_owned(),
+    }
+}
+
+/// What is written while `events` runs.
+fn written(log: &Log, look: Look, events: impl FnOnce(&log::Control)) -> String {
+    let memory = Memory::default();
+    let writer = memory.clone();
+    let (subscriber, control) = log::subscriber(log, look, move || writer.clone());
+    tracing::subscriber::with_default(subscriber, || events(&control));
+    memory.text()
+}
+
+const JOURNAL: Look = Look {
+    journal: true,
+    color: false,
+};
+
+#[test]
+fn a_line_for_people_begins_with_the_time_to_the_second_in_utc() {
+    let text = written(&settings(LogFormat::Text, "info"), Look::default(), |_| {
+        tracing::info!(target: "tesla2mqtt::policy", state = "asleep", "car state changed");
+    });
+    let (time, rest) = text.split_once(' ').unwrap();
+    assert_eq!(time.len(), "2026-11-23T12:00:00Z".len());
+    assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+    assert_eq!(
+        rest,
+        " INFO tesla2mqtt::policy: car state changed state=\"asleep\"\n"
+    );
+}
+
+#[test]
+fn a_line_for_the_journal_begins_with_its_priority_and_has_no_time() {
+    let text = written(&settings(LogFormat::Text, "trace"), JOURNAL, |_| {
+        tracing::error!(target: "tesla2mqtt", "one\ntwo");
+        tracing::warn!(target: "tesla2mqtt", "three");
+        tracing::info!(target: "tesla2mqtt", "four");
+        tracing::trace!(target: "tesla2mqtt", "five");
+    });
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("<3>tesla2mqtt: one"), "{}", lines[0]);
+    assert!(lines.iter().all(|line| line.starts_with('<')), "{text}");
+    assert!(
+        text.ends_with("<4>tesla2mqtt: three\n<6>tesla2mqtt: four\n<7>tesla2mqtt: five\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_line_for_programs_is_one_json_object() {
+    let text = written(&settings(LogFormat::Json, "info"), Look::default(), |_| {
+        tracing::warn!(target: "tesla2mqtt::mqtt", n = 3, "broker\nunreachable");
+    });
+    assert_eq!(text.lines().count(), 1);
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["message"], "broker\nunreachable");
+    assert_eq!(line["n"], 3);
+}
+
+#[test]
+fn levels_can_be_set_by_module_and_changed_while_running() {
+    let say = |n: u8| {
+        tracing::debug!(target: "tesla2mqtt::policy", "policy {n}");
+        tracing::debug!(target: "tesla2mqtt::mqtt", "mqtt {n}");
+        tracing::info!(target: "reqwest", "library {n}");
+        tracing::warn!(target: "reqwest", "library warning {n}");
+    };
+    let text = written(
+        &settings(LogFormat::Text, "info,tesla2mqtt::policy=debug"),
+        JOURNAL,
+        |control| {
+            say(1);
+            control.set_level("debug");
+            say(2);
+            control.set_level("this is = no level");
+            say(3);
+            control.set_level("error");
+            say(4);
+        },
+    );
+    let heard: Vec<&str> = text
+        .lines()
+        .map(|line| line.split_once(": ").unwrap().1)
+        .collect();
+    assert_eq!(
+        heard,
+        [
+            "policy 1",
+            "library warning 1",
+            "policy 2",
+            "mqtt 2",
+            "library 2",
+            "library warning 2",
+            "policy 3",
+            "mqtt 3",
+            "library 3",
+            "library warning 3",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_hidden_in_every_field_and_format() {
+    log::hide(&SecretString::from("a \"very\" secret"));
+    for format in [LogFormat::Text, LogFormat::Json] {
+        let text = written(&settings(format, "trace"), JOURNAL, |_| {
+            let span = tracing::info_span!("login", password = "a \"very\" secret");
+            let _entered = span.enter();
+            tracing::trace!(body = ?"a \"very\" secret", "sent a \"very\" secret");
+        });
+        assert!(text.contains("[redacted]"), "{text}");
+        assert!(!text.contains("very"), "{text}");
+    }
+}
+
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.refresh-token-of-the-test";
+const PASSWORD: &str = "broker-password-of-the-test";
+
+#[test]
+fn no_secret_is_in_what_http_and_mqtt_write_at_trace() {
+    let output = child::command("log::child_login_at_trace")
+        .output()
+        .unwrap();
+    let (stdout, stderr) = child::texts(&output);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    // The libraries did speak, so that the search below has something to find.
+    for library in ["hyper", "rumqttc", "told the broker"] {
+        assert!(stdout.contains(library), "{library} is silent:\n{stdout}");
+    }
+    for secret in [TOKEN, PASSWORD] {
+        assert!(!stdout.contains(secret) && !stderr.contains(secret));
+    }
+}
+
+#[tokio::test]
+#[ignore = "a child process of another test"]
+async fn child_login_at_trace() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _control = log::start(&settings(LogFormat::Text, "trace"));
+    log::hide(&SecretString::from(PASSWORD));
+    log::hide_rotating(&SecretString::from(TOKEN));
+
+    let tesla = wiremock::MockServer::start().await;
+    let client = reqwest::Client::new();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", TOKEN)];
+    let request = client.post(tesla.uri()).form(&form).bearer_auth(TOKEN);
+    let _ = request.send().await.unwrap().text().await;
+    let _ = client
+        .get(format!("{}/?token={TOKEN}", tesla.uri()))
+        .send()
+        .await;
+
+    let broker = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = broker.local_addr().unwrap().port();
+    let mut options = rumqttc::v5::MqttOptions::new("test", "127.0.0.1", port);
+    options.set_credentials("user", PASSWORD);
+    options.set_keep_alive(Duration::from_secs(5));
+    tracing::trace!(?options, "told the broker");
+    let (client, mut events) = rumqttc::v5::AsyncClient::new(options, 8);
+    client
+        .try_publish("t", rumqttc::v5::mqttbytes::QoS::AtLeastOnce, true, TOKEN)
+        .unwrap();
+    let answer = async {
+        let (mut socket, _) = broker.accept().await.unwrap();
+        let mut bytes = [0; 1024];
+        let _ = tokio::io::AsyncReadExt::read(&mut socket, &mut bytes).await;
+        // CONNACK, session not present, success, no properties.
+        tokio::io::AsyncWriteExt::write_all(&mut socket, &[0x20, 3, 0, 0, 0])
+            .await
+            .unwrap();
+        let _ = tokio::io::AsyncReadExt::read(&mut socket, &mut bytes).await;
+    };
+    let poll = async {
+        while let Ok(event) = events.poll().await {
+            tracing::trace!(?event);
+        }
+    };
+    let _ =
+        tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(answer, poll) }).await;
+}
+
+#[test]
+fn a_panic_is_one_error_line_without_a_secret() {
+    let output = child::command("log::child_panics_in_a_task")
+        .output()
+        .unwrap();
+    let (stdout, stderr) = child::texts(&output);
+    let lines: Vec<&str> = stdout
+        .lines()
+        .filter(|line| line.contains("panic:"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{stdout}");
+    let line = lines[0];
+    assert!(
+        line.contains("ERROR") && line.contains("bug: panic: token [redacted] is odd"),
+        "{line}"
+    );
+    assert!(
+        line.contains("task=") && line.contains("tests/it/log.rs"),
+        "{line}"
+    );
+    assert!(!stdout.contains(TOKEN) && !stderr.contains(TOKEN));
+}
+
+#[tokio::test]
+#[ignore = "a child process of another test"]
+async fn child_panics_in_a_task() {
+    let _control = log::start(&settings(LogFormat::Text, "info"));
+    log::report_panics();
+    log::hide_rotating(&SecretString::from(TOKEN));
+    let task = tokio::spawn(async { panic!("token {TOKEN}\nis odd") });
+    assert!(task.await.unwrap_err().is_panic());
+}
+
+#[test]
+fn a_closed_pipe_does_not_end_the_process() {
+    let mut command = child::command("log::child_writes_to_a_closed_pipe");
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines
+        .find(|line| line.as_ref().unwrap().contains("waiting"))
+        .unwrap()
+        .unwrap();
+    drop(lines);
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(42));
+}
+
+#[test]
+#[ignore = "a child process of another test"]
+fn child_writes_to_a_closed_pipe() {
+    let _control = log::start(&settings(LogFormat::Text, "info"));
+    log::report_panics();
+    println!("waiting");
+    let _ = io::stdin().read_line(&mut String::new());
+    for n in 0..1000 {
+        tracing::error!(n, "still here");
+    }
+    std::process::exit(42);
+}

@@ -1,0 +1,14 @@
+//! The broker connection against a real broker on loopback, through a proxy that misbehaves.
+#![cfg(feature = "broker")]
+
+mod broker;
+mod clear;
+mod incoming;
+mod log;
+mod mosquitto;
+mod outage;
+mod refusal;
+mod rig;
+mod shutdown;
+mod sizes;
+mod tls;

@@ -1,0 +1,92 @@
+//! What only Mosquitto has: its own TLS, password file and access list.
+
+use tesla2mqtt::mqtt::{Kind, probe};
+
+use super::rig::*;
+use super::tls::Home;
+
+/// Both versions, or nothing where it is not installed.
+fn mosquitto() -> Vec<tesla2mqtt::config::Protocol> {
+    everywhere()
+        .into_iter()
+        .filter(|(make, _)| *make == Make::Mosquitto)
+        .map(|(_, protocol)| protocol)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_tls_with_client_certificates_works() {
+    let home = Home::new();
+    for protocol in mosquitto() {
+        let server = home.ca.signed("localhost");
+        let broker = Broker::mosquitto(
+            "allow_anonymous true\ncafile @ca.pem\ncertfile @server.pem\nkeyfile @server.key\n\
+             require_certificate true",
+            &[
+                ("ca.pem", home.ca.pem.clone()),
+                ("server.pem", server.pem),
+                ("server.key", server.key),
+            ],
+        )
+        .await;
+        let mut settings = settings(broker.addr, protocol);
+        settings.host = "localhost".into();
+        settings.tls = Some(home.files(&home.ca.pem, Some(&home.ca.signed("car"))));
+        let bridge = Bridge::start(&settings);
+        assert_eq!(bridge.until_up().await, 1);
+        for n in 0..200 {
+            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+        }
+        assert!(bridge.stop().await.offline_said);
+
+        settings.tls = Some(home.files(&home.ca.pem, None));
+        let failure = probe(&settings, "probe").await.unwrap_err();
+        assert!(
+            failure.sentence.contains("mqtt.client_cert_file"),
+            "{protocol:?}: {failure}"
+        );
+        settings.tls = None;
+        let failure = probe(&settings, "probe").await.unwrap_err();
+        assert!(failure.sentence.contains("mqtts://"), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_refuses_who_has_no_password() {
+    for protocol in mosquitto() {
+        let broker = Broker::mosquitto("allow_anonymous false", &[]).await;
+        let mut settings = settings(broker.addr, protocol);
+        for username in [None, Some("car")] {
+            settings.username = username.map(str::to_owned);
+            settings.password = Some("wrong".into());
+            let failure = probe(&settings, "probe").await.unwrap_err();
+            assert_eq!(failure.kind, Kind::Refused, "{failure}");
+            assert!(failure.sentence.contains("mqtt.username"), "{failure}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_access_list_costs_the_refused_topics_only() {
+    for protocol in mosquitto() {
+        let broker = Broker::mosquitto(
+            "allow_anonymous true\nacl_file @acl",
+            &[("acl", "topic readwrite tesla2mqtt/#\n".to_owned())],
+        )
+        .await;
+        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        for n in 0..2 {
+            bridge
+                .state(&format!("homeassistant/device/{n}/config"), "{}")
+                .await;
+        }
+        for n in 0..200 {
+            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+        }
+        // 2.0.11 ends an MQTT 5 connection over each forbidden topic.
+        Watcher::start(broker.addr)
+            .until("all others", |seen| seen.topics.len() == 201)
+            .await;
+        assert!(bridge.stop().await.offline_said);
+    }
+}

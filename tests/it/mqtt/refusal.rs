@@ -1,0 +1,100 @@
+//! A broker that says no, and what the owner reads.
+
+use std::time::Duration;
+
+use tesla2mqtt::broker;
+use tesla2mqtt::config::Protocol;
+use tesla2mqtt::mqtt::{Kind, probe};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::rig::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_named_and_not_tried_again_at_once() {
+    let mut open = broker_settings(LOOPBACK.parse().unwrap());
+    open.username = Some("car".into());
+    open.password = Some("right".into());
+    let broker = broker::start(&open).await.unwrap();
+    for protocol in BOTH {
+        let proxy = Proxy::start(broker.addr).await;
+        let mut settings = settings(proxy.addr, protocol);
+        settings.username = Some("car".into());
+        settings.password = Some("wrong-secret".into());
+        let bridge = Bridge::start(&settings);
+        let sentence = bridge.until_down("mqtt.password").await;
+        assert!(sentence.contains("refuses user car"), "{sentence}");
+        assert!(!sentence.contains("wrong-secret"), "{sentence}");
+        let again = timeout(Duration::from_millis(1500), async {
+            while proxy.n_accepted() < 2 {
+                pause().await;
+            }
+        });
+        assert!(again.await.is_err(), "asked again within 1.5 s");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_with_one_id_are_told_of_each_other() {
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let settings = settings(broker.addr, protocol);
+        let [one, two] = [(), ()]
+            .map(|()| Bridge::named(&settings, "twin".into(), vec![], CancellationToken::new()));
+        tokio::select! {
+            _ = one.until_down("id twin") => {}
+            _ = two.until_down("id twin") => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_speaks_something_else_is_told_apart() {
+    // What is there, what it answers to a CONNECT, what the owner reads.
+    let cases: [(&str, &[u8], &str); 4] = [
+        (
+            "a web server",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "check the port",
+        ),
+        ("a TLS port", b"\x15\x03\x03\x00\x02\x02\x46", "mqtts://"),
+        ("a port that closes", b"", "mqtts://"),
+        (
+            "a broker without MQTT 5",
+            b"\x20\x02\x00\x01",
+            "protocol = 4",
+        ),
+    ];
+    for (what, answer, words) in cases {
+        let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut connect = [0; 1024];
+                let _ = client.read(&mut connect).await;
+                let _ = client.write_all(answer).await;
+            }
+        });
+        for protocol in BOTH {
+            if protocol == Protocol::V4 && words.contains('=') {
+                continue;
+            }
+            let failure = probe(&settings(addr, protocol), "probe").await.unwrap_err();
+            assert!(failure.sentence.contains(words), "{what}: {failure}");
+            assert!(matches!(failure.kind, Kind::Slow | Kind::Refused), "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_never_answers_is_given_up_in_time() {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    for protocol in BOTH {
+        let failure = probe(&settings(addr, protocol), "probe").await.unwrap_err();
+        assert!(failure.sentence.contains("does not answer"), "{failure}");
+        assert_eq!(failure.kind, Kind::Slow);
+    }
+}

@@ -1,0 +1,98 @@
+//! How it ends: drained, killed, or with a broker that does not answer.
+
+use std::time::Duration;
+
+use tesla2mqtt::clock;
+use tesla2mqtt::mqtt::Farewell;
+
+use super::rig::*;
+
+const STATE: &str = "tesla2mqtt/bridge/state";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        bridge.until_up().await;
+        let watcher = Watcher::start(broker.addr);
+        watcher.until_topic(STATE, "online").await;
+        for n in 0..200 {
+            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "last").await;
+        }
+        let begun = clock::uptime();
+        let farewell = bridge.stop().await;
+        let ms = ms_since(begun);
+        assert_eq!(
+            farewell,
+            Farewell {
+                offline_said: true,
+                n_lost: 0
+            }
+        );
+        assert!(ms < 1000, "{protocol:?}: {ms} ms");
+
+        publish(broker.addr, &[("end", "1", false)]).await;
+        let seen = watcher.until_topic("end", "1").await;
+        let n_last = seen.topics.values().filter(|p| *p == "last").count();
+        assert_eq!(n_last, 200, "{protocol:?}");
+        let states: Vec<_> = seen.messages.iter().filter(|(t, _)| t == STATE).collect();
+        assert_eq!(states.last().unwrap().1, "offline");
+        let n_offline = states.iter().filter(|(_, p)| p == "offline").count();
+        assert_eq!(n_offline, 1, "{protocol:?}: the will fired as well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_will_speaks_for_a_bridge_that_is_killed() {
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let watcher = Watcher::start(broker.addr);
+        watcher.until_topic(STATE, "online").await;
+        bridge.task.abort();
+        watcher.until_topic(STATE, "offline").await;
+        // It is retained: who subscribes later learns it too.
+        Watcher::start(broker.addr)
+            .until_topic(STATE, "offline")
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_broker_it_ends_at_once_and_says_what_was_lost() {
+    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let addr = broker.addr;
+    broker.stop().await;
+    let bridge = Bridge::start(&settings(addr, BOTH[0]));
+    bridge.state("tesla2mqtt/VIN/a", "1").await;
+    bridge.until_down("nothing listens").await;
+    let begun = clock::uptime();
+    let farewell = bridge.stop().await;
+    assert!(ms_since(begun) < 500);
+    assert!(!farewell.offline_said && farewell.n_lost > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_does_not_answer_holds_the_end_up_for_two_seconds_at_most() {
+    for (protocol, line) in [
+        (BOTH[0], Line::Blackhole),
+        (BOTH[1], Line::Blackhole),
+        (BOTH[0], Line::Deaf),
+        (BOTH[1], Line::Deaf),
+    ] {
+        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+        let proxy = Proxy::start(broker.addr).await;
+        let bridge = Bridge::start(&settings(proxy.addr, protocol));
+        Watcher::start(broker.addr)
+            .until_topic(STATE, "online")
+            .await;
+        proxy.set(line);
+        bridge.state("tesla2mqtt/VIN/a", "1").await;
+        let begun = clock::uptime();
+        let farewell = bridge.stop().await;
+        let ms = ms_since(begun);
+        assert!(Duration::from_millis(2300).as_millis() > ms, "{ms} ms");
+        assert!(!farewell.offline_said && farewell.n_lost > 0);
+    }
+}

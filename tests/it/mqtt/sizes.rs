@@ -1,0 +1,113 @@
+//! Large payloads, limits of the broker, strange names.
+
+use mqtt5::broker::config::{StorageBackend, StorageConfig};
+use mqtt5::broker::{BrokerConfig, MqttBroker};
+use tesla2mqtt::config::Protocol;
+use tesla2mqtt::mqtt::{level, probe};
+
+use super::rig::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_discovery_message_arrives_whole() {
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let watcher = Watcher::start(broker.addr);
+        watcher.until_subscribed().await;
+        for size in [11_000, 90_000, 1_000_000] {
+            let payload = "x".repeat(size);
+            bridge
+                .state("homeassistant/device/a/config", &payload)
+                .await;
+            watcher
+                .until_topic("homeassistant/device/a/config", &payload)
+                .await;
+        }
+        assert_eq!(bridge.until_up().await, 1, "never disconnected");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_exceeds_our_own_limit_is_left_out_without_a_reconnect() {
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        bridge.until_up().await;
+        bridge
+            .state("tesla2mqtt/VIN/big", &"x".repeat(1 << 20))
+            .await;
+        bridge.state("tesla2mqtt/VIN/small", "1").await;
+        let watcher = Watcher::start(broker.addr);
+        let seen = watcher.until_topic("tesla2mqtt/VIN/small", "1").await;
+        assert!(!seen.topics.contains_key("tesla2mqtt/VIN/big"));
+        assert_eq!(bridge.until_up().await, 1, "never disconnected");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
+    let config = BrokerConfig::default()
+        .with_bind_address(([127, 0, 0, 1], 0))
+        .with_storage(StorageConfig::default().with_backend(StorageBackend::Memory))
+        .with_max_packet_size(10_000);
+    let mut broker = MqttBroker::with_config(config).await.unwrap();
+    let addr = broker.local_addr().unwrap();
+    tokio::spawn(async move { broker.run().await });
+
+    let settings = settings(addr, Protocol::V5);
+    let facts = probe(&settings, "probe").await.unwrap();
+    assert_eq!(facts.packet_max, 10_000);
+
+    let bridge = Bridge::start(&settings);
+    bridge.until_up().await;
+    bridge.state("tesla2mqtt/VIN/big", &"x".repeat(9_990)).await;
+    bridge
+        .state("tesla2mqtt/VIN/fits", &"x".repeat(9_900))
+        .await;
+    bridge.state("tesla2mqtt/VIN/small", "1").await;
+    let watcher = Watcher::start(addr);
+    watcher.until_topic("tesla2mqtt/VIN/small", "1").await;
+    let seen = watcher
+        .until_topic("tesla2mqtt/VIN/fits", &"x".repeat(9_900))
+        .await;
+    assert!(!seen.topics.contains_key("tesla2mqtt/VIN/big"));
+    assert_eq!(bridge.until_up().await, 1, "never disconnected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
+    let long = "very long ".repeat(100);
+    let names = [
+        "a/b",
+        "+",
+        "#",
+        "nul\0",
+        "new\nline",
+        "🚗",
+        "$SYS",
+        "",
+        " ",
+        "%2F",
+        "\u{FFFE}",
+        "é\u{301}",
+        &long,
+    ];
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let watcher = Watcher::start(broker.addr);
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "online")
+            .await;
+        for name in names {
+            // As it is, it is refused or harmless; encoded, it arrives.
+            bridge.state(&format!("raw\0{name}"), name).await;
+            let topic = format!("tesla2mqtt/{}/name", level::encode(name));
+            bridge.state(&topic, "1").await;
+            let seen = watcher.until_topic(&topic, "1").await;
+            assert_eq!(topic.matches('/').count(), 2, "{topic}");
+            assert!(!seen.topics.keys().any(|t| t.starts_with("raw")));
+        }
+        assert_eq!(bridge.until_up().await, 1, "never disconnected");
+    }
+}

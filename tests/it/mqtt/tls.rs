@@ -1,0 +1,331 @@
+//! TLS towards the broker: whom we believe, who we are, and what the owner reads when it fails.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tempfile::TempDir;
+use tesla2mqtt::broker::Embedded;
+use tesla2mqtt::config::{Mqtt, Protocol, Tls};
+use tesla2mqtt::mqtt::{Failure, Kind, TlsError, probe, start};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::rig::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
+    let home = Home::new();
+    for protocol in BOTH {
+        let broker = home
+            .broker(&home.ca.signed("localhost"), Ask::Certificate)
+            .await;
+        let mut settings = broker.settings(protocol);
+        settings.tls = Some(home.files(&home.ca.pem, Some(&home.ca.signed("car"))));
+        let bridge = Bridge::start(&settings);
+        bridge.state("tesla2mqtt/VIN/a", "1").await;
+        let watcher = Watcher::start(broker.plain.addr);
+        watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
+        assert!(bridge.stop().await.offline_said);
+        watcher
+            .until_topic("tesla2mqtt/bridge/state", "offline")
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_cas_in_the_file_is_enough() {
+    let home = Home::new();
+    let broker = home
+        .broker(&home.ca.signed("localhost"), Ask::Nothing)
+        .await;
+    let several = format!("{}\n# ours:\n{}", Ca::new("another").pem, home.ca.pem);
+    broker.probe(home.files(&several, None)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
+    let home = Home::new();
+    // The usual home set-ups: a CA used as the broker's own, and a plain one for another name.
+    let as_ca = home.ca.as_server();
+    let mut params = CertificateParams::new(vec!["raspberrypi".into()]).unwrap();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "raspberrypi");
+    let key = KeyPair::generate().unwrap();
+    let plain = Identity {
+        pem: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    };
+    for identity in [as_ca, plain] {
+        let broker = home.broker(&identity, Ask::Nothing).await;
+        broker.probe(home.files(&identity.pem, None)).await.unwrap();
+        let stranger = Ca::new("stranger").pem;
+        let failure = broker.probe(home.files(&stranger, None)).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::Tls, "{failure}");
+        assert!(failure.sentence.contains("self-signed"), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_failure_says_what_to_do() {
+    let home = Home::new();
+    let good = home.ca.signed("localhost");
+    let check = |failure: Failure, kind: Kind, words: &str| {
+        assert!(failure.sentence.contains(words), "{words:?} in: {failure}");
+        assert_eq!(failure.kind, kind, "{failure}");
+    };
+
+    let broker = home.broker(&good, Ask::Nothing).await;
+    let wrong_ca = home.files(&Ca::new("another").pem, None);
+    let failure = broker.probe(wrong_ca).await.unwrap_err();
+    check(failure, Kind::Tls, "not signed by any of mqtt.ca_file");
+
+    let failure = broker.probe(Tls::default()).await.unwrap_err();
+    check(failure, Kind::Tls, "set mqtt.ca_file");
+
+    let other_name = home
+        .broker(&home.ca.signed("mqtt.example"), Ask::Nothing)
+        .await;
+    let failure = other_name
+        .probe(home.files(&home.ca.pem, None))
+        .await
+        .unwrap_err();
+    check(failure, Kind::Tls, "another name than localhost");
+
+    let asks = home.broker(&good, Ask::Certificate).await;
+    let failure = asks
+        .probe(home.files(&home.ca.pem, None))
+        .await
+        .unwrap_err();
+    check(failure, Kind::Tls, "mqtt.client_cert_file");
+
+    let stranger = Ca::new("another").signed("car");
+    let with_stranger = home.files(&home.ca.pem, Some(&stranger));
+    let failure = asks.probe(with_stranger).await.unwrap_err();
+    check(failure, Kind::Tls, "does not accept ours");
+
+    for protocol in BOTH {
+        // A plain client on the TLS port, a TLS client on the plain port.
+        let mut plain = settings(broker.addr, protocol);
+        plain.tls = None;
+        let failure = probe(&plain, "probe").await.unwrap_err();
+        check(failure, Kind::Slow, "mqtts://");
+
+        let mut tls = settings(broker.plain.addr, protocol);
+        tls.tls = Some(home.files(&home.ca.pem, None));
+        let failure = probe(&tls, "probe").await.unwrap_err();
+        assert!(failure.sentence.contains("mqtt://"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_or_wrong_is_named_before_anything_starts() {
+    let home = Home::new();
+    let junk = home.write("junk.pem", "not PEM");
+    let broken = home.write(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n",
+    );
+    let not_a_certificate = home.write(
+        "bytes.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    let car = home.ca.signed("car");
+    let (cert, key) = (
+        home.write("car.pem", &car.pem),
+        home.write("car.key", &car.key),
+    );
+    let other_key = home.write("other.key", &home.ca.signed("other").key);
+    let missing = PathBuf::from("/nonexistent/ca.pem");
+    let tls = |ca: &PathBuf, cert: Option<&PathBuf>, key: Option<&PathBuf>| Tls {
+        ca_file: Some(ca.clone()),
+        client_cert_file: cert.cloned(),
+        client_key_file: key.cloned(),
+    };
+    let ca = home.write("ca.pem", &home.ca.pem);
+    let cases = [
+        (
+            tls(&missing, None, None),
+            "mqtt.ca_file: /nonexistent/ca.pem cannot be read",
+        ),
+        (tls(&junk, None, None), "found none"),
+        (tls(&broken, None, None), "broken.pem"),
+        (
+            tls(&not_a_certificate, None, None),
+            "certificate 1 of the file",
+        ),
+        (tls(&ca, Some(&cert), None), "mqtt.client_key_file is not"),
+        (tls(&ca, None, Some(&key)), "mqtt.client_cert_file is not"),
+        (tls(&ca, Some(&cert), Some(&cert)), "expected a private key"),
+        (
+            tls(&ca, Some(&key), Some(&key)),
+            "expected one or more certificates",
+        ),
+        (tls(&ca, Some(&cert), Some(&other_key)), "does not fit"),
+        (
+            tls(&ca, Some(&cert), Some(&missing)),
+            "mqtt.client_key_file: /nonexistent",
+        ),
+    ];
+    for (files, words) in cases {
+        let mut settings = settings("127.0.0.1:1".parse().unwrap(), Protocol::V5);
+        settings.tls = Some(files);
+        let refused: Result<_, TlsError> =
+            start(&settings, "id".into(), vec![], CancellationToken::new());
+        let error = refused.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(words), "{words:?} in: {error}");
+    }
+}
+
+/// The certificates and files of one household.
+pub struct Home {
+    directory: TempDir,
+    pub ca: Ca,
+}
+
+pub struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    pub pem: String,
+    key: String,
+}
+
+pub struct Identity {
+    pub pem: String,
+    pub key: String,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ask {
+    Nothing,
+    Certificate,
+}
+
+/// The embedded broker with TLS in front of it.
+struct TlsBroker {
+    addr: SocketAddr,
+    plain: Embedded,
+}
+
+impl Ca {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        Self {
+            pem: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    pub fn signed(&self, name: &str) -> Identity {
+        let mut params = CertificateParams::new(vec![name.into()]).unwrap();
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let key = KeyPair::generate().unwrap();
+        Identity {
+            pem: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    fn as_server(&self) -> Identity {
+        Identity {
+            pem: self.pem.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            ca: Ca::new("home"),
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn files(&self, ca: &str, client: Option<&Identity>) -> Tls {
+        Tls {
+            ca_file: Some(self.write("trusted.pem", ca)),
+            client_cert_file: client.map(|c| self.write("client.pem", &c.pem)),
+            client_key_file: client.map(|c| self.write("client.key", &c.key)),
+        }
+    }
+
+    async fn broker(&self, identity: &Identity, ask: Ask) -> TlsBroker {
+        let plain = open_broker(LOOPBACK.parse().unwrap()).await;
+        let to = plain.addr;
+        let acceptor = TlsAcceptor::from(Arc::new(self.server_config(identity, ask)));
+        let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut near = acceptor.accept(client).await?;
+                    let mut far = TcpStream::connect(to).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        });
+        TlsBroker { addr, plain }
+    }
+
+    fn server_config(&self, identity: &Identity, ask: Ask) -> ServerConfig {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = if ask == Ask::Certificate {
+            let mut roots = RootCertStore::empty();
+            let ca = CertificateDer::from_pem_slice(self.ca.pem.as_bytes()).unwrap();
+            roots.add(ca).unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.unwrap())
+        } else {
+            builder.with_no_client_auth()
+        };
+        let chain = CertificateDer::pem_slice_iter(identity.pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        builder.with_single_cert(chain, key).unwrap()
+    }
+}
+
+impl TlsBroker {
+    fn settings(&self, protocol: Protocol) -> Mqtt {
+        let mut settings = settings(self.addr, protocol);
+        settings.host = "localhost".into();
+        settings
+    }
+
+    async fn probe(&self, files: Tls) -> Result<(), Failure> {
+        let mut settings = self.settings(Protocol::V5);
+        settings.tls = Some(files);
+        probe(&settings, "probe").await.map(|_| ())
+    }
+}

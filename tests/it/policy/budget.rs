@@ -1,0 +1,392 @@
+//! Scenarios 54 to 57: the month's budget, several cars on one account, and clocks that jump.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use tesla2mqtt::model::Now;
+use tesla2mqtt::policy::{
+    Ask, CallClass, ClassSetting, Event, Governor, GovernorConfig, MonthlyLimit, Permit, Preset,
+    Purpose, State,
+};
+use tesla2mqtt::sim::{CarSpec, Plan};
+
+use super::guarantees::check;
+use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, drive, life, spec};
+
+fn calls(limit: u32) -> GovernorConfig {
+    GovernorConfig {
+        limit: Some(MonthlyLimit::DataCalls(limit)),
+        ..GovernorConfig::metered()
+    }
+}
+
+/// 54, and G7
+#[test]
+fn a_month_of_model_days_stays_within_the_budget() {
+    for config in [calls(5000), GovernorConfig::metered()] {
+        let mut rig = Rig::pinned(
+            Preset::Metered,
+            ClassSetting::NotHeld,
+            spec(Plan::model_day()),
+        )
+        .governed(config);
+        rig.run_for(30 * DAY - MINUTE);
+        check(&rig);
+        let n_data = rig.n_data();
+        println!("a month of model days under a budget: {n_data} data calls");
+        assert!((3600..=4000).contains(&n_data), "{n_data}");
+        // To the last day the first data after a wake and the ends of drives are seen.
+        let n_driven = rig
+            .diary()
+            .iter()
+            .filter(|(_, state)| *state == State::Driving)
+            .count();
+        assert_eq!(n_driven, 4 * 30);
+        let ended = rig.n_events(|event| matches!(event, Event::DriveEnded { .. }));
+        assert_eq!(ended, 4 * 30);
+    }
+}
+
+/// 55, and G7
+#[test]
+fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
+    let mut trip = Plan::model_day();
+    trip.segments.clear();
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        life(&[
+            (60, drive(300)),
+            (24 * 60, drive(600)),
+            (48 * 60, drive(600)),
+            (72 * 60, drive(420)),
+        ]),
+    )
+    .governed(calls(1600));
+    rig.run_for(4 * DAY);
+    check(&rig);
+    let n_data = rig.n_data();
+    assert!(n_data <= 1280, "{n_data}");
+    assert!(rig.policy.status(rig.now()).budget_factor > 1.0);
+    assert_eq!(
+        rig.n_events(|event| matches!(event, Event::DriveEnded { .. })),
+        4
+    );
+    let last = rig
+        .trace
+        .iter()
+        .rev()
+        .find(|line| line.state == State::Driving)
+        .expect("driven");
+    let end = 72 * HOUR + 420 * MINUTE;
+    assert!(last.at < end + 12 * MINUTE, "{:?}", last.at);
+}
+
+/// A budget of nothing leaves the light calls.
+#[test]
+fn without_a_budget_there_is_no_data() {
+    let mut rig = Rig::new(Preset::Metered, spec(Plan::model_day())).governed(calls(0));
+    rig.run_for(2 * DAY);
+    check(&rig);
+    assert_eq!(rig.n_data(), 0);
+    assert!(rig.n_light() > 2000);
+    assert!(rig.n_light() < 4000, "{}", rig.n_light());
+}
+
+fn at(text: &str) -> Now {
+    let wall: Timestamp = text.parse().expect("a time");
+    Now {
+        mono: Duration::from_secs(1_000_000),
+        wall,
+    }
+}
+
+fn go(governor: &mut Governor, now: Now, class: CallClass, purpose: Purpose) -> bool {
+    governor.permit(now, class, purpose) == Permit::Go
+}
+
+/// G7: parked data stops first, the first data after a wake last, and commands go on.
+#[test]
+fn the_less_a_call_tells_the_earlier_it_stops() {
+    let config = GovernorConfig {
+        data_per_minute: u32::MAX,
+        ..GovernorConfig::metered()
+    };
+    let mut now = at("2026-06-25T12:00:00Z");
+    let mut governor = Governor::new(config, now);
+    let mut n_spent = 0;
+    for (purpose, total) in [
+        (Purpose::Parked, 3800),
+        (Purpose::Charging, 3880),
+        (Purpose::Driving, 3960),
+        (Purpose::Change, 4000),
+    ] {
+        while go(&mut governor, now, CallClass::Data, purpose) {
+            governor.billed(now, CallClass::Data, Some(408));
+            n_spent += 1;
+            now = now.later(SECOND);
+        }
+        assert_eq!(n_spent, total, "{purpose:?}");
+    }
+    let mut n_commands = 0;
+    while go(&mut governor, now, CallClass::Command, Purpose::Change) {
+        governor.billed(now, CallClass::Command, Some(200));
+        n_commands += 1;
+    }
+    assert_eq!(n_commands, 2000, "two dollars are kept for commands");
+    assert!(
+        go(&mut governor, now, CallClass::Light, Purpose::Parked),
+        "light calls are free"
+    );
+    assert!((governor.status(now).dollars - 10.0).abs() < 0.001);
+
+    now.wall = at("2026-07-01T00:00:01Z").wall;
+    assert!(governor.month_rolled(now));
+    assert!(!governor.month_rolled(now), "once");
+    assert!(go(&mut governor, now, CallClass::Data, Purpose::Parked));
+}
+
+#[test]
+fn answers_from_500_are_given_back() {
+    let now = at("2026-06-25T12:00:00Z");
+    let mut governor = Governor::new(GovernorConfig::metered(), now);
+    for status in [Some(200), Some(408), Some(429), Some(500), Some(503), None] {
+        assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+        governor.billed(now, CallClass::Data, status);
+    }
+    assert_eq!(governor.status(now).month.data, 3);
+}
+
+#[test]
+fn the_ledger_comes_back_and_a_clock_that_falls_back_does_not_refill_it() {
+    let now = at("2026-07-01T00:30:00Z");
+    let mut governor = Governor::new(calls(10), now);
+    for _ in 0..8 {
+        assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+        governor.billed(now, CallClass::Data, Some(200));
+    }
+    let json = serde_json::to_string(&governor.snapshot(now)).expect("plain data");
+    let snapshot = serde_json::from_str(&json).expect("comes back");
+    // A machine without a clock chip starts in 1970, or an hour into the old month.
+    for wall in [
+        "1970-01-01T00:00:10Z",
+        "2026-06-30T23:50:00Z",
+        "2026-07-02T00:00:00Z",
+    ] {
+        let now = Now {
+            mono: Duration::ZERO,
+            wall: at(wall).wall,
+        };
+        let mut governor =
+            Governor::restore(calls(10), serde_json::from_str(&json).expect("again"), now);
+        assert!(
+            !go(&mut governor, now, CallClass::Data, Purpose::Change),
+            "{wall}"
+        );
+        assert!(!governor.month_rolled(now), "{wall}");
+    }
+    let now = Now {
+        mono: Duration::ZERO,
+        wall: at("2026-08-01T00:00:00Z").wall,
+    };
+    let mut governor = Governor::restore(calls(10), snapshot, now);
+    assert!(governor.month_rolled(now));
+    assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+}
+
+#[test]
+fn a_limit_met_by_one_car_stops_the_others_for_a_while() {
+    let now = at("2026-06-25T12:00:00Z");
+    let mut governor = Governor::new(GovernorConfig::metered(), now);
+    governor.limited(now, CallClass::Data, Some(10 * MINUTE));
+    assert!(!go(
+        &mut governor,
+        now.later(4 * MINUTE),
+        CallClass::Data,
+        Purpose::Change
+    ));
+    assert!(go(
+        &mut governor,
+        now.later(6 * MINUTE),
+        CallClass::Data,
+        Purpose::Change
+    ));
+    assert!(go(&mut governor, now, CallClass::Light, Purpose::Change));
+    governor.over_limit(now, CallClass::Data);
+    assert!(!go(
+        &mut governor,
+        now.later(50 * MINUTE),
+        CallClass::Data,
+        Purpose::Change
+    ));
+    assert!(governor.status(now).billing_limit);
+    assert!(go(
+        &mut governor,
+        now.later(61 * MINUTE),
+        CallClass::Data,
+        Purpose::Change
+    ));
+    governor.over_limit(now.later(61 * MINUTE), CallClass::Data);
+    assert!(!go(
+        &mut governor,
+        now.later(170 * MINUTE),
+        CallClass::Data,
+        Purpose::Change
+    ));
+    let next_month = Now {
+        wall: at("2026-07-01T00:00:00Z").wall,
+        ..now
+    };
+    assert!(go(
+        &mut governor,
+        next_month,
+        CallClass::Data,
+        Purpose::Change
+    ));
+}
+
+/// 56
+#[test]
+fn two_cars_of_one_account_keep_to_its_caps_and_out_of_step() {
+    let config = GovernorConfig {
+        light_per_minute: 3,
+        ..GovernorConfig::unmetered()
+    };
+    let now = at("2026-06-25T12:00:00Z");
+    let mut governor = Governor::new(config, now);
+    let mut granted = [0u32; 2];
+    for tick in 0..600 {
+        let now = now.later(tick * SECOND);
+        let car = usize::from(tick % 2 == 1);
+        granted[car] += u32::from(go(&mut governor, now, CallClass::Light, Purpose::Parked));
+    }
+    assert!(granted.iter().sum::<u32>() <= 30, "{granted:?}");
+    assert!(granted.iter().all(|n| *n >= 10), "fair: {granted:?}");
+
+    let asks = ["5YJ3E1EA0JF000001", "5YJ3E1EA0JF000002"].map(|vin| {
+        let vin = tesla2mqtt::model::Vin::new(vin).expect("a VIN");
+        let mut rig = Rig::new(
+            Preset::Metered,
+            CarSpec {
+                vin,
+                ..spec(Plan::parked())
+            },
+        );
+        rig.run_for(12 * HOUR);
+        rig.asks_from(Duration::ZERO, Ask::Light)
+    });
+    let near = |a: &&Duration| asks[1].iter().any(|b| a.abs_diff(*b) < SECOND);
+    let n_near = asks[0].iter().filter(near).count();
+    assert!(
+        n_near < asks[0].len() / 10,
+        "{n_near} of {} at the same second",
+        asks[0].len()
+    );
+}
+
+/// 57, and G11
+#[test]
+fn jumps_of_the_calendar_change_no_interval() {
+    let live = |jumps: &[(Duration, i64)]| {
+        let mut rig = Rig::pinned(Preset::Metered, ClassSetting::Held, spec(Plan::model_day()));
+        for (at, seconds) in jumps {
+            rig.run_until(*at);
+            rig.clock_error += SignedDuration::from_secs(*seconds);
+        }
+        rig.run_until(DAY);
+        check(&rig);
+        let asks: Vec<_> = rig.asks_from(Duration::ZERO, Ask::Data);
+        (asks, rig.asks_from(Duration::ZERO, Ask::Light))
+    };
+    let steady = live(&[]);
+    for jump in [3600, -3600, 40 * 86_400, -20 * 365 * 86_400] {
+        let jumped = live(&[
+            (8 * HOUR + 10 * MINUTE, jump),
+            (18 * HOUR + 5 * MINUTE, -jump),
+        ]);
+        // Within a day only the hour at which a start is expected may move, by light calls.
+        let moved = [(&jumped.0, &steady.0, 3), (&jumped.1, &steady.1, 80)];
+        for (jumped, steady, most) in moved {
+            assert!(
+                jumped.len().abs_diff(steady.len()) <= most,
+                "a jump by {jump} s"
+            );
+        }
+        if jump.abs() > 3600 {
+            assert_eq!(jumped, steady, "a jump by {jump} s");
+        }
+    }
+}
+
+/// 57: the host slept for eight hours; the process's clock did not count them.
+#[test]
+fn a_host_that_was_suspended_goes_on_within_one_interval() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        spec(Plan::model_day()),
+    );
+    rig.run_until(18 * HOUR + MINUTE);
+    assert_eq!(rig.state(), State::Idle);
+    rig.suspend_for(8 * HOUR);
+    let at = rig.at;
+    rig.run_for(2 * MINUTE);
+    assert_eq!(rig.state(), State::Asleep, "{}", rig.story());
+    let n_asks = rig.asks_from(at, Ask::Light).len() + rig.asks_from(at, Ask::Data).len();
+    assert!(n_asks <= 5, "{n_asks}");
+    assert!(rig.n_refused() <= 1);
+}
+
+#[test]
+fn a_clock_that_was_in_the_far_future_once_does_not_stop_the_ledger() {
+    let now = at("2099-01-01T00:00:00Z");
+    let mut governor = Governor::new(calls(10), now);
+    for _ in 0..8 {
+        assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+        governor.billed(now, CallClass::Data, Some(200));
+    }
+    let now = at("2026-06-25T12:00:00Z");
+    assert!(
+        !go(&mut governor, now, CallClass::Data, Purpose::Change),
+        "still spent"
+    );
+    let now = at("2026-07-01T00:00:00Z");
+    assert!(
+        go(&mut governor, now, CallClass::Data, Purpose::Change),
+        "a new month"
+    );
+}
+
+proptest! {
+    /// G7: whatever is asked for, answered and lost, over restarts and small jumps of the clock.
+    #[test]
+    fn data_never_exceeds_its_part_of_the_budget(
+        limit in 0u32..200,
+        steps in proptest::collection::vec((0u8..4, 0u8..4, 0usize..6, 0u64..5000, -4000i64..4000), 1..400),
+    ) {
+        let classes = [CallClass::Light, CallClass::Data, CallClass::Data, CallClass::Command];
+        let purposes = [Purpose::Change, Purpose::Driving, Purpose::Charging, Purpose::Parked];
+        let statuses = [Some(200), Some(408), Some(429), Some(500), None, Some(403)];
+        let mut now = at("2026-06-02T12:00:00Z");
+        let mut governor = Governor::new(calls(limit), now);
+        let mut n_billed = 0u32;
+        for (class, purpose, status, seconds, jump) in steps {
+            now = now.later(Duration::from_secs(seconds));
+            let jumped = Now { wall: now.wall + SignedDuration::from_secs(jump), ..now };
+            let class = classes[usize::from(class)];
+            if go(&mut governor, jumped, class, purposes[usize::from(purpose)]) {
+                governor.billed(jumped, class, statuses[status]);
+                let billed = statuses[status].is_some_and(|status| status < 500);
+                n_billed += u32::from(class == CallClass::Data && billed);
+            }
+            let factor = governor.budget(jumped).factor;
+            prop_assert!((1.0..=10.0).contains(&factor));
+            if seconds % 50 == 0 {
+                governor = Governor::restore(calls(limit), governor.snapshot(jumped), jumped);
+            }
+        }
+        // 400 steps of at most 5000 s stay within the month.
+        prop_assert!(f64::from(n_billed) <= f64::from(limit) * 0.8 + 1e-6, "{n_billed} of {limit}");
+    }
+}

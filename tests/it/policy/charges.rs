@@ -1,0 +1,171 @@
+//! Scenarios 27 to 32: charging.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
+use tesla2mqtt::sim::{self, CarSpec, Deed};
+
+use super::guarantees::check;
+use super::rig::{HOUR, MINUTE, Rig, SECOND, charge, drive, held, life};
+
+fn gaps(rig: &Rig, from: Duration, to: Duration) -> Vec<u64> {
+    let asks = rig.asks_from(from, Ask::Data);
+    let asks: Vec<_> = asks.into_iter().filter(|at| *at < to).collect();
+    asks.windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect()
+}
+
+fn n_started(rig: &Rig) -> usize {
+    rig.n_events(|event| matches!(event, Event::ChargeStarted { .. }))
+}
+
+/// 27
+#[test]
+fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        life(&[(10, drive(20)), (37, charge(100, 11.0))]),
+    );
+    rig.run_for(2 * HOUR);
+    check(&rig);
+    let delay = rig.delays(sim::Event::ChargeStarted, State::Charging)[0];
+    assert!(delay <= 130 * SECOND, "{delay:?}");
+    let seen = 37 * MINUTE + delay;
+    let early = gaps(&rig, seen, seen + 5 * MINUTE);
+    assert!(early.iter().all(|gap| (56..=64).contains(gap)), "{early:?}");
+    let late = gaps(&rig, seen + 7 * MINUTE, 2 * HOUR);
+    assert!(
+        late.len() > 10 && late.iter().all(|gap| (284..=316).contains(gap)),
+        "{late:?}"
+    );
+}
+
+/// 28
+#[test]
+fn a_fast_charge_is_followed_closely_throughout() {
+    for (preset, least, most) in [(Preset::Metered, 56, 64), (Preset::Unmetered, 5, 11)] {
+        let car = CarSpec {
+            battery_level: 10.0,
+            ..life(&[(10, charge(25, 150.0))])
+        };
+        let mut rig = Rig::new(preset, car);
+        rig.run_for(32 * MINUTE);
+        check(&rig);
+        let gaps = gaps(&rig, 13 * MINUTE, 32 * MINUTE);
+        assert!(
+            gaps.iter().all(|gap| (least..=most).contains(gap)),
+            "{gaps:?}"
+        );
+    }
+}
+
+/// 29: the car's word flips each minute with the sun.
+#[test]
+fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
+    for (word, sessions) in [("Starting", 0..=0), ("Charging", 20..=61)] {
+        let mut rig = Rig::pinned(
+            Preset::Metered,
+            ClassSetting::NotHeld,
+            life(&[(10, charge(120, 3.0))]),
+        );
+        rig.disguise = Some(Box::new(move |at, view| {
+            let sunny = at.as_secs() / 60 % 2 == 0;
+            view.charging_state = Some(if sunny { word } else { "NoPower" }.to_owned());
+        }));
+        rig.run_for(130 * MINUTE);
+        check(&rig);
+        assert!(sessions.contains(&n_started(&rig)), "{}", n_started(&rig));
+        for minute in 10..130 {
+            let from = minute * MINUTE;
+            let of = |ask| {
+                rig.asks_from(from, ask)
+                    .iter()
+                    .filter(|at| **at < from + MINUTE)
+                    .count()
+            };
+            let calls = of(Ask::Data) + of(Ask::Light);
+            assert!(
+                calls <= 3 && of(Ask::Data) <= 2,
+                "{calls} in minute {minute}\n{}",
+                rig.story()
+            );
+        }
+        let calls = rig.asks_from(10 * MINUTE, Ask::Data).len()
+            + rig.asks_from(10 * MINUTE, Ask::Light).len();
+        assert!(calls <= 2 * 120, "{calls} in two hours");
+    }
+}
+
+/// 30
+#[test]
+fn a_held_car_whose_charge_is_complete_is_left_alone() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::Held,
+        held(life(&[(10, charge(30, 11.0))])),
+    );
+    rig.run_for(90 * MINUTE);
+    check(&rig);
+    let idle = rig
+        .entered(State::Idle, 35 * MINUTE)
+        .expect("the end is seen");
+    let quiet = rig.entered(State::Quiet, idle).expect("left alone");
+    assert!(
+        (quiet - idle).abs_diff(180 * SECOND) <= 2 * SECOND,
+        "{:?}",
+        quiet - idle
+    );
+    assert_eq!(rig.state(), State::Asleep);
+    assert_eq!(
+        rig.n_events(|event| matches!(event, Event::ChargeEnded { .. })),
+        1
+    );
+}
+
+/// 31, with light calls so rare that only the schedule can explain one.
+#[test]
+fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() {
+    let scheduled = Deed::Charge {
+        length: HOUR,
+        kw: 11.0,
+        dc: false,
+        scheduled_in: Some(2 * HOUR),
+    };
+    let mut rig = Rig::pinned(
+        Preset::Push,
+        ClassSetting::NotHeld,
+        life(&[(8, drive(2)), (10, scheduled)]),
+    );
+    rig.run_until(100 * MINUTE);
+    assert_eq!(rig.state(), State::Asleep, "{}", rig.story());
+    let start = 130 * MINUTE;
+    rig.run_until(start + 2 * MINUTE);
+    check(&rig);
+    let looks = rig.asks_from(start + MINUTE, Ask::Light);
+    assert!(
+        looks
+            .first()
+            .is_some_and(|at| *at <= start + MINUTE + SECOND),
+        "{looks:?}"
+    );
+    assert_eq!(rig.state(), State::Charging, "{}", rig.story());
+}
+
+/// 32
+#[test]
+fn a_wallbox_hint_in_quiet_finds_the_charge_within_five_seconds() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::Held,
+        held(life(&[(10, drive(20)), (38, charge(60, 11.0))])),
+    );
+    rig.run_until(38 * MINUTE + SECOND);
+    assert_eq!(rig.state(), State::Quiet);
+    rig.hear(Input::Hint);
+    rig.run_for(5 * SECOND);
+    check(&rig);
+    assert_eq!(rig.state(), State::Charging);
+    assert_eq!(n_started(&rig), 1);
+}

@@ -1,0 +1,231 @@
+//! Scenarios 16 to 26: drives are seen, kept together, ended once, and reported when missed.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
+use tesla2mqtt::sim::{self, CarSpec};
+
+use super::guarantees::check;
+use super::rig::{HOUR, MINUTE, Rig, SECOND, charge, dead_zone, drive, held, life, minutes};
+
+fn not_held(car: CarSpec) -> Rig {
+    Rig::pinned(Preset::Metered, ClassSetting::NotHeld, car)
+}
+
+fn held_rig(car: CarSpec) -> Rig {
+    Rig::pinned(Preset::Metered, ClassSetting::Held, held(car))
+}
+
+fn n_started(rig: &Rig) -> usize {
+    rig.n_events(|event| matches!(event, Event::DriveStarted { .. }))
+}
+
+fn n_ended(rig: &Rig) -> usize {
+    rig.n_events(|event| matches!(event, Event::DriveEnded { .. }))
+}
+
+fn missed_miles(rig: &Rig) -> Vec<f64> {
+    let miles = |(_, event): (Duration, &Event)| match event {
+        Event::MissedDrive { from, to } => Some(to.odometer_mi? - from.odometer_mi?),
+        _ => None,
+    };
+    rig.events().filter_map(miles).collect()
+}
+
+/// 16, and G5
+#[test]
+fn a_drive_from_idle_is_seen_within_one_interval() {
+    for minute in 31..42 {
+        let mut rig = not_held(life(&[(10, drive(20)), (minute, drive(15))]));
+        rig.run_for(HOUR);
+        check(&rig);
+        let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[1];
+        assert!(
+            delay <= 130 * SECOND,
+            "at minute {minute}: {delay:?}\n{}",
+            rig.story()
+        );
+    }
+}
+
+/// 17
+#[test]
+fn a_drive_missed_in_quiet_is_corrected_at_the_look() {
+    for (length, under_way) in [(8, false), (40, true)] {
+        let mut rig = held_rig(life(&[(10, drive(20)), (36, drive(length))]));
+        rig.run_until(35 * MINUTE);
+        assert_eq!(rig.state(), State::Quiet);
+        rig.run_until(2 * HOUR);
+        check(&rig);
+        let missed = missed_miles(&rig);
+        assert_eq!(missed.len(), 1, "{missed:?}\n{}", rig.story());
+        assert!(missed[0] > 3.0, "{missed:?}");
+        assert_eq!(n_started(&rig), 1 + usize::from(under_way));
+        assert_eq!(n_ended(&rig), 1 + usize::from(under_way));
+    }
+}
+
+/// 18
+#[test]
+fn a_hint_in_quiet_is_looked_after_within_five_seconds() {
+    let mut rig = held_rig(life(&[(10, drive(20)), (36, drive(20))]));
+    rig.run_until(36 * MINUTE + SECOND);
+    assert_eq!(rig.state(), State::Quiet);
+    rig.hear(Input::Hint);
+    rig.run_for(5 * SECOND);
+    check(&rig);
+    assert_eq!(rig.state(), State::Driving, "{}", rig.story());
+    let since = 36 * MINUTE;
+    assert!(rig.asks_from(since, Ask::Light).len() <= 1);
+    assert_eq!(rig.asks_from(since, Ask::Data).len(), 1);
+}
+
+/// 19
+#[test]
+fn a_pushed_gear_is_a_drive_at_once() {
+    let mut rig = held_rig(life(&[(10, drive(20)), (36, drive(20))]));
+    rig.run_until(36 * MINUTE + SECOND);
+    rig.push(|push| push.gear = Some("D".into()));
+    assert_eq!(rig.state(), State::Driving);
+    assert_eq!(
+        rig.asks_from(36 * MINUTE, Ask::Data),
+        Vec::<Duration>::new()
+    );
+    rig.run_until(56 * MINUTE + SECOND);
+    rig.push(|push| push.gear = Some("P".into()));
+    assert_eq!(rig.state(), State::Idle);
+    rig.run_for(HOUR);
+    check(&rig);
+    assert_eq!((n_started(&rig), n_ended(&rig)), (2, 2));
+    assert_eq!(missed_miles(&rig), [] as [f64; 0]);
+}
+
+/// 20, and G5
+#[test]
+fn a_drive_from_asleep_is_seen_within_the_light_interval() {
+    for (preset, interval) in [(Preset::Metered, 60), (Preset::Unmetered, 30)] {
+        for minute in [61, 92, 123] {
+            let mut rig = Rig::new(preset, life(&[(minute, drive(20))]));
+            rig.run_for(3 * HOUR);
+            check(&rig);
+            let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[0];
+            let most = Duration::from_secs_f64(f64::from(interval) * 1.05 + 5.0);
+            assert!(delay <= most, "{delay:?}");
+        }
+    }
+}
+
+/// 21
+#[test]
+fn a_held_car_that_drives_again_after_four_minutes() {
+    let deeds = [(10, drive(20)), (34, drive(30))];
+    let mut pushed = held_rig(life(&deeds));
+    pushed.run_until(34 * MINUTE);
+    assert_eq!(pushed.state(), State::Quiet);
+    pushed.push(|push| push.gear = Some("R".into()));
+    assert_eq!(pushed.state(), State::Driving);
+    let mut alone = held_rig(life(&deeds));
+    alone.run_until(2 * HOUR);
+    check(&alone);
+    assert_eq!(missed_miles(&alone).len(), 1);
+    assert_eq!(n_started(&alone), 2);
+}
+
+/// 22
+#[test]
+fn neutral_and_reverse_are_driving_too() {
+    let mut rig = not_held(life(&[(10, drive(20))]));
+    rig.disguise = Some(Box::new(|at, view| {
+        if view.shift_state.is_some() {
+            let gear = ["D", "R", "N"][(at.as_secs() / 60 % 3) as usize];
+            view.shift_state = Some(gear.to_owned());
+        }
+    }));
+    rig.run_for(HOUR);
+    check(&rig);
+    assert_eq!((n_started(&rig), n_ended(&rig)), (1, 1));
+}
+
+/// 23
+#[test]
+fn a_tunnel_does_not_end_a_drive() {
+    for minute in 20..24 {
+        let mut rig = not_held(life(&[(10, drive(40)), (minute, dead_zone(3))]));
+        rig.run_until(minutes(minute + 3));
+        assert_eq!(rig.state(), State::Driving);
+        let n_light = rig.asks_from(minutes(minute), Ask::Light).len();
+        assert!(n_light <= 8, "{n_light}");
+        rig.run_until(HOUR);
+        check(&rig);
+        assert_eq!((n_started(&rig), n_ended(&rig)), (1, 1), "{}", rig.story());
+        assert!(rig.n_refused() <= 1);
+    }
+}
+
+/// 24
+#[test]
+fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
+    let mut rig = not_held(life(&[
+        (10, drive(20)),
+        (25, dead_zone(40)),
+        (90, drive(10)),
+    ]));
+    rig.run_until(60 * MINUTE);
+    assert_eq!(rig.state(), State::Unreachable);
+    let ended: Vec<_> = rig
+        .events()
+        .filter_map(|(at, event)| match event {
+            Event::DriveEnded { at: end, .. } => Some((at, *end)),
+            _ => None,
+        })
+        .collect();
+    let [(said_at, end)] = ended[..] else {
+        panic!("{ended:?}")
+    };
+    assert!(
+        said_at >= 39 * MINUTE && said_at <= 41 * MINUTE,
+        "{said_at:?}"
+    );
+    let end_minute = end.as_second() / 60 % 60;
+    assert!((23..=25).contains(&end_minute), "{end}");
+    rig.run_until(2 * HOUR);
+    check(&rig);
+    assert_eq!((n_started(&rig), n_ended(&rig)), (2, 2));
+    assert_eq!(rig.state(), State::Asleep);
+    assert_eq!(
+        missed_miles(&rig).len(),
+        1,
+        "the rest of the way into the garage"
+    );
+}
+
+/// 25
+#[test]
+fn a_charge_out_of_reach_is_corrected_later() {
+    let car = life(&[
+        (10, drive(10)),
+        (22, dead_zone(120)),
+        (30, charge(60, 11.0)),
+        (200, drive(5)),
+    ]);
+    let mut rig = not_held(car);
+    rig.run_for(4 * HOUR);
+    check(&rig);
+    let missed = rig.n_events(|event| matches!(event, Event::MissedCharge { .. }));
+    assert_eq!(missed, 1, "{}", rig.story());
+}
+
+/// 26
+#[test]
+fn an_answer_with_an_older_time_changes_nothing() {
+    let mut rig = not_held(life(&[(10, drive(20))]));
+    rig.disguise = Some(Box::new(|at, view| {
+        if (34 * MINUTE..36 * MINUTE).contains(&at) {
+            view.timestamp_ms = view.timestamp_ms.map(|ms| ms - 600_000);
+            view.shift_state = Some("D".to_owned());
+        }
+    }));
+    rig.run_for(HOUR);
+    check(&rig);
+    assert_eq!((n_started(&rig), n_ended(&rig)), (1, 1));
+}

@@ -1,0 +1,411 @@
+//! Scenarios 38 to 46: what fails, how long it is waited, and what goes on meanwhile.
+
+use std::time::Duration;
+
+use tesla2mqtt::model::{Now, Vin};
+use tesla2mqtt::policy::{
+    Ask, ClassSetting, Event, Failure, GovernorConfig, Input, LightState, Policy, PolicyConfig,
+    Preset, Problem, State, Step,
+};
+use tesla2mqtt::sim::{CarSpec, Plan};
+
+use super::guarantees::check;
+use super::rig::{DAY, Fault, HOUR, MINUTE, Rig, SECOND, drive, held, hold, life, spec};
+use tesla2mqtt::policy::HoldReason;
+
+const ZERO: Duration = Duration::ZERO;
+
+/// Someone sits in it from 0:10 for hours: idle, and never asleep.
+fn sat_in(hours: u64) -> CarSpec {
+    life(&[(10, hold(HoldReason::UserPresent, hours * 60))])
+}
+
+fn metered(car: CarSpec) -> Rig {
+    Rig::pinned(Preset::Metered, ClassSetting::NotHeld, car)
+}
+
+fn fault(ask: impl Into<Option<Ask>>, from: Duration, to: Duration, failure: Failure) -> Fault {
+    Fault {
+        from,
+        to,
+        ask: ask.into(),
+        failure,
+    }
+}
+
+/// 38
+#[test]
+fn data_refused_in_idle_is_followed_by_one_light_call_and_sleep() {
+    // Early data follows data; later data follows a light call, so the next one can wait.
+    for (from, next_light) in [(31 * MINUTE + 45 * SECOND, 2), (38 * MINUTE, 60)] {
+        let mut rig = metered(life(&[(10, drive(20))]));
+        rig.faults
+            .push(fault(Ask::Data, from, HOUR, Failure::Unavailable));
+        rig.run_until(from);
+        while rig.asks_from(from, Ask::Data).is_empty() {
+            rig.run_for(SECOND);
+        }
+        rig.word = Some(LightState::Asleep);
+        rig.run_for(3 * MINUTE);
+        check(&rig);
+        let refused = rig.asks_from(from, Ask::Data);
+        assert_eq!(refused.len(), 1, "{}", rig.story());
+        assert_eq!(rig.state(), State::Asleep);
+        let waited = (rig.asks_from(refused[0], Ask::Light)[0] - refused[0]).as_secs();
+        assert!(
+            waited.abs_diff(next_light) <= 6,
+            "{waited}\n{}",
+            rig.story()
+        );
+    }
+}
+
+/// 38, and G2: nobody tells whether the car is online, so data is not tried again.
+#[test]
+fn data_refused_is_not_repeated_while_light_calls_fail() {
+    let mut rig = metered(life(&[(10, drive(20))]));
+    let from = 31 * MINUTE + 45 * SECOND;
+    rig.faults
+        .push(fault(Ask::Data, from, HOUR, Failure::Unavailable));
+    rig.faults
+        .push(fault(Ask::Light, from, HOUR, Failure::Transport));
+    rig.run_until(HOUR);
+    check(&rig);
+    assert_eq!(rig.asks_from(from, Ask::Data).len(), 1, "{}", rig.story());
+    assert!(rig.asks_from(from, Ask::Light).len() >= 5);
+}
+
+/// 39
+#[test]
+fn a_limit_stops_data_for_as_long_as_tesla_asks() {
+    // The HTTP date comes as seconds too; garbage and absence come as `None`.
+    let rows = [
+        (Some(60), 60, 70),
+        (Some(3000), 3000, 3400),
+        (Some(86_400), 86_400, 95_100),
+        (Some(5), 60, 70),
+        (Some(1_000_000), 86_400, 95_100),
+        (None, 300, 340),
+    ];
+    for (retry_after, least, most) in rows {
+        let retry_after = retry_after.map(Duration::from_secs);
+        let mut rig = metered(sat_in(40));
+        let at = 30 * MINUTE;
+        rig.faults.push(fault(
+            Ask::Data,
+            at,
+            at + 4 * MINUTE,
+            Failure::Limited { retry_after },
+        ));
+        rig.run_until(at);
+        let limited = loop {
+            rig.run_for(SECOND);
+            if let Some(asked) = rig.asks_from(at, Ask::Data).first() {
+                break *asked;
+            }
+        };
+        rig.faults.clear();
+        rig.run_until(limited + Duration::from_secs(most + 20));
+        check(&rig);
+        let next = rig.asks_from(limited + SECOND, Ask::Data)[0];
+        let wait = (next - limited).as_secs();
+        assert!(
+            (least..=most).contains(&wait),
+            "{retry_after:?}: {wait}\n{}",
+            rig.story()
+        );
+        let until = limited + Duration::from_secs(least);
+        let lights: Vec<_> = rig
+            .asks_from(limited + SECOND, Ask::Light)
+            .into_iter()
+            .filter(|l| *l < until)
+            .collect();
+        let expected = least / 900;
+        let n_light = lights.len() as u64;
+        assert!(
+            n_light + 1 >= expected && n_light <= expected,
+            "{n_light} light calls in {least} s"
+        );
+    }
+}
+
+#[test]
+fn limits_without_a_wait_grow_to_an_hour() {
+    let mut rig = metered(sat_in(40));
+    rig.faults.push(fault(
+        Ask::Data,
+        20 * MINUTE,
+        2 * DAY,
+        Failure::Limited { retry_after: None },
+    ));
+    rig.run_for(DAY);
+    check(&rig);
+    let asks = rig.asks_from(20 * MINUTE, Ask::Data);
+    let gaps: Vec<_> = asks
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect();
+    assert!(
+        gaps[0] >= 300 && gaps[1] >= 600 && gaps[2] >= 1200,
+        "{gaps:?}"
+    );
+    assert!(
+        gaps[4..].iter().all(|gap| (3600..4900).contains(gap)),
+        "{gaps:?}"
+    );
+}
+
+/// 40
+#[test]
+fn a_limit_during_a_drive_keeps_the_drive() {
+    let mut rig = metered(life(&[(10, drive(90))]));
+    let limited = Failure::Limited {
+        retry_after: Some(3000 * SECOND),
+    };
+    rig.faults
+        .push(fault(Ask::Data, 20 * MINUTE, 22 * MINUTE, limited));
+    rig.run_until(50 * MINUTE);
+    assert_eq!(rig.state(), State::Driving);
+    assert!(rig.policy.status(rig.now()).stale);
+    rig.run_until(85 * MINUTE);
+    assert_eq!(rig.state(), State::Driving);
+    assert!(!rig.policy.status(rig.now()).stale);
+    rig.run_until(2 * HOUR);
+    check(&rig);
+    let n_drives = rig.n_events(|event| matches!(event, Event::DriveStarted { .. }));
+    assert_eq!(n_drives, 1);
+}
+
+/// 41
+#[test]
+fn an_outage_of_tesla_is_waited_out_ever_more_slowly() {
+    let mut asks_of_cars = Vec::new();
+    for vin in ["5YJ3E1EA0JF000001", "5YJ3E1EA0JF000002"] {
+        let mut rig = metered(CarSpec {
+            vin: Vin::new(vin).expect("a VIN"),
+            ..sat_in(6)
+        });
+        rig.faults
+            .push(fault(None, HOUR, 3 * HOUR, Failure::Server));
+        rig.run_until(3 * HOUR);
+        for ask in [Ask::Light, Ask::Data] {
+            let asks = rig.asks_from(HOUR, ask);
+            let gaps: Vec<_> = asks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(gaps.iter().all(|gap| *gap <= 905 * SECOND), "{gaps:?}");
+            assert!(asks.len() <= 20, "{}", asks.len());
+            if ask == Ask::Light {
+                assert!(gaps.len() >= 7, "{gaps:?}");
+                assert!(gaps[..6].is_sorted(), "{gaps:?}");
+            }
+        }
+        asks_of_cars.push(rig.asks_from(HOUR, Ask::Light));
+        rig.run_until(4 * HOUR);
+        check(&rig);
+        assert_eq!(rig.state(), State::Idle);
+        assert!(rig.asks_from(3 * HOUR + 20 * MINUTE, Ask::Data).len() > 10);
+    }
+    let in_step = asks_of_cars[0]
+        .iter()
+        .zip(&asks_of_cars[1])
+        .filter(|(a, b)| a.abs_diff(**b) < SECOND);
+    assert!(in_step.count() <= 2, "{asks_of_cars:?}");
+}
+
+/// 42; the one refresh and its own retries are the account's business.
+#[test]
+fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
+    let mut rig = metered(sat_in(40));
+    rig.faults
+        .push(fault(None, HOUR, 2 * DAY, Failure::SignedOut));
+    rig.run_until(13 * HOUR);
+    assert_eq!(rig.state(), State::AuthLost);
+    assert_eq!(
+        rig.policy.status(rig.now()).problem,
+        Some(Problem::SignedOut)
+    );
+    let lost = rig.entered(State::AuthLost, ZERO).expect("lost");
+    assert_eq!(rig.asks_from(lost, Ask::Data), Vec::<Duration>::new());
+    let asks = rig.asks_from(lost, Ask::Light);
+    let gaps: Vec<_> = asks
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect();
+    assert!(
+        gaps.iter().all(|gap| (150..=3600).contains(gap)),
+        "{gaps:?}"
+    );
+    assert!((10..40).contains(&asks.len()), "{}", asks.len());
+    rig.faults.clear();
+    rig.hear(Input::SignedIn);
+    rig.run_for(2 * MINUTE);
+    check(&rig);
+    assert_eq!(rig.state(), State::Idle);
+    assert_eq!(rig.policy.status(rig.now()).problem, None);
+}
+
+/// 43
+#[test]
+fn the_billing_limit_is_probed_rarely_until_the_month_ends() {
+    let mut rig = metered(sat_in(24 * 40)).governed(GovernorConfig::unmetered());
+    let over = 19 * DAY + 12 * HOUR;
+    rig.faults
+        .push(fault(None, over, 30 * DAY, Failure::BillingLimit));
+    rig.run_until(30 * DAY);
+    assert_eq!(
+        rig.policy.status(rig.now()).problem,
+        Some(Problem::BillingLimit)
+    );
+    for day in 20..30 {
+        let of = |ask| {
+            rig.asks_from(day * DAY, ask)
+                .iter()
+                .filter(|at| **at < (day + 1) * DAY)
+                .count()
+        };
+        let tries = of(Ask::Light) + of(Ask::Data);
+        assert!((1..=12).contains(&tries), "{tries} tries on day {day}");
+    }
+    rig.run_until(30 * DAY + 10 * MINUTE);
+    check(&rig);
+    assert!(
+        rig.asks_from(30 * DAY, Ask::Data).len() >= 3,
+        "{}",
+        rig.story()
+    );
+    assert_eq!(rig.policy.status(rig.now()).problem, None);
+}
+
+/// 44
+#[test]
+fn a_missing_scope_costs_the_location_and_nothing_else() {
+    let mut rig = metered(sat_in(4));
+    rig.faults.push(fault(
+        Ask::Data,
+        30 * MINUTE,
+        33 * MINUTE,
+        Failure::MissingScope,
+    ));
+    rig.run_until(30 * MINUTE);
+    assert!(rig.policy.wants_location());
+    while rig.policy.wants_location() {
+        rig.run_for(SECOND);
+    }
+    rig.faults.clear();
+    rig.run_for(10 * MINUTE);
+    check(&rig);
+    assert!(rig.asks_from(34 * MINUTE, Ask::Data).len() >= 3);
+    rig.policy.reconfigure(rig.now(), rig.config.clone());
+    assert!(rig.policy.wants_location());
+}
+
+/// 45
+#[test]
+fn a_car_not_found_three_times_is_looked_up_in_the_list() {
+    for is_still_there in [true, false] {
+        let mut rig = metered(sat_in(40));
+        rig.faults.push(fault(None, HOUR, DAY, Failure::NotFound));
+        rig.run_until(2 * HOUR);
+        assert!(rig.n_relists >= 1, "{}", rig.story());
+        rig.faults.clear();
+        let at = rig.at;
+        rig.hear(if is_still_there {
+            Input::Listed
+        } else {
+            Input::Removed
+        });
+        rig.run_for(DAY);
+        check(&rig);
+        let n_asks = rig.asks_from(at, Ask::Light).len() + rig.asks_from(at, Ask::Data).len();
+        if is_still_there {
+            assert!(n_asks > 100);
+            assert_eq!(rig.state(), State::Idle);
+        } else {
+            assert_eq!(n_asks, 0);
+            assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Removed));
+            rig.hear(Input::Listed).run_for(MINUTE);
+            assert_eq!(rig.state(), State::Idle, "it came back");
+        }
+    }
+}
+
+/// 46, and G3
+#[test]
+fn errors_in_quiet_do_not_move_its_deadline() {
+    let car = CarSpec {
+        time_to_sleep: 40 * MINUTE,
+        ..held(life(&[(10, drive(20))]))
+    };
+    let look = |failure: Option<Failure>| {
+        let mut rig = Rig::pinned(Preset::Metered, ClassSetting::Held, car.clone());
+        if let Some(failure) = failure {
+            rig.faults
+                .push(fault(Ask::Light, 36 * MINUTE, 42 * MINUTE, failure));
+        }
+        rig.run_until(HOUR);
+        check(&rig);
+        let quiet = rig.entered(State::Quiet, ZERO).expect("quiet");
+        rig.asks_from(quiet, Ask::Data)[0]
+    };
+    let undisturbed = look(None);
+    for failure in [Failure::Transport, Failure::Server, Failure::Unavailable] {
+        let look = look(Some(failure));
+        assert!(
+            look.abs_diff(undisturbed) <= 5 * SECOND,
+            "{failure:?}: {look:?} not {undisturbed:?}"
+        );
+    }
+}
+
+/// A data call lost in the middle of a look is not repeated at once.
+#[test]
+fn a_look_that_fails_is_put_off() {
+    let car = CarSpec {
+        time_to_sleep: 40 * MINUTE,
+        ..held(life(&[(10, drive(20))]))
+    };
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::Held, car);
+    rig.faults
+        .push(fault(Ask::Data, 36 * MINUTE, 2 * HOUR, Failure::Transport));
+    rig.run_until(80 * MINUTE);
+    check(&rig);
+    let asks = rig.asks_from(36 * MINUTE, Ask::Data);
+    assert!(asks.len() >= 3, "{asks:?}");
+    assert!(
+        asks.windows(2).all(|pair| pair[1] - pair[0] >= 5 * MINUTE),
+        "{asks:?}"
+    );
+}
+
+/// A refused client is asked about a few times a day, not each minute.
+#[test]
+fn a_refused_client_backs_off_for_long() {
+    let mut rig = metered(spec(Plan::parked()));
+    rig.faults
+        .push(fault(None, HOUR, 3 * DAY, Failure::Refused));
+    rig.run_until(DAY + HOUR);
+    check(&rig);
+    let n_asks = rig.asks_from(HOUR, Ask::Light).len();
+    assert!((4..=10).contains(&n_asks), "{n_asks}");
+    assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Refused));
+}
+
+/// The runner died in the middle of a call.
+#[test]
+fn an_answer_that_never_comes_is_given_up() {
+    let vin = Vin::new(super::rig::VIN).expect("a VIN");
+    let mut now = Now {
+        mono: ZERO,
+        wall: "2026-06-01T00:00:00Z".parse().expect("a time"),
+    };
+    let mut policy = Policy::new(PolicyConfig::default(), &vin, 1, now);
+    let mut asks = Vec::new();
+    while now.mono < HOUR {
+        match policy.next(now) {
+            Step::Ask(ask) => asks.push((now.mono, ask)),
+            Step::Relist => {}
+            Step::Wait { until, .. } => now = now.later(until.saturating_sub(now.mono)),
+        }
+    }
+    assert!((3..15).contains(&asks.len()), "{asks:?}");
+    assert!(asks.iter().all(|(_, ask)| *ask == Ask::Light));
+}

@@ -1,0 +1,208 @@
+//! The guarantees of the sleep policy (section 5.1), checked on a whole trace. What a trace alone
+//! cannot show (G4 and G5 need to know the car's truth, G7 the ledger, G8's growth, G11 a second
+//! run) has tests of its own; G12 holds because no input speaks of the broker.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{Ask, Failure, Input, LightState, State};
+
+use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
+
+/// Panics with the end of the trace if a guarantee is broken.
+pub fn check(rig: &Rig) {
+    let mut seen = Seen::default();
+    for line in &rig.trace {
+        if let Err(broken) = seen.take(line) {
+            panic!("{broken} at {:?}\n{}", line.at, rig.story());
+        }
+    }
+    // However it comes about, no minute is a storm.
+    for (ask, most) in [(Ask::Light, 25), (Ask::Data, 13)] {
+        let asks = rig.asks_from(Duration::ZERO, ask);
+        let storm = asks
+            .windows(most + 1)
+            .find(|asks| asks[most] - asks[0] < MINUTE);
+        assert!(
+            storm.is_none(),
+            "a storm of {ask:?} calls: {storm:?}\n{}",
+            rig.story()
+        );
+    }
+    // G1: the car was woken by nobody but its owner.
+    assert_eq!(
+        rig.car.truth().wakes,
+        rig.n_user_wakes(),
+        "G1: woken without a command"
+    );
+}
+
+/// What the world has told the policy so far.
+#[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that vary independently"
+)]
+struct Seen {
+    last_ask: Option<(Duration, Ask)>,
+    /// The newest word says online.
+    online: bool,
+    light_online: bool,
+    online_at: Option<Duration>,
+    light_online_at: Option<Duration>,
+    data_ok_at: Option<Duration>,
+    data_failed: bool,
+    last_use: Duration,
+    state: Option<State>,
+    quiet_since: Option<Duration>,
+    data_in_quiet: Option<Duration>,
+    scheduled: bool,
+    restarted: bool,
+    lights_since_restart: usize,
+    light_not_before: Duration,
+    data_not_before: Duration,
+}
+
+impl Seen {
+    fn take(&mut self, line: &Line) -> Result<(), String> {
+        let at = line.at;
+        // The answer to a call is judged by the state in which it was asked.
+        let state_before = self.state.unwrap_or(State::Boot);
+        match &line.what {
+            What::Asked(ask) => self.asked(*ask, at, line.state)?,
+            What::Answered(light) => {
+                self.online = light.state == LightState::Online;
+                self.light_online = self.online;
+                self.restarted = false;
+                if self.online {
+                    self.online_at = Some(at);
+                    self.light_online_at = Some(at);
+                }
+            }
+            What::Served(view) => {
+                self.online = true;
+                self.online_at = Some(at);
+                self.data_ok_at = Some(at);
+                self.data_failed = false;
+                self.scheduled |= view.scheduled_charging_pending;
+            }
+            What::Failed(ask, failure) => self.failed(*ask, *failure, at),
+            What::Heard(Input::Push(push)) => {
+                let speaks = push.gear.is_some() || push.charging_state.is_some();
+                if speaks && self.light_online {
+                    self.online = true;
+                    self.online_at = Some(at);
+                }
+                if push.asleep == Some(true) {
+                    self.online = false;
+                    self.light_online = false;
+                }
+            }
+            What::Heard(Input::Seen(light)) => {
+                self.online = light.state == LightState::Online;
+                self.light_online = self.online;
+            }
+            What::Heard(Input::Hint | Input::User(_)) => self.last_use = at,
+            What::Restarted => {
+                self.restarted = true;
+                self.lights_since_restart = 0;
+            }
+            What::Heard(_) | What::Said(_) => {}
+        }
+        if state_before != line.state {
+            if matches!(
+                state_before,
+                State::Driving | State::Charging | State::Waking
+            ) {
+                self.last_use = at;
+            }
+            if line.state == State::Quiet {
+                self.quiet_since = Some(at);
+                self.data_in_quiet = None;
+            }
+        }
+        self.state = Some(line.state);
+        Ok(())
+    }
+
+    fn asked(&mut self, ask: Ask, at: Duration, state: State) -> Result<(), String> {
+        if let Some((last, _)) = self.last_ask
+            && !self.restarted
+            && at - last < 2 * SECOND
+        {
+            return Err("G6: two requests closer than the gap".into());
+        }
+        self.last_ask = Some((at, ask));
+        match ask {
+            Ask::Light => {
+                self.lights_since_restart += 1;
+                if at < self.light_not_before {
+                    return Err("G8: light before its Retry-After".into());
+                }
+                Ok(())
+            }
+            Ask::Data => self.data_asked(at, state),
+        }
+    }
+
+    fn data_asked(&mut self, at: Duration, state: State) -> Result<(), String> {
+        let within = |stamp: Option<Duration>, ttl| stamp.is_some_and(|then| at - then <= ttl);
+        if self.restarted {
+            return Err("G9: data before the light call that opens a start".into());
+        }
+        if !self.online || !self.light_online {
+            return Err("G2: data although the newest word is not online".into());
+        }
+        let chain = match state {
+            State::Driving => 2 * MINUTE,
+            State::Charging => 10 * MINUTE,
+            _ => Duration::ZERO,
+        };
+        let chained = !self.data_failed && within(self.data_ok_at, chain);
+        if !chained && !within(self.online_at, 90 * SECOND) {
+            return Err("G2: data on old knowledge".into());
+        }
+        let late =
+            state == State::Quiet || (state == State::Idle && at - self.last_use > 5 * MINUTE);
+        if late && !within(self.light_online_at, 10 * SECOND) {
+            return Err("G2: data of an idle car without a light call of the same tick".into());
+        }
+        if at < self.data_not_before {
+            return Err("G8: data before its Retry-After".into());
+        }
+        if state == State::Quiet && !self.scheduled {
+            let quiet = at - self.quiet_since.unwrap_or_default();
+            let looked = self
+                .data_in_quiet
+                .is_none_or(|last| at - last >= 5 * MINUTE);
+            if quiet < 12 * MINUTE || !looked {
+                return Err(format!("G3: data after {quiet:?} of Quiet"));
+            }
+            self.data_in_quiet = Some(at);
+        }
+        if matches!(
+            state,
+            State::Paused | State::AuthLost | State::Asleep | State::Unreachable
+        ) {
+            return Err(format!("data in {state}"));
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, ask: Ask, failure: Failure, at: Duration) {
+        if ask == Ask::Data {
+            self.data_failed = true;
+        }
+        match failure {
+            Failure::Unavailable if ask == Ask::Data => self.online = false,
+            Failure::Limited { retry_after } => {
+                let wait = retry_after.unwrap_or(5 * MINUTE);
+                let until = at + wait.min(DAY);
+                match ask {
+                    Ask::Light => self.light_not_before = until,
+                    Ask::Data => self.data_not_before = until,
+                }
+            }
+            _ => {}
+        }
+    }
+}

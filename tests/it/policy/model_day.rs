@@ -1,0 +1,102 @@
+//! The day by which policies are compared (section 7).
+
+use tesla2mqtt::policy::{ClassSetting, Preset, State};
+use tesla2mqtt::sim::{Event, Plan};
+
+use super::guarantees::check;
+use super::rig::{DAY, Rig, held, spec};
+
+struct Day {
+    n_light: usize,
+    n_data: usize,
+    n_refused: u64,
+    awake_hours: f64,
+    drive_delays: Vec<u64>,
+    charge_delays: Vec<u64>,
+}
+
+fn live(preset: Preset, is_held: bool) -> Day {
+    let day = spec(Plan::model_day());
+    let (class, car) = if is_held {
+        (ClassSetting::Held, held(day))
+    } else {
+        (ClassSetting::NotHeld, day)
+    };
+    let mut rig = Rig::pinned(preset, class, car);
+    rig.run_for(DAY);
+    check(&rig);
+    let seconds = |event, state| {
+        rig.delays(event, state)
+            .iter()
+            .map(std::time::Duration::as_secs)
+            .collect()
+    };
+    let day = Day {
+        n_light: rig.n_light(),
+        n_data: rig.n_data(),
+        n_refused: rig.n_refused(),
+        awake_hours: rig.awake_hours(),
+        drive_delays: seconds(Event::DriveStarted, State::Driving),
+        charge_delays: seconds(Event::ChargeStarted, State::Charging),
+    };
+    println!(
+        "{preset:?} held={is_held}: {} data, {} light, {} refused, {:.2} h awake, drives seen after {:?} s, charges after {:?} s",
+        day.n_data,
+        day.n_light,
+        day.n_refused,
+        day.awake_hours,
+        day.drive_delays,
+        day.charge_delays
+    );
+    day
+}
+
+#[test]
+fn the_model_day_metered_costs_at_most_190_data_calls_and_no_sleep() {
+    for (is_held, hours) in [(false, 4.56), (true, 4.9)] {
+        let day = live(Preset::Metered, is_held);
+        assert!(day.n_data <= 190, "{} data calls", day.n_data);
+        assert!(day.n_light <= 1500, "{} light calls", day.n_light);
+        assert!(day.n_refused <= 1, "{} refused", day.n_refused);
+        assert!(day.awake_hours <= hours, "{} h awake", day.awake_hours);
+    }
+}
+
+#[test]
+fn the_model_day_unmetered_sees_starts_at_once() {
+    for (is_held, hours) in [(false, 4.56), (true, 4.9)] {
+        let day = live(Preset::Unmetered, is_held);
+        assert!(day.n_data <= 900, "{} data calls", day.n_data);
+        assert!(day.awake_hours <= hours, "{} h awake", day.awake_hours);
+    }
+}
+
+/// After two days the car's habits are known, and the same starts are seen sooner at the price of
+/// light calls.
+#[test]
+fn starts_are_seen_sooner_once_the_habits_of_the_car_are_known() {
+    for (preset, most_seconds, n_light) in
+        [(Preset::Metered, 25, 1500), (Preset::Unmetered, 15, 4000)]
+    {
+        let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, spec(Plan::model_day()));
+        rig.run_for(7 * DAY);
+        check(&rig);
+        let drives = rig.delays(Event::DriveStarted, State::Driving);
+        let charges = rig.delays(Event::ChargeStarted, State::Charging);
+        for (of_a_day, delays) in [(4, drives), (1, charges)] {
+            let worst = delays[2 * of_a_day..]
+                .iter()
+                .max()
+                .expect("a week of starts")
+                .as_secs();
+            println!(
+                "{preset:?}: worst {worst} s of {} starts from the third day",
+                delays.len()
+            );
+            assert!(worst <= most_seconds, "{preset:?}: {delays:?}");
+        }
+        let of_last_day = rig.asks_from(6 * DAY, tesla2mqtt::policy::Ask::Light).len();
+        println!("{preset:?}: {of_last_day} light calls on the last day");
+        assert!(of_last_day <= n_light);
+    }
+}

@@ -1,0 +1,167 @@
+//! Scenarios 49 to 53: what the owner asks for.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{Ask, ClassSetting, Event, HoldReason, Preset, State, User};
+use tesla2mqtt::sim::{CarSpec, Plan};
+
+use super::guarantees::check;
+use super::rig::{HOUR, MINUTE, Rig, SECOND, drive, held, hold, life, spec};
+
+/// 49
+#[test]
+fn a_wake_is_followed_by_quick_light_calls_and_one_look() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::Held,
+        held(spec(Plan::parked())),
+    );
+    rig.run_for(HOUR);
+    let at = rig.at;
+    rig.user(User::Woken);
+    assert_eq!(rig.state(), State::Waking);
+    rig.run_for(30 * SECOND);
+    assert_eq!(rig.state(), State::Idle, "{}", rig.story());
+    let lights = rig.asks_from(at, Ask::Light);
+    assert!(
+        lights
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] <= 5 * SECOND),
+        "{lights:?}"
+    );
+    assert_eq!(rig.asks_from(at, Ask::Data).len(), 1);
+    rig.run_for(HOUR);
+    check(&rig);
+    let quiet = rig.entered(State::Quiet, at).expect("left alone again");
+    assert!(quiet >= at + MINUTE);
+    assert_eq!(rig.state(), State::Asleep);
+}
+
+/// 50
+#[test]
+fn a_wake_that_fails_is_given_up_after_a_minute() {
+    let car = CarSpec {
+        wake_delay: 10 * MINUTE,
+        ..spec(Plan::parked())
+    };
+    let mut rig = Rig::new(Preset::Metered, car);
+    rig.run_for(HOUR);
+    let at = rig.at;
+    rig.user(User::Woken).run_for(65 * SECOND);
+    check(&rig);
+    assert_eq!(rig.state(), State::Asleep);
+    assert_eq!(rig.n_events(|event| *event == Event::WakeFailed), 1);
+    let n_light = rig.asks_from(at, Ask::Light).len();
+    assert!((10..=30).contains(&n_light), "{n_light}");
+    rig.run_for(2 * MINUTE);
+    let n_more = rig.asks_from(at + 65 * SECOND, Ask::Light).len();
+    assert!(n_more <= 3, "back to the old interval: {n_more}");
+}
+
+/// 51
+#[test]
+fn a_refresh_of_a_sleeping_car_is_a_light_call() {
+    let mut rig = Rig::new(Preset::Metered, spec(Plan::parked()));
+    rig.run_for(HOUR);
+    let at = rig.at;
+    rig.user(User::Refresh).run_for(3 * SECOND);
+    check(&rig);
+    assert_eq!(rig.asks_from(at, Ask::Light).len(), 1);
+    assert_eq!(rig.n_data(), 0);
+    assert_eq!(rig.state(), State::Asleep);
+}
+
+/// 52
+#[test]
+fn letting_the_car_sleep_is_refused_while_something_holds_it_awake() {
+    let sat_in = life(&[(10, hold(HoldReason::UserPresent, 60))]);
+    for (car, state, holds) in [
+        (sat_in, State::Idle, vec![HoldReason::UserPresent]),
+        (life(&[(10, drive(60))]), State::Driving, vec![]),
+    ] {
+        let mut rig = Rig::new(Preset::Metered, car);
+        rig.run_until(30 * MINUTE);
+        rig.user(User::LetSleep).run_for(2 * MINUTE);
+        check(&rig);
+        assert_eq!(rig.state(), state);
+        let refused = Event::LetSleepRefused { state, holds };
+        assert_eq!(
+            rig.n_events(|event| *event == refused),
+            1,
+            "{}",
+            rig.story()
+        );
+    }
+}
+
+#[test]
+fn letting_the_car_sleep_leaves_it_alone_at_once() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        held(life(&[(10, drive(20))])),
+    );
+    rig.run_until(32 * MINUTE);
+    assert_eq!(rig.state(), State::Idle);
+    rig.user(User::LetSleep).run_for(SECOND);
+    assert_eq!(rig.state(), State::Quiet);
+    rig.run_for(20 * MINUTE);
+    check(&rig);
+    assert_eq!(rig.state(), State::Asleep);
+}
+
+/// 53
+#[test]
+fn a_pause_leaves_only_light_calls() {
+    let mut rig = Rig::new(
+        Preset::Metered,
+        life(&[(10, hold(HoldReason::UserPresent, 600))]),
+    );
+    rig.run_until(30 * MINUTE);
+    rig.user(User::Pause);
+    assert_eq!(rig.state(), State::Paused);
+    let at = rig.at;
+    rig.run_for(HOUR);
+    assert_eq!(rig.asks_from(at, Ask::Data), Vec::<Duration>::new());
+    let n_light = rig.asks_from(at, Ask::Light).len();
+    assert!((11..=13).contains(&n_light), "{n_light}");
+    rig.user(User::Resume).run_for(5 * SECOND);
+    check(&rig);
+    assert_eq!(rig.state(), State::Idle);
+    assert_eq!(rig.asks_from(at, Ask::Data).len(), 1);
+}
+
+/// After a command the result is looked at, and the car is not left alone for a minute.
+#[test]
+fn a_command_is_looked_after_soon() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::Held,
+        held(life(&[(10, drive(20))])),
+    );
+    rig.run_until(38 * MINUTE);
+    assert_eq!(rig.state(), State::Quiet);
+    let at = rig.at;
+    rig.user(User::CommandDone).run_for(10 * SECOND);
+    check(&rig);
+    assert_eq!(rig.state(), State::Idle);
+    let asks = rig.asks_from(at, Ask::Data);
+    assert!(asks.len() == 1 && asks[0] <= at + 6 * SECOND, "{asks:?}");
+}
+
+/// An automation that never stops hinting.
+#[test]
+fn a_storm_of_hints_is_not_a_storm_of_calls() {
+    let mut rig = Rig::new(
+        Preset::Metered,
+        life(&[(10, hold(HoldReason::UserPresent, 60))]),
+    );
+    rig.run_until(30 * MINUTE);
+    let at = rig.at;
+    for _ in 0..120 {
+        rig.hear(tesla2mqtt::policy::Input::Hint).run_for(SECOND);
+    }
+    check(&rig);
+    let n_data = rig.asks_from(at, Ask::Data).len();
+    assert!(n_data <= 9, "{n_data} data calls in two minutes");
+}

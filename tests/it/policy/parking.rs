@@ -1,0 +1,322 @@
+//! Scenarios 5 to 15: a parked car falls asleep, held or not, and what keeps it awake.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{
+    Ask, Belief, Class, ClassSetting, DataView, HoldReason, PolicyConfig, Preset, State,
+};
+use tesla2mqtt::sim::{CarSpec, Event};
+
+use super::guarantees::check;
+use super::rig::{HOUR, MINUTE, Rig, SECOND, What, drive, held, hold, life, minutes};
+
+const PARKED_AT: Duration = minutes(30);
+
+/// Drives from 0:10 to 0:30.
+fn one_drive() -> CarSpec {
+    life(&[(10, drive(20))])
+}
+
+fn metered(class: ClassSetting, car: CarSpec) -> Rig {
+    Rig::pinned(Preset::Metered, class, car)
+}
+
+fn fell_asleep(rig: &Rig, nth: usize) -> Duration {
+    rig.truly(Event::FellAsleep, nth)
+        .unwrap_or_else(|| panic!("never asleep\n{}", rig.story()))
+}
+
+/// 5
+#[test]
+fn a_car_that_is_not_held_is_polled_into_its_sleep() {
+    let mut rig = metered(ClassSetting::NotHeld, one_drive());
+    rig.run_for(HOUR);
+    check(&rig);
+    let parked = PARKED_AT;
+    assert_eq!(fell_asleep(&rig, 0), parked + 12 * MINUTE);
+    let asks = rig.asks_from(parked - MINUTE, Ask::Data);
+    assert!(
+        asks.windows(2)
+            .all(|pair| pair[1] - pair[0] <= 130 * SECOND),
+        "{asks:?}"
+    );
+    assert!(*asks.last().expect("asked") >= fell_asleep(&rig, 0) - 130 * SECOND);
+    assert_eq!(rig.entered(State::Quiet, Duration::ZERO), None);
+    assert_eq!(rig.state(), State::Asleep);
+}
+
+/// 6, and G4
+#[test]
+fn a_held_car_is_left_alone_after_three_minutes_and_sleeps() {
+    let mut rig = metered(ClassSetting::Held, held(one_drive()));
+    rig.run_for(HOUR);
+    check(&rig);
+    let parked = PARKED_AT;
+    let seen = rig.entered(State::Idle, parked).expect("seen");
+    let quiet = rig.entered(State::Quiet, parked).expect("quiet");
+    assert!(quiet - seen <= 181 * SECOND, "{:?}", quiet - seen);
+    assert!(
+        fell_asleep(&rig, 0) <= parked + 16 * MINUTE,
+        "{:?}",
+        fell_asleep(&rig, 0)
+    );
+    assert_eq!(rig.asks_from(quiet, Ask::Data), Vec::<Duration>::new());
+    assert_eq!(rig.state(), State::Asleep);
+}
+
+/// G4 for every time to sleep and every moment of parking.
+#[test]
+fn a_held_car_sleeps_at_most_four_minutes_later_than_unpolled() {
+    for t in 5..=15 {
+        for second in [0, 11, 23, 37, 49] {
+            let length = 20 * MINUTE + second * SECOND;
+            let mut car = held(life(&[(
+                10,
+                tesla2mqtt::sim::Deed::Drive { length, km: 20.0 },
+            )]));
+            car.time_to_sleep = t * MINUTE;
+            let mut rig = metered(ClassSetting::Held, car);
+            rig.run_for(2 * HOUR);
+            check(&rig);
+            let late = fell_asleep(&rig, 0) - (10 * MINUTE + length) - t * MINUTE;
+            assert!(late <= 240 * SECOND, "{t} min: {late:?} later");
+        }
+    }
+}
+
+/// 7
+#[test]
+fn a_held_car_that_needs_long_is_looked_at_once() {
+    for (t, looks) in [(15, 0), (25, 1)] {
+        let mut rig = metered(
+            ClassSetting::Held,
+            CarSpec {
+                time_to_sleep: t * MINUTE,
+                ..held(one_drive())
+            },
+        );
+        rig.run_for(2 * HOUR);
+        check(&rig);
+        let quiet = rig.entered(State::Quiet, Duration::ZERO).expect("quiet");
+        assert_eq!(rig.asks_from(quiet, Ask::Data).len(), looks, "T = {t} min");
+        assert_eq!(rig.state(), State::Asleep);
+    }
+}
+
+/// Drives every three hours.
+fn drives(n: u64) -> CarSpec {
+    let deeds: Vec<_> = (0..n).map(|i| (10 + i * 180, drive(20))).collect();
+    life(&deeds)
+}
+
+fn class(rig: &Rig) -> (Class, Belief) {
+    let status = rig.policy.status(rig.now());
+    (status.class, status.belief)
+}
+
+/// 8
+#[test]
+fn a_car_is_learned_to_be_held_after_two_parks() {
+    let mut rig = Rig::new(Preset::Metered, held(drives(3)));
+    rig.run_until(2 * HOUR);
+    let idle = rig.entered(State::Idle, 25 * MINUTE).expect("parked");
+    let quiet = rig.entered(State::Quiet, idle).expect("left alone");
+    assert!(
+        (30..=31).contains(&((quiet - idle).as_secs() / 60)),
+        "{:?}",
+        quiet - idle
+    );
+    assert_eq!(rig.state(), State::Asleep);
+    assert_eq!(class(&rig), (Class::Unknown, Belief::None));
+    rig.run_until(5 * HOUR);
+    assert_eq!(class(&rig), (Class::Held, Belief::Learned));
+    rig.run_until(8 * HOUR);
+    check(&rig);
+    let idle = rig
+        .entered(State::Idle, 6 * HOUR + 25 * MINUTE)
+        .expect("parked");
+    let quiet = rig.entered(State::Quiet, idle).expect("left alone");
+    assert!(quiet - idle <= 181 * SECOND);
+}
+
+/// 9
+#[test]
+fn a_car_is_learned_not_to_be_held_after_two_sleeps() {
+    let mut rig = Rig::new(Preset::Metered, drives(4));
+    rig.run_until(5 * HOUR);
+    assert_eq!(class(&rig), (Class::NotHeld, Belief::Learned));
+    rig.run_until(12 * HOUR);
+    check(&rig);
+    assert_eq!(rig.entered(State::Quiet, Duration::ZERO), None);
+    let learned = rig.policy.status(rig.now()).time_to_sleep.expect("learned");
+    assert!(
+        (11 * MINUTE..=14 * MINUTE).contains(&learned),
+        "{learned:?}"
+    );
+}
+
+/// 10
+#[test]
+fn new_firmware_is_learned_anew_with_one_confirmation() {
+    for is_held in [false, true] {
+        let expected = if is_held { Class::Held } else { Class::NotHeld };
+        let mut rig = Rig::new(
+            Preset::Metered,
+            CarSpec {
+                held: is_held,
+                ..drives(4)
+            },
+        );
+        rig.disguise = Some(Box::new(|at, view: &mut DataView| {
+            let version = if at < 6 * HOUR { "2026.8" } else { "2026.12" };
+            view.car_version = Some(version.to_owned());
+        }));
+        rig.run_until(6 * HOUR);
+        assert_eq!(class(&rig), (expected, Belief::Learned));
+        rig.run_until(6 * HOUR + 20 * MINUTE);
+        assert_eq!(class(&rig), (Class::Unknown, Belief::None));
+        rig.run_until(9 * HOUR);
+        check(&rig);
+        assert_eq!(class(&rig), (expected, Belief::Learned));
+    }
+}
+
+/// Something that no field shows keeps the car awake, whether it is asked or not: it is polled
+/// again, so that its next drive is seen at once.
+#[test]
+fn a_car_of_unknown_class_that_does_not_sleep_when_left_alone_is_polled_again() {
+    let mut rig = Rig::new(
+        Preset::Metered,
+        life(&[(10, hold(HoldReason::UserPresent, 300)), (320, drive(20))]),
+    );
+    rig.disguise = Some(Box::new(|_, view| view.user_present = false));
+    rig.run_until(2 * HOUR);
+    let quiet = rig.entered(State::Quiet, Duration::ZERO).expect("tried");
+    let idle = rig.entered(State::Idle, quiet).expect("given up");
+    assert!(idle - quiet <= 55 * MINUTE, "{:?}", idle - quiet);
+    rig.run_until(5 * HOUR);
+    assert_eq!(rig.entered(State::Quiet, idle), None);
+    rig.run_until(6 * HOUR);
+    check(&rig);
+    assert_eq!(rig.delays(Event::DriveStarted, State::Driving).len(), 1);
+}
+
+const HOLDS: [HoldReason; 10] = [
+    HoldReason::Power,
+    HoldReason::Downloading,
+    HoldReason::UserPresent,
+    HoldReason::SentryMode,
+    HoldReason::Preconditioning,
+    HoldReason::Climate,
+    HoldReason::ClimateKeeper,
+    HoldReason::CabinOverheat,
+    HoldReason::DoorOpen,
+    HoldReason::TrunkOpen,
+];
+
+/// 11
+#[test]
+fn a_held_car_is_never_left_alone_while_something_keeps_it_awake() {
+    for reason in HOLDS {
+        let mut rig = metered(ClassSetting::Held, held(life(&[(10, hold(reason, 120))])));
+        rig.run_until(2 * HOUR);
+        let status = rig.policy.status(rig.now());
+        assert!(
+            status.holds.contains(&reason),
+            "{reason:?} not in {:?}",
+            status.holds
+        );
+        assert_eq!(
+            rig.entered(State::Quiet, Duration::ZERO),
+            None,
+            "{reason:?}"
+        );
+        let asks = rig.asks_from(20 * MINUTE, Ask::Data);
+        let interval = if reason == HoldReason::SentryMode {
+            300
+        } else {
+            120
+        };
+        for pair in asks.windows(2) {
+            let gap = (pair[1] - pair[0]).as_secs_f64() / f64::from(interval);
+            assert!(
+                (0.9..=1.1).contains(&gap),
+                "{reason:?}: {:?}",
+                pair[1] - pair[0]
+            );
+        }
+        rig.run_until(3 * HOUR);
+        check(&rig);
+        assert_eq!(rig.state(), State::Asleep, "{reason:?}\n{}", rig.story());
+    }
+}
+
+/// 12
+#[test]
+fn a_hold_that_clears_starts_the_countdown_to_quiet() {
+    let mut rig = metered(
+        ClassSetting::Held,
+        held(life(&[(10, hold(HoldReason::SentryMode, 60))])),
+    );
+    rig.run_for(2 * HOUR);
+    check(&rig);
+    let clear = rig.trace.iter().find_map(|line| match &line.what {
+        What::Served(view) if line.at > 11 * MINUTE && !view.sentry_mode => Some(line.at),
+        _ => None,
+    });
+    let quiet = rig.entered(State::Quiet, Duration::ZERO).expect("quiet");
+    let settled = quiet - clear.expect("seen clear");
+    assert!(settled.abs_diff(180 * SECOND) <= SECOND, "{settled:?}");
+}
+
+/// 13
+#[test]
+fn someone_in_the_car_ends_quiet_until_they_have_left() {
+    let present = (38, hold(HoldReason::UserPresent, 30));
+    let mut rig = metered(ClassSetting::Held, held(life(&[(10, drive(20)), present])));
+    rig.run_until(38 * MINUTE);
+    assert_eq!(rig.state(), State::Quiet);
+    rig.push(|push| push.user_present = Some(true));
+    assert_eq!(rig.state(), State::Idle);
+    let status = rig.policy.status(rig.now());
+    assert_eq!(status.holds, [HoldReason::UserPresent]);
+    rig.run_until(68 * MINUTE);
+    assert_eq!(rig.entered(State::Quiet, 38 * MINUTE), None);
+    rig.push(|push| push.user_present = Some(false));
+    rig.run_until(80 * MINUTE);
+    check(&rig);
+    assert!(rig.entered(State::Quiet, 68 * MINUTE).is_some());
+}
+
+/// 14: the decoder makes `None` or `false` of a missing, null or mistyped field.
+#[test]
+fn a_view_without_fields_does_not_block_sleep() {
+    let mut rig = metered(ClassSetting::Held, held(one_drive()));
+    rig.disguise = Some(Box::new(|at, view| {
+        if at > 31 * MINUTE {
+            *view = DataView::default();
+        }
+    }));
+    rig.run_for(HOUR);
+    check(&rig);
+    assert!(rig.entered(State::Quiet, Duration::ZERO).is_some());
+    assert_eq!(rig.state(), State::Asleep);
+}
+
+/// 15
+#[test]
+fn an_unlocked_car_is_a_note_or_by_option_a_hold() {
+    for unlocked_holds in [false, true] {
+        let config = PolicyConfig {
+            unlocked_holds,
+            class: ClassSetting::Held,
+            ..PolicyConfig::preset(Preset::Metered)
+        };
+        let mut rig = Rig::with(config, held(one_drive()));
+        rig.disguise = Some(Box::new(|_, view| view.locked = Some(false)));
+        rig.run_for(HOUR);
+        check(&rig);
+        let quiet = rig.entered(State::Quiet, Duration::ZERO).is_some();
+        assert_eq!(quiet, !unlocked_holds);
+    }
+}

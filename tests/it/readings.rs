@@ -1,0 +1,245 @@
+//! What the real binary asks of Tesla, with each generation of login, and what the owner sees when
+//! a login has ended.
+
+use std::time::Duration;
+
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::{Account, Call, CloudOptions, Login};
+use tesla2mqtt::sim::{CarSpec, Plan};
+
+use crate::rig::eventually;
+use crate::rig::program::Program;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{ACCOUNT, World, vin};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_is_asked_for_only_behind_a_word_that_says_online_and_with_every_endpoint() {
+    let world = World::new().await;
+    let awake = world.add_awake_car(1);
+    let asleep = world.add_sleeping_car(2);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let state = |vin: &Vin| format!("tesla2mqtt/{}/state", vin.as_str());
+    subscriber.wait_for(&state(&awake), "online", SOON).await;
+    subscriber.wait_for(&state(&asleep), "asleep", SOON).await;
+    world.until_asked(Call::Data, SOON).await;
+
+    let ledger = world.cloud.ledger();
+    let calls: Vec<Call> = ledger.requests().map(|request| request.call).collect();
+    let listed = calls.iter().position(|call| *call == Call::Products);
+    let data = calls.iter().position(|call| *call == Call::Data);
+    assert!(listed.unwrap() < data.unwrap(), "{calls:?}");
+    let data = ledger.requests().find(|request| request.call == Call::Data);
+    let query = data.unwrap().query.replace("%3B", ";");
+    let endpoints = query.strip_prefix("endpoints=").expect("endpoints");
+    for endpoint in [
+        "location_data",
+        "charge_state",
+        "climate_state",
+        "closures_state",
+        "drive_state",
+        "gui_settings",
+        "vehicle_config",
+        "vehicle_state",
+    ] {
+        assert!(endpoints.split(';').any(|one| one == endpoint), "{query}");
+    }
+    assert_eq!(world.n_calls(Call::Data, &asleep), 0);
+    let location = format!("tesla2mqtt/{}/location", awake.as_str());
+    eventually("a position", SOON, || {
+        subscriber
+            .get(&location)
+            .is_some_and(|text| text.contains("\"latitude\":52.0"))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.n_calls(Call::Data, &asleep), 0);
+    assert!(
+        world.n_calls(Call::Data, &awake) <= 2,
+        "{:?}",
+        world.calls(&awake)
+    );
+    assert_eq!(world.cloud.ledger().wakes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_generation_of_login_works_from_the_first_token_to_the_last_topic() {
+    for login in [Login::Fleet, Login::Owner, Login::Password] {
+        let world = World::new().await;
+        let vin = world.add_awake_car(1);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        let mut program = Program::prepare();
+        program.start(&world.config(&account(&world, login)));
+        let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+        subscriber.until(&level, SOON).await;
+        let family = world.cloud.family(ACCOUNT, login);
+        assert_eq!(family.n_refused, 0, "{login:?}");
+        // The token on disk is the newest one.
+        let stored = std::fs::read_dir(program.state_directory())
+            .unwrap()
+            .flatten()
+            .chain(
+                std::fs::read_dir(program.state_directory().join("accounts"))
+                    .into_iter()
+                    .flatten()
+                    .flatten(),
+            )
+            .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+            .any(|text| text.contains(family.newest().unwrap()));
+        assert!(stored, "{login:?}");
+        assert!(program.terminate(Duration::from_secs(2)).await.success());
+    }
+}
+
+/// The `[[accounts]]` table of a login that works.
+fn account(world: &World, login: Login) -> String {
+    let url = world.cloud.url();
+    let token = || world.cloud.issue_tokens(ACCOUNT, login).0;
+    let rest = match login {
+        Login::Fleet => return world.fresh_fleet_account(ACCOUNT),
+        Login::Owner => format!("api = \"owner\"\nrefresh_token = \"{}\"\n", token()),
+        Login::Password => format!(
+            "api = \"password\"\nclient_id = \"app\"\nclient_secret = \"app-secret\"\n\
+             email = \"{ACCOUNT}@example.com\"\npassword = \"password-of-{ACCOUNT}\"\n"
+        ),
+    };
+    format!("[[accounts]]\nname = \"{ACCOUNT}\"\n{rest}api_url = \"{url}\"\nauth_url = \"{url}\"\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_retired_login_says_that_it_no_longer_exists_and_is_not_tried_again() {
+    let world = World::with(CloudOptions {
+        password_login_deprecated: true,
+        ..CloudOptions::default()
+    })
+    .await;
+    world.add_awake_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    program.start(&world.config(&account(&world, Login::Password)));
+    program.logs("this login no longer exists", SOON).await;
+    says(&subscriber, "this login no longer exists").await;
+    let n_asked = world.cloud.count(Call::Password);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.cloud.count(Call::Password), n_asked);
+    assert!(n_asked <= 1, "{n_asked}");
+    assert_eq!(world.cloud.count(Call::Products), 0);
+}
+
+/// The bridge's own topics name the trouble and the account's status.
+async fn says(subscriber: &Subscriber, words: &str) {
+    let error = "tesla2mqtt/bridge/last_error";
+    eventually(words, SOON, || {
+        subscriber
+            .get(error)
+            .is_some_and(|text| text.contains(words))
+    })
+    .await;
+    eventually("signed_out in bridge/info", SOON, || {
+        let info = subscriber.get("tesla2mqtt/bridge/info");
+        info.is_some_and(|info| info.contains("\"status\":\"signed_out\""))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_login_stops_the_calls_and_asks_the_owner_to_sign_in_again() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    let config = world.fresh_fleet_config().replace(
+        "[polling]\n",
+        "[polling]\nidle_light = \"10s\"\nidle_first_data = \"10s\"\nidle_early_data = \"10s\"\n",
+    );
+    program.start(&config);
+    let level = subscriber.until(&topic("battery_level"), SOON).await;
+    subscriber
+        .wait_for(&topic("availability"), "online", SOON)
+        .await;
+    world.cloud.revoke(ACCOUNT);
+    says(&subscriber, "sign in again").await;
+    program.logs("sign in again", SOON).await;
+    subscriber
+        .wait_for(&topic("availability"), "offline", SOON)
+        .await;
+    subscriber
+        .wait_for(&topic("state"), "signed_out", SOON)
+        .await;
+    // The last values stay.
+    assert_eq!(subscriber.get(&topic("battery_level")), Some(level));
+    let n_requests = world.cloud.ledger().requests().count();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.cloud.ledger().requests().count(), n_requests);
+
+    // After a restart too: the car is known, and known to be out of reach.
+    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    subscriber.forget();
+    program.start(&config);
+    says(&subscriber, "sign in again").await;
+    eventually("the car is unavailable", SOON, || {
+        let messages = subscriber.messages();
+        let newest = messages
+            .iter()
+            .rev()
+            .find(|(name, _, _)| *name == topic("availability"));
+        newest.is_some_and(|(_, payload, _)| payload == "offline")
+    })
+    .await;
+    assert!(world.cloud.ledger().requests().count() <= n_requests + 3);
+
+    // A new token in the configuration, and the car is back.
+    let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Fleet);
+    program.reload(&world.fleet_config(&token));
+    subscriber
+        .wait_for(&topic("availability"), "online", SOON)
+        .await;
+    subscriber.wait_for(&topic("state"), "online", SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_values_are_there_while_tesla_cannot_be_reached() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+    let config = world.fresh_fleet_config();
+    let mut program = Program::prepare();
+    let before = {
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        program.start(&config);
+        subscriber.until(&level, SOON).await
+    };
+    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    // Both are gone: the cloud, and the broker with its memory.
+    let World { cloud, broker } = world;
+    let port = broker.addr.port();
+    broker.stop().await;
+    cloud.shutdown().await;
+    let _broker = crate::rig::world::broker_on(port).await;
+    let subscriber = Subscriber::to(port, "tesla2mqtt/#");
+    program.start(&config);
+    subscriber.wait_for(&level, &before, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_without_the_position_is_read_without_it() {
+    let world = World::new().await;
+    let without = |account: &mut Account| {
+        account.scopes.retain(|scope| scope != "vehicle_location");
+    };
+    world.cloud.change_account(ACCOUNT, without);
+    let mut spec = CarSpec::new(vin(1), Plan::parked());
+    spec.awake_at_start = true;
+    world.cloud.add_car(ACCOUNT, spec);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin(1).as_str());
+    subscriber.until(&topic("battery_level"), SOON).await;
+    let known = subscriber.get(&topic("location"));
+    assert!(!known.unwrap_or_default().contains("latitude\":5"));
+}

@@ -1,0 +1,160 @@
+//! Every recorded answer, and the topics that it becomes: one reviewed table each.
+//!
+//! A new recording gets its table with `INSTA_UPDATE=always cargo test recordings`; read it
+//! against the JSON before it is committed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tesla2mqtt::catalogue;
+use tesla2mqtt::decode::{products, vehicle_data};
+use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::model::{Now, Observation, Vehicle, Vin};
+use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::topics::{CarTopics, Paths};
+
+/// All recordings are older, so that each object keeps its own time.
+fn received() -> Now {
+    Now {
+        mono: Duration::ZERO,
+        wall: "2026-11-23T12:00:00Z".parse().unwrap(),
+    }
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("TESLA2MQTT_FIXTURES")
+        .map_or_else(
+            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures")),
+            PathBuf::from,
+        )
+        .join("tesla-api")
+}
+
+/// The recordings whose name starts so.
+pub fn recordings(prefix: &str) -> Vec<(String, Vec<u8>)> {
+    static ALL: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(read_all);
+    ALL.iter()
+        .filter(|(name, _)| name.starts_with(prefix))
+        .cloned()
+        .collect()
+}
+
+/// A loud note instead of silence where there are none.
+fn read_all() -> Vec<(String, Vec<u8>)> {
+    let folder = folder();
+    let mut found: Vec<PathBuf> = [folder.clone(), folder.join("derived")]
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        eprintln!("SKIPPED: no recordings in {}", folder.display());
+    }
+    found
+        .into_iter()
+        .map(|path| {
+            let body = std::fs::read(&path).unwrap();
+            (name(&path), body)
+        })
+        .collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+pub fn car_of(vin: Vin, seen: &[Observation]) -> Vehicle {
+    let mut car = Vehicle::new(vin);
+    for observation in seen {
+        car.apply(observation);
+    }
+    car
+}
+
+/// One line a topic: key, payload, and what Home Assistant is told that it is.
+fn table(car: &Vehicle) -> String {
+    let paths = Paths::new("t", &car.vin, None);
+    let setup = Setup {
+        prefix: "homeassistant".into(),
+        base: "t".into(),
+        version: "0".into(),
+        commands: false,
+    };
+    let announced = discovery::car(car, &paths, &setup).platforms();
+    let mut table = String::new();
+    let mut silent: Vec<String> = announced.keys().cloned().collect();
+    for message in CarTopics::new(paths).changed(car) {
+        let Publish::State { topic, payload } = message else {
+            panic!("{message:?}");
+        };
+        let key = topic.rsplit('/').next().unwrap();
+        if key == "snapshot" {
+            continue;
+        }
+        silent.retain(|announced| announced != key);
+        let platform = announced.get(key).map_or("-", String::as_str);
+        writeln!(table, "{key:<34} {payload:<24} {platform}").unwrap();
+    }
+    writeln!(table, "\nannounced without a value: {}", silent.join(" ")).unwrap();
+    table
+}
+
+fn check(name: &str, table: &str) {
+    insta::with_settings!({
+        snapshot_path => "../snapshots",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!(name, table);
+    });
+}
+
+#[test]
+fn each_recorded_vehicle_data_becomes_the_topics_of_its_table() {
+    for (name, body) in recordings("vehicle_data") {
+        let data = vehicle_data::vehicle_data(&body, received()).unwrap();
+        let car = car_of(data.vin.clone().unwrap(), &data.observations);
+        let mut topics = CarTopics::new(Paths::new("t", &car.vin, None));
+        topics.changed(&car);
+        let text = format!(
+            "{}\nodd fields: {:?}\nodd words: {:?}\n\n{:#?}\n",
+            table(&car),
+            data.oddities,
+            topics.oddities(),
+            data.view
+        );
+        check(&name, &text);
+    }
+}
+
+#[test]
+fn each_car_of_a_recorded_list_becomes_the_topics_of_its_table() {
+    for (name, body) in recordings("products") {
+        let page = products::products(&body).unwrap();
+        let mut text = String::new();
+        for listed in page.vehicles {
+            let seen = listed.observations(received().wall);
+            let car = car_of(listed.vin.clone(), &seen);
+            writeln!(text, "{}\n{}", car.vin, table(&car)).unwrap();
+        }
+        check(&name, &text);
+    }
+}
+
+#[test]
+fn every_word_of_the_recordings_is_in_a_list() {
+    for (name, body) in recordings("vehicle_data") {
+        let data = vehicle_data::vehicle_data(&body, received()).unwrap();
+        let car = car_of(data.vin.clone().unwrap(), &data.observations);
+        for row in catalogue::rows() {
+            let said = row.read(&car);
+            let is_unlisted = matches!(said, catalogue::Said::Unlisted(_));
+            assert!(!is_unlisted, "{name}: {}: {said:?}", row.key);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! SIGHUP: what changed is taken up, what did not is left alone.
+
+use std::time::Duration;
+
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::{Account, Call};
+
+use crate::rig::eventually;
+use crate::rig::program::Program;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{ACCOUNT, World};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// One account with a sleeping car, running; a second one with another is prepared.
+struct House {
+    world: World,
+    program: Program,
+    subscriber: Subscriber,
+    first: Vin,
+    second: Vin,
+    first_account: String,
+    second_account: String,
+}
+
+impl House {
+    /// With one account running, or with both.
+    async fn new(both: bool) -> Self {
+        let world = World::new().await;
+        world.cloud.add_account(Account::new("second"));
+        let first = world.add_awake_car(1);
+        let second = world.add_awake_car_of("second", 2);
+        let first_account = world.fresh_fleet_account(ACCOUNT);
+        let second_account = world.fresh_fleet_account("second");
+        let mut house = Self {
+            program: Program::prepare(),
+            subscriber: Subscriber::to(world.broker.addr.port(), "#"),
+            world,
+            first,
+            second,
+            first_account,
+            second_account,
+        };
+        let config = if both { house.both() } else { house.alone() };
+        house.program.start(&config);
+        house.has_data(&house.first).await;
+        if both {
+            house.has_data(&house.second).await;
+        }
+        house
+    }
+
+    fn alone(&self) -> String {
+        self.config(&self.first_account)
+    }
+
+    fn both(&self) -> String {
+        self.config(&format!("{}{}", self.first_account, self.second_account))
+    }
+
+    /// With intervals that do not end within a test.
+    fn config(&self, accounts: &str) -> String {
+        let rarely = [
+            "idle_first_data",
+            "idle_early_data",
+            "idle_data",
+            "idle_light",
+        ]
+        .map(|interval| format!("{interval} = \"20m\"\n"));
+        let polling = format!("[polling]\n{}", rarely.concat());
+        self.world.config(accounts).replace("[polling]\n", &polling)
+    }
+
+    fn topic(vin: &Vin, key: &str) -> String {
+        format!("tesla2mqtt/{}/{key}", vin.as_str())
+    }
+
+    async fn has_data(&self, vin: &Vin) {
+        let level = Self::topic(vin, "battery_level");
+        self.subscriber.until(&level, SOON).await;
+        let online = Self::topic(vin, "availability");
+        self.subscriber.wait_for(&online, "online", SOON).await;
+        let config = format!("homeassistant/device/tesla2mqtt_{}/config", vin.as_str());
+        self.subscriber.until(&config, SOON).await;
+    }
+
+    /// What the cloud and the broker have seen of the first car, but for the clock's topics.
+    fn trace(&self) -> (usize, Vec<String>) {
+        let n_calls = self.world.calls(&self.first).len();
+        let ages = ["next_poll", "polling_interval", "snapshot"];
+        let messages = self.subscriber.messages();
+        let of_first = messages
+            .into_iter()
+            .map(|(topic, payload, _)| (topic, payload))
+            .filter(|(topic, _)| topic.contains(self.first.as_str()))
+            .filter(|(topic, _)| !ages.iter().any(|age| topic.ends_with(age)))
+            .map(|(topic, payload)| format!("{topic} {payload}"));
+        (n_calls, of_first.collect())
+    }
+
+    fn same_as(&self, before: &(usize, Vec<String>)) {
+        let (n_calls, messages) = self.trace();
+        assert_eq!(n_calls, before.0, "the unaffected car was asked again");
+        let more = &messages[before.1.len()..];
+        assert_eq!(
+            more,
+            Vec::<String>::new(),
+            "the unaffected car's topics moved"
+        );
+    }
+}
+
+/// Long enough for the discovery message that follows the first data.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_comes_changes_and_goes_without_touching_the_others_cars() {
+    let house = House::new(false).await;
+    settle().await;
+    let before = house.trace();
+
+    house.program.reload(&house.both());
+    house.has_data(&house.second).await;
+    house.same_as(&before);
+    house
+        .subscriber
+        .wait_for("tesla2mqtt/bridge/cars", "2", SOON)
+        .await;
+
+    // Changed: another client id, the same car. It never looks away.
+    let n_calls = house.world.calls(&house.second).len();
+    let n_lists = house.world.cloud.count(Call::Products);
+    let changed = house
+        .second_account
+        .replace("client-of-the-test", "another-client");
+    let config = house.config(&format!("{}{changed}", house.first_account));
+    house.program.reload(&config);
+    eventually("its list is read again", SOON, || {
+        house.world.cloud.count(Call::Products) > n_lists
+    })
+    .await;
+    let info = || house.subscriber.get("tesla2mqtt/bridge/info").unwrap();
+    eventually("both signed in", SOON, || {
+        info().matches("\"signed_in\"").count() == 2
+    })
+    .await;
+    let availability = House::topic(&house.second, "availability");
+    let said = house.subscriber.messages();
+    let gaps = said
+        .iter()
+        .filter(|(topic, payload, _)| *topic == availability && payload == "offline");
+    assert_eq!(gaps.count(), 0, "the changed account's car was unavailable");
+    assert!(house.world.calls(&house.second).len() <= n_calls + 2);
+    house.same_as(&before);
+
+    house.program.reload(&house.alone());
+    house
+        .subscriber
+        .wait_for(&availability, "offline", SOON)
+        .await;
+    house
+        .subscriber
+        .wait_for("tesla2mqtt/bridge/cars", "1", SOON)
+        .await;
+    assert!(!info().contains("second"), "{}", info());
+    // The last values stay, and nobody asks for more.
+    let level = House::topic(&house.second, "battery_level");
+    assert!(house.subscriber.get(&level).is_some());
+    let n_calls = house.world.calls(&house.second).len();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(house.world.calls(&house.second).len(), n_calls);
+    house.same_as(&before);
+
+    // And back again.
+    house.program.reload(&house.both());
+    house
+        .subscriber
+        .wait_for(&availability, "online", SOON)
+        .await;
+    house.same_as(&before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_interval_holds_at_once() {
+    let world = World::new().await;
+    let vin = world.add_sleeping_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    let config = |interval: &str, account: &str| {
+        let polling = format!("[polling]\nasleep_light = \"{interval}\"\n");
+        world.config(account).replace("[polling]\n", &polling)
+    };
+    let account = world.fresh_fleet_account(ACCOUNT);
+    program.start(&config("30m", &account));
+    let state = format!("tesla2mqtt/{}/state", vin.as_str());
+    let interval = format!("tesla2mqtt/{}/polling_interval", vin.as_str());
+    subscriber.wait_for(&state, "asleep", SOON).await;
+    let seconds = |subscriber: &Subscriber| {
+        let text = subscriber.get(&interval)?;
+        text.parse::<u64>().ok()
+    };
+    eventually("half an hour", SOON, || {
+        seconds(&subscriber).is_some_and(|s| s > 1000)
+    })
+    .await;
+    program.reload(&config("5m", &account));
+    eventually("five minutes", SOON, || {
+        seconds(&subscriber).is_some_and(|s| s < 400)
+    })
+    .await;
+    let log = program.log();
+    assert!(
+        log.contains("configuration changed change=Polling"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_moves_the_topics_and_leaves_none_behind() {
+    let mut house = House::new(true).await;
+    settle().await;
+    let before = house.trace();
+    let n_calls = house.world.calls(&house.second).len();
+    let alias = |alias: &str| {
+        let second = house.second.as_str();
+        format!("{}[cars.{second}]\nalias = \"{alias}\"\n", house.both())
+    };
+    let (as_one, as_two) = (alias("one"), alias("two"));
+
+    house.program.reload(&as_one);
+    moved(&house, house.second.as_str(), "one").await;
+    house.same_as(&before);
+    // Its task starts anew: at most a light call, as after a restart.
+    let calls = house.world.calls(&house.second).split_off(n_calls);
+    assert!(calls.len() <= 1, "{calls:?}");
+    assert!(calls.iter().all(|call| call.call == Call::Light));
+    let discovery = format!(
+        "homeassistant/device/tesla2mqtt_{}/config",
+        house.second.as_str()
+    );
+    eventually("discovery points there", SOON, || {
+        let message = house.subscriber.get(&discovery).unwrap_or_default();
+        message.contains("tesla2mqtt/one/battery_level")
+            && !message.contains(&format!("tesla2mqtt/{}/", house.second.as_str()))
+    })
+    .await;
+
+    // Also when it changes while the bridge does not run.
+    let end = Duration::from_secs(2);
+    assert!(house.program.terminate(end).await.success());
+    house.program.start(&as_two);
+    moved(&house, "one", "two").await;
+}
+
+async fn moved(house: &House, from: &str, to: &str) {
+    let level = format!("tesla2mqtt/{to}/battery_level");
+    house.subscriber.until(&level, SOON).await;
+    let old = format!("tesla2mqtt/{from}/");
+    eventually("the old topics go", SOON, || {
+        let topics = house.subscriber.topics();
+        !topics.keys().any(|topic| topic.starts_with(&old))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_file_changes_nothing_and_is_named() {
+    let house = House::new(false).await;
+    settle().await;
+    let before = house.trace();
+    house
+        .program
+        .reload(&house.alone().replace("[polling]", "[poling]"));
+    house.program.logs("going on with the old one", SOON).await;
+    let log = house.program.log();
+    assert!(log.contains("tesla2mqtt.toml:3: "), "{log}");
+    assert!(log.contains("polling"), "{log}");
+    house.same_as(&before);
+    // Mended.
+    house.program.reload(&house.both());
+    house.has_data(&house.second).await;
+    house.same_as(&before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_a_restart_can_change_is_said_and_left_as_it_is() {
+    let house = House::new(false).await;
+    settle().await;
+    let before = house.trace();
+    let other_base = house
+        .alone()
+        .replace("[mqtt]\n", "[mqtt]\nbase_topic = \"cars\"\n");
+    for round in 1..=2 {
+        house.program.reload(&other_base);
+        eventually("the log says so, again", SOON, || {
+            let log = house.program.log();
+            log.matches("takes effect at the next start").count() == round
+        })
+        .await;
+    }
+    house.same_as(&before);
+    let topics = house.subscriber.topics();
+    assert!(!topics.keys().any(|topic| topic.starts_with("cars/")));
+}

@@ -1,0 +1,202 @@
+//! No secret leaves the process, however much it is told to log: whole logins of all three
+//! generations, reads, an authentication error and the end, at `trace`, in both forms.
+
+use std::fmt::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tesla2mqtt::broker;
+use tesla2mqtt::config;
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::{Aim, Call, Fault, Login};
+
+use crate::rig::eventually;
+use crate::rig::program::Program;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{World, config_for, vin};
+
+const SOON: Duration = Duration::from_secs(20);
+const MQTT_PASSWORD: &str = "mqtt-p\u{e4}ss+word/1";
+const CLIENT_SECRET: &str = "client-secret-of-the-test";
+
+/// One account of each generation, one car on each, and everything secret about them.
+struct Household {
+    world: World,
+    broker: broker::Embedded,
+    config: String,
+}
+
+impl Household {
+    async fn with_log(log: &str) -> Self {
+        let world = World::new().await;
+        let broker = broker::start(&config::Broker {
+            enabled: true,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            username: Some("home".to_owned()),
+            password: Some(MQTT_PASSWORD.to_owned().into()),
+        })
+        .await
+        .unwrap();
+        let url = world.cloud.url();
+        let mut accounts = String::new();
+        for (number, (name, login)) in (1..).zip([
+            ("fleet", Login::Fleet),
+            ("owner", Login::Owner),
+            ("old", Login::Password),
+        ]) {
+            world.add_awake_car_of(name, number);
+            let rest = if login == Login::Password {
+                format!(
+                    "client_id = \"app\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
+                     email = \"{name}@example.com\"\npassword = \"password-of-{name}\"\n"
+                )
+            } else {
+                let (token, _) = world.cloud.issue_tokens(name, login);
+                format!("client_id = \"app\"\nrefresh_token = \"{token}\"\n")
+            };
+            let api = match login {
+                Login::Password => "password",
+                Login::Owner => "owner",
+                Login::Fleet => "fleet",
+            };
+            let rest = if login == Login::Owner {
+                rest.replace("client_id = \"app\"\n", "")
+            } else {
+                rest
+            };
+            let _ = write!(
+                accounts,
+                "[[accounts]]\nname = \"{name}\"\napi = \"{api}\"\n{rest}api_url = \"{url}\"\nauth_url = \"{url}\"\n"
+            );
+        }
+        let config = config_for(broker.addr.port(), &accounts).replace(
+            "[mqtt]\n",
+            &format!("[log]\n{log}\n[mqtt]\nusername = \"home\"\npassword = \"{MQTT_PASSWORD}\"\n"),
+        );
+        Self {
+            world,
+            broker,
+            config,
+        }
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.world.cloud.every_token();
+        secrets.extend([
+            MQTT_PASSWORD.to_owned(),
+            CLIENT_SECRET.to_owned(),
+            "password-of-old".to_owned(),
+        ]);
+        secrets
+    }
+
+    /// Starts, reads every car, loses a login, ends; returns the log and all that was published.
+    async fn day(&self) -> (String, String) {
+        let login = Some(("home", MQTT_PASSWORD));
+        let subscriber = Subscriber::with_login(self.broker.addr.port(), "#", login);
+        let mut program = Program::prepare();
+        program.start(&self.config);
+        for number in 1..=3 {
+            let level = format!("tesla2mqtt/{}/battery_level", vin(number).as_str());
+            subscriber.until(&level, SOON).await;
+        }
+        assert!(program.terminate(Duration::from_secs(2)).await.success());
+        self.world.cloud.revoke("fleet");
+        self.world.cloud.expire_access("owner");
+        // Servers echo what they were sent; then the redactor is all that is left.
+        let echo = Fault::status(
+            500,
+            &format!("no luck with {CLIENT_SECRET}, {MQTT_PASSWORD}"),
+        );
+        let lists = Aim::at(&[Call::Products]);
+        self.world.cloud.fail_next(3, &lists, &echo);
+        program.start(&self.config);
+        eventually("a lost login", SOON, || {
+            let error = subscriber.get("tesla2mqtt/bridge/last_error");
+            error.is_some_and(|error| error.contains("sign in again"))
+        })
+        .await;
+        eventually("a renewed login", SOON, || {
+            self.world.cloud.family("owner", Login::Owner).n_refreshed >= 2
+        })
+        .await;
+        program.signal("HUP");
+        program.logs("nothing changed", SOON).await;
+        assert!(program.terminate(Duration::from_secs(2)).await.success());
+        let mut published = String::new();
+        for (topic, payload, _) in subscriber.messages() {
+            let _ = writeln!(published, "{topic} {payload}");
+        }
+        (program.log(), published)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_logged_or_published_even_at_trace() {
+    for format in ["text", "json"] {
+        let home = Household::with_log(&format!("level = \"trace\"\nformat = \"{format}\"")).await;
+        let (log, published) = home.day().await;
+        // The log is deep enough to be a test: the libraries speak, and had secrets to tell.
+        assert!(
+            log.contains("[redacted]"),
+            "{format}: the redactor had nothing to do"
+        );
+        for words in [
+            "hyper_util::",
+            "rumqttc::",
+            "token host answered",
+            "signed out",
+        ] {
+            assert!(log.contains(words), "{format}: {words}");
+        }
+        assert!(
+            log.lines().count() > 300,
+            "{format}: {}",
+            log.lines().count()
+        );
+        assert!(published.contains("battery_level"));
+        let secrets = home.secrets();
+        assert!(secrets.len() > 9, "{}", secrets.len());
+        for secret in secrets {
+            for form in forms(&secret) {
+                for (place, text) in [("log", &log), ("broker", &published)] {
+                    let line = text.lines().find(|line| line.contains(&form));
+                    assert!(line.is_none(), "{format}, {place}: {line:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A secret as it is, in hexadecimal, and the signature of a JWT alone.
+fn forms(secret: &str) -> Vec<String> {
+    let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let mut forms = vec![secret.to_owned(), hex];
+    // A JWT's head and claims are the same in all of them; its signature is what counts.
+    if let Some((_, signature)) = secret.rsplit_once('.') {
+        forms.push(signature.to_owned());
+    }
+    forms
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_usual_levels_hold_no_whole_vin_and_no_position() {
+    for level in ["info", "debug"] {
+        let home = Household::with_log(&format!("level = \"{level}\"")).await;
+        let (log, published) = home.day().await;
+        assert!(published.contains("\"latitude\":52.09"), "{level}");
+        for position in ["52.09", "5.104"] {
+            let line = log.lines().find(|line| line.contains(position));
+            assert!(line.is_none(), "{level}: {line:?}");
+        }
+        assert!(log.contains("car state changed"), "{log}");
+        for number in 1..=3 {
+            let whole: Vin = vin(number);
+            let line = log.lines().find(|line| line.contains(whole.as_str()));
+            assert!(line.is_none(), "{level}: {line:?}");
+        }
+    }
+}
