@@ -38,7 +38,7 @@ class Bridge:
     """The bridge's process with its simulated cars."""
 
     def __init__(self, program, speed, recordings, broker_port, folder):
-        self.command = [program, "demo", "--broker", f"mqtt://127.0.0.1:{broker_port}", "--speed", str(speed)]
+        self.command = [program, "demo", "--broker", f"mqtt://127.0.0.1:{broker_port}", "--base-topic", "tesla2mqtt", "--speed", str(speed)]
         for recording in recordings:
             self.command += ["--recording", recording]
         self.folder = folder
