@@ -80,8 +80,8 @@ impl Stored {
     }
 }
 
-/// Keeps a login that was made elsewhere (`tesla2mqtt login`): it outranks the token that the
-/// configuration holds today, and a running bridge that is signed out takes it up by itself.
+/// Keeps a pasted token that was not tried yet, where there is no login to lose: it outranks the
+/// token that the configuration holds today.
 pub fn keep_login(
     store: &TokenStore,
     settings: &config::Account,
@@ -93,6 +93,20 @@ pub fn keep_login(
         issued_at: Some(now),
         seed: settings.refresh_token.clone(),
         ..Stored::default()
+    })
+}
+
+/// Replaces the account's login by one that Tesla has taken (`tesla2mqtt login`): it outranks the
+/// token that the configuration holds today. Call with the account's lock held; a running bridge
+/// takes it up when it next renews its login, or looks for one.
+pub fn replace_login(
+    store: &TokenStore,
+    settings: &config::Account,
+    proven: &Stored,
+) -> Result<(), StoreError> {
+    store.save(&Stored {
+        seed: settings.refresh_token.clone(),
+        ..proven.clone()
     })
 }
 

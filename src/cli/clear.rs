@@ -2,18 +2,21 @@
 //!
 //! Retained messages outlive the program that published them, and Home Assistant keeps a device
 //! for as long as its discovery message is there. Removes everything retained under the base
-//! topic, and of the discovery messages those that carry our name; nobody else's.
+//! topic, and of the discovery messages those that we wrote about topics under it. Another bridge
+//! on the same broker, with another base topic, keeps all of its own.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::Value as Json;
+
 use crate::config;
 use crate::mqtt::{Failure, Incoming, Session, Subscription, random_client_id, state_topic};
 
-/// What the discovery messages of ours are called: `<prefix>/device/tesla2mqtt_…/config`.
-pub const OBJECT_ID_PREFIX: &str = "tesla2mqtt_";
+/// How we sign discovery messages.
+const ORIGIN: &str = "tesla2mqtt";
 
 /// Silence after which every stored message is taken to have arrived. Brokers send them at once
 /// after a subscription, without saying which is the last.
@@ -115,7 +118,7 @@ async fn stored(
             stored.bridge_online = true;
         }
         let is_ours = is_under(&message.topic, base)
-            || is_our_discovery(&message.topic, discovery_prefix)
+            || (is_discovery(&message.topic, discovery_prefix) && is_about(&message.payload, base))
             || also.contains(&message.topic);
         if is_ours {
             stored.topics.insert(message.topic);
@@ -134,36 +137,126 @@ fn is_under(topic: &str, base: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn is_our_discovery(topic: &str, prefix: &str) -> bool {
+fn is_discovery(topic: &str, prefix: &str) -> bool {
     topic
         .strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix("/device/"))
         .and_then(|rest| rest.strip_suffix("/config"))
-        .is_some_and(|id| id.starts_with(OBJECT_ID_PREFIX) && !id.contains('/'))
+        .is_some_and(|id| !id.contains('/'))
+}
+
+/// Whether a discovery message is signed by us and every topic in it is under `base`: the names
+/// of devices are the same for all bridges of one car, their topics are not.
+fn is_about(payload: &[u8], base: &str) -> bool {
+    let Ok(message) = serde_json::from_slice::<Json>(payload) else {
+        return false;
+    };
+    let mut topics = Vec::new();
+    collect_topics(&message, &mut topics);
+    message["o"]["name"] == ORIGIN
+        && !topics.is_empty()
+        && topics.iter().all(|topic| is_under(topic, base))
+}
+
+/// Home Assistant's short names of options that hold a topic are `t` and those that end in `_t`.
+fn collect_topics<'a>(message: &'a Json, topics: &mut Vec<&'a str>) {
+    match message {
+        Json::Object(options) => {
+            for (name, value) in options {
+                match value {
+                    Json::String(topic) if name == "t" || name.ends_with("_t") => {
+                        topics.push(topic);
+                    }
+                    _ => collect_topics(value, topics),
+                }
+            }
+        }
+        Json::Array(values) => values
+            .iter()
+            .for_each(|value| collect_topics(value, topics)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::discovery::{self, Setup};
+    use crate::model::{Vehicle, Vin};
+    use crate::topics::Paths;
 
     #[test]
-    fn only_what_carries_our_name_is_ours() {
-        let check = |topic, ours| {
-            let found = is_under(topic, "tesla2mqtt") || is_our_discovery(topic, "homeassistant");
-            assert_eq!(found, ours, "{topic}");
-        };
+    fn only_what_is_below_the_base_topic_is_ours() {
+        let check = |topic, ours| assert_eq!(is_under(topic, "tesla2mqtt"), ours, "{topic}");
         check("tesla2mqtt/bridge/state", true);
         check("tesla2mqtt/5YJ3E1EA7KF000001/battery_level", true);
-        check(
-            "homeassistant/device/tesla2mqtt_5YJ3E1EA7KF000001/config",
-            true,
-        );
         check("tesla2mqtt2/bridge/state", false);
         check("tesla2mqtt", false);
-        check("homeassistant/device/tesla_5YJ3E1EA7KF000001/config", false);
-        check("homeassistant/device/zigbee/config", false);
+        check("home/tesla2mqtt/bridge/state", false);
+    }
+
+    #[test]
+    fn discovery_messages_of_devices_are_looked_into_and_no_others() {
+        let check =
+            |topic, looked| assert_eq!(is_discovery(topic, "homeassistant"), looked, "{topic}");
+        check("homeassistant/device/tesla2mqtt_1/config", true);
+        check("homeassistant/device/home_tesla_bridge/config", true);
         check("homeassistant/device/a/tesla2mqtt_1/config", false);
         check("homeassistant/device/tesla2mqtt_1/b/config", false);
         check("homeassistant/sensor/tesla2mqtt_1/config", false);
+        check("hass/device/tesla2mqtt_1/config", false);
+    }
+
+    #[test]
+    fn what_we_announce_is_ours_under_our_base_topic_alone() {
+        let vin = Vin::new("5YJ3E7EB0KF000005").expect("a legal VIN");
+        for commands in [false, true] {
+            let setup = Setup {
+                prefix: "homeassistant".into(),
+                base: "home/tesla".into(),
+                version: "0.1.0".into(),
+                commands,
+            };
+            let car = Vehicle::new(vin.clone());
+            let paths = Paths::new(&setup.base, &vin, Some("family car"));
+            for message in [
+                discovery::bridge(&setup),
+                discovery::car(&car, &paths, &setup),
+            ] {
+                let payload = message.payload(&BTreeMap::new()).into_bytes();
+                assert!(is_about(&payload, "home/tesla"), "{}", message.topic);
+                for other in ["tesla2mqtt", "home", "home/tesla2", "home/tesla/bridge"] {
+                    assert!(!is_about(&payload, other), "{} {other}", message.topic);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_others_announce_is_not_ours() {
+        for payload in [
+            "",
+            "theirs",
+            "{}",
+            "[]",
+            "null",
+            r#"{"o":"tesla2mqtt","cmps":{"a":{"stat_t":"tesla2mqtt/a"}}}"#,
+            r#"{"o":{"name":"tesla2mqtt"},"cmps":{}}"#,
+            r#"{"o":{"name":"zigbee"},"cmps":{"a":{"stat_t":"tesla2mqtt/a"}}}"#,
+            r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"stat_t":"tesla2mqtt/a"},"b":{"stat_t":"b"}}}"#,
+        ] {
+            assert!(!is_about(payload.as_bytes(), "tesla2mqtt"), "{payload}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_is_too_strange(payload: Vec<u8>) {
+            let _ = is_about(&payload, "tesla2mqtt");
+        }
     }
 }

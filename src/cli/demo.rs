@@ -1,14 +1,18 @@
 //! `tesla2mqtt demo`: everything in one process, with no account and no broker: a simulated Tesla
 //! cloud with living cars, the embedded broker, and the bridge between them. The clocks run fast
 //! so that drives, charges and sleep follow each other within minutes.
+//!
+//! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
+//! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
-use super::say;
+use super::{clear, say};
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::sim::CarSpec;
@@ -18,16 +22,26 @@ use crate::{api, bridge, clock, durable, log, service};
 /// MQTT's registered port.
 const MQTT_PORT: u16 = 1883;
 const ACCOUNT: &str = "demo";
+const BASE_TOPIC: &str = "tesla2mqtt";
+/// Beside a real bridge on a real broker.
+const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
+/// A broker that went away does not hold up the end for longer.
+const CLEARED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
 pub struct Options {
     /// How many times faster than the world the cars live, 1 to 3600
-    #[arg(long, default_value_t = 10.0, value_name = "FACTOR")]
+    #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed, allow_hyphen_values = true)]
     speed: f64,
-    /// Publish to this broker (mqtt://host:port) instead of one inside the demo
+    /// Publish to this broker (mqtt://host:port) instead of one inside the demo. What was
+    /// published is removed at the end
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
+    /// First level of all topics [default: tesla2mqtt; with --broker tesla2mqtt-demo]. With
+    /// --broker, what was published below a topic named here stays at the end
+    #[arg(long, value_name = "TOPIC")]
+    base_topic: Option<String>,
     /// Play a recorded vehicle_data answer as one more car; may be given several times
     #[arg(long, value_name = "FILE")]
     recording: Vec<PathBuf>,
@@ -60,19 +74,18 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     let (refresh_token, _) = cloud.issue_tokens(ACCOUNT, Login::Fleet);
 
-    let embedded = match options.broker {
-        Some(_) => None,
-        None => Some(start_broker().await?),
+    let (embedded, url) = match &options.broker {
+        Some(url) => (None, url.clone()),
+        None => {
+            let embedded = start_broker().await?;
+            let url = format!("mqtt://{}", embedded.addr);
+            (Some(embedded), url)
+        }
     };
-    let url = match (&options.broker, &embedded) {
-        (Some(url), _) => url.clone(),
-        (None, Some(embedded)) => format!("mqtt://{}", embedded.addr),
-        (None, None) => unreachable_broker(),
-    };
-    let state = std::env::temp_dir().join(format!("tesla2mqtt-demo-{}", std::process::id()));
-    durable::private_directory(&state)?;
-    let settings = settings(&url, &cloud.url(), &refresh_token, &state, &options.log)?;
+    let state = StateDirectory::make()?;
+    let settings = settings(&options, &url, &cloud.url(), &refresh_token, &state.0)?;
     log::start(&settings.log);
+    log::report_panics();
     settings.secrets().for_each(log::hide);
     say(&introduction(&settings, &options));
 
@@ -80,18 +93,73 @@ async fn run(options: Options) -> anyhow::Result<()> {
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let outcome = bridge::run(settings, signals, reload).await;
+    let outcome = bridge::run(settings.clone(), signals, reload).await;
+    if options.is_guest() {
+        take_away(&settings).await;
+    }
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
     cloud.shutdown().await;
-    // The demo leaves nothing behind; what cannot be removed is in the system's own folder.
-    let _ = std::fs::remove_dir_all(&state);
     Ok(outcome?)
 }
 
-fn unreachable_broker() -> String {
-    format!("mqtt://127.0.0.1:{MQTT_PORT}")
+impl Options {
+    fn base_topic(&self) -> &str {
+        let of_the_broker = if self.broker.is_some() {
+            GUESTS_BASE_TOPIC
+        } else {
+            BASE_TOPIC
+        };
+        self.base_topic.as_deref().unwrap_or(of_the_broker)
+    }
+
+    /// On somebody's broker, at a place where nobody else publishes.
+    fn is_guest(&self) -> bool {
+        self.broker.is_some() && self.base_topic() == GUESTS_BASE_TOPIC
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (1.0..=3600.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a number from 1 (as fast as the world) to 3600".to_owned()),
+    }
+}
+
+/// The folder of the bridge's state; goes with the demo.
+struct StateDirectory(PathBuf);
+
+impl StateDirectory {
+    fn make() -> anyhow::Result<Self> {
+        let name = format!("tesla2mqtt-demo-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        durable::private_directory(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for StateDirectory {
+    fn drop(&mut self) {
+        // What cannot be removed is in the system's own folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Leaves somebody's broker as it was found.
+async fn take_away(settings: &Settings) {
+    let prefix = &settings.homeassistant.discovery_prefix;
+    let cleared = clear::clear(&settings.mqtt, prefix, &[]);
+    let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
+        Ok(Ok(cleared)) if cleared.left.is_empty() => return,
+        Ok(Ok(cleared)) => format!("still there: {}", cleared.left.join(", ")),
+        Ok(Err(failure)) => failure.to_string(),
+        Err(_) => "the broker does not answer".to_owned(),
+    };
+    tracing::warn!(
+        base_topic = settings.mqtt.base_topic,
+        "not everything that the demo published could be removed: {complaint}"
+    );
 }
 
 fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<()> {
@@ -129,25 +197,26 @@ async fn start_broker() -> anyhow::Result<Embedded> {
 }
 
 fn settings(
+    options: &Options,
     url: &str,
     cloud: &str,
     refresh_token: &str,
     state: &Path,
-    level: &str,
 ) -> anyhow::Result<Settings> {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let text = format!(
-        "[mqtt]\nurl = {url}\n\
+        "[mqtt]\nurl = {url}\nbase_topic = {base_topic}\n\
          [polling]\npreset = \"unmetered\"\n\
          [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"demo\"\n\
          refresh_token = {refresh_token}\napi_url = {cloud}\nauth_url = {cloud}\n\
          [state]\ndirectory = {state}\n\
          [log]\nlevel = {level}\n",
         url = quoted(url),
+        base_topic = quoted(options.base_topic()),
         refresh_token = quoted(refresh_token),
         cloud = quoted(cloud),
         state = quoted(&state.to_string_lossy()),
-        level = quoted(level),
+        level = quoted(&options.log),
     );
     Ok(config::from_text(&text)?)
 }
@@ -156,6 +225,13 @@ fn introduction(settings: &Settings, options: &Options) -> String {
     let (host, port) = (&settings.mqtt.host, settings.mqtt.port);
     let base = &settings.mqtt.base_topic;
     let n_cars = 2 + options.recording.len();
+    let end = if options.broker.is_none() {
+        "Ctrl-C ends it."
+    } else if options.is_guest() {
+        "Ctrl-C ends it and removes what it published."
+    } else {
+        "Ctrl-C ends it; what it published stays. `tesla2mqtt clear` removes it."
+    };
     let vin = CarSpec::demo_model_3().vin.as_str().to_owned();
     format!(
         "\
@@ -166,7 +242,7 @@ fn introduction(settings: &Settings, options: &Options) -> String {
   one car         mosquitto_sub -h {host} -p {port} -v -t '{base}/{vin}/#'
   Home Assistant  add the MQTT integration with broker {host}, port {port}: the cars appear by themselves
 
-Ctrl-C ends it.
+{end}
 
 ",
         speed = options.speed,

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use tesla2mqtt::sim::cloud::{Call, Login};
+use tesla2mqtt::api::store::TokenStore;
+use tesla2mqtt::sim::cloud::{Aim, Call, Fault, Login};
 
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
@@ -76,6 +77,68 @@ async fn a_pasted_token_signs_in_and_revives_a_running_bridge() {
     assert_eq!(world.cloud.family(ACCOUNT, Login::Fleet).n_refused, 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
     assert_eq!(world.cloud.ledger().count(Call::Data), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_paste_over_a_good_login_changes_nothing() {
+    let world = World::new().await;
+    let vin = world.add_sleeping_car(1);
+    let config = signed_out_config(&world);
+    let mut program = Program::prepare();
+    let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Fleet);
+    let good = login(&program, &config, &format!("{token}\n"), &[]).await;
+    assert!(good.status.success(), "{}", text(&good));
+    let kept = program.state_directory().join("accounts/home.json");
+    let before = std::fs::read(&kept).expect("a login");
+
+    let bad = login(&program, &config, "a-token-of-nobody\n", &[]).await;
+    assert_eq!(bad.status.code(), Some(1));
+    let said = text(&bad);
+    assert!(said.contains("the earlier login stays as it was"), "{said}");
+    assert_eq!(std::fs::read(&kept).expect("a login"), before);
+
+    // Nor where nobody knows whether the paste is good.
+    let asked = world.cloud.count(Call::Token);
+    world
+        .cloud
+        .fail_next(100, &Aim::at(&[Call::Token]), &Fault::status(503, "away"));
+    let unknown = login(&program, &config, "a-token-of-nobody\n", &[]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    let said = text(&unknown);
+    assert!(said.contains("the earlier login stays as it was"), "{said}");
+    assert!(!said.contains("by itself"), "{said}");
+    assert!(world.cloud.count(Call::Token) > asked);
+    assert_eq!(std::fs::read(&kept).expect("a login"), before);
+    assert!(!program.state_directory().join("login").exists());
+    world.cloud.expire_access(ACCOUNT);
+    world.cloud.heal();
+
+    // The stored access token is void: only the refresh token that was kept signs in.
+    program.start(&config);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let state = format!("tesla2mqtt/{}/state", vin.as_str());
+    subscriber
+        .wait_for(&state, "asleep", Duration::from_secs(20))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_waits_for_the_lock_of_its_account() {
+    let world = World::new().await;
+    world.add_sleeping_car(1);
+    let config = signed_out_config(&world);
+    let program = Program::prepare();
+    let store = TokenStore::new(&program.state_directory(), ACCOUNT).expect("a store");
+    let lock = store.try_lock().expect("a lock file").expect("nobody's");
+    let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Fleet);
+    let typed = format!("{token}\n");
+    let release = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.cloud.count(Call::Token), 0);
+        drop(lock);
+    };
+    let (output, ()) = tokio::join!(login(&program, &config, &typed, &[]), release);
+    assert!(output.status.success(), "{}", text(&output));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

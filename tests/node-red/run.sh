@@ -159,7 +159,7 @@ by_hand() {
 }
 
 by_the_demo() {
-  "$bridge" demo --broker "mqtt://127.0.0.1:$broker_port" --speed 60 > "$work/bridge.log" 2>&1 &
+  "$bridge" demo --broker "mqtt://127.0.0.1:$broker_port" --base-topic tesla2mqtt --speed 60 > "$work/bridge.log" 2>&1 &
   started+=($!)
   wait_for "a summary of two cars" 60 two_cars
   wait_for "states, levels and ranges are known" 120 known

@@ -5,6 +5,67 @@ use tesla2mqtt::mqtt::Kind;
 
 use super::rig::*;
 
+/// A discovery message of a program about a topic.
+fn announcement(origin: &str, base: &str, name: &str) -> String {
+    serde_json::json!({
+        "dev": { "ids": ["d"], "name": name },
+        "o": { "name": origin },
+        "avty": [{ "t": format!("{base}/bridge/state") }],
+        "cmps": { "level": { "p": "sensor", "stat_t": format!("{base}/VIN/battery_level") } },
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_bridges_on_one_broker_only_the_one_of_the_base_topic_goes() {
+    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let (mine, theirs) = (
+        announcement("tesla2mqtt", "home/tesla", "mine"),
+        announcement("tesla2mqtt", "tesla2mqtt", "theirs"),
+    );
+    let strangers = announcement("another program", "home/tesla", "about our topics");
+    let goes = [
+        ("home/tesla/bridge/state", "offline", true),
+        ("home/tesla/VIN1/battery_level", "50", true),
+        ("homeassistant/device/home_tesla_bridge/config", &mine, true),
+        ("homeassistant/device/tesla2mqtt_VIN1/config", &mine, true),
+    ];
+    let stays = [
+        ("home/tesla2/bridge/state", "online", true),
+        ("homeassistant/device/tesla2mqtt_VIN2/config", &theirs, true),
+        (
+            "homeassistant/device/tesla2mqtt_bridge/config",
+            &theirs,
+            true,
+        ),
+        (
+            "homeassistant/device/tesla2mqtt_of_others/config",
+            &strangers,
+            true,
+        ),
+        ("tesla2mqtt/VIN2/battery_level", "60", true),
+        ("tesla2mqtt/bridge/state", "online", true),
+    ];
+    publish(broker.addr, &goes).await;
+    publish(broker.addr, &stays).await;
+    let mut settings = settings(broker.addr, BOTH[0]);
+    settings.base_topic = "home/tesla".into();
+
+    let cleared = clear(&settings, "homeassistant", &[]).await.unwrap();
+    let expected = Cleared {
+        removed: goes.len(),
+        left: vec![],
+        bridge_online: false,
+    };
+    assert_eq!(cleared, expected);
+    let watcher = Watcher::start(broker.addr);
+    let seen = watcher
+        .until("what is left", |seen| seen.topics.len() >= stays.len())
+        .await;
+    let left: Vec<_> = seen.topics.keys().map(String::as_str).collect();
+    assert_eq!(left, stays.map(|(topic, ..)| topic));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_of_ours_goes_and_everything_else_stays() {
     for (make, protocol) in everywhere() {
@@ -16,7 +77,8 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
             bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
         }
         let ours = "homeassistant/device/tesla2mqtt_VIN/config";
-        bridge.state(ours, &"x".repeat(90_000)).await;
+        let long = announcement("tesla2mqtt", "tesla2mqtt", &"x".repeat(90_000));
+        bridge.state(ours, &long).await;
         bridge.stop().await;
         let others = [
             ("homeassistant/device/tesla_VIN/config", "{}", true),
