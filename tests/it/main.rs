@@ -12,6 +12,7 @@ mod config_example;
 mod config_mistakes;
 mod config_program;
 mod decode;
+mod demo;
 mod discovery;
 mod estimate;
 mod estimate_document;
