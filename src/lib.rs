@@ -10,6 +10,7 @@
 //! * [`catalogue`]: the table of every fact that is published
 //! * [`topics`]: vehicle + catalogue → MQTT topics and payloads
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
+//! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
@@ -23,8 +24,12 @@ pub mod bridge;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod catalogue;
+#[cfg(test)]
+#[path = "../tests/it/ci.rs"]
+mod ci;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod compat;
 pub mod config;
 pub mod decode;

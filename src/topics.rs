@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::catalogue::{self, BRIDGE_ROWS, BridgeFacts, Row, Said};
+use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, Row, Said};
 use crate::model::{Vehicle, Vin};
 use crate::mqtt::Publish;
+use crate::policy::GovernorStatus;
 
 /// The topics of one car.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +188,34 @@ pub fn bridge(base: &str, facts: &BridgeFacts) -> Vec<Publish> {
                 topic: format!("{base}/bridge/{}", of.row.key),
                 payload: (of.read)(facts).payload()?.into(),
             })
+        })
+        .collect()
+}
+
+/// The topic of a fact of an account; names are checked where the configuration is read.
+pub fn of_account(base: &str, name: &str, key: &str) -> String {
+    format!("{base}/bridge/accounts/{name}/{key}")
+}
+
+/// An account's topics, all of them.
+pub fn account(base: &str, name: &str, status: &GovernorStatus) -> Vec<Publish> {
+    ACCOUNT_ROWS
+        .iter()
+        .filter_map(|of| {
+            Some(Publish::State {
+                topic: of_account(base, name, of.row.key),
+                payload: (of.read)(status).payload()?.into(),
+            })
+        })
+        .collect()
+}
+
+/// Takes back everything that was said of an account.
+pub fn account_gone(base: &str, name: &str) -> Vec<Publish> {
+    ACCOUNT_ROWS
+        .iter()
+        .map(|of| Publish::Delete {
+            topic: of_account(base, name, of.row.key),
         })
         .collect()
 }

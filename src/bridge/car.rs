@@ -8,9 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::memory::{Memory, MemoryFile};
+use super::orders::Order;
 use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
+use crate::command;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
@@ -18,7 +20,7 @@ use crate::discovery::Announced;
 use crate::logbook::{Finding, Logbook};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
-use crate::policy::{Ask, CallClass, Failure, Input, Permit, Policy, PolicyConfig, Step};
+use crate::policy::{Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step};
 use crate::topics::Paths;
 
 /// Values are written to disk at once when the policy has something to remember, else this often.
@@ -31,8 +33,10 @@ pub enum ToCar {
     Listed(Box<ListedVehicle>),
     /// Anything for the policy.
     Input(Input),
-    /// The configuration changed.
-    Reconfigure(Box<PolicyConfig>),
+    /// The owner's automations want something.
+    Order(Order),
+    /// The configuration changed: the intervals, and `polling.unavailable_after`.
+    Reconfigure(Box<PolicyConfig>, Duration),
 }
 
 /// The way to one car through one account.
@@ -55,6 +59,8 @@ pub struct CarTask {
     logbook: Logbook,
     found: Vec<Finding>,
     policy: Policy,
+    /// What the policy has told, and nobody has said yet.
+    events: Vec<Event>,
     voice: Voice,
     /// Where an earlier run, or an earlier alias, published the car.
     leftover: Option<Paths>,
@@ -102,6 +108,7 @@ impl CarTask {
             logbook,
             found: Vec::new(),
             policy,
+            events: Vec::new(),
             leftover: before.filter(|before| {
                 let others = settings.cars.keys().filter(|other| **other != vin);
                 let mut taken = others.map(|other| paths(settings, other));
@@ -152,7 +159,7 @@ impl CarTask {
                         // What waited for the broker is due.
                         Ok(()) = self.connection.changed() => {}
                         word = self.inbox.recv() => match word {
-                            Some(word) => self.listen(word),
+                            Some(word) => self.listen(word).await,
                             None => break,
                         },
                     }
@@ -162,7 +169,7 @@ impl CarTask {
         self.remember(clock::now()).await;
     }
 
-    fn listen(&mut self, word: ToCar) {
+    async fn listen(&mut self, word: ToCar) {
         let now = clock::now();
         match word {
             ToCar::Listed(listed) => {
@@ -172,8 +179,23 @@ impl CarTask {
                 self.policy.handle(now, Input::Seen(listed.light()));
             }
             ToCar::Input(input) => self.policy.handle(now, input),
-            ToCar::Reconfigure(config) => self.policy.reconfigure(now, *config),
+            ToCar::Order(order) => self.obey(&order, now).await,
+            ToCar::Reconfigure(config, unavailable_after) => {
+                self.policy.reconfigure(now, *config);
+                self.voice.unavailable_after = unavailable_after;
+            }
         }
+    }
+
+    /// A sleeping car is looked at with a light call even where the answer is no.
+    async fn obey(&mut self, order: &Order, now: Now) {
+        let admitted = order.verb.admitted(&self.policy.status(now));
+        self.policy.handle(now, order.verb.input());
+        let events = self.policy.take_events();
+        let outcome = admitted.and_then(|()| command::refusal(&events).map_or(Ok(()), Err));
+        tracing::debug!(verb = ?order.verb, ?outcome, "command");
+        self.events.extend(events);
+        self.voice.say(order.answer(&outcome)).await;
     }
 
     async fn ask(&mut self, ask: Ask) -> Input {
@@ -191,6 +213,10 @@ impl CarTask {
             let retry_after = at.saturating_sub(now.mono);
             let failure = Failure::NotPermitted { retry_after };
             return Input::Failed { ask, failure };
+        }
+        if class == CallClass::Data {
+            // A kill must not make a billed call unknown: it is on the disk before it is made.
+            self.door.ledger.write(now).await;
         }
         match ask {
             Ask::Light => {
@@ -276,7 +302,8 @@ impl CarTask {
     }
 
     async fn speak(&mut self, now: Now) -> Duration {
-        let events = self.policy.take_events();
+        let mut events = std::mem::take(&mut self.events);
+        events.extend(self.policy.take_events());
         let found = std::mem::take(&mut self.found);
         let status = self.policy.status(now);
         self.voice

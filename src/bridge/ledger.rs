@@ -45,12 +45,17 @@ impl Ledger {
         self.governor().reconfigure(budget.governor(account.api));
     }
 
-    /// Writes the file if there is something to remember; writers of the same account wait for
+    /// Writes the file if there is something to remember. Writers of the same account wait for
     /// each other off the reactor, so that the newest account is the last one written.
     pub async fn write_if_changed(&self, now: Now) {
-        if !self.governor().wants_persisting() {
-            return;
+        if self.governor().wants_persisting() {
+            self.write(now).await;
         }
+    }
+
+    /// Writes the file; what was counted before is on the disk afterwards.
+    pub async fn write(&self, now: Now) {
+        let _ = self.governor().wants_persisting();
         let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let path = this.path.lock().unwrap_or_else(PoisonError::into_inner);

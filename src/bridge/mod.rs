@@ -7,7 +7,9 @@ mod events;
 mod fleet;
 mod ledger;
 mod memory;
+mod orders;
 mod own;
+mod reload;
 mod voice;
 
 use std::collections::BTreeMap;
@@ -15,25 +17,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::api::{self, AccountStatus};
 use crate::cli::health;
 use crate::clock;
-use crate::config::{self, Change as Setting, Settings};
+use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::durable;
 use crate::model::Vin;
 use crate::mqtt::{self, Connection, Handle, Incoming, Publish, Subscription};
-use crate::policy::{Failure, Input};
+use crate::policy::{Budget, Failure, Input};
 use crate::service::{self, Signal};
 
 use account::FromAccount;
 use car::{CarTask, Door, ToCar};
 use fleet::{Change, Fleet};
 use ledger::Ledger;
+use orders::{Heard, Orders};
 use own::OwnVoice;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
@@ -48,10 +51,11 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 const READY_AT_LATEST: Duration = Duration::from_secs(20);
 /// A task that panicked starts again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(30);
-/// Messages that may wait for one car; a full inbox drops hints, never answers.
-const INBOX_MAX: usize = 16;
+/// Words that may wait for one car while it waits for an answer: at most a minute's. They are few,
+/// and the account's next list repeats what one beyond would have said.
+const INBOX_MAX: usize = 64;
 
-/// Why the bridge could not start. Once it runs, it runs.
+/// Why the bridge could not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be made or written.
@@ -73,6 +77,10 @@ pub enum StartError {
     /// A TLS file of the broker's cannot be used.
     #[error("mqtt: {0}")]
     Tls(#[from] mqtt::TlsError),
+    /// A task that everything stands on ended although nobody ended it: a bug. The supervisor
+    /// (systemd, a container's) starts the process again.
+    #[error("{0} broke; please report this with the lines above")]
+    Broke(&'static str),
     /// The embedded broker cannot start.
     #[cfg(feature = "broker")]
     #[error("broker: {0}")]
@@ -85,6 +93,8 @@ pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send 
 /// One account while it is followed.
 struct Followed {
     index: usize,
+    /// Its lister.
+    task: Id,
     settings: config::Account,
     account: api::Account,
     ledger: Ledger,
@@ -107,13 +117,16 @@ struct Bridge {
     settings: Settings,
     mqtt: Handle,
     own: OwnVoice,
+    orders: Orders,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
     tasks: JoinSet<()>,
-    restarts: JoinSet<Vin>,
+    restarts: JoinSet<(Vin, Id)>,
+    birth: Option<AbortHandle>,
+    budgets: BTreeMap<usize, Budget>,
     cancel: CancellationToken,
 }
 
@@ -140,23 +153,18 @@ pub async fn run(
         source,
     })?;
     let broker_cancel = CancellationToken::new();
-    let birth = &settings.homeassistant.status_topic;
-    let subscriptions = if settings.homeassistant.enabled {
-        vec![Subscription::plain(birth.clone())]
-    } else {
-        Vec::new()
-    };
-    let (mqtt, mut incoming, broker_task) = mqtt::start(
+    let (mqtt, mut incoming, mut broker_task) = mqtt::start(
         &settings.mqtt,
         client_id,
-        subscriptions,
+        subscriptions(&settings),
         broker_cancel.clone(),
     )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
     let mut bridge = Bridge {
+        own: OwnVoice::new(mqtt.clone(), &settings),
+        orders: Orders::default(),
         settings,
-        own: OwnVoice::new(mqtt.clone()),
         mqtt,
         accounts: BTreeMap::new(),
         next_account: 0,
@@ -165,52 +173,63 @@ pub async fn run(
         cars: BTreeMap::new(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
+        birth: None,
+        budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.own.announce(&bridge.settings).await;
     bridge.say_own().await;
     let mut beat = tokio::time::interval(BEAT_EVERY);
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
     let mut is_ready = false;
-    loop {
+    let broken = loop {
         tokio::select! {
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => bridge.reload(&reload).await,
-                Some(Signal::Stop) | None => break,
+                Some(Signal::Stop) | None => break None,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
-            Some(message) = incoming.recv() => bridge.receive(&message),
+            Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
                 is_ready = tell_service(&now, is_ready);
+                bridge.own.announce(&bridge.settings).await;
             }
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
                 is_ready = true;
             }
-            Some(ended) = bridge.tasks.join_next_with_id() => bridge.bury(ended),
-            Some(Ok(vin)) = bridge.restarts.join_next() => bridge.restart(&vin),
+            Some(ended) = bridge.tasks.join_next_with_id() => {
+                if let Some(what) = bridge.bury(ended) {
+                    break Some(what);
+                }
+            }
+            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task),
+            _ = &mut broker_task => break Some("the broker connection's task"),
             _ = beat.tick() => bridge.beat().await,
         }
-    }
+    };
     service::stopping();
     tracing::info!("stopping");
     bridge.end().await;
     broker_cancel.cancel();
-    if tokio::time::timeout(END_OF_BROKER, broker_task)
-        .await
-        .is_err()
+    if !broker_task.is_finished()
+        && tokio::time::timeout(END_OF_BROKER, broker_task)
+            .await
+            .is_err()
     {
         tracing::warn!("the broker did not take the last values in time");
     }
     if let Err(error) = health::end(&directory) {
         tracing::debug!(%error, "the heartbeat file cannot be removed");
     }
-    Ok(())
+    match broken {
+        Some(what) => Err(StartError::Broke(what)),
+        None => Ok(()),
+    }
 }
 
 fn tell_service(connection: &Connection, is_ready: bool) -> bool {
@@ -229,6 +248,18 @@ fn tell_service(connection: &Connection, is_ready: bool) -> bool {
             is_ready
         }
     }
+}
+
+/// What the bridge listens to.
+fn subscriptions(settings: &Settings) -> Vec<Subscription> {
+    let home = &settings.homeassistant;
+    let birth = home
+        .enabled
+        .then(|| Subscription::plain(home.status_topic.clone()));
+    birth
+        .into_iter()
+        .chain(orders::subscription(settings))
+        .collect()
 }
 
 fn client_id(settings: &Settings) -> std::io::Result<String> {
@@ -260,8 +291,9 @@ impl Bridge {
             cancel.clone(),
         );
         let span = tracing::info_span!("account", name = %settings.name);
-        self.tasks.spawn(task.instrument(span));
+        let task = self.tasks.spawn(task.instrument(span)).id();
         let followed = Followed {
+            task,
             index,
             settings,
             account,
@@ -416,15 +448,18 @@ impl Bridge {
         if let Some(car) = self.cars.get(vin)
             && car.inbox.try_send(word).is_err()
         {
-            tracing::debug!(%vin, "the car's task is busy, a word was dropped");
+            tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
         }
     }
 
-    fn receive(&self, message: &Incoming) {
+    async fn receive(&mut self, message: &Incoming) {
         let home = &self.settings.homeassistant;
         let is_birth =
             message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
         if !is_birth {
+            return self.command(message).await;
+        }
+        if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
             return;
         }
         tracing::info!("Home Assistant started, saying everything again");
@@ -433,33 +468,73 @@ impl Bridge {
         // Not at once: many bridges answer the same birth.
         let pause =
             Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
-        tokio::spawn(async move {
+        let answer = tokio::spawn(async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
                 () = tokio::time::sleep(pause) => mqtt.publish(Publish::Everything).await,
             }
         });
+        self.birth = Some(answer.abort_handle());
     }
 
-    fn bury(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let Err(error) = ended else {
-            return;
+    async fn command(&mut self, message: &Incoming) {
+        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
+        let answer = match heard {
+            Heard::Nothing => return,
+            Heard::Answer(answer) => answer,
+            Heard::Order(vin, order) => {
+                let Some(car) = self.cars.get(&vin) else {
+                    return;
+                };
+                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
+                    return;
+                };
+                let ToCar::Order(order) = unsent.into_inner() else {
+                    return;
+                };
+                order.answer(&Err("the bridge is busy with this car".to_owned()))
+            }
         };
-        let car = self.cars.iter().find(|(_, car)| car.task == error.id());
-        let Some((vin, _)) = car else {
-            tracing::error!(%error, "a task broke; please report this");
-            return;
-        };
-        tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
-        let vin = vin.clone();
-        self.restarts.spawn(async move {
-            tokio::time::sleep(RESTART_AFTER).await;
-            vin
-        });
+        self.mqtt.publish(answer).await;
     }
 
-    fn restart(&mut self, vin: &Vin) {
-        if let Some(car) = self.cars.remove(vin) {
+    /// A task ended. A car's that broke starts again; without an account's there is no going on,
+    /// and the answer says what broke.
+    fn bury(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
+        let (id, error) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let account = self.accounts.values().find(|followed| followed.task == id);
+        if let Some(followed) = account {
+            if followed.cancel.is_cancelled() {
+                return None;
+            }
+            tracing::error!(
+                account = followed.settings.name,
+                ?error,
+                "an account's task ended"
+            );
+            return Some("an account's task");
+        }
+        let error = error?;
+        let car = self.cars.iter().find(|(_, car)| car.task == id);
+        if let Some((vin, _)) = car {
+            tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+            let vin = vin.clone();
+            self.restarts.spawn(async move {
+                tokio::time::sleep(RESTART_AFTER).await;
+                (vin, id)
+            });
+        }
+        None
+    }
+
+    /// Starts a car's task again, unless another has taken its place meanwhile.
+    fn restart(&mut self, vin: &Vin, broken: Id) {
+        if self.cars.get(vin).is_some_and(|car| car.task == broken)
+            && let Some(car) = self.cars.remove(vin)
+        {
             self.start_car(car.listed, car.account);
         }
     }
@@ -474,155 +549,35 @@ impl Bridge {
                 (governor.budget(now), governor.month_rolled(now))
             };
             let index = followed.index;
+            let is_news = self.budgets.insert(index, budget) != Some(budget);
             for vin in self.fleet.followed_by(index) {
-                self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                if is_news {
+                    self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                }
                 if is_new_month {
                     self.tell(vin, ToCar::Input(Input::MonthRolled));
                 }
             }
         }
+        self.say_accounts().await;
         if let Err(error) = health::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }
     }
 
-    async fn reload(&mut self, reload: &Reload) {
-        let new = match reload() {
-            Ok(new) => new,
-            Err(errors) => {
-                for message in &errors.messages {
-                    tracing::error!("{message}");
-                }
-                tracing::error!("the configuration has errors, going on with the old one");
-                return;
-            }
-        };
-        service::reloading();
-        let changes = config::differences(&self.settings, &new);
-        let old = std::mem::replace(&mut self.settings, new);
-        if changes.is_empty() {
-            tracing::info!("configuration read again, nothing changed");
-        }
-        for change in changes {
-            tracing::info!(?change, "configuration changed");
-            self.take_up(&change, &old).await;
-        }
-        service::ready();
-        self.say_own().await;
+    async fn say_accounts(&mut self) {
+        let now = clock::now();
+        let accounts = self.accounts.values().map(|followed| {
+            let status = followed.ledger.governor().status(now);
+            (followed.settings.name.as_str(), status)
+        });
+        let accounts = accounts.collect();
+        self.own.say_accounts(&self.settings, accounts, now).await;
+        self.own.announce(&self.settings).await;
     }
 
-    async fn take_up(&mut self, change: &Setting, old: &Settings) {
-        match change {
-            Setting::AccountAdded(name) => self.open_by_name(name).await,
-            Setting::AccountRemoved(name) => {
-                let vins = self.close_by_name(name).await;
-                self.say_unavailable(&vins).await;
-            }
-            Setting::AccountChanged(name) => {
-                let vins = self.close_by_name(name).await;
-                self.open_by_name(name).await;
-                self.say_unavailable(&vins).await;
-            }
-            Setting::Polling => {
-                let vins: Vec<(Vin, usize)> = self
-                    .cars
-                    .iter()
-                    .map(|(vin, car)| (vin.clone(), car.account))
-                    .collect();
-                for (vin, account) in vins {
-                    if let Some(followed) = self.accounts.get(&account) {
-                        let config = self.settings.polling.policy(followed.settings.api);
-                        self.tell(&vin, ToCar::Reconfigure(Box::new(config)));
-                    }
-                }
-            }
-            Setting::Budget => {
-                for followed in self.accounts.values() {
-                    followed
-                        .ledger
-                        .set_budget(&followed.settings, &self.settings.budget);
-                }
-            }
-            Setting::Car(vin) => {
-                if let Some(car) = self.cars.get(vin) {
-                    let (listed, account) = (car.listed.clone(), car.account);
-                    self.leave(vin).await;
-                    self.start_car(listed, account);
-                }
-            }
-            Setting::Log => {
-                if self.settings.log.format != old.log.format {
-                    tracing::warn!("log.format takes effect at the next start");
-                    self.settings.log.format = old.log.format;
-                }
-            }
-            Setting::HomeAssistant
-            | Setting::Mqtt
-            | Setting::Broker
-            | Setting::State
-            | Setting::Web
-            | Setting::Commands => {
-                tracing::warn!(?change, "this takes effect at the next start");
-                let new = &mut self.settings;
-                new.mqtt = old.mqtt.clone();
-                new.broker = old.broker.clone();
-                new.homeassistant = old.homeassistant.clone();
-                new.state = old.state.clone();
-                new.web = old.web.clone();
-                new.commands = old.commands.clone();
-            }
-        }
-    }
-
-    async fn open_by_name(&mut self, name: &str) {
-        let found = self
-            .settings
-            .accounts
-            .iter()
-            .find(|account| account.name == name)
-            .cloned();
-        if let Some(settings) = found
-            && let Err(error) = self.open_account(settings).await
-        {
-            tracing::error!("{error}");
-        }
-    }
-
-    /// Cars that nobody follows any more keep their topics: the owner may think again.
-    async fn say_unavailable(&self, vins: &[Vin]) {
-        for vin in vins.iter().filter(|vin| !self.cars.contains_key(vin)) {
-            tracing::info!(%vin, "car is not followed any more");
-            let topic = voice::paths(&self.settings, vin).availability();
-            let payload = "offline".into();
-            self.mqtt.publish(Publish::State { topic, payload }).await;
-        }
-    }
-
-    /// Ends an account; returns the cars that were followed through it.
-    async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
-        let found = self
-            .accounts
-            .iter()
-            .find(|(_, followed)| followed.settings.name == name);
-        let Some(index) = found.map(|(index, _)| *index) else {
-            return Vec::new();
-        };
-        let vins: Vec<Vin> = self.fleet.followed_by(index).cloned().collect();
-        if let Some(followed) = self.accounts.remove(&index) {
-            followed.cancel.cancel();
-            followed.ledger.write_if_changed(clock::now()).await;
-        }
-        let changes = self.fleet.withdrawn(index);
-        for vin in &vins {
-            self.leave(vin).await;
-        }
-        let taken_over = |change: &Change| matches!(change, Change::Follow { .. });
-        self.follow(changes.into_iter().filter(taken_over).collect())
-            .await;
-        vins
-    }
-
-    async fn say_own(&self) {
+    async fn say_own(&mut self) {
+        self.say_accounts().await;
         let accounts = self.accounts.values().map(|followed| &followed.account);
         self.own
             .say(&self.settings, accounts, self.cars.keys())

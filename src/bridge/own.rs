@@ -1,8 +1,11 @@
 //! How the bridge speaks about itself: `<base>/bridge/...` and its own discovery message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::voice::setup;
@@ -10,37 +13,145 @@ use crate::api::{Account, AccountStatus};
 use crate::catalogue::BridgeFacts;
 use crate::clock;
 use crate::config::{Api, Settings};
-use crate::discovery;
-use crate::model::Vin;
-use crate::mqtt::{Handle, Publish};
+use crate::discovery::{self, AnnounceStep, Announced, Announcer};
+use crate::durable;
+use crate::model::{Now, Vin};
+use crate::mqtt::{Connection, Handle, Publish};
+use crate::policy::GovernorStatus;
 use crate::topics;
+
+/// A projection moves with every second of the month; it is said anew after this, or when the
+/// money that is spent changes.
+const PROJECT_EVERY: Duration = Duration::from_mins(10);
+
+/// What brokers and Home Assistant were told, over restarts: `<state>/bridge.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Told {
+    base: String,
+    accounts: BTreeSet<String>,
+    announced: Announced,
+}
+
+/// What was last projected, when, and from which expense.
+struct Projection {
+    at: Duration,
+    dollars: f64,
+    projected: f64,
+}
 
 /// The bridge's own voice.
 pub struct OwnVoice {
     mqtt: Handle,
     started_at: Timestamp,
     last_error: Option<String>,
+    announcer: Announcer,
+    projections: BTreeMap<String, Projection>,
+    told: Told,
+    path: PathBuf,
 }
 
 impl OwnVoice {
-    /// Nothing said yet.
-    pub fn new(mqtt: Handle) -> Self {
+    /// Nothing said yet in this run.
+    pub fn new(mqtt: Handle, settings: &Settings) -> Self {
+        let path = settings.state.directory.join("bridge.json");
+        let base = &settings.mqtt.base_topic;
+        let told = read(&path)
+            .filter(|told| told.base == *base)
+            .unwrap_or_else(|| Told {
+                base: base.clone(),
+                ..Told::default()
+            });
         Self {
+            announcer: Announcer::new(told.announced.clone()),
+            projections: BTreeMap::new(),
+            told,
+            path,
             mqtt,
             started_at: clock::now().wall,
             last_error: None,
         }
     }
 
-    /// Tells Home Assistant of the bridge; its message never changes while it runs.
-    pub async fn announce(&self, settings: &Settings) {
-        if !settings.homeassistant.enabled {
+    /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
+    /// broker, and keeps its distances in real time; call it again and again.
+    pub async fn announce(&mut self, settings: &Settings) {
+        let is_up = matches!(*self.mqtt.connection().borrow(), Connection::Up(_));
+        if !settings.homeassistant.enabled || !is_up {
             return;
         }
-        let message = discovery::bridge(&setup(settings));
-        let payload = message.payload(&BTreeMap::new()).into();
-        let topic = message.topic;
-        self.mqtt.publish(Publish::State { topic, payload }).await;
+        let now = Now {
+            mono: clock::uptime(),
+            wall: clock::now().wall,
+        };
+        let accounts: Vec<&str> = names(settings).collect();
+        self.announcer
+            .offer(now, discovery::bridge(&setup(settings), &accounts));
+        while let AnnounceStep::Publish { topic, payload, .. } = self.announcer.next(now) {
+            self.mqtt.publish(Publish::State { topic, payload }).await;
+        }
+        let announced = self.announcer.announced().clone();
+        self.remember(|told| told.announced = announced).await;
+    }
+
+    /// Says what each account has spent, and takes back what was said of accounts that the
+    /// configuration no longer has.
+    pub async fn say_accounts(
+        &mut self,
+        settings: &Settings,
+        accounts: Vec<(&str, GovernorStatus)>,
+        now: Now,
+    ) {
+        let base = &settings.mqtt.base_topic;
+        for (name, mut status) in accounts {
+            status.projected_dollars = self.projected(name, &status, now);
+            for message in topics::account(base, name, &status) {
+                self.mqtt.publish(message).await;
+            }
+        }
+        let names: BTreeSet<String> = names(settings).map(str::to_owned).collect();
+        for gone in self.told.accounts.difference(&names) {
+            for message in topics::account_gone(base, gone) {
+                self.mqtt.publish(message).await;
+            }
+        }
+        self.remember(|told| told.accounts = names).await;
+    }
+
+    fn projected(&mut self, name: &str, status: &GovernorStatus, now: Now) -> f64 {
+        let last = self.projections.get(name).filter(|last| {
+            last.dollars.total_cmp(&status.dollars).is_eq()
+                && now.mono.saturating_sub(last.at) < PROJECT_EVERY
+        });
+        if let Some(last) = last {
+            return last.projected;
+        }
+        let (dollars, projected) = (status.dollars, status.projected_dollars);
+        let at = now.mono;
+        let new = Projection {
+            at,
+            dollars,
+            projected,
+        };
+        self.projections.insert(name.to_owned(), new);
+        projected
+    }
+
+    async fn remember(&mut self, change: impl FnOnce(&mut Told)) {
+        let mut told = self.told.clone();
+        change(&mut told);
+        if told == self.told {
+            return;
+        }
+        self.told = told;
+        let Ok(bytes) = serde_json::to_vec(&self.told) else {
+            return;
+        };
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || durable::replace(&path, &bytes)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(file = %self.path.display(), %error, "what the broker was told cannot be written; hint: is the state directory full or read-only?");
+        }
     }
 
     /// An account's news: the log's line, and the error that a person should see.
@@ -92,6 +203,18 @@ impl OwnVoice {
         let payload = info.to_string().into();
         self.mqtt.publish(Publish::State { topic, payload }).await;
     }
+}
+
+fn names(settings: &Settings) -> impl Iterator<Item = &str> {
+    settings
+        .accounts
+        .iter()
+        .map(|account| account.name.as_str())
+}
+
+/// A file that is missing or damaged costs a component that stays in Home Assistant, no more.
+fn read(path: &Path) -> Option<Told> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn api_word(api: Api) -> &'static str {

@@ -25,7 +25,8 @@ pub struct Voice {
     discovery: Option<(Announcer, Setup)>,
     announced: Announced,
     last_data_at: Option<Timestamp>,
-    unavailable_after: Duration,
+    /// Silence of Tesla's after which the car counts as unknown.
+    pub unavailable_after: Duration,
     last_contact: Duration,
 }
 
@@ -79,6 +80,11 @@ impl Voice {
         for topic in CarTopics::every_topic(paths) {
             self.mqtt.publish(Publish::Delete { topic }).await;
         }
+    }
+
+    /// Says one thing more about the car.
+    pub async fn say(&self, message: Publish) {
+        self.mqtt.publish(message).await;
     }
 
     /// Tesla answered about this car, whatever it said.
@@ -186,6 +192,22 @@ impl Voice {
                 Signal::new("bridge.healthy"),
                 Some(Value::Bool(status.problem.is_none() && !status.stale)),
             ),
+            (
+                Signal::new("bridge.class"),
+                status.class.word().map(|word| Value::Text(word.to_owned())),
+            ),
+            text("bridge.belief", status.belief.word()),
+            whole("bridge.time_to_sleep", status.time_to_sleep.map(seconds)),
+            // In whole minutes, or the topic would never rest.
+            whole("bridge.awake_today", Some(seconds(status.awake_today) / 60)),
+            whole(
+                "bridge.light_calls_today",
+                Some(status.light_calls_today.into()),
+            ),
+            whole(
+                "bridge.data_calls_today",
+                Some(status.data_calls_today.into()),
+            ),
         ];
         if let Some(at) = self.last_data_at {
             signals.push(whole("bridge.last_update", Some(at.as_second())));
@@ -197,6 +219,10 @@ impl Voice {
             signals,
         }
     }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn text(path: &str, word: &str) -> (Signal, Option<Value>) {

@@ -1,10 +1,12 @@
-//! The bridge's own facts, under `<base>/bridge/<key>`, and their rows.
+//! The bridge's own facts, under `<base>/bridge/<key>`, those of its accounts, under
+//! `<base>/bridge/accounts/<name>/<key>`, and their rows.
 
 use jiff::Timestamp;
 
 use super::reading::Reading;
 use super::row::{Platform, Row};
 use super::said::Said;
+use crate::policy::{GovernorStatus, MonthlyLimit};
 
 /// What the bridge knows about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,54 @@ pub const BRIDGE_ROWS: &[BridgeRow] = &[
     of(sensor("cars",       "Cars")      .diagnostic().icon("car-multiple"),         |facts| Said::Text(facts.n_cars.to_string())),
     of(sensor("last_error", "Last error").diagnostic().icon("alert-circle-outline"), |facts| facts.last_error.as_deref().map_or(Said::Word("none"), Said::text)),
 ];
+
+/// A row of an account and where its value comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountRow {
+    /// What it is.
+    pub row: Row,
+    /// Its value.
+    pub read: fn(&GovernorStatus) -> Said,
+}
+
+/// Every fact of an account, of this UTC month. No key ends in another one: `<name>_<key>` is told
+/// apart whatever the name.
+#[rustfmt::skip]
+pub const ACCOUNT_ROWS: &[AccountRow] = &[
+    account(sensor("data_calls",        "Data calls this month")    .metered("", "").diagnostic().icon("counter"),                     |status| count(status.month.data)),
+    account(sensor("light_calls",       "Light calls this month")   .metered("", "").diagnostic().off().icon("counter"),               |status| count(status.month.light)),
+    account(sensor("commands",          "Commands this month")      .metered("", "").diagnostic().off().icon("counter"),               |status| count(status.month.command)),
+    account(sensor("wakes",             "Wakes this month")         .metered("", "").diagnostic().off().icon("counter"),               |status| count(status.month.wake)),
+    account(sensor("dollars",           "Cost this month")          .unit("USD", "monetary").precision(2).diagnostic(),                |status| Said::number(status.dollars, 2)),
+    account(sensor("dollars_projected", "Projected cost this month").unit("USD", "monetary").precision(2).diagnostic(),                |status| Said::number(status.projected_dollars, 2)),
+    account(sensor("dollars_limit",     "Cost limit")               .unit("USD", "monetary").precision(2).diagnostic().off(),          dollars_limit),
+    account(sensor("data_calls_limit",  "Data call limit")          .diagnostic().off().icon("speedometer-slow"),                      data_calls_limit),
+    account(sensor("budget_factor",     "Stretch of intervals")     .measured("", "").precision(1).diagnostic().icon("arrow-expand-horizontal"), |status| Said::number(status.factor, 2)),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a month")]
+fn count(calls: u64) -> Said {
+    Said::number(calls as f64, 0)
+}
+
+fn dollars_limit(status: &GovernorStatus) -> Said {
+    match status.limit {
+        Some(MonthlyLimit::Dollars(dollars)) => Said::number(dollars, 2),
+        Some(MonthlyLimit::DataCalls(_)) | None => Said::Unknown,
+    }
+}
+
+fn data_calls_limit(status: &GovernorStatus) -> Said {
+    match status.limit {
+        Some(MonthlyLimit::DataCalls(calls)) => count(calls.into()),
+        Some(MonthlyLimit::Dollars(_)) | None => Said::Unknown,
+    }
+}
+
+#[expect(clippy::large_types_passed_by_value, reason = "in constants only")]
+const fn account(row: Row, read: fn(&GovernorStatus) -> Said) -> AccountRow {
+    AccountRow { row, read }
+}
 
 #[expect(clippy::large_types_passed_by_value, reason = "in constants only")]
 const fn of(row: Row, read: fn(&BridgeFacts) -> Said) -> BridgeRow {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::reading::Reading;
 use super::row::{Category, Platform, Row};
-use super::{BRIDGE_ROWS, LEFT_OUT, TABLES, rows};
+use super::{ACCOUNT_ROWS, AccountRow, BRIDGE_ROWS, LEFT_OUT, TABLES, rows};
 
 const INTRODUCTION: &str = "\
 # Entities
@@ -58,6 +58,21 @@ pub fn document() -> String {
         line(
             &mut page,
             &format!("| `{}` | {} |", of.row.key, of.row.name),
+        );
+    }
+    line(&mut page, "\n## Each account\n");
+    line(
+        &mut page,
+        "Topics `<base>/bridge/accounts/<name>/<key>`, of the UTC month; what an account has not, as a\n\
+         limit, is `None`.\n",
+    );
+    line(&mut page, "| key | name | unit |");
+    line(&mut page, "|---|---|---|");
+    for AccountRow { row, .. } in ACCOUNT_ROWS {
+        let off = if row.enabled { "" } else { " *(off)*" };
+        line(
+            &mut page,
+            &format!("| `{}` | {}{off} | {} |", row.key, row.name, row.unit),
         );
     }
     line(&mut page, "\n## Left out\n");

@@ -19,7 +19,7 @@ mod said;
 mod tables;
 mod words;
 
-pub use self::bridge::{BRIDGE_ROWS, BridgeFacts, BridgeRow};
+pub use self::bridge::{ACCOUNT_ROWS, AccountRow, BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
 pub use self::document::document;
 pub use self::gate::Gate;
@@ -32,7 +32,9 @@ pub use self::tables::{TABLES, Table};
 ///
 /// `state` is one of `starting`, `online`, `driving`, `charging`, `updating`, `suspended`,
 /// `asleep`, `offline`, `in_service`, `paused`, `signed_out`; the times are seconds since 1970;
-/// `polling_interval` is in seconds; `holds` is words joined by commas, or `none`.
+/// `polling_interval` and `time_to_sleep` are in seconds, `awake_today` in minutes; `holds` is words
+/// joined by commas, or `none`; `class` is `held` or `not_held`, `belief` one of `guessed`,
+/// `learned`, `pinned`, `none`.
 pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.state",
     "bridge.state_since",
@@ -41,6 +43,12 @@ pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.polling_interval",
     "bridge.holds",
     "bridge.healthy",
+    "bridge.class",
+    "bridge.belief",
+    "bridge.time_to_sleep",
+    "bridge.awake_today",
+    "bridge.light_calls_today",
+    "bridge.data_calls_today",
 ];
 
 /// What can happen: the names under `<base>/<VIN>/event/`, and the `event_type` of the message.

@@ -11,6 +11,16 @@ pub const ONLINE: Words = &[("online", "on"), ("asleep", "off"), ("offline", "of
 /// The same words, asked the other way.
 pub const ASLEEP: Words = &[("online", "off"), ("asleep", "on"), ("offline", "off")];
 
+/// Whether data calls keep the car awake; nobody knows yet is no word, but unknown.
+pub const CLASS: Words = &[("held", "held"), ("not_held", "not_held")];
+/// How that came to be believed.
+pub const BELIEF: Words = &[
+    ("guessed", "guessed"),
+    ("learned", "learned"),
+    ("pinned", "pinned"),
+    ("none", "none"),
+];
+
 /// `charging_state`.
 pub const CHARGING: Words = &[
     ("Starting", "starting"),

@@ -225,7 +225,7 @@ mod tests {
             let car = Vehicle::new(vin.clone());
             let paths = Paths::new(&setup.base, &vin, Some("family car"));
             for message in [
-                discovery::bridge(&setup),
+                discovery::bridge(&setup, &["home"]),
                 discovery::car(&car, &paths, &setup),
             ] {
                 let payload = message.payload(&BTreeMap::new()).into_bytes();

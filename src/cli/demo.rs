@@ -74,13 +74,12 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     let (refresh_token, _) = cloud.issue_tokens(ACCOUNT, Login::Fleet);
 
-    let (embedded, url) = match &options.broker {
-        Some(url) => (None, url.clone()),
-        None => {
-            let embedded = start_broker().await?;
-            let url = format!("mqtt://{}", embedded.addr);
-            (Some(embedded), url)
-        }
+    let (embedded, url) = if let Some(url) = &options.broker {
+        (None, url.clone())
+    } else {
+        let embedded = start_broker().await?;
+        let url = format!("mqtt://{}", embedded.addr);
+        (Some(embedded), url)
     };
     let state = StateDirectory::make()?;
     let settings = settings(&options, &url, &cloud.url(), &refresh_token, &state.0)?;

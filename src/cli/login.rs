@@ -22,7 +22,7 @@ use crate::config::{self, Api, Settings};
 use crate::{clock, durable};
 
 /// A token host answers within a second or two; the bridge itself would go on trying.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// An answer that is under way when patience has ended.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// Below the state directory, for the time of a trial.

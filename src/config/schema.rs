@@ -85,7 +85,7 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
 
     ("polling.preset",        Text,     Some("auto"),            "\"auto\", \"metered\", \"unmetered\" or \"push\""),
     ("polling.data_holds_awake", Text,    Some("learn"),           "\"learn\", \"yes\" or \"no\""),
-    ("polling.unavailable_after", Duration, Some("1h"),           "a duration from \"5m\" to \"7d\""),
+    ("polling.unavailable_after", Duration, Some("1h"),           "a duration from \"30m\" to \"7d\""),
     ("polling.unlocked_holds",  Bool,     Some("false"),           BOOL),
 
     ("budget.dollars",        Number,   None,                    "an amount of dollars a month, such as 10.0"),

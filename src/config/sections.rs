@@ -408,7 +408,7 @@ fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
         ("no", ClassSetting::NotHeld),
     ];
     let data_holds_awake = reader.choice("polling.data_holds_awake", &classes);
-    let range = Duration::from_mins(5)..=Duration::from_hours(7 * 24);
+    let range = Duration::from_mins(30)..=Duration::from_hours(7 * 24);
     let unavailable_after = reader.duration("polling.unavailable_after", range);
     let unlocked_holds = reader.bool("polling.unlocked_holds");
     let intervals = policy::FIELDS.iter().filter_map(|field| {

@@ -15,9 +15,9 @@ use serde_json::{Map, Value as Json, json};
 pub use self::announcer::{AnnounceStep, Announced, Announcer};
 use self::component::Body;
 pub use self::component::platform;
-use crate::catalogue::{self, BRIDGE_ROWS, Platform};
+use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, Platform};
 use crate::model::Vehicle;
-use crate::topics::Paths;
+use crate::topics::{self, Paths};
 
 /// What is the same in all messages of one bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,8 @@ impl Message {
             .map(|(key, body)| {
                 let mut body = body.clone();
                 let domain = body["p"].as_str().unwrap_or_default();
-                let entity_id = format!("{domain}.{}_{key}", self.slug);
+                let object = key.to_ascii_lowercase().replace('-', "_");
+                let entity_id = format!("{domain}.{}_{object}", self.slug);
                 body.insert("def_ent_id".into(), entity_id.into());
                 (key.clone(), Json::from(body))
             })
@@ -150,8 +151,8 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
     }
 }
 
-/// The message of the bridge itself.
-pub fn bridge(setup: &Setup) -> Message {
+/// The message of the bridge itself, with the facts of its accounts.
+pub fn bridge(setup: &Setup, accounts: &[&str]) -> Message {
     let id = bridge_id(setup);
     let mut device = Map::new();
     device.insert("ids".into(), json!([id]));
@@ -170,6 +171,18 @@ pub fn bridge(setup: &Setup) -> Message {
         })
         .collect();
     components.insert("connection".into(), connection(&id, &state));
+    for name in accounts {
+        for of in ACCOUNT_ROWS {
+            let key = format!("{name}_{}", of.row.key);
+            let topic = topics::of_account(&setup.base, name, of.row.key);
+            let mut body = component::identity(&of.row, Platform::Sensor, &id);
+            component::sensor(&mut body, &of.row, of.row.class, &topic);
+            body.insert("uniq_id".into(), format!("{id}_{key}").into());
+            body.insert("name".into(), format!("{} ({name})", of.row.name).into());
+            body.insert("avty_t".into(), state.clone().into());
+            components.insert(key, body);
+        }
+    }
     Message {
         topic: bridge_topic(setup),
         root: root(device, setup),

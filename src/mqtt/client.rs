@@ -230,6 +230,18 @@ impl Connection {
         }
     }
 
+    /// Asks for no more of these messages.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn unsubscribe(&self, subscription: &Subscription) -> Result<(), Gone> {
+        let filter = subscription.filter.as_str();
+        match &self.client {
+            Client::V5(client) => client.try_unsubscribe(filter).map_err(|_| Gone),
+            Client::V4(client) => client.try_unsubscribe(filter).map_err(|_| Gone),
+        }
+    }
+
     /// Says goodbye, so that the will is not published. Closing at once would reset the
     /// connection and lose what the broker has not read: go on with [`Connection::said`] until
     /// the broker closes.

@@ -22,10 +22,10 @@ use crate::config;
 use crate::outbox::Outbox;
 
 /// Time for the last values, `offline` and their acknowledgements.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_millis(1200);
 /// When `offline` is said even if values are left, and when the goodbye, even without an answer.
-const DRAIN_VALUES: Duration = Duration::from_millis(1300);
-const DRAIN_OFFLINE: Duration = Duration::from_millis(1700);
+const DRAIN_VALUES: Duration = Duration::from_millis(700);
+const DRAIN_OFFLINE: Duration = Duration::from_millis(1000);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -41,6 +41,7 @@ pub struct Farewell {
 /// The task's ends of the channels.
 pub(super) struct Ends {
     pub publishes: mpsc::Receiver<Publish>,
+    pub subscriptions: watch::Receiver<Vec<Subscription>>,
     pub arrived: mpsc::Sender<Incoming>,
     pub says: watch::Sender<Connection>,
     pub cancel: CancellationToken,
@@ -91,12 +92,7 @@ struct Course {
 }
 
 impl Keeper {
-    pub fn new(
-        settings: config::Mqtt,
-        client_id: String,
-        subscriptions: Vec<Subscription>,
-        ends: Ends,
-    ) -> Self {
+    pub fn new(settings: config::Mqtt, client_id: String, ends: Ends) -> Self {
         let state_topic = state_topic(&settings.base_topic);
         let mut outbox = Outbox::new(&settings.base_topic);
         outbox.put(Publish::State {
@@ -106,7 +102,7 @@ impl Keeper {
         Self {
             settings,
             client_id,
-            subscriptions,
+            subscriptions: Vec::new(),
             state_topic,
             ends,
             outbox,
@@ -223,6 +219,10 @@ impl Keeper {
                     self.take_waiting();
                     continue;
                 }
+                Ok(()) = self.ends.subscriptions.changed(), if course.connected_at.is_some() => {
+                    self.subscribe(&link);
+                    continue;
+                }
                 said = link.said() => match said {
                     Ok(said) => {
                         self.hear(said, &link, &mut course);
@@ -283,7 +283,8 @@ impl Keeper {
                 course.n_said_again = Some(0);
                 self.tell_facts(facts);
                 // Commands first: a client that sees us online may send one at once.
-                let _ = link.subscribe(&self.subscriptions);
+                self.subscriptions.clear();
+                self.subscribe(link);
                 self.outbox.connected(facts.packet_max);
                 self.ends
                     .says
@@ -315,6 +316,20 @@ impl Keeper {
             }
             Said::Message(message) => self.arrived(message),
         }
+    }
+
+    /// Asks for what is wanted now, and for nothing that was wanted before. A dead link shows in
+    /// the next event.
+    fn subscribe(&mut self, link: &Link) {
+        let wanted = self.ends.subscriptions.borrow_and_update().clone();
+        let before = std::mem::replace(&mut self.subscriptions, wanted);
+        for gone in before
+            .iter()
+            .filter(|old| !self.subscriptions.contains(old))
+        {
+            let _ = link.unsubscribe(gone);
+        }
+        let _ = link.subscribe(&self.subscriptions);
     }
 
     fn arrived(&mut self, message: Incoming) {

@@ -92,6 +92,7 @@ pub enum Connection {
 #[derive(Debug, Clone)]
 pub struct Handle {
     publish: mpsc::Sender<Publish>,
+    subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
 
@@ -100,6 +101,11 @@ impl Handle {
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
         let _ = self.publish.send(message).await;
+    }
+
+    /// Listens to these filters from now on, and to no others.
+    pub fn listen(&self, subscriptions: Vec<Subscription>) {
+        self.subscriptions.send_replace(subscriptions);
     }
 
     /// Follows the connection.
@@ -114,9 +120,11 @@ impl Handle {
     pub fn unconnected() -> (Self, mpsc::Receiver<Publish>) {
         let (publish, published) = mpsc::channel(PUBLISH_MAX);
         let (_, connection) = watch::channel(Connection::Down("no broker".to_owned()));
+        let (subscriptions, _) = watch::channel(Vec::new());
         (
             Self {
                 publish,
+                subscriptions,
                 connection,
             },
             published,
@@ -170,12 +178,13 @@ pub fn start(
     let (publish, publishes) = mpsc::channel(PUBLISH_MAX);
     let (arrived, incoming) = mpsc::channel(INCOMING_MAX);
     let (says, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));
+    let (subscriptions, subscribed) = watch::channel(subscriptions);
     let keeper = keeper::Keeper::new(
         settings.clone(),
         client_id,
-        subscriptions,
         keeper::Ends {
             publishes,
+            subscriptions: subscribed,
             arrived,
             says,
             cancel,
@@ -183,6 +192,7 @@ pub fn start(
     );
     let handle = Handle {
         publish,
+        subscriptions,
         connection,
     };
     Ok((handle, incoming, tokio::spawn(keeper.run())))

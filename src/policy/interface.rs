@@ -391,6 +391,29 @@ pub enum Belief {
     Pinned,
 }
 
+impl Class {
+    /// The word that is published, `None` while nobody knows.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Held => Some("held"),
+            Self::NotHeld => Some("not_held"),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl Belief {
+    /// The word that is published.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Guessed => "guessed",
+            Self::Learned => "learned",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
 /// Odometer and battery level of one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reading {

@@ -3,7 +3,7 @@
 //! and every fault that a network or a gateway can have.
 //!
 //! [`Cloud`] is the handle: it starts the server, and lets its owner add cars, look at the ledger
-//! and order faults while clients talk to it. One [`World`] behind one mutex, held for the length
+//! and order faults while clients talk to it. One `World` behind one mutex, held for the length
 //! of an answer and never across an await.
 
 mod faults;

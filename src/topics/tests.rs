@@ -315,3 +315,51 @@ fn the_bridge_has_topics_of_its_own() {
         ]
     );
 }
+
+#[test]
+fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
+    let now = crate::model::Now {
+        mono: std::time::Duration::ZERO,
+        wall: "2026-11-16T00:00:00Z".parse().unwrap(),
+    };
+    let config = crate::policy::GovernorConfig::metered();
+    let mut governor = crate::policy::Governor::new(config, now);
+    for _ in 0..7 {
+        governor.permit(
+            now,
+            crate::policy::CallClass::Data,
+            crate::policy::Purpose::Parked,
+        );
+        governor.billed(now, crate::policy::CallClass::Data, Some(200));
+    }
+    let base = "tesla2mqtt/bridge/accounts/home";
+    let said = account("tesla2mqtt", "home", &governor.status(now));
+    let said: Vec<_> = said
+        .iter()
+        .map(|message| match message {
+            Publish::State { topic, payload } => {
+                format!("{} {payload}", topic.strip_prefix(base).unwrap())
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "/data_calls 7",
+            "/light_calls 0",
+            "/commands 0",
+            "/wakes 0",
+            "/dollars 0.01",
+            "/dollars_projected 0.03",
+            "/dollars_limit 10",
+            "/data_calls_limit None",
+            "/budget_factor 1",
+        ]
+    );
+    let gone = account_gone("tesla2mqtt", "home");
+    assert_eq!(gone.len(), said.len());
+    assert!(gone.contains(&Publish::Delete {
+        topic: format!("{base}/dollars")
+    }));
+}

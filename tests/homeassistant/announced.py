@@ -10,6 +10,8 @@ import re
 
 from homeassistant.components.mqtt.abbreviations import ABBREVIATIONS, DEVICE_ABBREVIATIONS, ORIGIN_ABBREVIATIONS
 
+# Short keys that came later than the oldest supported version: it drops them, the judge still reads what was meant.
+MEANT = {"def_ent_id": "default_entity_id"} | ABBREVIATIONS
 # What a component takes over from the root of its message when it does not say it itself.
 SHARED = (
     "availability", "availability_mode", "availability_template", "availability_topic", "command_topic", "encoding",
@@ -89,7 +91,7 @@ def read(topic, payload):
     size = len(payload.encode())
     try:
         body = json.loads(payload)
-        root = written_out(body, ABBREVIATIONS)
+        root = written_out(body, MEANT)
         root["availability"] = [written_out(one, ABBREVIATIONS) for one in as_list(root.get("availability"))]
         if not root["availability"]:
             del root["availability"]
@@ -97,7 +99,7 @@ def read(topic, payload):
         origin = written_out(root.get("origin", {}), ORIGIN_ABBREVIATIONS)
         components, removed = [], []
         for key, short in root.get("components", {}).items():
-            config = written_out(short, ABBREVIATIONS)
+            config = written_out(short, MEANT)
             platform = config.pop("platform", "")
             if not config:
                 removed.append((key, platform))

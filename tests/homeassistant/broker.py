@@ -74,7 +74,9 @@ class Listener:
         self.changed_at = {}
         self.versions = []
         self.events = {}
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        # Older versions of Home Assistant bring a client that knows only one form of callbacks, this one.
+        form = [paho.CallbackAPIVersion.VERSION2] if hasattr(paho, "CallbackAPIVersion") else []
+        self.client = paho.Client(*form, protocol=paho.MQTTv5)
         self.client.on_connect = self._connected
         self.client.on_message = self._message
         self.client.reconnect_delay_set(1, 1)
@@ -91,7 +93,7 @@ class Listener:
     def _message(self, _client, _data, message):
         text = message.payload.decode(errors="replace")
         if not message.retain:
-            self.events[message.topic] = text
+            self.events[message.topic] = (time.monotonic(), text)
             return
         if text == "":
             self.retained.pop(message.topic, None)

@@ -10,6 +10,7 @@ Assistant, mosquitto or the bridge did not get far enough to be judged.
 import argparse
 import asyncio
 import datetime
+import math
 import os
 import pathlib
 import re
@@ -88,10 +89,13 @@ class Judge:
         self.n_records = 0
         self.all_enabled = False
         self.same_world = True
+        # Whether this Home Assistant knows default_entity_id; an older one builds ids from names.
+        self.chooses_ids = True
         self.entity_ids = set()
         self.first_ids = {}
         self.recording_since = time.time()
         self.numbered_at = {}
+        self.hearing_since = math.inf
         self.begun = time.monotonic()
 
     def say(self, text):
@@ -175,7 +179,7 @@ class Judge:
                     continue
                 self.entity_ids.add(entry["entity_id"])
                 first_id = self.first_ids[device.topic].get(one.key)
-                if first_id not in (None, entry["entity_id"]):
+                if self.chooses_ids and first_id not in (None, entry["entity_id"]):
                     other_ids.append(f"{entry['entity_id']} (announced {first_id})")
                 seen.add((one.platform, one.unique_id))
                 if entry["disabled_by"] is None:
@@ -259,7 +263,8 @@ class Judge:
         except TimeoutError:
             self.say(f"{what}: not all there after {seconds} s")
             return False
-        self.say(f"{what}: all there after {time.monotonic() - begun:.1f} s")
+        self.hearing_since = time.monotonic()
+        self.say(f"{what}: all there after {self.hearing_since - begun:.1f} s")
         return True
 
     async def events(self, stage):
@@ -272,7 +277,9 @@ class Judge:
                 if one.platform != "event" or entry is None:
                     continue
                 pattern = re.compile(re.escape(one.config["state_topic"]).replace(r"\+", "[^/]+").replace(r"\#", ".*"))
-                said = {topic: text for topic, text in self.listener.events.items() if pattern.fullmatch(topic)}
+                # Home Assistant does not hear what was said before it was there.
+                events = self.listener.events.copy().items()
+                said = {topic: text for topic, (at, text) in events if at > self.hearing_since and pattern.fullmatch(topic)}
                 state = states.get(entry["entity_id"], {"state": "missing", "attributes": {}})
                 if said and state["state"] in ("unknown", "unavailable", "missing"):
                     self.find(entry["entity_id"], f"is {state['state']}, but there were events: {dict(list(said.items())[:2])}", stage)
@@ -461,6 +468,7 @@ async def main():
             await core.add_broker(mosquitto.port)
             config = await core.ask("get_config")
             judge.say(f"Home Assistant {config['version']} runs")
+            judge.chooses_ids = tuple(map(int, config["version"].split(".")[:2])) >= (2025, 10)
             judge.log("Home Assistant alone")
             if options.handmade:
                 return await handmade.judged(judge)

@@ -65,7 +65,7 @@ fn mutated(response: &Json, group: usize, field: usize, value: Json) -> (Json, S
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(crate::ci::cases(200)))]
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -83,7 +83,7 @@ async fn two_cars_live_at_a_broker_that_anyone_can_watch() {
             .wait_for(&topic("availability"), "online", SOON)
             .await;
     }
-    eventually("a drive or a charge", Duration::from_secs(60), || {
+    eventually("a drive or a charge", Duration::from_mins(1), || {
         subscriber.messages().iter().any(|(topic, payload, _)| {
             topic.ends_with("/state") && ["driving", "charging"].contains(&payload.as_str())
         })

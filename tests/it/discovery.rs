@@ -7,7 +7,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use tesla2mqtt::catalogue::{BridgeFacts, rows};
+use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, rows};
 use tesla2mqtt::decode::{products, vehicle_data::vehicle_data};
 use tesla2mqtt::discovery::{self, Message, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
@@ -18,7 +18,7 @@ use crate::recordings::{car_of, recordings};
 
 const VIN: &str = "5YJ3E7EB0KF000005";
 /// Home Assistant's limit does not matter; brokers and clients have some.
-const PAYLOAD_AT_MOST: usize = 95_000;
+const PAYLOAD_AT_MOST: usize = 97_280;
 
 fn setup(commands: bool) -> Setup {
     Setup {
@@ -284,7 +284,7 @@ fn every_recorded_car_is_described_without_a_fault() {
 
 #[test]
 fn the_bridge_is_a_device_of_its_own() {
-    let message = discovery::bridge(&setup(false));
+    let message = discovery::bridge(&setup(false), &["home", "My-Second_1"]);
     lint(&message);
     assert_eq!(
         message.topic,
@@ -314,6 +314,35 @@ fn the_bridge_is_a_device_of_its_own() {
             "{topic}"
         );
     }
+}
+
+#[test]
+fn facts_of_accounts_are_told_apart_whatever_the_accounts_are_called() {
+    for of in ACCOUNT_ROWS {
+        let others = ACCOUNT_ROWS
+            .iter()
+            .map(|other| other.row.key)
+            .chain(BRIDGE_ROWS.iter().map(|other| other.row.key))
+            .chain(["connection"])
+            .filter(|other| *other != of.row.key);
+        for other in others {
+            let end = format!("_{}", of.row.key);
+            assert!(!other.ends_with(&end), "{other} and {}", of.row.key);
+        }
+    }
+    let message = discovery::bridge(&setup(false), &["Home-1"]);
+    let root = parsed(&message);
+    let cost = &root["cmps"]["Home-1_dollars"];
+    assert_eq!(cost["name"], json!("Cost this month (Home-1)"));
+    assert_eq!(cost["unit_of_meas"], json!("USD"));
+    assert_eq!(
+        cost["stat_t"],
+        json!("tesla2mqtt/bridge/accounts/Home-1/dollars")
+    );
+    assert_eq!(
+        cost["def_ent_id"],
+        json!("sensor.tesla2mqtt_bridge_home_1_dollars")
+    );
 }
 
 #[test]
@@ -569,7 +598,7 @@ fn any_signal() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(crate::ci::cases(64).min(500)))]
 
     #[test]
     fn any_car_gives_legal_messages_and_topics(

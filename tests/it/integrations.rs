@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use tesla2mqtt::catalogue::{BRIDGE_ROWS, Row, rows};
+use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::discovery;
 use tesla2mqtt::logbook::{Charge, Drive};
@@ -214,6 +215,9 @@ fn is_topic(topic: &str) -> bool {
     };
     if car == "bridge" {
         return MORE_OF_THE_BRIDGE.contains(&key) || BRIDGE_ROWS.iter().any(|of| of.row.key == key);
+    }
+    if let Some(name) = key.strip_prefix("command/") {
+        return name == "<name>" || VERBS.iter().any(|(verb, _)| *verb == name);
     }
     match key.strip_prefix("event/") {
         Some(event) if EVENTS.contains(&event) => true,

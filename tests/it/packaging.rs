@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use pretty_assertions::assert_eq;
 use tesla2mqtt::config::schema::{self, Kind};
 
+use crate::ci;
+
 fn text_of(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -29,7 +31,7 @@ fn systemd_analyze(arguments: &[&str]) -> Option<(bool, String)> {
         .stdin(Stdio::null())
         .output();
     let Ok(output) = output else {
-        println!("SKIPPED: systemd-analyze is not installed");
+        ci::skip("systemd-analyze is not installed");
         return None;
     };
     let text = [output.stdout, output.stderr].concat();
@@ -43,7 +45,8 @@ fn systemd_analyze(arguments: &[&str]) -> Option<(bool, String)> {
 fn systemd_finds_nothing_to_complain_about_in_the_unit() {
     let directory = tempfile::tempdir().unwrap();
     let unit = unit(directory.path());
-    if let Some((_, text)) = systemd_analyze(&["verify", unit.to_str().unwrap()]) {
+    if let Some((is_good, text)) = systemd_analyze(&["verify", unit.to_str().unwrap()]) {
+        assert!(is_good, "{text}");
         let about_us: Vec<&str> = text
             .lines()
             .filter(|line| line.contains("tesla2mqtt"))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 const PURE: &[&str] = &[
     "catalogue",
+    "command",
     "compat",
     "decode",
     "discovery",

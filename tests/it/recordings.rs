@@ -23,15 +23,6 @@ fn received() -> Now {
     }
 }
 
-fn folder() -> PathBuf {
-    std::env::var_os("TESLA2MQTT_FIXTURES")
-        .map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures")),
-            PathBuf::from,
-        )
-        .join("tesla-api")
-}
-
 /// The recordings whose name starts so.
 pub fn recordings(prefix: &str) -> Vec<(String, Vec<u8>)> {
     static ALL: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(read_all);
@@ -43,7 +34,7 @@ pub fn recordings(prefix: &str) -> Vec<(String, Vec<u8>)> {
 
 /// A loud note instead of silence where there are none.
 fn read_all() -> Vec<(String, Vec<u8>)> {
-    let folder = folder();
+    let folder = crate::ci::fixtures().join("tesla-api");
     let mut found: Vec<PathBuf> = [folder.clone(), folder.join("derived")]
         .iter()
         .filter_map(|folder| std::fs::read_dir(folder).ok())
@@ -53,7 +44,7 @@ fn read_all() -> Vec<(String, Vec<u8>)> {
         .collect();
     found.sort();
     if found.is_empty() {
-        eprintln!("SKIPPED: no recordings in {}", folder.display());
+        crate::ci::skip(&format!("no recordings in {}", folder.display()));
     }
     found
         .into_iter()

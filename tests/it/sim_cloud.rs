@@ -1,6 +1,5 @@
 //! The simulated cloud over real HTTP: what a client can rely on when it is tested against it.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -401,13 +400,9 @@ async fn shutting_down_ends_hanging_answers_within_two_seconds() {
 
 #[tokio::test]
 async fn every_recorded_answer_can_be_played() {
-    let folder = std::env::var_os("TESLA2MQTT_FIXTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"),
-        PathBuf::from,
-    );
-    let folder = folder.join("tesla-api");
+    let folder = crate::ci::fixtures().join("tesla-api");
     let Ok(files) = std::fs::read_dir(&folder) else {
-        eprintln!("SKIPPED: no recorded answers in {}", folder.display());
+        crate::ci::skip(&format!("no recorded answers in {}", folder.display()));
         return;
     };
     let cloud = cloud().await;

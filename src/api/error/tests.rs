@@ -93,13 +93,9 @@ fn every_recorded_error_means_what_the_table_says() {
         ),
         ("auth-waf", (Kind::Firewall, Failure::Refused)),
     ]);
-    let folder = std::env::var_os("TESLA2MQTT_FIXTURES").map_or_else(
-        || std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures")),
-        std::path::PathBuf::from,
-    );
-    let path = folder.join("tesla-api/errors.json");
+    let path = crate::ci::fixtures().join("tesla-api/errors.json");
     let Ok(text) = std::fs::read(&path) else {
-        eprintln!("SKIPPED: no recordings at {}", path.display());
+        crate::ci::skip(&format!("no recordings at {}", path.display()));
         return;
     };
     let cases: Vec<Value> = serde_json::from_slice(&text).unwrap();

@@ -57,6 +57,7 @@ pub const LOCATION: &[&str] = &[
     "drive_state.heading",
     "drive_state.speed",
     "drive_state.gps_as_of",
+    "drive_state.shift_state",
 ];
 /// Both coordinates or nothing: half a position clears the map.
 pub fn location(car: &Vehicle) -> Said {

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::json;
@@ -9,14 +7,10 @@ use super::*;
 const VIN: &str = "5YJ3E1EA7KF000001";
 
 fn recording(name: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("TESLA2MQTT_FIXTURES").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/fixtures")),
-        PathBuf::from,
-    );
-    let path = folder.join("tesla-api").join(name);
+    let path = crate::ci::fixtures().join("tesla-api").join(name);
     let bytes = std::fs::read(&path).ok();
     if bytes.is_none() {
-        eprintln!("SKIPPED: no recording at {}", path.display());
+        crate::ci::skip(&format!("no recording at {}", path.display()));
     }
     bytes
 }

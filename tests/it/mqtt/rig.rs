@@ -20,6 +20,8 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::ci;
+
 pub const BOTH: [Protocol; 2] = [Protocol::V5, Protocol::V4];
 pub const LOOPBACK: &str = "127.0.0.1:0";
 /// No condition of these tests takes longer, unless something is broken.
@@ -37,10 +39,10 @@ pub enum Make {
 /// Every broker at hand with both protocol versions.
 pub fn everywhere() -> Vec<(Make, Protocol)> {
     let mut makes = vec![Make::Embedded];
-    if Command::new("mosquitto").arg("-h").output().is_ok() {
+    if ci::program("mosquitto").is_some() {
         makes.push(Make::Mosquitto);
     } else {
-        eprintln!("SKIPPED: mosquitto is not installed, only the embedded broker is tested");
+        ci::skip("mosquitto is not installed, only the embedded broker is tested");
     }
     let pairs = makes.into_iter();
     pairs
@@ -152,7 +154,7 @@ async fn mosquitto(addr: SocketAddr, configuration: &str, files: &[(&str, String
     );
     let file = directory.path().join("mosquitto.conf");
     std::fs::write(&file, text).expect("written");
-    let child = Command::new("mosquitto")
+    let child = Command::new(ci::program("mosquitto").expect("looked for before"))
         .arg("-c")
         .arg(file)
         .stdout(Stdio::null())

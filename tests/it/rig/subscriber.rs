@@ -81,6 +81,14 @@ impl Subscriber {
         sent.await.expect("a running client");
     }
 
+    /// Publishes a message that is not kept, as an automation does.
+    pub async fn send(&self, topic: &str, payload: &str) {
+        let sent = self
+            .client
+            .publish(topic, QoS::AtLeastOnce, false, payload.to_owned());
+        sent.await.expect("a running client");
+    }
+
     /// The newest payload of each topic so far.
     pub fn topics(&self) -> Topics {
         self.topics.lock().expect("unpoisoned").clone()

@@ -1,0 +1,119 @@
+//! Commands on their way from the broker to a car's task: who is meant, whether it is too much,
+//! and how it is answered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock;
+use crate::command::{self, Flood, OwnerCommand, Pace, Reply, Verb};
+use crate::config::Settings;
+use crate::model::Vin;
+use crate::mqtt::{Incoming, Publish, Subscription};
+
+/// What a car's task is to do, and answer.
+#[derive(Debug)]
+pub struct Order {
+    /// What.
+    pub verb: Verb,
+    reply: Reply,
+    /// Real monotonic time of its arrival.
+    came_at: Duration,
+}
+
+impl Order {
+    /// The answer.
+    pub fn answer(&self, outcome: &Result<(), String>) -> Publish {
+        answer(&self.reply, outcome, self.came_at)
+    }
+}
+
+/// What a message comes to.
+#[derive(Debug)]
+pub enum Heard {
+    /// For a car's task.
+    Order(Vin, Order),
+    /// To be answered at once.
+    Answer(Publish),
+    /// Nothing.
+    Nothing,
+}
+
+/// The ear.
+#[derive(Debug, Default)]
+pub struct Orders {
+    flood: Flood,
+    told_retained: bool,
+}
+
+/// What is listened to for commands: nothing, unless they are enabled.
+pub fn subscription(settings: &Settings) -> Option<Subscription> {
+    let filter = format!("{}/+/command/+", settings.mqtt.base_topic);
+    settings
+        .commands
+        .enabled
+        .then(|| Subscription::commands(filter))
+}
+
+impl Orders {
+    /// Reads a message that is about one of these cars, or about none.
+    pub fn hear<'a>(
+        &mut self,
+        message: &Incoming,
+        settings: &'a Settings,
+        cars: impl Iterator<Item = &'a Vin>,
+    ) -> Heard {
+        if !settings.commands.enabled {
+            return Heard::Nothing;
+        }
+        if message.retain {
+            // It would be carried out again at every start.
+            if !std::mem::replace(&mut self.told_retained, true) {
+                let topic = &message.topic;
+                tracing::warn!(%topic, "a retained message is no command; publish it without the retain flag, and remove this one (only the first is named)");
+            }
+            return Heard::Nothing;
+        }
+        let came_at = clock::uptime();
+        let alias = |vin| settings.cars.get(vin)?.alias.as_deref();
+        let levels: BTreeMap<&str, &Vin> = cars
+            .map(|vin| (alias(vin).unwrap_or(vin.as_str()), vin))
+            .collect();
+        let base = &settings.mqtt.base_topic;
+        let parsed = command::parse(&message.topic, &message.payload, base, &levels);
+        let vin = match &parsed {
+            Ok(command) => Some(&command.vin),
+            Err(refusal) => refusal.vin.as_ref(),
+        };
+        let pace = self.flood.pace(vin, came_at);
+        let (reply, reason) = match (pace, parsed) {
+            (Pace::Drop, _) => return Heard::Nothing,
+            (Pace::Take, Ok(OwnerCommand { vin, verb, reply })) => {
+                let order = Order {
+                    verb,
+                    reply,
+                    came_at,
+                };
+                return Heard::Order(vin, order);
+            }
+            (Pace::Refuse, Ok(command)) => {
+                let reason = "too many commands within a second".to_owned();
+                (Some(command.reply), reason)
+            }
+            (_, Err(refusal)) => (refusal.reply, refusal.reason),
+        };
+        tracing::debug!(%reason, "a command was refused");
+        match reply {
+            Some(reply) => Heard::Answer(answer(&reply, &Err(reason), came_at)),
+            None => Heard::Nothing,
+        }
+    }
+}
+
+fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
+    let took = clock::uptime().saturating_sub(came_at);
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    Publish::Event {
+        topic: reply.topic.clone(),
+        payload: reply.payload(outcome, ms).into(),
+    }
+}

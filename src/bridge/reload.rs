@@ -1,0 +1,152 @@
+//! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
+
+use super::car::ToCar;
+use super::fleet::Change;
+use super::{Bridge, Reload, subscriptions, voice};
+use crate::clock;
+use crate::config::{self, Change as Setting, Settings};
+use crate::model::Vin;
+use crate::mqtt::Publish;
+use crate::service;
+
+impl Bridge {
+    /// A configuration with errors changes nothing.
+    pub(super) async fn reload(&mut self, reload: &Reload) {
+        let new = match reload() {
+            Ok(new) => new,
+            Err(errors) => {
+                for message in &errors.messages {
+                    tracing::error!("{message}");
+                }
+                tracing::error!("the configuration has errors, going on with the old one");
+                return;
+            }
+        };
+        service::reloading();
+        let changes = config::differences(&self.settings, &new);
+        let old = std::mem::replace(&mut self.settings, new);
+        if changes.is_empty() {
+            tracing::info!("configuration read again, nothing changed");
+        }
+        for change in changes {
+            tracing::info!(?change, "configuration changed");
+            self.take_up(&change, &old).await;
+        }
+        service::ready();
+        self.say_own().await;
+    }
+
+    async fn take_up(&mut self, change: &Setting, old: &Settings) {
+        match change {
+            Setting::AccountAdded(name) => self.open_by_name(name).await,
+            Setting::AccountRemoved(name) => {
+                let vins = self.close_by_name(name).await;
+                self.say_unavailable(&vins).await;
+            }
+            Setting::AccountChanged(name) => {
+                let vins = self.close_by_name(name).await;
+                self.open_by_name(name).await;
+                self.say_unavailable(&vins).await;
+            }
+            Setting::Polling => {
+                let vins: Vec<(Vin, usize)> = self
+                    .cars
+                    .iter()
+                    .map(|(vin, car)| (vin.clone(), car.account))
+                    .collect();
+                for (vin, account) in vins {
+                    if let Some(followed) = self.accounts.get(&account) {
+                        let config = self.settings.polling.policy(followed.settings.api);
+                        let unavailable_after = self.settings.polling.unavailable_after;
+                        self.tell(
+                            &vin,
+                            ToCar::Reconfigure(Box::new(config), unavailable_after),
+                        );
+                    }
+                }
+            }
+            Setting::Budget => {
+                for followed in self.accounts.values() {
+                    followed
+                        .ledger
+                        .set_budget(&followed.settings, &self.settings.budget);
+                }
+            }
+            Setting::Car(vin) => {
+                if let Some(car) = self.cars.get(vin) {
+                    let (listed, account) = (car.listed.clone(), car.account);
+                    self.leave(vin).await;
+                    self.start_car(listed, account);
+                }
+            }
+            Setting::Log => {
+                if self.settings.log.format != old.log.format {
+                    tracing::warn!("log.format takes effect at the next start");
+                    self.settings.log.format = old.log.format;
+                }
+            }
+            Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
+            Setting::HomeAssistant
+            | Setting::Mqtt
+            | Setting::Broker
+            | Setting::State
+            | Setting::Web => {
+                tracing::warn!(?change, "this takes effect at the next start");
+                let new = &mut self.settings;
+                new.mqtt = old.mqtt.clone();
+                new.broker = old.broker.clone();
+                new.homeassistant = old.homeassistant.clone();
+                new.state = old.state.clone();
+                new.web = old.web.clone();
+            }
+        }
+    }
+
+    async fn open_by_name(&mut self, name: &str) {
+        let found = self
+            .settings
+            .accounts
+            .iter()
+            .find(|account| account.name == name)
+            .cloned();
+        if let Some(settings) = found
+            && let Err(error) = self.open_account(settings).await
+        {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Cars that nobody follows any more keep their topics: the owner may think again.
+    async fn say_unavailable(&self, vins: &[Vin]) {
+        for vin in vins.iter().filter(|vin| !self.cars.contains_key(vin)) {
+            tracing::info!(%vin, "car is not followed any more");
+            let topic = voice::paths(&self.settings, vin).availability();
+            let payload = "offline".into();
+            self.mqtt.publish(Publish::State { topic, payload }).await;
+        }
+    }
+
+    /// Ends an account; returns the cars that were followed through it.
+    async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
+        let found = self
+            .accounts
+            .iter()
+            .find(|(_, followed)| followed.settings.name == name);
+        let Some(index) = found.map(|(index, _)| *index) else {
+            return Vec::new();
+        };
+        let vins: Vec<Vin> = self.fleet.followed_by(index).cloned().collect();
+        if let Some(followed) = self.accounts.remove(&index) {
+            followed.cancel.cancel();
+            followed.ledger.write_if_changed(clock::now()).await;
+        }
+        let changes = self.fleet.withdrawn(index);
+        for vin in &vins {
+            self.leave(vin).await;
+        }
+        let taken_over = |change: &Change| matches!(change, Change::Follow { .. });
+        self.follow(changes.into_iter().filter(taken_over).collect())
+            .await;
+        vins
+    }
+}

@@ -1,0 +1,375 @@
+//! What the owner sees of the policy and the account, and what automations may say: the real
+//! binary, a simulated cloud, a real broker.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::{Account, Call};
+
+use crate::rig::eventually;
+use crate::rig::program::Program;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::World;
+
+const SOON: Duration = Duration::from_secs(20);
+const ALLOWED: &str = "[commands]\nenabled = true\n";
+
+fn topic(vin: &Vin, key: &str) -> String {
+    format!("tesla2mqtt/{}/{key}", vin.as_str())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_car_tells_what_it_was_asked_and_how_it_sleeps() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let key = |key: &str| topic(&vin, key);
+    subscriber
+        .wait_for(&key("data_calls_today"), "1", SOON)
+        .await;
+    subscriber.wait_for(&key("awake_today"), "0", SOON).await;
+    for (name, words) in [
+        ("held_by_polling", ["held", "not_held", "None"].as_slice()),
+        ("held_by_polling_belief", &["guessed", "none"]),
+        ("time_to_sleep", &["None"]),
+    ] {
+        let said = subscriber.until(&key(name), SOON).await;
+        assert!(words.contains(&said.as_str()), "{name}: {said}");
+    }
+    let n_light = subscriber.until(&key("light_calls_today"), SOON).await;
+    assert!(n_light.parse::<u32>().is_ok(), "{n_light}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_tells_calls_and_dollars_of_all_its_cars_until_it_is_removed() {
+    let world = World::new().await;
+    world.cloud.add_account(Account::new("cabin"));
+    world.add_awake_car(1);
+    world.add_awake_car(2);
+    let third = world.add_awake_car_of("cabin", 3);
+    let home = world.fresh_fleet_account("home");
+    let cabin = world.fresh_fleet_account("cabin");
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let mut program = Program::prepare();
+    program.start(&world.config(&format!("{home}{cabin}")));
+    let of = |name: &str, key: &str| format!("tesla2mqtt/bridge/accounts/{name}/{key}");
+    subscriber
+        .wait_for(&of("home", "data_calls"), "2", SOON)
+        .await;
+    subscriber
+        .wait_for(&of("cabin", "data_calls"), "1", SOON)
+        .await;
+    subscriber
+        .wait_for(&of("home", "dollars_limit"), "10", SOON)
+        .await;
+    subscriber
+        .wait_for(&of("home", "budget_factor"), "1", SOON)
+        .await;
+    for (name, dollars) in [("home", "0"), ("cabin", "0")] {
+        subscriber
+            .wait_for(&of(name, "dollars"), dollars, SOON)
+            .await;
+        for key in [
+            "light_calls",
+            "commands",
+            "wakes",
+            "dollars_projected",
+            "data_calls_limit",
+        ] {
+            subscriber.until(&of(name, key), SOON).await;
+        }
+    }
+    assert_eq!(world.cloud.ledger().billed(Call::Data), 3);
+    let components = || -> Vec<String> {
+        let message = subscriber.get("homeassistant/device/tesla2mqtt_bridge/config");
+        let message: Json = serde_json::from_str(&message.unwrap_or_default()).unwrap_or_default();
+        let keys = message["cmps"]
+            .as_object()
+            .map(|all| all.keys().cloned().collect());
+        keys.unwrap_or_default()
+    };
+    let has = |name: &str| components().contains(&format!("{name}_dollars"));
+    eventually("both are described", SOON, || has("home") && has("cabin")).await;
+
+    // Removed while the bridge runs, and while it does not.
+    program.reload(&world.config(&home));
+    let is_gone = || {
+        let topics = subscriber.topics();
+        !topics
+            .keys()
+            .any(|topic| topic.contains("/accounts/cabin/"))
+            && !has("cabin")
+    };
+    eventually("nothing of the account is left", SOON, is_gone).await;
+    assert!(has("home"));
+    subscriber
+        .wait_for(&topic(&third, "availability"), "offline", SOON)
+        .await;
+    program.reload(&world.config(&format!("{home}{cabin}")));
+    eventually("it is back", SOON, || has("cabin") && !is_gone()).await;
+    subscriber
+        .wait_for(&of("cabin", "data_calls"), "1", SOON)
+        .await;
+    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    program.start(&world.config(&home));
+    eventually("nothing of the account is left", SOON, is_gone).await;
+}
+
+/// A bridge with commands, and somebody who gives them.
+struct Remote {
+    world: World,
+    subscriber: Subscriber,
+    program: Program,
+    n_sent: u32,
+}
+
+impl Remote {
+    async fn with(add: impl FnOnce(&World) -> Vin, state: &str) -> (Self, Vin) {
+        let world = World::new().await;
+        let vin = add(&world);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+        let mut program = Program::prepare();
+        program.start(&format!("{}{ALLOWED}", world.fresh_fleet_config()));
+        subscriber
+            .wait_for(&topic(&vin, "state"), state, SOON)
+            .await;
+        let remote = Self {
+            world,
+            subscriber,
+            program,
+            n_sent: 0,
+        };
+        (remote, vin)
+    }
+
+    /// Gives a command and returns its answer without the time that it took.
+    async fn command(&mut self, car: &str, name: &str) -> (Json, Json) {
+        self.n_sent += 1;
+        let id = self.n_sent;
+        let topic = format!("tesla2mqtt/{car}/command/{name}");
+        let result = format!("{topic}/result");
+        self.subscriber
+            .send(&topic, &json!({ "id": id }).to_string())
+            .await;
+        let answer = || {
+            let messages = self.subscriber.messages();
+            let answers = messages.into_iter().filter(|(topic, ..)| *topic == result);
+            let mut answers = answers.map(|(_, payload, retained)| {
+                assert!(!retained);
+                serde_json::from_str::<Json>(&payload).expect("JSON")
+            });
+            answers.find(|answer| answer["id"] == id)
+        };
+        eventually(&result, SOON, || answer().is_some()).await;
+        let answer = answer().expect("just seen");
+        assert!(
+            answer["ms"].as_u64().is_some_and(|ms| ms < 10_000),
+            "{answer}"
+        );
+        (answer["ok"].clone(), answer["reason"].clone())
+    }
+
+    async fn is_taken(&mut self, vin: &Vin, name: &str) {
+        let answer = self.command(vin.as_str(), name).await;
+        assert_eq!(answer, (json!(true), Json::Null), "{name}");
+    }
+
+    async fn is_refused(&mut self, car: &str, name: &str, why: &str) {
+        let (ok, reason) = self.command(car, name).await;
+        assert_eq!(ok, json!(false), "{name}");
+        let reason = reason.as_str().expect("a reason").to_owned();
+        assert!(reason.contains(why), "{name}: {reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_awake_car_is_refreshed_paused_resumed_and_hinted_at() {
+    let (mut remote, vin) = Remote::with(|world| world.add_awake_car(1), "online").await;
+    let n_data = |remote: &Remote| remote.world.n_calls(Call::Data, &vin);
+    eventually("first data", SOON, || n_data(&remote) == 1).await;
+    remote.is_taken(&vin, "refresh").await;
+    let soon = Duration::from_secs(5);
+    eventually("a look", soon, || n_data(&remote) >= 2).await;
+    remote.is_taken(&vin, "pause").await;
+    let state = topic(&vin, "state");
+    remote.subscriber.wait_for(&state, "paused", soon).await;
+    remote.is_refused(vin.as_str(), "refresh", "paused").await;
+    remote.is_refused(vin.as_str(), "let_sleep", "paused").await;
+    remote.is_taken(&vin, "resume").await;
+    remote.subscriber.wait_for(&state, "online", soon).await;
+    remote.is_taken(&vin, "hint").await;
+    remote.is_refused("ghost", "hint", "no such car").await;
+    remote
+        .is_refused(vin.as_str(), "unlock", "no command")
+        .await;
+    // More than five within a second would be too much.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let payload = "not JSON \u{1f697}";
+    let pause = topic(&vin, "command/pause");
+    remote.subscriber.send(&pause, payload).await;
+    remote.subscriber.wait_for(&state, "paused", soon).await;
+    let result = format!("{pause}/result");
+    let answer = || remote.subscriber.get(&result).unwrap_or_default();
+    eventually("an answer without an id", soon, || {
+        answer().contains("\"id\":null")
+    })
+    .await;
+    assert_eq!(remote.world.cloud.ledger().wakes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sleeping_car_answers_asleep_and_no_command_wakes_it() {
+    let (mut remote, vin) = Remote::with(|world| world.add_sleeping_car(1), "asleep").await;
+    let n_light = remote.world.n_calls(Call::Light, &vin);
+    remote.is_refused(vin.as_str(), "refresh", "asleep").await;
+    let look = || remote.world.n_calls(Call::Light, &vin) > n_light;
+    eventually("a light look", Duration::from_secs(5), look).await;
+    for name in ["hint", "let_sleep", "pause", "resume"] {
+        remote.is_taken(&vin, name).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let calls = remote.world.calls(&vin);
+    let is_data = calls.iter().any(|request| request.call == Call::Data);
+    assert!(!is_data, "{calls:?}");
+    assert_eq!(remote.world.cloud.ledger().wakes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stored_commands_are_no_commands_and_a_flood_is_refused() {
+    let (mut remote, vin) = Remote::with(|world| world.add_awake_car(1), "online").await;
+    let pause = topic(&vin, "command/pause");
+    remote.subscriber.publish(&pause, "stored").await;
+    // Live for those who listen already; stored for the bridge that starts anew.
+    let result = format!("{pause}/result");
+    remote.subscriber.until(&result, SOON).await;
+    remote.is_taken(&vin, "resume").await;
+    remote.program.kill();
+    let state = topic(&vin, "state");
+    remote.subscriber.forget();
+    remote
+        .program
+        .start_with(&["run", "--config", "tesla2mqtt.toml"], &[]);
+    remote.subscriber.wait_for(&state, "online", SOON).await;
+    remote.is_taken(&vin, "hint").await;
+    assert_eq!(remote.subscriber.get(&result), None);
+
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let hint = topic(&vin, "command/hint");
+    remote.subscriber.forget();
+    for _ in 0..300 {
+        remote.subscriber.send(&hint, "").await;
+    }
+    let answers = |words: &str| {
+        let messages = remote.subscriber.messages();
+        let answers = messages.iter().filter(|(topic, payload, _)| {
+            *topic == format!("{hint}/result") && payload.contains(words)
+        });
+        answers.count()
+    };
+    eventually("refused", SOON, || answers("too many") > 0).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (taken, refused) = (answers("\"ok\":true"), answers("too many"));
+    assert!((5..=15).contains(&taken), "{taken} taken");
+    assert!(refused <= 30, "{refused} refused");
+    remote.is_taken(&vin, "hint").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_listened_to_unless_commands_are_enabled() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let config = world.fresh_fleet_config();
+    let mut program = Program::prepare();
+    program.start(&config);
+    subscriber
+        .wait_for(&topic(&vin, "state"), "online", SOON)
+        .await;
+    let hint = topic(&vin, "command/hint");
+    let result = format!("{hint}/result");
+    let is_answered = async |limit: Duration| {
+        subscriber.forget();
+        subscriber.send(&hint, "").await;
+        let answered = async {
+            while subscriber.get(&result).is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(limit, answered).await.is_ok()
+    };
+    assert!(!is_answered(Duration::from_secs(1)).await);
+    program.reload(&format!("{config}{ALLOWED}"));
+    program.logs("change=Commands", SOON).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is_answered(SOON).await);
+    fs::write(program.path("log"), "").expect("a log");
+    program.reload(&config);
+    program.logs("change=Commands", SOON).await;
+    assert!(!is_answered(Duration::from_secs(1)).await);
+}
+
+/// Light and data calls in the account's file.
+fn counted(program: &Program) -> (u64, u64) {
+    let file = program.state_directory().join("ledger-home.json");
+    let Ok(bytes) = fs::read(file) else {
+        return (0, 0);
+    };
+    let file: Json = serde_json::from_slice(&bytes).expect("a whole file");
+    let days = file["ledger"]["days"].as_object().expect("days").values();
+    let sum = |class: &str| days.clone().filter_map(|day| day[class].as_u64()).sum();
+    (sum("light"), sum("data"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_loses_at_most_the_last_call_of_the_account() {
+    const CARS: u64 = 2;
+    let world = World::new().await;
+    world.add_awake_car(1);
+    world.add_awake_car(2);
+    let config = world.fresh_fleet_config();
+    let mut program = Program::prepare();
+    let mut lost_before = 0;
+    for round in 0..12_u64 {
+        let before = world.cloud.ledger().count(Call::Data);
+        program.start(&config);
+        let asked = || world.cloud.ledger().count(Call::Data) > before;
+        eventually("data", SOON, asked).await;
+        // Spread over the first call, its answer, and the other car's.
+        tokio::time::sleep(Duration::from_millis(round * round)).await;
+        program.kill();
+        let (light, data) = counted(&program);
+        let ledger = world.cloud.ledger();
+        let (billed_light, billed_data) = (ledger.billed(Call::Light), ledger.billed(Call::Data));
+        assert!(
+            data >= billed_data,
+            "round {round}: {data} of {billed_data}"
+        );
+        assert!(
+            data <= billed_data + CARS * (round + 1),
+            "round {round}: {data}"
+        );
+        let lost = billed_light.saturating_sub(light);
+        assert!(
+            lost <= lost_before + CARS,
+            "round {round}: {light} of {billed_light}"
+        );
+        lost_before = lost;
+        // Each round is a first look at both cars: only the account remembers.
+        let _ = fs::remove_dir_all(program.state_directory().join("cars"));
+    }
+    program.start(&config);
+    let (_, data) = counted(&program);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let said = "tesla2mqtt/bridge/accounts/home/data_calls";
+    let is_said = || {
+        let said = subscriber
+            .get(said)
+            .and_then(|said| said.parse::<u64>().ok());
+        said.is_some_and(|said| said >= data && said <= data + CARS)
+    };
+    eventually("the month goes on", SOON, is_said).await;
+}
