@@ -145,8 +145,9 @@ fn is_discovery(topic: &str, prefix: &str) -> bool {
         .is_some_and(|id| !id.contains('/'))
 }
 
-/// Whether a discovery message is signed by us and every topic in it is under `base`: the names
-/// of devices are the same for all bridges of one car, their topics are not.
+/// Whether a discovery message is signed by us, hangs on the bridge of `base`, and has every topic
+/// under it. What a device is called does not tell: the bridge's name follows the base topic, a
+/// car's is the same whoever announces it.
 fn is_about(payload: &[u8], base: &str) -> bool {
     let Ok(message) = serde_json::from_slice::<Json>(payload) else {
         return false;
@@ -154,7 +155,7 @@ fn is_about(payload: &[u8], base: &str) -> bool {
     let mut topics = Vec::new();
     collect_topics(&message, &mut topics);
     message["o"]["name"] == ORIGIN
-        && !topics.is_empty()
+        && topics.contains(&state_topic(base).as_str())
         && topics.iter().all(|topic| is_under(topic, base))
 }
 
@@ -224,7 +225,7 @@ mod tests {
             let car = Vehicle::new(vin.clone());
             let paths = Paths::new(&setup.base, &vin, Some("family car"));
             for message in [
-                discovery::bridge(&setup, &[]),
+                discovery::bridge(&setup, &["home"]),
                 discovery::car(&car, &paths, &setup),
             ] {
                 let payload = message.payload(&BTreeMap::new()).into_bytes();
@@ -244,10 +245,11 @@ mod tests {
             "{}",
             "[]",
             "null",
-            r#"{"o":"tesla2mqtt","cmps":{"a":{"stat_t":"tesla2mqtt/a"}}}"#,
+            r#"{"o":"tesla2mqtt","cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"}}}"#,
             r#"{"o":{"name":"tesla2mqtt"},"cmps":{}}"#,
-            r#"{"o":{"name":"zigbee"},"cmps":{"a":{"stat_t":"tesla2mqtt/a"}}}"#,
-            r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"stat_t":"tesla2mqtt/a"},"b":{"stat_t":"b"}}}"#,
+            r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"stat_t":"tesla2mqtt/a"}}}"#,
+            r#"{"o":{"name":"zigbee"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"}}}"#,
+            r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"},"b":{"stat_t":"b"}}}"#,
         ] {
             assert!(!is_about(payload.as_bytes(), "tesla2mqtt"), "{payload}");
         }

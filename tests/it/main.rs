@@ -13,6 +13,7 @@ mod config_example;
 mod config_mistakes;
 mod config_program;
 mod decode;
+mod demo;
 mod diary;
 mod discovery;
 mod estimate;

@@ -1,0 +1,193 @@
+//! `tesla2mqtt demo`, as somebody without a car tries it.
+#![cfg(feature = "broker")]
+
+use std::fs;
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use serde_json::json;
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::CarSpec;
+use tokio::net::TcpListener;
+
+use crate::rig::eventually;
+use crate::rig::program::Program;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{broker_on, vin};
+
+const SOON: Duration = Duration::from_secs(30);
+const END: Duration = Duration::from_secs(3);
+/// Two looks at the broker come on top.
+const GUESTS_END: Duration = Duration::from_secs(8);
+
+/// A demo that is running, and where its temporary files are.
+struct Demo {
+    program: Program,
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_in(Program::prepare(), arguments)
+    }
+
+    fn start_in(mut program: Program, arguments: &[&str]) -> Self {
+        let temporary = program.path("tmp");
+        fs::create_dir(&temporary).expect("a folder");
+        let all = [&["demo"], arguments].concat();
+        let temporary = temporary.to_str().expect("UTF-8");
+        program.start_with(&all, &[("TMPDIR", temporary)]);
+        Self { program }
+    }
+
+    /// The port that it says to watch.
+    async fn port(&self) -> u16 {
+        self.program.logs("Ctrl-C ends it", SOON).await;
+        let said = self.program.log();
+        let port = said
+            .split_once("mosquitto_sub -h 127.0.0.1 -p ")
+            .and_then(|(_, rest)| rest.split_whitespace().next())
+            .and_then(|port| port.parse().ok());
+        port.unwrap_or_else(|| panic!("no port in {said}"))
+    }
+
+    async fn end(mut self, signal: &str, limit: Duration) {
+        self.program.signal(signal);
+        let ended = self.program.ended(limit).await;
+        assert!(ended.success(), "{ended}: {}", self.program.log());
+        let left = fs::read_dir(self.program.path("tmp")).expect("a folder");
+        assert_eq!(left.count(), 0);
+    }
+}
+
+fn cars() -> [Vin; 2] {
+    [CarSpec::demo_model_3().vin, CarSpec::demo_model_x().vin]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_cars_live_at_a_broker_that_anyone_can_watch() {
+    // Somebody else has MQTT's port: this test, or whoever was here before it.
+    let _taken = TcpListener::bind("127.0.0.1:1883").await;
+    let demo = Demo::start(&[]);
+    let port = demo.port().await;
+    assert_ne!(port, 1883);
+    let said = demo.program.log();
+    let sentence = format!("port 1883 is taken, the demo's broker listens on {port}");
+    assert!(said.contains(&sentence), "{said}");
+    assert!(said.contains("2 simulated cars, 10 times"), "{said}");
+
+    let subscriber = Subscriber::to(port, "tesla2mqtt/#");
+    for vin in cars() {
+        let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
+        subscriber.until(&topic("state"), SOON).await;
+        subscriber
+            .wait_for(&topic("availability"), "online", SOON)
+            .await;
+    }
+    eventually("a drive or a charge", Duration::from_mins(1), || {
+        subscriber.messages().iter().any(|(topic, payload, _)| {
+            topic.ends_with("/state") && ["driving", "charging"].contains(&payload.as_str())
+        })
+    })
+    .await;
+    demo.end("INT", END).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_plays_as_a_third_car() {
+    let program = Program::prepare();
+    let vin = vin(77);
+    let answer = json!({ "response": {
+        "vin": vin.as_str(),
+        "state": "online",
+        "charge_state": { "battery_level": 61, "charging_state": "Disconnected" },
+        "vehicle_state": { "locked": true, "vehicle_name": "Recorded" },
+    }});
+    program.write("car.json", &answer.to_string());
+    let demo = Demo::start_in(program, &["--recording", "car.json"]);
+    let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/#");
+    let topic = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+    subscriber.wait_for(&topic, "61", SOON).await;
+    let said = demo.program.log();
+    assert!(said.contains("3 simulated cars"), "{said}");
+    demo.end("TERM", END).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_somebodys_broker_everything_is_as_before_when_it_has_ended() {
+    let broker = broker_on(0).await;
+    let port = broker.addr.port();
+    let subscriber = Subscriber::to(port, "#");
+    let others = [
+        "homeassistant/device/zigbee/config",
+        "tesla2mqtt/bridge/state",
+    ];
+    for topic in others {
+        subscriber.publish(topic, "theirs").await;
+    }
+    let url = format!("mqtt://127.0.0.1:{port}");
+    let demo = Demo::start(&["--broker", &url]);
+    for vin in cars() {
+        let topic = format!("tesla2mqtt-demo/{}/state", vin.as_str());
+        subscriber.until(&topic, SOON).await;
+    }
+    eventually("three discovery messages", SOON, || {
+        let topics = subscriber.topics().into_keys();
+        topics.filter(|t| t.starts_with("homeassistant/")).count() == 3 + 1
+    })
+    .await;
+    demo.end("INT", GUESTS_END).await;
+
+    let fresh = Subscriber::to(port, "#");
+    eventually("the others' messages", SOON, || fresh.topics().len() >= 2).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let left: Vec<String> = fresh.topics().into_keys().collect();
+    assert_eq!(left, others);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_topic_that_was_named_keeps_what_is_below_it() {
+    let broker = broker_on(0).await;
+    let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
+    let demo = Demo::start(&["--broker", &url, "--base-topic", "tesla2mqtt"]);
+    let subscriber = Subscriber::to(broker.addr.port(), "#");
+    let state = "tesla2mqtt/bridge/state";
+    subscriber.wait_for(state, "online", SOON).await;
+    demo.end("INT", GUESTS_END).await;
+    let fresh = Subscriber::to(broker.addr.port(), "#");
+    fresh.wait_for(state, "offline", SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_played_is_said_in_one_sentence() {
+    let program = Program::prepare();
+    program.write("nonsense", "not JSON");
+    program.write("list.json", r#"{"response": [], "count": 0}"#);
+    program.write(
+        "light.json",
+        r#"{"response": {"vin": "LRW3E7EK5PC000001"}}"#,
+    );
+    let cases = [
+        ("nonsense", "expected a vehicle_data answer in JSON"),
+        ("list.json", "not a vehicle_data answer"),
+        ("light.json", "not a vehicle_data answer"),
+        ("absent", "No such file"),
+    ];
+    for (file, expected) in cases {
+        let outcome = program.command(&["demo", "--recording", file]);
+        assert_eq!(outcome.code, Some(1), "{file}: {outcome:?}");
+        let start = format!("--recording {file}: ");
+        assert!(outcome.stderr.starts_with(&start), "{outcome:?}");
+        assert!(outcome.stderr.contains(expected), "{outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_speed_out_of_range_is_wrong_usage() {
+    for speed in ["nan", "inf", "0", "0.5", "-1", "3600.1", "fast", ""] {
+        let outcome = Program::prepare().command(&["demo", "--speed", speed]);
+        assert_eq!(outcome.code, Some(2), "{speed:?}: {outcome:?}");
+        let expected = "expected a number from 1 (as fast as the world) to 3600";
+        assert!(outcome.stderr.contains(expected), "{speed:?}: {outcome:?}");
+    }
+}
