@@ -72,7 +72,7 @@ async fn a_pasted_token_signs_in_and_revives_a_running_bridge() {
 
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
     subscriber
-        .wait_for(&state, "asleep", Duration::from_secs(60))
+        .wait_for(&state, "asleep", Duration::from_mins(1))
         .await;
     assert_eq!(world.cloud.family(ACCOUNT, Login::Fleet).n_refused, 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
