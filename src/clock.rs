@@ -77,7 +77,7 @@ pub fn instant_of(uptime: Duration) -> tokio::time::Instant {
 }
 
 /// Longer than anything waits; a timer cannot hold `Duration::MAX`.
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// Sleeps until a monotonic time of [`now`], a year at most.
 pub async fn sleep_until(mono: Duration) {

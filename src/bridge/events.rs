@@ -66,7 +66,7 @@ mod tests {
         };
         let event = Event::MissedDrive {
             from: reading(100, 1000.0, 80.0),
-            to: reading(1_900, 1012.345_678, 76.0),
+            to: reading(1_900, 1_012.345_678, 76.0),
         };
         let (name, payload) = message(&event).unwrap();
         assert_eq!(name, "missed_drive");

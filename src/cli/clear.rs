@@ -6,7 +6,7 @@
 //! on the same broker, with another base topic, keeps all of its own.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ pub async fn clear(
 }
 
 /// Runs the subcommand and says what was removed.
-pub fn main(file: Option<PathBuf>) -> ExitCode {
-    let settings = match config::load_from_disk(file.as_deref()) {
+pub fn main(file: Option<&Path>) -> ExitCode {
+    let settings = match config::load_from_disk(file) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return super::wrong_configuration(&errors),
     };

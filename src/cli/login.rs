@@ -6,7 +6,7 @@
 //! the same token, and picks up the outcome when it next renews.
 
 use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ pub struct Options {
 }
 
 /// Runs the subcommand.
-pub fn main(file: Option<PathBuf>, options: &Options) -> ExitCode {
-    let settings = match config::load_from_disk(file.as_deref()) {
+pub fn main(file: Option<&Path>, options: &Options) -> ExitCode {
+    let settings = match config::load_from_disk(file) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return super::wrong_configuration(&errors),
     };

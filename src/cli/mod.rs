@@ -91,11 +91,11 @@ pub fn main() -> ExitCode {
         Command::Run => run::main(file),
         #[cfg(feature = "broker")]
         Command::Demo(options) => demo::main(options),
-        Command::Login(options) => login::main(file, &options),
+        Command::Login(options) => login::main(file.as_deref(), &options),
         Command::Estimate(options) => estimate::main(&options, file.as_deref()),
         Command::Config(ConfigCommand::Check) => config::check(file),
         Command::Config(ConfigCommand::Example) => config::example(),
-        Command::Clear => clear::main(file),
+        Command::Clear => clear::main(file.as_deref()),
         Command::Health => health::main(file),
     }
 }

@@ -25,7 +25,7 @@ use crate::outbox::Outbox;
 const DRAIN: Duration = Duration::from_millis(1200);
 /// When `offline` is said even if values are left, and when the goodbye, even without an answer.
 const DRAIN_VALUES: Duration = Duration::from_millis(700);
-const DRAIN_OFFLINE: Duration = Duration::from_millis(1000);
+const DRAIN_OFFLINE: Duration = Duration::from_secs(1);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
 

@@ -33,7 +33,10 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 command -v mosquitto >/dev/null || cannot "mosquitto is not installed; hint: apt-get install mosquitto"
 command -v ip >/dev/null || cannot "the program ip is not installed; hint: apt-get install iproute2"
 python=${HOMEASSISTANT_PYTHON:-}
-[ -n "$python" ] || { "$here/install.sh" && python=$cache/python; }
+if [ -z "$python" ]; then
+  "$here/install.sh"
+  python=$cache/python
+fi
 
 # A network of its own: nothing leaves the machine, no port is taken. A process list of its own: whatever happens to
 # the judge, nothing that it started outlives it. Without root the same in a user namespace.
