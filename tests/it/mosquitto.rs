@@ -160,7 +160,10 @@ fn write_private(path: &Path, text: &str) {
 
 /// Topics whose payload depends on the moment.
 const OF_THE_MOMENT: &[&str] = &[
+    "awake_today",
+    "data_calls_today",
     "last_update",
+    "light_calls_today",
     "next_poll",
     "polling_interval",
     "snapshot",
@@ -197,6 +200,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
         signals: vec![
             text("bridge.state", "online"),
             text("bridge.holds", "none"),
+            text("bridge.belief", "none"),
             whole("bridge.state_since"),
             whole("bridge.next_poll"),
             whole("bridge.polling_interval"),
@@ -223,6 +227,13 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
         topics.insert(
             format!("tesla2mqtt/bridge/{}", row.row.key),
             payload.to_owned(),
+        );
+    }
+    for of in catalogue::ACCOUNT_ROWS {
+        let key = of.row.key;
+        topics.insert(
+            format!("tesla2mqtt/bridge/accounts/{ACCOUNT}/{key}"),
+            String::new(),
         );
     }
     topics.insert("tesla2mqtt/bridge/info".to_owned(), String::new());
