@@ -15,7 +15,7 @@
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
-//! * [`bridge`]: the wiring: one task a car, one an account, one for the broker
+//! * [`bridge`]: the wiring: one task a car, one an account, two for the broker
 //! * [`estimate`]: what following a car would cost, played in virtual time
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
