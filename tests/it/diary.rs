@@ -11,7 +11,7 @@ use crate::rig::{deadline, left};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drive_is_a_few_lines_however_often_the_car_was_asked() {
     let broker = broker_on(0).await;
-    let subscriber = Subscriber::to(broker.addr.port(), "tesla2mqtt/#");
+    let subscriber = Subscriber::to(broker.addr.port(), "tesla2mqtt-demo/#");
     let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
     let mut program = Program::prepare();
     program.start_with(&["demo", "--speed", "30", "--broker", &url], &[]);
