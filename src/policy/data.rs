@@ -26,6 +26,9 @@ const MOVED_UNDER_WAY_MI: f64 = 1.0;
 const CHARGED_PERCENT: f64 = 2.0;
 /// After so many looks a car of unknown class is not kept awake by being asked.
 const VAIN_LOOKS: u32 = 2;
+/// That conclusion may be wrong (a use that no look showed starts the car's own clock again), and
+/// a car that is held by polling would never sleep: it is drawn anew after this time.
+const SLEEPLESS_FOR: Duration = Duration::from_hours(3);
 /// Without contact for this time, a drive ended with its last reading.
 const OUT_OF_SIGHT: Duration = Duration::from_mins(15);
 /// A charge interrupted for less goes on with its old ladder.
@@ -286,7 +289,7 @@ impl Policy {
             memory.n_looks = memory.n_looks.saturating_add(1);
             memory.look_at = Some(m.t + Self::next_look_after(memory.n_looks));
             if memory.n_looks >= VAIN_LOOKS && self.class() == Class::Unknown {
-                self.memory.is_sleepless = true;
+                self.memory.sleepless_until = Some(m.t + SLEEPLESS_FOR);
                 self.go(State::Idle, "something else keeps it awake", m);
             }
         }

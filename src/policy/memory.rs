@@ -138,8 +138,9 @@ pub(super) struct Memory {
     pub(super) n_looks: u32,
     /// This Quiet follows a park polled in vain.
     pub(super) had_resisted: bool,
-    /// Being left alone did not help a car of unknown class: it is kept awake by something else.
-    pub(super) is_sleepless: bool,
+    /// Being left alone did not help a car of unknown class: it is kept awake by something else,
+    /// or was used unseen. Until then it is read; after that it is left alone once more.
+    pub(super) sleepless_until: Option<At>,
     pub(super) asleep_at: Option<At>,
     pub(super) scheduled_charge: Option<Timestamp>,
 
@@ -219,7 +220,7 @@ impl Memory {
             look_at: None,
             n_looks: 0,
             had_resisted: false,
-            is_sleepless: false,
+            sleepless_until: None,
             asleep_at: None,
             scheduled_charge: None,
             woke_on_the_hour: false,

@@ -303,7 +303,7 @@ impl Policy {
         // What the account refused to a lesser purpose it may allow now.
         memory.backoffs.forget(backoff::Kind::NotPermitted);
         if !matches!(to, State::Idle | State::Quiet) {
-            memory.is_sleepless = false;
+            memory.sleepless_until = None;
         }
         if to != State::Quiet {
             memory.look_at = None;

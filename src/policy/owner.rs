@@ -233,6 +233,7 @@ impl Policy {
         let state = self.memory.shown_state();
         match self.memory.state {
             State::Idle if holds.is_empty() && !self.memory.paused => {
+                self.memory.sleepless_until = None;
                 self.memory.let_sleep = true;
                 self.memory.clear_since.get_or_insert(m.t);
             }

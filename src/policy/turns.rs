@@ -110,14 +110,14 @@ impl Policy {
         let rest = match self.class() {
             _ if memory.let_sleep => Duration::ZERO,
             Class::Held => self.config.settle,
-            Class::Unknown if memory.is_sleepless => return None,
             Class::Unknown if memory.n_polls_since_clear >= ENOUGH_POLLS => PATIENCE,
             Class::Unknown | Class::NotHeld => return None,
         };
         let command = memory
             .last_command_at
             .map_or(At::ZERO, |at| at + COMMAND_REST);
-        Some((clear_since + rest).max(command))
+        let sleepless = memory.sleepless_until.unwrap_or_default();
+        Some((clear_since + rest).max(command).max(sleepless))
     }
 
     pub(super) fn enter_quiet(&mut self, m: Moment) {
