@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::catalogue;
 use crate::clock;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
@@ -15,6 +14,8 @@ use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{Event, Problem, State, Status};
 use crate::topics::{CarTopics, Paths};
 
+/// A discovery message takes longer to draw up than all values; these go out first.
+const VALUES_FIRST: Duration = Duration::from_millis(50);
 /// When nothing is left to say.
 const NEVER: Duration = Duration::MAX;
 
@@ -23,6 +24,9 @@ pub struct Voice {
     mqtt: Handle,
     topics: CarTopics,
     discovery: Option<(Announcer, Setup)>,
+    /// Uptime from which the discovery message is drawn up anew: something that it may hold has
+    /// changed.
+    redraw_at: Option<Duration>,
     announced: Announced,
     last_data_at: Option<Timestamp>,
     /// Silence of Tesla's after which the car counts as unknown.
@@ -55,6 +59,7 @@ impl Voice {
             mqtt,
             topics: CarTopics::new(paths(settings, vin)),
             discovery,
+            redraw_at: Some(Duration::ZERO),
             announced,
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
@@ -116,7 +121,12 @@ impl Voice {
         if let Some(message) = self.topics.available(available) {
             self.mqtt.publish(message).await;
         }
-        for message in self.topics.changed(car) {
+        let changed = self.topics.changed(car);
+        if !changed.is_empty() {
+            let due = clock::uptime() + VALUES_FIRST;
+            self.redraw_at.get_or_insert(due);
+        }
+        for message in changed {
             self.mqtt.publish(message).await;
         }
         for word in self.topics.oddities() {
@@ -129,30 +139,26 @@ impl Voice {
             let payload = payload.to_string().into();
             self.mqtt.publish(Publish::Event { topic, payload }).await;
         }
-        self.announce(car, status.state).await
+        self.announce(car).await
     }
 
     /// Discovery keeps its distances in real time, and waits for the broker: the message that
     /// takes a component away must not be overtaken in the outbox.
-    async fn announce(&mut self, car: &Vehicle, state: State) -> Duration {
+    async fn announce(&mut self, car: &Vehicle) -> Duration {
         let Some((announcer, setup)) = &mut self.discovery else {
             return NEVER;
         };
-        // Home Assistant keeps the entity ids of the first message for ever, and the name is in
-        // them: a car that is about to tell its name is not announced without it.
-        let is_new = announcer.announced().components.is_empty();
-        let may_tell = matches!(state, State::Boot | State::Waking);
-        if is_new && may_tell && catalogue::name(car).is_none() {
-            return NEVER;
-        }
         let real = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
-        announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
+        if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
+        }
+        let redraw_at = self.redraw_at.map_or(NEVER, clock::mono_at);
         if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
             // The car's task speaks again when the connection changes.
-            return NEVER;
+            return redraw_at;
         }
         loop {
             match announcer.next(real) {
@@ -167,8 +173,8 @@ impl Voice {
                         self.mqtt.publish(Publish::Delete { topic }).await;
                     }
                 }
-                AnnounceStep::Wait(until) => return clock::mono_at(until),
-                AnnounceStep::Idle => return NEVER,
+                AnnounceStep::Wait(until) => return clock::mono_at(until).min(redraw_at),
+                AnnounceStep::Idle => return redraw_at,
             }
         }
     }
