@@ -414,6 +414,8 @@ fn a_car_is_described_as_home_assistant_wants_it() {
 #[test]
 fn without_commands_nothing_can_be_pressed() {
     for component in message(&full_car(), false).components.values() {
+        let component = component.body();
+        let component = component.as_object().expect("an object");
         assert!(
             !component.keys().any(|key| key.ends_with("cmd_t")),
             "{component:?}"
@@ -548,7 +550,7 @@ fn nothing_that_changes_in_a_day_is_in_the_message() {
 #[test]
 fn the_number_controls_take_the_limits_of_the_car() {
     let limits = |signals: &[(&str, Value)], key: &str| {
-        let component = message(&vehicle(signals), true).components[key].clone();
+        let component = message(&vehicle(signals), true).components[key].body();
         (component["min"].clone(), component["max"].clone())
     };
     let max = |amps: i64| [("charge_state.charge_current_request_max", Value::Int(amps))];
