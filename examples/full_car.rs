@@ -97,6 +97,7 @@ fn full_car(at: Timestamp) -> anyhow::Result<Vehicle> {
         ("vehicle_config.third_row_seats", text("FuturisFoldFlat")),
         ("vehicle_config.has_seat_cooling", Value::Bool(true)),
         ("vehicle_config.sun_roof_installed", Value::Int(2)),
+        ("vehicle_state.sun_roof_state", text("closed")),
         ("vehicle_config.pws", Value::Bool(true)),
         ("vehicle_state.homelink_device_count", Value::Int(1)),
         ("bridge.state", text("online")),
