@@ -75,7 +75,7 @@ fn say(step: &str, messages: impl Iterator<Item = Publish>) {
 fn full_car(at: Timestamp) -> anyhow::Result<Vehicle> {
     let mut spec = CarSpec::demo_model_x();
     spec.vin = Vin::new(VIN)?;
-    spec.name = "Full car".to_owned();
+    "Full car".clone_into(&mut spec.name);
     spec.awake_at_start = true;
     let mut living = Car::new(spec.clone(), at);
     let view = living
