@@ -1,17 +1,20 @@
 //! The numbers of the release binary, as a table: `cargo bench --bench numbers`.
 //!
-//! Memory, the time from a cloud answer to the last of its values at the broker, and the time
-//! until every topic is back after a broker lost its memory. Cloud and brokers run in this
-//! process, the bridge in its own. With a real mosquitto on the machine it stands beside the
-//! embedded broker.
+//! Memory, the time from a cloud answer to the last of its values at the broker, what of it is the
+//! first snapshot's own work, and the time until every topic is back after a broker lost its
+//! memory. Cloud and brokers run in this process, the bridge in its own. With a real mosquitto on
+//! the machine it stands beside the embedded broker.
 //!
-//! A missed limit gets a line of its own under the table. Size and the return of a broker end the
-//! program with code 1. The two milliseconds of an answer depend on how busy the machine is with
-//! other things, and the 10 MB of memory are not reached: both are only reported.
+//! A missed limit gets a line of its own under the table. Size, the return of a broker and the work
+//! of a snapshot end the program with code 1. The two milliseconds of an answer depend on how busy
+//! the machine is with other things, and the 10 MB of memory are not reached: both are only
+//! reported.
 
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/rig/mod.rs"]
 mod rig;
+#[path = "numbers/snapshot.rs"]
+mod snapshot;
 
 use std::fs;
 use std::net::TcpListener;
@@ -30,6 +33,7 @@ use rig::program::Program;
 use rig::world::{World, broker_on};
 
 const PROGRAMS: usize = 3;
+const SNAPSHOTS: usize = 41;
 const ANSWERS: usize = 15;
 const RETURNS: usize = 7;
 const SETTLED: Duration = Duration::from_mins(1);
@@ -40,6 +44,7 @@ const QUIET: Duration = Duration::from_millis(300);
 
 const RSS_LIMIT_MB: f64 = 10.0;
 const ANSWER_LIMIT_MS: f64 = 2.0;
+const SNAPSHOT_LIMIT_MS: f64 = 5.0;
 const RETURN_LIMIT_MS: f64 = 1000.0;
 const SIZE_LIMIT_BYTES: u32 = 12 << 20;
 
@@ -52,6 +57,13 @@ async fn main() -> ExitCode {
         "embedded, in another process",
         rss,
         &Limit::reported(RSS_LIMIT_MB, "MB"),
+    );
+    let (samples, n_packets) = snapshot::first_of_a_car(SNAPSHOTS);
+    table.row(
+        &format!("first snapshot: decoded answer -> {n_packets} packets to send"),
+        "none",
+        samples.into_iter().map(ms).collect(),
+        &Limit::binding(SNAPSHOT_LIMIT_MS, "ms"),
     );
     for kind in [Kind::Embedded, Kind::Mosquitto] {
         if kind == Kind::Mosquitto && mosquitto().is_none() {

@@ -35,7 +35,27 @@ fn epoch() -> &'static Epoch {
 /// Makes both clocks of this process run `speed` times as fast as the world. Only before the
 /// first [`now`]; later calls change nothing. Speeds below 1 and beyond 3600 are clamped.
 pub fn run_at_speed(speed: f64) {
-    EPOCH.get_or_init(|| epoch_at(speed.clamp(1.0, 3600.0)));
+    run_at_speed_since(speed, real_wall());
+}
+
+/// The same, with the calendar as if it had run so fast since `since`: processes that share it live
+/// in one world. A `since` in the future is taken for the present.
+pub fn run_at_speed_since(speed: f64, since: Timestamp) {
+    EPOCH.get_or_init(|| {
+        let epoch = epoch_at(speed.clamp(1.0, 3600.0));
+        let passed = epoch.wall.duration_since(since);
+        let passed = Duration::try_from(passed).unwrap_or_default();
+        Epoch {
+            wall: since + passed.mul_f64(epoch.speed),
+            ..epoch
+        }
+    });
+}
+
+/// The calendar of the world outside, whatever speed this process runs at.
+#[expect(clippy::disallowed_methods, reason = "the clock's own home")]
+pub fn real_wall() -> Timestamp {
+    Timestamp::now()
 }
 
 /// Both clocks, read together. The monotonic one starts at zero with the first call.

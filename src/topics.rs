@@ -220,12 +220,20 @@ pub fn account_gone(base: &str, name: &str) -> Vec<Publish> {
         .collect()
 }
 
-/// Times move only by more than their jitter; everything else when its payload differs.
+/// Times move only by more than their jitter, and an object with more than its age; everything else
+/// when its payload differs.
 fn is_new(row: &Row, before: Option<&Said>, said: &Said) -> bool {
     match (before, said) {
         (None, _) => true,
         (Some(Said::Time(before)), Said::Time(said)) => {
             apart_s(*before, *said) > i64::from(row.jitter_s)
+        }
+        (Some(Said::Json(before)), Said::Json(said)) => {
+            let is_age = |key: &str| !row.age_within.is_empty() && key == row.age_within;
+            before.len() != said.len()
+                || said
+                    .iter()
+                    .any(|(key, value)| !is_age(key) && before.get(key) != Some(value))
         }
         (Some(before), said) => before != said,
     }

@@ -117,6 +117,9 @@ pub struct Row {
     pub jitter_s: u32,
     /// Changes with every look at the car; such a change alone is no news for the snapshot.
     pub is_age: bool,
+    /// The member of its JSON that changes with every look at the car: such a change alone is not
+    /// published.
+    pub age_within: &'static str,
     /// Which cars have it.
     pub gate: Gate,
     /// Limits of a number.
@@ -155,6 +158,7 @@ impl Row {
             inverted: false,
             jitter_s: 0,
             is_age: false,
+            age_within: "",
             gate: Gate::Always,
             limits: None,
             template: "",
@@ -189,9 +193,9 @@ impl Row {
         self.unit(unit, class)
     }
 
-    /// A direction.
-    pub const fn angle(mut self) -> Self {
-        self.state_class = "measurement_angle";
+    /// A direction, without long-term statistics: their class for angles came with a Home
+    /// Assistant of 2025, and 2024.11 refuses the whole entity for it.
+    pub const fn angle(self) -> Self {
         self.unit("°", "")
     }
 
@@ -246,6 +250,12 @@ impl Row {
     /// Changes with every look at the car.
     pub const fn age(mut self) -> Self {
         self.is_age = true;
+        self
+    }
+
+    /// A member of its JSON changes with every look at the car.
+    pub const fn age_within(mut self, member: &'static str) -> Self {
+        self.age_within = member;
         self
     }
 

@@ -159,13 +159,17 @@ fn is_about(payload: &[u8], base: &str) -> bool {
         && topics.iter().all(|topic| is_under(topic, base))
 }
 
-/// Home Assistant's short names of options that hold a topic are `t` and those that end in `_t`.
+/// Home Assistant's short names of options that hold a topic are `t`, those that end in `_t`, and `~`
+/// for what the others of a component begin with.
 fn collect_topics<'a>(message: &'a Json, topics: &mut Vec<&'a str>) {
     match message {
         Json::Object(options) => {
             for (name, value) in options {
                 match value {
-                    Json::String(topic) if name == "t" || name.ends_with("_t") => {
+                    Json::String(rest) if rest.starts_with('~') && options.contains_key("~") => {}
+                    Json::String(topic)
+                        if ["t", "~"].contains(&name.as_str()) || name.ends_with("_t") =>
+                    {
                         topics.push(topic);
                     }
                     _ => collect_topics(value, topics),
@@ -248,6 +252,8 @@ mod tests {
             r#"{"o":"tesla2mqtt","cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"}}}"#,
             r#"{"o":{"name":"tesla2mqtt"},"cmps":{}}"#,
             r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"stat_t":"tesla2mqtt/a"}}}"#,
+            r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state","cmd_t":"~/set"}}}"#,
+            r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state","~":"b","cmd_t":"~/set"}}}"#,
             r#"{"o":{"name":"zigbee"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"}}}"#,
             r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"},"b":{"stat_t":"b"}}}"#,
         ] {

@@ -4,6 +4,9 @@
 //!
 //! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
 //! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
+//!
+//! With a directory for its state a demo goes on where it ended: the cars' lives follow from their
+//! plan and the time at which they began, so that time is all that is kept of them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,6 +14,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{clear, say};
 use crate::broker::{self, BrokerError, Embedded};
@@ -27,6 +32,8 @@ const BASE_TOPIC: &str = "tesla2mqtt";
 const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
 /// A broker that went away does not hold up the end for longer.
 const CLEARED_WITHIN: Duration = Duration::from_secs(10);
+/// The cars' past, in the directory that was named.
+const WORLD: &str = "demo.json";
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
@@ -45,6 +52,12 @@ pub struct Options {
     /// Play a recorded vehicle_data answer as one more car; may be given several times
     #[arg(long, value_name = "FILE")]
     recording: Vec<PathBuf>,
+    /// Keep the bridge's memory and the cars' lives here: the next demo goes on where this one ends
+    #[arg(long, value_name = "DIRECTORY")]
+    state: Option<PathBuf>,
+    /// Let the bridge listen to commands (see docs/integrations.md); without it, it only reads
+    #[arg(long)]
+    commands: bool,
     /// How much to log: error, warn, info, debug, trace
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log: String,
@@ -52,23 +65,37 @@ pub struct Options {
 
 /// Runs the demo until Ctrl-C.
 pub fn main(options: Options) -> ExitCode {
-    clock::run_at_speed(options.speed);
+    let prepared = StateDirectory::prepare(&options).and_then(|state| {
+        let world = World::of(&options)?;
+        Ok((state, world))
+    });
+    let (state, world) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return super::failed(&error),
+    };
+    clock::run_at_speed_since(world.speed, world.since);
     api::tls::install_provider();
     super::on_one_thread(async {
-        match run(options).await {
+        match run(options, &state, &world).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::failed(&error),
         }
     })
 }
 
-async fn run(options: Options) -> anyhow::Result<()> {
+async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow::Result<()> {
     // First, so that Ctrl-C already ends things properly.
     let signals = service::signals()?;
-    let cloud = Cloud::start(CloudOptions::default()).await?;
+    let cloud = Cloud::start(CloudOptions {
+        // A new cloud's tokens are not those that an earlier one handed out.
+        seed: clock::now().wall.as_millisecond().unsigned_abs(),
+        ..CloudOptions::default()
+    })
+    .await?;
     cloud.add_account(Account::new(ACCOUNT));
-    cloud.add_car(ACCOUNT, CarSpec::demo_model_3());
-    cloud.add_car(ACCOUNT, CarSpec::demo_model_x());
+    for car in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
+        cloud.add_car_since(ACCOUNT, car, world.since);
+    }
     for file in &options.recording {
         add_recording(&cloud, file)?;
     }
@@ -81,8 +108,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         let url = format!("mqtt://{}", embedded.addr);
         (Some(embedded), url)
     };
-    let state = StateDirectory::make()?;
-    let settings = settings(&options, &url, &cloud.url(), &refresh_token, &state.0)?;
+    let settings = settings(&options, &url, &cloud.url(), &refresh_token, &state.path)?;
     log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
@@ -126,22 +152,70 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The folder of the bridge's state; goes with the demo.
-struct StateDirectory(PathBuf);
+/// When the cars' lives began, and how fast they go.
+#[derive(Debug, Serialize, Deserialize)]
+struct World {
+    since: Timestamp,
+    speed: f64,
+}
+
+impl World {
+    /// The one of the directory that was named, else a new one.
+    fn of(options: &Options) -> anyhow::Result<Self> {
+        let begun = Self {
+            since: clock::real_wall(),
+            speed: options.speed,
+        };
+        let Some(directory) = &options.state else {
+            return Ok(begun);
+        };
+        let file = directory.join(WORLD);
+        let name = file.display();
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            durable::replace(&file, serde_json::to_string(&begun)?.as_bytes())
+                .map_err(|error| anyhow::anyhow!("--state {name}: {error}"))?;
+            return Ok(begun);
+        };
+        let kept: Self = serde_json::from_str(&text).map_err(|error| {
+            anyhow::anyhow!("--state {name}: {error}; remove the directory to begin anew")
+        })?;
+        let speed = kept.speed;
+        anyhow::ensure!(
+            speed.total_cmp(&options.speed).is_eq(),
+            "--state {name}: its cars live {speed} times as fast as the world; expected --speed {speed}"
+        );
+        Ok(kept)
+    }
+}
+
+/// The folder of the bridge's state; goes with the demo, unless it was named.
+struct StateDirectory {
+    path: PathBuf,
+    is_kept: bool,
+}
 
 impl StateDirectory {
-    fn make() -> anyhow::Result<Self> {
+    fn prepare(options: &Options) -> anyhow::Result<Self> {
         let name = format!("tesla2mqtt-demo-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        durable::private_directory(&folder)?;
-        Ok(Self(folder))
+        let folder = Self {
+            path: options
+                .state
+                .clone()
+                .unwrap_or_else(|| std::env::temp_dir().join(name)),
+            is_kept: options.state.is_some(),
+        };
+        durable::private_directory(&folder.path)
+            .map_err(|error| anyhow::anyhow!("--state {}: {error}", folder.path.display()))?;
+        Ok(folder)
     }
 }
 
 impl Drop for StateDirectory {
     fn drop(&mut self) {
-        // What cannot be removed is in the system's own folder.
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.is_kept {
+            // What cannot be removed is in the system's own folder.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 
@@ -209,12 +283,14 @@ fn settings(
          [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"demo\"\n\
          refresh_token = {refresh_token}\napi_url = {cloud}\nauth_url = {cloud}\n\
          [state]\ndirectory = {state}\n\
+         [commands]\nenabled = {commands}\n\
          [log]\nlevel = {level}\n",
         url = quoted(url),
         base_topic = quoted(options.base_topic()),
         refresh_token = quoted(refresh_token),
         cloud = quoted(cloud),
         state = quoted(&state.to_string_lossy()),
+        commands = options.commands,
         level = quoted(&options.log),
     );
     Ok(config::from_text(&text)?)

@@ -105,7 +105,8 @@ pub fn identity(row: &Row, platform: Platform, owner: &str) -> Body {
 pub fn reading(body: &mut Body, row: &Row, topic: &str) -> Option<()> {
     let face = read_only(row)?;
     match face.platform {
-        Platform::DeviceTracker => pairs(body, &[("json_attr_t", topic), ("src_type", "gps")]),
+        // Its source type is `gps` where nothing is said.
+        Platform::DeviceTracker => pairs(body, &[("json_attr_t", topic)]),
         Platform::Update => pairs(body, &[("stat_t", topic), ("dev_cla", "firmware")]),
         Platform::BinarySensor => {
             let [on, off] = face.on_off;
@@ -166,20 +167,28 @@ fn decimals(row: &Row) -> Option<u8> {
 
 /// With quality of service 1, so that a command is not lost on the way; readings are subscribed to
 /// with 0, because brokers drop what exceeds a client's queue, and a house has many readings.
+///
+/// The topic is written once, as `~`, and what Home Assistant assumes anyway is left out: a full
+/// car's message is some 95 KB long.
 fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
     body.insert("qos".into(), 1.into());
-    let topic = paths.of(row.key);
-    if row.has_state() && row.platform != Platform::Climate {
-        body.insert("stat_t".into(), topic.clone().into());
-    }
-    if row.platform != Platform::Climate {
-        body.insert("cmd_t".into(), paths.set(row.key).into());
+    match (row.platform, row.has_state()) {
+        (Platform::Climate, _) => {
+            let topic = paths.of(row.key);
+            pairs(
+                body,
+                &[("~", &topic), ("mode_stat_t", "~"), ("mode_cmd_t", "~/set")],
+            );
+        }
+        (_, true) => {
+            let topic = paths.of(row.key);
+            pairs(body, &[("~", &topic), ("stat_t", "~"), ("cmd_t", "~/set")]);
+        }
+        (_, false) => pairs(body, &[("cmd_t", &paths.set(row.key))]),
     }
     match row.platform {
-        Platform::Switch => {
-            text(body, "dev_cla", row.class);
-            pairs(body, &[("pl_on", "on"), ("pl_off", "off")]);
-        }
+        // Its class `switch` is the one without a class.
+        Platform::Switch => pairs(body, &[("pl_on", "on"), ("pl_off", "off")]),
         Platform::Select => {
             body.insert("ops".into(), json!(row.words()));
         }
@@ -203,8 +212,6 @@ fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
             ],
         ),
         Platform::Climate => {
-            body.insert("mode_stat_t".into(), topic.into());
-            body.insert("mode_cmd_t".into(), paths.set(row.key).into());
             body.insert("modes".into(), json!(row.words()));
             body.insert("curr_temp_t".into(), paths.of("inside_temp").into());
             pairs(body, &[("temp_unit", "C")]);
@@ -214,7 +221,6 @@ fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
         }
         Platform::Text => {
             body.insert("min".into(), 1.into());
-            body.insert("max".into(), 255.into());
         }
         Platform::Button
         | Platform::Sensor
@@ -235,9 +241,16 @@ fn limits(body: &mut Body, limits: Option<Limits>, car: &Vehicle) {
     } else {
         (limits.min, limits.max)
     };
-    body.insert("min".into(), number(min));
-    body.insert("max".into(), number(max));
-    body.insert("step".into(), number(limits.step));
+    let assumed = [
+        ("min", min, 1.0),
+        ("max", max, 100.0),
+        ("step", limits.step, 1.0),
+    ];
+    for (key, value, assumed) in assumed {
+        if value.to_bits() != f64::to_bits(assumed) {
+            body.insert(key.into(), number(value));
+        }
+    }
 }
 
 fn pairs(body: &mut Body, all: &[(&str, &str)]) {

@@ -218,6 +218,11 @@ impl Cloud {
         self.shared.world().add_car(account, spec, now);
     }
 
+    /// The same with a life that began at a time that has passed.
+    pub fn add_car_since(&self, account: &str, spec: CarSpec, since: Timestamp) {
+        self.shared.world().add_car(account, spec, since);
+    }
+
     /// Puts a recorded `vehicle_data` answer on an account as a car that is always online.
     pub fn add_recording(&self, account: &str, answer: Value) -> Result<Vin, RecordingError> {
         let recording = Recording::new(answer)?;

@@ -113,6 +113,13 @@ fn charge(minutes: u64, kw: f64, dc: bool) -> Deed {
     }
 }
 
+fn update(download_s: u64, install_s: u64) -> Deed {
+    Deed::Update {
+        download: Duration::from_secs(download_s),
+        install: Duration::from_secs(install_s),
+    }
+}
+
 fn hold(reason: HoldReason, seconds: u64) -> Deed {
     Deed::Hold {
         reason,
@@ -210,17 +217,19 @@ impl Plan {
         Self::day(day)
     }
 
-    /// Fourteen minutes in which everything happens that an onlooker wants to see: getting in,
-    /// a drive, parking, sleep, an app that wakes the car, a charge, sleep. For a car that sleeps
-    /// after about 100 s. `offset` shifts the round, so that two cars are not in step.
+    /// A quarter of an hour in which everything happens that an onlooker wants to see: getting in,
+    /// a drive, parking, sleep, an app that wakes the car, a charge, a software update, sleep. For
+    /// a car that sleeps after about 100 s. `offset` shifts the round, so that two cars are not in
+    /// step.
     pub fn demo_day(offset: Duration) -> Self {
-        let period = Duration::from_mins(14);
+        let period = Duration::from_secs(930);
         let round = [
             (5, hold(HoldReason::DoorOpen, 20)),
             (20, drive(3, 3.2)),
             (200, hold(HoldReason::DoorOpen, 25)),
             (390, hold(HoldReason::Preconditioning, 60)),
             (460, charge(4, 11.0, false)),
+            (670, update(40, 50)),
         ];
         let mut segments: Vec<Segment> = round
             .into_iter()

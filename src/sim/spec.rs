@@ -115,7 +115,7 @@ impl CarSpec {
         }
     }
 
-    /// The Model 3 of the demo: its round of fourteen minutes begins with a drive.
+    /// The Model 3 of the demo: its round of a quarter of an hour begins with a drive.
     pub fn demo_model_3() -> Self {
         Self {
             name: "Blue Three".to_owned(),
@@ -130,17 +130,20 @@ impl CarSpec {
         }
     }
 
-    /// The Model X of the demo, two thirds of a round later: something is always about to happen.
+    /// The Model X of the demo, two thirds of a round later: something is always about to happen. It
+    /// sleeps at the start, and its first charge reaches the limit.
     pub fn demo_model_x() -> Self {
         Self {
             name: "Big X".to_owned(),
             home: (48.137_15, 11.576_1),
+            awake_at_start: false,
             battery_kwh: 95.0,
+            battery_level: 86.0,
             wh_per_km: 210.0,
             odometer_km: 58_270.2,
             ..Self {
                 vin: fixed_vin("7SAXCBE52NF000032"),
-                plan: Plan::demo_day(Duration::from_secs(560)),
+                plan: Plan::demo_day(Duration::from_secs(620)),
                 seed: 32,
                 ..Self::demo_model_3()
             }

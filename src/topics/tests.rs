@@ -201,6 +201,28 @@ fn half_a_position_is_not_published() {
 }
 
 #[test]
+fn a_place_that_is_only_newer_is_not_said_again() {
+    let mut rig = Rig::new();
+    let place = |second: i64, longitude: i64| {
+        [
+            ("drive_state.latitude", int(52)),
+            ("drive_state.longitude", int(longitude)),
+            ("drive_state.gps_as_of", int(second)),
+        ]
+    };
+    rig.see(Source::Data, &place(1_700_000_000, 5));
+    rig.later(60);
+    assert_eq!(rig.see(Source::Data, &place(1_700_000_060, 5)), []);
+    rig.later(60);
+    let news = rig.see(Source::Data, &place(1_700_000_120, 6));
+    let (_, location) = news
+        .iter()
+        .find(|(topic, _)| topic.ends_with("/location"))
+        .unwrap();
+    assert!(location.contains("2023-11-14T22:15:20Z"), "{location}");
+}
+
+#[test]
 fn the_snapshot_holds_every_known_value_with_its_time_and_source() {
     let mut rig = Rig::new();
     let news = rig.see(

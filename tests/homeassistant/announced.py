@@ -86,6 +86,17 @@ def written_out(body, table):
     return long
 
 
+def with_base(config):
+    """`~` at the start of a topic written out, as Home Assistant does it."""
+    base = config.pop("~", None)
+    if base is None:
+        return config
+    return {
+        key: base + value[1:] if key.endswith("topic") and isinstance(value, str) and value.startswith("~") else value
+        for key, value in config.items()
+    }
+
+
 def read(topic, payload):
     """The device of a discovery topic's payload. What cannot be read comes back with `error` set."""
     size = len(payload.encode())
@@ -99,7 +110,7 @@ def read(topic, payload):
         origin = written_out(root.get("origin", {}), ORIGIN_ABBREVIATIONS)
         components, removed = [], []
         for key, short in root.get("components", {}).items():
-            config = written_out(short, MEANT)
+            config = with_base(written_out(short, MEANT))
             platform = config.pop("platform", "")
             if not config:
                 removed.append((key, platform))

@@ -19,6 +19,9 @@ log_type error
 log_type notice
 """
 
+# What never falls, whatever is restarted.
+METERS = ("/odometer", "/charge_energy_total")
+
 
 def free_port():
     """A port of the loopback that nobody listens on at the moment."""
@@ -67,12 +70,15 @@ class Mosquitto:
 
 class Listener:
     """What a fresh subscriber of everything knows: each topic's retained payload and when it last changed, the last
-    message of each topic that is not retained, and every version of every discovery message."""
+    message of each topic that is not retained, every version of every discovery message, every word of a state,
+    and every reading of a meter."""
 
     def __init__(self, port: int):
         self.retained = {}
         self.changed_at = {}
         self.versions = []
+        self.words = {}
+        self.meters = {}
         self.events = {}
         # Older versions of Home Assistant bring a client that knows only one form of callbacks, this one.
         form = [paho.CallbackAPIVersion.VERSION2] if hasattr(paho, "CallbackAPIVersion") else []
@@ -100,12 +106,15 @@ class Listener:
         elif self.retained.get(message.topic) != text:
             self.retained[message.topic] = text
             self.changed_at[message.topic] = time.monotonic()
+            if message.topic.endswith("state"):
+                self.words.setdefault(message.topic, set()).add(text)
+            elif message.topic.endswith(METERS):
+                self.meters.setdefault(message.topic, []).append(text)
             if message.topic.endswith("/config"):
                 self.versions.append((message.topic, text))
 
-    def moving(self, seconds):
-        """Topics that changed within the last seconds: Home Assistant may not have seen that yet."""
-        since = time.monotonic() - seconds
+    def moving(self, since):
+        """Topics that changed since a time of the monotonic clock."""
         return {topic for topic, changed_at in self.changed_at.copy().items() if changed_at > since}
 
     def publish(self, topic, payload, retain=True):

@@ -172,10 +172,12 @@ def same(config, value, expected, attributes):
     except ValueError:
         return False
     convert = converter(config, config.get("unit_of_measurement"), attributes.get("unit_of_measurement"))
+    kept = 0.06
     if convert and attributes.get("unit_of_measurement") != config.get("unit_of_measurement"):
         number = convert(number)
-    # A converted value keeps about as many digits as the one sent.
-    return abs(number - shown_number) <= max(0.06, abs(number) * 0.002)
+        # A converted value keeps about as many digits as the one sent; older versions those that are to be shown.
+        kept = max(kept, 0.51 * 10 ** -config.get("suggested_display_precision", 2))
+    return abs(number - shown_number) <= max(kept, abs(number) * 0.002)
 
 
 def tracked(config, value, attributes, retained):

@@ -93,6 +93,7 @@ class Core:
         self.socket = None
         self.token = None
         self.waiting = {}
+        self.hearing = {}
         self.n_sent = 0
         self.lives = 0
         (folder / ".storage").mkdir(parents=True)
@@ -153,6 +154,9 @@ class Core:
     async def _read(self, socket):
         async for message in socket:
             for one in (lambda body: body if isinstance(body, list) else [body])(message.json()):
+                if one.get("type") == "event" and one.get("id") in self.hearing:
+                    self.hearing[one["id"]](one["event"])
+                    continue
                 future = self.waiting.pop(one.get("id"), None)
                 if future and not future.done():
                     future.set_result(one)
@@ -160,6 +164,7 @@ class Core:
             if not future.done():
                 future.set_exception(ConnectionError("Home Assistant closed its WebSocket"))
         self.waiting.clear()
+        self.hearing.clear()
 
     async def ask(self, command, **arguments):
         """One command of the WebSocket API; its result, or Failed."""
@@ -175,6 +180,12 @@ class Core:
         if not answer.get("success"):
             raise Failed(f"{command}: {answer.get('error')}")
         return answer["result"]
+
+    async def hear(self, topic, handler):
+        """Calls `handler` with each message on a topic that Home Assistant's own MQTT client hears, as long as this
+        WebSocket lasts."""
+        self.hearing[self.n_sent + 1] = handler
+        await self.ask("mqtt/subscribe", topic=topic)
 
     async def add_broker(self, port):
         """Fills in the MQTT integration's form as its owner would, every other field as offered."""

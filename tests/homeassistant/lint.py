@@ -77,7 +77,7 @@ REQUIRED = {
 }  # fmt: skip
 # Keys that a newer version reads and an older one drops: harmless inside a component.
 LATER = {"visible_by_default", "message_expiry_interval", "group", "payload_stop_tilt"}
-# Classes that the oldest supported version refuses: said as a note, since the owner only loses that entity there.
+# Classes that the oldest supported version refuses, with the entity.
 LATER_CLASSES = {"energy_distance", "temperature_delta", "uptime", "measurement_angle"}
 CLASSES = {
     "binary_sensor": {item.value for item in BinarySensorDeviceClass},
@@ -215,7 +215,7 @@ def sensor(config):
     if name == "enum" and not options:
         yield "device_class enum without options"
     for later in LATER_CLASSES & {name, state_class}:
-        yield f"note: `{later}` is refused by Home Assistant 2024.11, which then lacks this entity"
+        yield f"`{later}` is refused by Home Assistant 2024.11, which then lacks this entity"
     if name is not None:
         kind = SensorDeviceClass(name)
         if kind in NON_NUMERIC_DEVICE_CLASSES:

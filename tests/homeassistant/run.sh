@@ -3,12 +3,15 @@
 #
 #   tests/homeassistant/run.sh [PROGRAM]     PROGRAM is target/release/tesla2mqtt, else target/debug/tesla2mqtt
 #
-# First the judge is tried on hand-made devices whose mistakes it has to find, then it follows a simulated day of the
-# bridge's cars through every restart. About five minutes once Home Assistant is in the cache (install.sh).
+# First the judge is tried on hand-made devices whose mistakes it has to find. Then it follows the bridge's cars through
+# a day: asleep at the start, awake, driving, parked, charging, complete, updating, asleep again. Beside them stands a
+# car that has everything (examples/full_car.rs), whose controls are announced, used and taken back. Home Assistant,
+# mosquitto (its memory lost) and the bridge (its state kept, once by an earlier version) are restarted. Two to six
+# minutes once Home Assistant is in the cache (install.sh): long-term statistics are made every five.
 # HOMEASSISTANT_PYTHON names the Python of another installation to be judged by, for example of the oldest supported
 # version: python3.12 -m venv with homeassistant==2024.11.3, josepy<2 and what requirements.py prints.
-# Exit codes: 0 nothing to say, 1 findings, 3 skipped because Home Assistant or mosquitto cannot be had here, 4 it
-# did not get far enough to be judged, 124 took too long.
+# Exit codes: 0 nothing to say, 1 findings, 3 skipped because Home Assistant or mosquitto cannot be had here, 4 not
+# everything could be judged, 124 took too long.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -63,4 +66,14 @@ if [ -z "${HOMEASSISTANT_PYTHON:-}" ]; then
   }
   tail -n 1 "$folder/handmade.log"
 fi
+# Controls are announced by nobody else yet. After `cargo test` there is nothing left to build.
+full_car=$root/target/debug/examples/full_car
+CARGO_TARGET_DIR=$root/target cargo build --quiet --manifest-path "$root/Cargo.toml" --example full_car || {
+  rm -f "$full_car"
+  echo "!!! NOT JUDGED: a car with everything and its controls: $full_car could not be built" >&2
+}
+[ ! -x "$full_car" ] || {
+  "$full_car" >"$folder/full-car.jsonl"
+  set -- "$program" --full-car "$folder/full-car.jsonl" "${@:2}"
+}
 judge --bridge "$program" --long-term "${@:2}"

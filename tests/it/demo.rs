@@ -158,6 +158,67 @@ async fn a_base_topic_that_was_named_keeps_what_is_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_with_a_state_goes_on_where_it_ended() {
+    let broker = broker_on(0).await;
+    let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
+    let arguments = [
+        "--broker",
+        &url,
+        "--base-topic",
+        "tesla2mqtt",
+        "--state",
+        "kept",
+        "--speed",
+        "60",
+        "--commands",
+    ];
+    let [car, _] = cars();
+    let key = |key: &str| format!("tesla2mqtt/{}/{key}", car.as_str());
+    let subscriber = Subscriber::to(broker.addr.port(), "#");
+    let number = |key: String| {
+        subscriber
+            .get(&key)
+            .and_then(|text| text.parse::<f64>().ok())
+    };
+
+    let mut program = Program::prepare();
+    program.start_with(&[&["demo"], arguments.as_slice()].concat(), &[]);
+    eventually("some way was driven", Duration::from_mins(1), || {
+        number(key("last_drive_distance")).is_some()
+    })
+    .await;
+    subscriber.send(&key("command/refresh"), "").await;
+    subscriber.until(&key("command/refresh/result"), SOON).await;
+    let odometer = number(key("odometer")).expect("a number");
+    let since = fs::read_to_string(program.path("kept/demo.json")).expect("the world");
+    assert!(program.terminate(END).await.success());
+
+    subscriber.forget();
+    program.start_with(&[&["demo"], arguments.as_slice()].concat(), &[]);
+    subscriber
+        .wait_for(&key("availability"), "online", SOON)
+        .await;
+    eventually("the odometer", SOON, || number(key("odometer")).is_some()).await;
+    let later = number(key("odometer")).expect("a number");
+    assert!(later >= odometer, "{later} after {odometer}");
+    let n_looks = number(key("data_calls_today"));
+    eventually("another look", Duration::from_mins(1), || {
+        number(key("data_calls_today")) > n_looks
+    })
+    .await;
+    assert_eq!(
+        fs::read_to_string(program.path("kept/demo.json")).expect("the world"),
+        since
+    );
+    assert!(program.terminate(END).await.success());
+
+    let outcome = program.command(&["demo", "--state", "kept"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let expected = "its cars live 60 times as fast as the world; expected --speed 60";
+    assert!(outcome.stderr.contains(expected), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_played_is_said_in_one_sentence() {
     let program = Program::prepare();
     program.write("nonsense", "not JSON");

@@ -1,10 +1,10 @@
-//! docs/integrations.md and docs/examples: every topic and entity that they name exists, and the
-//! table of TeslaMate's topics is the one of the program.
+//! README.md, docs/integrations.md and docs/examples: every topic and entity that they name exists
+//! and is what its reader takes it for, and the table of TeslaMate's topics is the program's.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use tesla2mqtt::catalogue::{BRIDGE_ROWS, Row, rows};
+use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, Platform, Row, rows};
 use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::discovery;
@@ -17,12 +17,14 @@ const MORE_OF_A_CAR: &[&str] = &[
     "availability",
     "snapshot",
     "<key>",
+    "...",
     "+",
     "#",
     "event/+",
     "event/...",
+    "event/<name>",
 ];
-const MORE_OF_THE_BRIDGE: &[&str] = &["state", "info"];
+const MORE_OF_THE_BRIDGE: &[&str] = &["state", "info", "<key>"];
 const EVENTS: &[&str] = &[
     "drive_started",
     "drive_finished",
@@ -84,6 +86,106 @@ fn every_entity_in_the_examples_is_announced_and_enabled_for_a_bridge_that_only_
     }
     assert_eq!(wrong, "");
     assert!(n_entities > 50, "only {n_entities} found");
+}
+
+#[test]
+fn evcc_is_given_what_it_takes_a_topic_for() {
+    // What evcc wants, the key that has it, the unit that we send, the factor to evcc's unit.
+    let wanted = [
+        ("soc", "usable_battery_level", "%", None),
+        ("limitsoc", "charge_limit", "%", None),
+        ("status", "charging_state", "", None),
+        ("range", "battery_range", "mi", Some(1.609_344)),
+        ("odometer", "odometer", "mi", Some(1.609_344)),
+        ("climater", "climate_on", "", None),
+        ("latitude", "latitude", "°", None),
+        ("longitude", "longitude", "°", None),
+    ];
+    let text = std::fs::read_to_string(page("examples/evcc.yaml")).unwrap();
+    let mut found = Vec::new();
+    let mut scales = std::collections::BTreeMap::new();
+    let mut what = "";
+    for line in text.lines().map(|line| without_comment(line).trim()) {
+        if let Some(name) = line.strip_suffix(':') {
+            what = name;
+        } else if let Some(topic) = line.strip_prefix("topic: tesla2mqtt/") {
+            let (_car, key) = topic.split_once('/').unwrap();
+            found.push((what, key));
+        } else if let Some(scale) = line.strip_prefix("scale: ") {
+            scales.insert(what, scale.parse::<f64>().unwrap());
+        }
+    }
+    let listed: Vec<_> = wanted.iter().map(|(what, key, ..)| (*what, *key)).collect();
+    assert_eq!(found, listed);
+    for (what, key, unit, scale) in wanted {
+        assert_eq!(row(key).unit, unit, "{what}");
+        assert_eq!(scales.get(what).copied(), scale, "{what}");
+    }
+    for word in row("charging_state").words() {
+        let is_explained = word == "charging" || word == "disconnected";
+        let page = std::fs::read_to_string(page("integrations.md")).unwrap();
+        assert!(
+            is_explained || page.contains(&format!("`{word}`")),
+            "{word}"
+        );
+        assert_eq!(
+            text.contains(&format!(". == \"{word}\"")),
+            is_explained,
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn openhab_is_given_what_it_takes_a_topic_for() {
+    let things = std::fs::read_to_string(page("examples/openhab.things")).unwrap();
+    let items = std::fs::read_to_string(page("examples/openhab.items")).unwrap();
+    let mut channels = Vec::new();
+    for line in things.lines().filter(|line| line.contains("stateTopic=")) {
+        let mut words = line.split_whitespace();
+        let kind = words.nth(1).unwrap();
+        let channel = words.find(|word| *word != ":").unwrap();
+        channels.push(channel);
+        let said = |name: &str| {
+            let (_, rest) = line.split_once(&format!(" {name}=\""))?;
+            rest.split('"').next()
+        };
+        let key = said("stateTopic").unwrap().rsplit('/').next().unwrap();
+        if line.contains("trigger=true") {
+            assert!(EVENTS.contains(&key) && kind == "string", "{channel}");
+            continue;
+        }
+        let row = row(key);
+        match kind {
+            "number" => assert_eq!(said("unit"), Some(row.unit), "{channel}"),
+            "datetime" => assert_eq!(row.class, "timestamp", "{channel}"),
+            "location" => assert_eq!(row.platform, Platform::DeviceTracker, "{channel}"),
+            "contact" => {
+                let wanted = match row.platform {
+                    Platform::Cover => ("open", "closed"),
+                    Platform::Lock => ("unlocked", "locked"),
+                    _ => ("on", "off"),
+                };
+                assert_eq!(
+                    (said("on").unwrap(), said("off").unwrap()),
+                    wanted,
+                    "{channel}"
+                );
+            }
+            "string" => assert!(!row.words().is_empty(), "{channel}"),
+            other => panic!("{channel}: {other}"),
+        }
+    }
+    assert!(channels.len() > 15, "{channels:?}");
+    let linked: Vec<&str> = after_each(&items, "mqtt:topic:home:tesla:").collect();
+    assert!(
+        linked.iter().all(|channel| channels.contains(channel)),
+        "{linked:?}"
+    );
+    let page = std::fs::read_to_string(page("integrations.md")).unwrap();
+    for channel in after_each(&page, "mqtt:topic:home:tesla:") {
+        assert!(channels.contains(&channel), "{channel}");
+    }
 }
 
 #[test]
@@ -186,6 +288,7 @@ fn pages() -> Vec<(String, String)> {
     let examples = std::fs::read_dir(page("examples")).unwrap();
     let mut paths: Vec<PathBuf> = examples.map(|entry| entry.unwrap().path()).collect();
     paths.push(page("integrations.md"));
+    paths.push(page("../README.md"));
     paths.sort();
     let read = |path: PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -213,6 +316,10 @@ fn is_topic(topic: &str) -> bool {
     let Some((car, key)) = topic.split_once('/') else {
         return topic == "#";
     };
+    if let Some(fact) = topic.strip_prefix("bridge/accounts/") {
+        let (_name, key) = fact.split_once('/').unwrap_or_default();
+        return key == "<key>" || ACCOUNT_ROWS.iter().any(|of| of.row.key == key);
+    }
     if car == "bridge" {
         return MORE_OF_THE_BRIDGE.contains(&key) || BRIDGE_ROWS.iter().any(|of| of.row.key == key);
     }

@@ -43,3 +43,4 @@ mod sign_in;
 mod sim_cloud;
 mod sim_login;
 mod teslamate;
+mod unchanged;

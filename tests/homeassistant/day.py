@@ -1,0 +1,152 @@
+"""The scripted day: what happens to the bridge, its cars, its broker and Home Assistant, and what is checked after each."""
+
+import asyncio
+import signal
+import time
+
+import controls
+import kept
+from core import Failed, until
+
+# What at least one car must be seen to do: the key of its topic and the word there.
+STAGES = (
+    ("state", "asleep"),
+    ("state", "online"),
+    ("state", "driving"),
+    ("state", "charging"),
+    ("charging_state", "complete"),
+    ("state", "updating"),
+)
+# Asleep after a charge.
+AGAIN = "asleep again"
+# What must come out of the event entities of a day.
+EVENTS = {"drive_started", "drive_finished", "charge_started", "charge_finished", "update_started", "update_finished"}
+# The bridge promises two; a busy machine has its own idea of that, and a test of the bridge's looks closer.
+STOPS_WITHIN = 6
+
+
+async def lived(judge, bridge, seconds, full_car, long_term):
+    """The bridge from its start through a day of its cars and every restart."""
+    bridge.start()
+
+    def discovered():
+        if bridge.process.poll() is not None:
+            raise Failed(f"the bridge ended with {bridge.process.returncode}:\n{bridge.said()}")
+        return len(judge.devices()) > 2
+
+    await until("the bridge announces its cars", discovered, 60)
+    await judge.settled("first start", 120)
+    await judge.check("first start")
+    await judge.statistics("first start")
+    if full_car:
+        await controls.announced(judge, full_car)
+    judge.say(f"{await judge.enable_all()} entities enabled that are not by default")
+
+    await judge.core.stop()
+    await judge.core.start()
+    await judge.settled("Home Assistant restarted", 120)
+    await judge.check("Home Assistant restarted")
+    if full_car:
+        await controls.used(judge)
+        await controls.taken_back(judge, full_car)
+
+    await stages(judge, seconds)
+    await judge.events("end of the day")
+    happened(judge)
+
+    judge.mosquitto.stop()
+    await asyncio.sleep(3)
+    judge.mosquitto.start()
+    await until("the bridge is back at the broker", lambda: len(judge.devices()) > 2, 60)
+    await judge.settled("mosquitto restarted without memory", 120)
+    await judge.check("mosquitto restarted without memory")
+
+    before = kept.now(judge)
+    took = bridge.stop()
+    if took > STOPS_WITHIN:
+        judge.find("bridge", f"took {took:.1f} s to stop", "bridge stopped")
+    await gone(judge, "bridge stopped")
+    await kept.of_an_earlier_version(judge, bridge)
+    bridge.start()
+    await judge.settled("bridge restarted", 120)
+    await judge.check("bridge restarted")
+    kept.compare(judge, before, "bridge restarted")
+    kept.cleaned_up(judge, "bridge restarted")
+
+    before = kept.now(judge)
+    bridge.stop(signal.SIGKILL)
+    await gone(judge, "bridge killed")
+    judge.mosquitto.stop()
+    judge.mosquitto.start()
+    bridge.start()
+    await until("the bridge announces its cars", discovered, 60)
+    await judge.settled("bridge and mosquitto restarted after a kill", 120)
+    await judge.check("bridge and mosquitto restarted after a kill")
+    kept.compare(judge, before, "bridge and mosquitto restarted after a kill")
+
+    await judge.statistics("end of the day")
+    if long_term:
+        await judge.compiled("the recorder's five minutes")
+    kept.never_fell(judge, "the whole day")
+
+
+async def gone(judge, stage):
+    """Nothing may look alive while nobody keeps it so."""
+
+    # What shows whether the bridge is there is always there itself.
+    connection = {one.unique_id for device in judge.devices() for one in device.components if not one.availability()}
+    always = {entry["entity_id"] for (_, unique_id), entry in (await judge.registry()).items() if unique_id in connection}
+
+    def alive(state):
+        entity_id, value = state["entity_id"], state["state"]
+        return entity_id in judge.entity_ids and value != ("off" if entity_id in always else "unavailable")
+
+    async def all_gone():
+        states = await judge.core.ask("get_states")
+        return not any(alive(state) for state in states)
+
+    try:
+        await until(stage, all_gone, 30)
+        judge.say(f"{stage}: every entity unavailable")
+    except TimeoutError:
+        await judge.caught_up()
+        for state in await judge.core.ask("get_states"):
+            if alive(state):
+                judge.find(state["entity_id"], f"is {state['state']} although the bridge is gone", stage)
+    judge.log(stage)
+
+
+async def stages(judge, seconds):
+    """Follows the cars and checks every entity at each new kind of moment, of at least one car."""
+    checked = {}
+    deadline = time.monotonic() + seconds
+
+    def seen():
+        return set().union(*checked.values())
+
+    while time.monotonic() < deadline and not seen().issuperset((*STAGES, ("state", AGAIN))):
+        for topic, word in sorted(judge.listener.retained.copy().items()):
+            level = topic.split("/")
+            if len(level) != 3 or level[0] != judge.base or level[1] == "bridge" or level[2] not in ("state", "charging_state"):
+                continue
+            car, key = level[1:]
+            done = checked.setdefault(car, set())
+            if (key, word) == ("state", "asleep") and ("state", "charging") in done:
+                word = AGAIN
+            if (key, word) not in done and word != "None":
+                done.add((key, word))
+                await judge.check(f"car …{car[-6:]}: {key} {word}")
+        await asyncio.sleep(0.2)
+    said = {(topic.split("/")[-1], word) for topic, words in judge.listener.words.items() for word in words}
+    for key, word in STAGES:
+        if (key, word) in said - seen():
+            judge.miss(f"{key} {word} came and went while other moments were checked")
+        elif (key, word) not in seen():
+            judge.find("day", f"no car's {key} was {word} within {seconds:.0f} s", "day")
+
+
+def happened(judge):
+    """Every kind of event of a day was told."""
+    told = {topic.split("/")[-1] for topic in judge.listener.events.copy() if "/event/" in topic}
+    for name in sorted(EVENTS - told):
+        judge.find("day", f"no {name} was told: only {sorted(told)}", "end of the day")
