@@ -13,6 +13,7 @@ use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::command;
+use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
@@ -120,6 +121,12 @@ impl CarTask {
             connection,
             cancel,
         }
+    }
+
+    /// Speaks TeslaMate's topics, too.
+    pub fn with_teslamate(mut self, tree: Option<TeslaMateTopics>) -> Self {
+        self.voice.teslamate = tree;
+        self
     }
 
     /// Runs until cancelled, then writes the car's memory.

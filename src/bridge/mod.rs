@@ -10,9 +10,10 @@ mod memory;
 mod orders;
 mod own;
 mod reload;
+mod teslamate;
 mod voice;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ use fleet::{Change, Fleet};
 use ledger::Ledger;
 use orders::{Heard, Orders};
 use own::OwnVoice;
+use teslamate::Numbers;
+pub use teslamate::published_topics as teslamate_topics;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
@@ -118,6 +121,7 @@ struct Bridge {
     mqtt: Handle,
     own: OwnVoice,
     orders: Orders,
+    teslamate: Numbers,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
@@ -164,6 +168,7 @@ pub async fn run(
     let mut bridge = Bridge {
         own: OwnVoice::new(mqtt.clone(), &settings),
         orders: Orders::default(),
+        teslamate: Numbers::open(&settings),
         settings,
         mqtt,
         accounts: BTreeMap::new(),
@@ -177,6 +182,7 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
+    bridge.place_teslamates_topics().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
@@ -207,7 +213,7 @@ pub async fn run(
                     break Some(what);
                 }
             }
-            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task),
+            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task).await,
             _ = &mut broker_task => break Some("the broker connection's task"),
             _ = beat.tick() => bridge.beat().await,
         }
@@ -307,6 +313,19 @@ impl Bridge {
         Ok(())
     }
 
+    /// While no car's task runs: takes away what stands at a place of TeslaMate's that is no car's
+    /// any more.
+    async fn place_teslamates_topics(&mut self) {
+        let settings = &self.settings;
+        let is_ours = |name: &String| settings.accounts.iter().any(|of| of.name == *name);
+        let remembered = memory::remembered(&settings.state.directory).into_iter();
+        let remembered = remembered.filter(|car| is_ours(&car.account));
+        let cars: BTreeSet<Vin> = remembered.map(|car| car.vin).collect();
+        for removal in self.teslamate.configure(settings, &cars).await {
+            self.mqtt.publish(removal).await;
+        }
+    }
+
     /// The cars of an earlier run, before Tesla has said anything.
     async fn remember_cars(&mut self, index: usize) {
         let Some(followed) = self.accounts.get(&index) else {
@@ -372,7 +391,7 @@ impl Bridge {
                     let vin = car.vin.clone();
                     let is_taken_over = self.cars.contains_key(&vin);
                     self.leave(&vin).await;
-                    self.start_car(car.clone(), account);
+                    self.start_car(car.clone(), account).await;
                     if is_news {
                         self.tell(&vin, ToCar::Listed(car));
                     } else if is_taken_over {
@@ -409,11 +428,12 @@ impl Bridge {
         }
     }
 
-    fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
+    async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
+        let vin = listed.vin.clone();
+        let teslamate = self.teslamate.tree(&vin).await;
         let Some(followed) = self.accounts.get(&account) else {
             return;
         };
-        let vin = listed.vin.clone();
         let cancel = followed.cancel.child_token();
         let (inbox, words) = mpsc::channel(INBOX_MAX);
         let door = Door {
@@ -430,6 +450,7 @@ impl Bridge {
             words,
             cancel.clone(),
         );
+        let task = task.with_teslamate(teslamate);
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
         self.cars.insert(
@@ -531,11 +552,11 @@ impl Bridge {
     }
 
     /// Starts a car's task again, unless another has taken its place meanwhile.
-    fn restart(&mut self, vin: &Vin, broken: Id) {
+    async fn restart(&mut self, vin: &Vin, broken: Id) {
         if self.cars.get(vin).is_some_and(|car| car.task == broken)
             && let Some(car) = self.cars.remove(vin)
         {
-            self.start_car(car.listed, car.account);
+            self.start_car(car.listed, car.account).await;
         }
     }
 

@@ -82,6 +82,7 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
     ("accounts[].ca_file",       Path,   None, PATH),
 
     ("cars.*.alias",          Text,     None,                    "one topic level, such as \"model-3\""),
+    ("cars.*.teslamate_number", Integer, None,                   "a number from 1 to 32767: the one in teslamate/cars/1"),
 
     ("polling.preset",        Text,     Some("auto"),            "\"auto\", \"metered\", \"unmetered\" or \"push\""),
     ("polling.data_holds_awake", Text,    Some("learn"),           "\"learn\", \"yes\" or \"no\""),
@@ -97,6 +98,9 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
     ("budget.price_signal",   Number,   Some("0.00000667"),       PRICE),
 
     ("commands.enabled",      Bool,     Some("false"),           BOOL),
+
+    ("compat.teslamate",      Bool,     Some("false"),           BOOL),
+    ("compat.teslamate_namespace", Text, None,                   "one topic level, such as \"home\""),
 
     ("web.listen",            Text,     Some("127.0.0.1:8321"),  "an address and port such as \"127.0.0.1:8321\""),
 

@@ -8,8 +8,8 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt,
-    Polling, Protocol, Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Log, LogFormat,
+    Mqtt, Polling, Protocol, Region, Settings, State, Tls, Web,
 };
 use crate::model::Vin;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
@@ -26,6 +26,13 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let commands = Commands {
         enabled: reader.bool("commands.enabled"),
     };
+    let compat = Compat {
+        teslamate: reader.bool("compat.teslamate"),
+        teslamate_namespace: reader.text("compat.teslamate_namespace", |text| {
+            level(text)
+                .map_err(|complaint| format!("{complaint}: one topic level, such as \"home\""))
+        }),
+    };
     let web = listen(reader, "web.listen").map(|listen| Web { listen });
     let state = reader
         .path("state.directory")
@@ -40,6 +47,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         polling: polling?,
         budget: budget?,
         commands,
+        compat,
         web: web?,
         state: state?,
         log: log?,
@@ -364,6 +372,7 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
         .collect();
     let mut cars = BTreeMap::new();
     let mut seen = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
     for vin in vins {
         let key = format!("cars.{}.alias", vin.as_str());
         let alias = reader.text(&key, alias);
@@ -372,26 +381,48 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
         {
             reader.refuse(&key, "another car has this alias: expected each alias once");
         }
-        cars.insert(vin, CarSettings { alias });
+        let key = format!("cars.{}.teslamate_number", vin.as_str());
+        let number = reader.integer(&key, 1..=32_767);
+        let teslamate_number = number.and_then(|number| u32::try_from(number).ok());
+        if let Some(number) = teslamate_number
+            && !numbers.insert(number)
+        {
+            reader.refuse(
+                &key,
+                "another car has this number: expected each number once",
+            );
+        }
+        let car = CarSettings {
+            alias,
+            teslamate_number,
+        };
+        cars.insert(vin, car);
     }
     cars
 }
 
 fn alias(text: &str) -> Result<String, String> {
-    let complaint = if text.is_empty() || text.len() > 64 {
-        "expected 1 to 64 bytes"
-    } else if text.contains(['/', '+', '#']) || text.chars().any(char::is_control) {
-        "expected no /, +, # and no control character"
-    } else if text.starts_with('$') {
-        "expected no $ at the start"
-    } else if text == "bridge" {
-        "this level is the bridge's own: expected another name"
+    let checked = if text == "bridge" {
+        Err("this level is the bridge's own: expected another name")
     } else if Vin::new(text).is_ok() {
-        "expected a name that cannot be taken for a VIN"
+        Err("expected a name that cannot be taken for a VIN")
     } else {
-        return Ok(text.to_owned());
+        level(text)
     };
-    Err(format!("{complaint}: one topic level, such as \"model-3\""))
+    checked.map_err(|complaint| format!("{complaint}: one topic level, such as \"model-3\""))
+}
+
+/// One level of a topic.
+fn level(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.len() > 64 {
+        Err("expected 1 to 64 bytes")
+    } else if text.contains(['/', '+', '#']) || text.chars().any(char::is_control) {
+        Err("expected no /, +, # and no control character")
+    } else if text.starts_with('$') {
+        Err("expected no $ at the start")
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn polling(reader: &mut Reader<'_>) -> Option<Polling> {

@@ -32,6 +32,8 @@ pub struct Settings {
     pub budget: Budget,
     /// Commands to the cars.
     pub commands: Commands,
+    /// Topic trees of other bridges.
+    pub compat: Compat,
     /// The status board.
     pub web: Web,
     /// Where state is kept.
@@ -176,6 +178,8 @@ pub enum Region {
 pub struct CarSettings {
     /// Topic level instead of the VIN; unique, one legal level.
     pub alias: Option<String>,
+    /// The car's number in TeslaMate's topics; unique.
+    pub teslamate_number: Option<u32>,
 }
 
 /// How often to ask (sleep policy, section 5.4).
@@ -238,6 +242,15 @@ impl Budget {
 pub struct Commands {
     /// Off until the owner says otherwise.
     pub enabled: bool,
+}
+
+/// Topic trees of other bridges, for what reads them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compat {
+    /// Whether TeslaMate's topics are published too.
+    pub teslamate: bool,
+    /// TeslaMate's `MQTT_NAMESPACE`: one more level in its topics.
+    pub teslamate_namespace: Option<String>,
 }
 
 /// The status board.

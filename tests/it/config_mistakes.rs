@@ -53,6 +53,14 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[cars.5yj3e1ea7kf000001]\nalias = \"a\"\n[cars.5YJ3E1EA7KF000001]\nalias = \"b\"", "t.toml:1: cars.5YJ3E1EA7KF000001: this car is here twice"),
     ("[cars.KITT]\nalias = \"a\"", "t.toml:1: cars.KITT: expected the VIN of a car: a VIN has 17 letters and digits, this has 4 characters or others among them"),
     ("[cars]\nalias = \"a\"", "t.toml:2: cars.alias: expected the VIN of a car: a VIN has 17 letters and digits, this has 5 characters or others among them"),
+    ("[cars.5YJ3E1EA7KF000001]\nteslamate_number = 0", "t.toml:2: cars.5YJ3E1EA7KF000001.teslamate_number = 0: expected a number from 1 to 32767: the one in teslamate/cars/1"),
+    ("[cars.5YJ3E1EA7KF000001]\nteslamate_number = \"1\"", "t.toml:2: cars.5YJ3E1EA7KF000001.teslamate_number = \"1\": expected a number from 1 to 32767: the one in teslamate/cars/1"),
+    ("[cars.5YJ3E1EA7KF000001]\nteslamate_number = 1\n[cars.5YJ3E1EA7KF000002]\nteslamate_number = 1", "t.toml:4: cars.5YJ3E1EA7KF000002.teslamate_number = 1: another car has this number: expected each number once"),
+    // Other programs' topics.
+    ("[compat]\nteslamate = 1", "t.toml:2: compat.teslamate = 1: expected true or false"),
+    ("[compat]\nteslamate_namespace = \"a/b\"", "t.toml:2: compat.teslamate_namespace = \"a/b\": expected no /, +, # and no control character: one topic level, such as \"home\""),
+    ("[compat]\nteslamate_namespace = 1", "t.toml:2: compat.teslamate_namespace = 1: expected one topic level, such as \"home\""),
+    ("[compat]\nteslamat = true", "t.toml:2: compat.teslamat: unknown key, did you mean compat.teslamate?"),
     // Money and words.
     ("[budget]\ndollars = 5\ncalls = 10", "t.toml:3: budget.calls = 10: given together with budget.dollars: keep one of them"),
     ("[budget]\ndollars = -1", "t.toml:2: budget.dollars = -1: expected an amount of dollars a month, such as 10.0"),

@@ -1,0 +1,155 @@
+//! Which car has which number in TeslaMate's topics, and where they were published, over restarts:
+//! `<state>/teslamate.json`.
+//!
+//! A number is on the disk before anything is published under it: a kill must not give it to
+//! another car.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::compat::CarNumbers;
+use crate::compat::teslamate::TeslaMateTopics;
+use crate::config::{Compat, Settings};
+use crate::durable;
+use crate::model::Vin;
+use crate::mqtt::Publish;
+
+/// The file's content.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    numbers: CarNumbers,
+    published: BTreeMap<Vin, Place>,
+}
+
+/// Where a car is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    number: u32,
+    namespace: Option<String>,
+}
+
+impl Place {
+    fn tree(&self) -> TeslaMateTopics {
+        TeslaMateTopics::new(self.number, self.namespace.as_deref())
+    }
+
+    fn removal(&self) -> impl Iterator<Item = Publish> + use<> {
+        let topics = self.tree().topics().into_iter();
+        topics.map(|topic| Publish::Delete { topic })
+    }
+}
+
+/// The keeper of the numbers.
+pub struct Numbers {
+    settings: Compat,
+    kept: Kept,
+    path: PathBuf,
+}
+
+/// Every topic that was published so below a state directory, to be removed.
+pub fn published_topics(state_directory: &Path) -> Vec<String> {
+    let kept = read(&path(state_directory));
+    let places = kept.published.values();
+    places.flat_map(|place| place.tree().topics()).collect()
+}
+
+impl Numbers {
+    /// The numbers of an earlier run.
+    pub fn open(settings: &Settings) -> Self {
+        let path = path(&settings.state.directory);
+        Self {
+            settings: settings.compat.clone(),
+            kept: read(&path),
+            path,
+        }
+    }
+
+    /// Takes up settings and which cars there are, while no car speaks. Returns the removal of what
+    /// has no place any more.
+    pub async fn configure(&mut self, settings: &Settings, cars: &BTreeSet<Vin>) -> Vec<Publish> {
+        self.settings = settings.compat.clone();
+        let mut kept = self.kept.clone();
+        let pins = settings.cars.iter();
+        let pins = pins.filter_map(|(vin, car)| Some((vin.clone(), car.teslamate_number?)));
+        // The configuration refuses the only mistake there is.
+        if let Err(error) = kept.numbers.pin(&pins.collect()) {
+            tracing::error!(%error, "the cars keep their numbers");
+        }
+        let mut removals = Vec::new();
+        for (vin, place) in std::mem::take(&mut kept.published) {
+            let stays = self.settings.teslamate
+                && cars.contains(&vin)
+                && place == self.place(&mut kept.numbers, &vin);
+            if stays {
+                kept.published.insert(vin, place);
+            } else {
+                removals.extend(place.removal());
+            }
+        }
+        self.keep(kept).await;
+        removals
+    }
+
+    /// The topics of a car; `None` while they are switched off.
+    pub async fn tree(&mut self, vin: &Vin) -> Option<TeslaMateTopics> {
+        if !self.settings.teslamate {
+            return None;
+        }
+        let mut kept = self.kept.clone();
+        let place = self.place(&mut kept.numbers, vin);
+        let tree = place.tree();
+        kept.published.insert(vin.clone(), place);
+        self.keep(kept).await;
+        Some(tree)
+    }
+
+    /// The removal of a car that is not followed any more. It keeps its number.
+    pub async fn leave(&mut self, vin: &Vin) -> Vec<Publish> {
+        let mut kept = self.kept.clone();
+        let place = kept.published.remove(vin);
+        self.keep(kept).await;
+        place.iter().flat_map(Place::removal).collect()
+    }
+
+    fn place(&self, numbers: &mut CarNumbers, vin: &Vin) -> Place {
+        Place {
+            number: numbers.number(vin),
+            namespace: self.settings.teslamate_namespace.clone(),
+        }
+    }
+
+    async fn keep(&mut self, kept: Kept) {
+        if kept == self.kept {
+            return;
+        }
+        self.kept = kept;
+        let Ok(bytes) = serde_json::to_vec(&self.kept) else {
+            return;
+        };
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || durable::replace(&path, &bytes)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(file = %self.path.display(), %error, "the cars' numbers for TeslaMate's topics cannot be written; hint: is the state directory full or read-only?");
+        }
+    }
+}
+
+fn path(state_directory: &Path) -> PathBuf {
+    state_directory.join("teslamate.json")
+}
+
+/// A file that is missing is an empty one; one that is damaged costs the cars their numbers.
+fn read(path: &Path) -> Kept {
+    let read = match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::from),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
+        Err(error) => Err(error),
+    };
+    read.unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), %error, "the cars' numbers for TeslaMate's topics are lost, counting from 1; hint: cars.<VIN>.teslamate_number gives a car its old one");
+        Kept::default()
+    })
+}
