@@ -11,6 +11,7 @@ mod drive;
 mod meter;
 mod parked;
 mod reading;
+mod tariff;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,12 +24,14 @@ use self::drive::DriveLog;
 use self::meter::EnergyMeter;
 use self::parked::ParkedLog;
 use self::reading::Reading;
+pub use self::tariff::{Cheap, Hours, Tariff};
 use crate::catalogue::Said;
 use crate::model::{Observation, Signal, Source, Value, Vehicle};
 
 /// The signals of [`Logbook::observation`].
 pub const DERIVED_SIGNALS: &[&str] = &[
     "derived.charge_energy_total",
+    "derived.last_charge_cost",
     "derived.last_charge_duration_s",
     "derived.last_charge_ended_at",
     "derived.last_charge_energy",
@@ -67,11 +70,11 @@ pub enum Finding {
 
 impl Finding {
     /// The event that tells of it: its name and its figures. The names carry the units; what is
-    /// not known is null. `cost` is in the money of the price.
-    pub fn event(&self, price_per_kwh: Option<f64>) -> (&'static str, Json) {
+    /// not known is null.
+    pub fn event(&self) -> (&'static str, Json) {
         let (name, mut figures) = match self {
             Self::Drive(drive) => ("drive_finished", drive.figures()),
-            Self::Charge(charge) => ("charge_finished", charge.figures(price_per_kwh)),
+            Self::Charge(charge) => ("charge_finished", charge.figures()),
         };
         figures.insert("event_type".into(), name.into());
         (name, figures.into())
@@ -80,7 +83,8 @@ impl Finding {
 
 impl Logbook {
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
-    pub fn note(&mut self, car: &Vehicle) -> Vec<Finding> {
+    /// A charge costs what the tariff says while it goes on.
+    pub fn note(&mut self, car: &Vehicle, tariff: &Tariff) -> Vec<Finding> {
         let Some(now) = Reading::of(car) else {
             return Vec::new();
         };
@@ -95,7 +99,7 @@ impl Logbook {
         let drive = self
             .drives
             .note(self.last.as_ref(), &now, self.kwh_per_rated_mile);
-        let charge = self.charges.note(self.last.as_ref(), &now);
+        let charge = self.charges.note(self.last.as_ref(), &now, tariff);
         self.last = Some(now);
         let drive = drive.map(Finding::Drive);
         drive
@@ -104,11 +108,12 @@ impl Logbook {
             .collect()
     }
 
-    /// The running figures as signals; those that are not known yet are left out.
+    /// The running figures as signals; those that are not known yet are left out. What is not
+    /// known of the last drive or charge is unknown: it must not show an earlier one's.
     pub fn observation(&self, at: Timestamp) -> Observation {
         let drive = self.drives.last.as_ref();
         let charge = self.charges.last.as_ref();
-        let figures: [(&str, Option<f64>); 13] = [
+        let figures: [(&str, Option<f64>); 14] = [
             ("charge_energy_total", self.energy.total_kwh()),
             ("last_drive_distance", drive.map(|d| d.distance_mi)),
             (
@@ -123,6 +128,7 @@ impl Logbook {
                 drive.map(|d| seconds(d.ended_at.as_second())),
             ),
             ("last_charge_energy", charge.map(|c| c.energy_kwh)),
+            ("last_charge_cost", charge.and_then(|c| c.cost)),
             (
                 "last_charge_duration_s",
                 charge.map(|c| seconds(c.duration_s)),
@@ -144,7 +150,11 @@ impl Logbook {
             whole_groups: Vec::new(),
             signals: figures
                 .into_iter()
-                .filter(|(_, figure)| figure.is_some())
+                .filter(|(name, figure)| {
+                    figure.is_some()
+                        || (name.starts_with("last_drive_") && drive.is_some())
+                        || (name.starts_with("last_charge_") && charge.is_some())
+                })
                 .map(|(name, figure)| {
                     let signal = Signal::new(&format!("derived.{name}"));
                     (signal, figure.map(Value::Float))

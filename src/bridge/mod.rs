@@ -13,7 +13,7 @@ mod reload;
 mod teslamate;
 mod voice;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -311,19 +311,6 @@ impl Bridge {
         self.accounts.insert(index, followed);
         self.remember_cars(index).await;
         Ok(())
-    }
-
-    /// While no car's task runs: takes away what stands at a place of TeslaMate's that is no car's
-    /// any more.
-    async fn place_teslamates_topics(&mut self) {
-        let settings = &self.settings;
-        let is_ours = |name: &String| settings.accounts.iter().any(|of| of.name == *name);
-        let remembered = memory::remembered(&settings.state.directory).into_iter();
-        let remembered = remembered.filter(|car| is_ours(&car.account));
-        let cars: BTreeSet<Vin> = remembered.map(|car| car.vin).collect();
-        for removal in self.teslamate.configure(settings, &cars).await {
-            self.mqtt.publish(removal).await;
-        }
     }
 
     /// The cars of an earlier run, before Tesla has said anything.

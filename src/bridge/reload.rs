@@ -85,6 +85,12 @@ impl Bridge {
                     self.settings.log.format = old.log.format;
                 }
             }
+            Setting::Tariff => {
+                for vin in self.cars.keys() {
+                    let tariff = self.settings.tariff.clone();
+                    self.tell(vin, ToCar::Tariff(Box::new(tariff)));
+                }
+            }
             Setting::Compat => self.renumber().await,
             Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
             Setting::HomeAssistant

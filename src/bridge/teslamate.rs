@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Bridge, memory};
 use crate::compat::CarNumbers;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{Compat, Settings};
@@ -133,6 +134,21 @@ impl Numbers {
         let written = tokio::task::spawn_blocking(move || durable::replace(&path, &bytes)).await;
         if let Ok(Err(error)) = written {
             tracing::warn!(file = %self.path.display(), %error, "the cars' numbers for TeslaMate's topics cannot be written; hint: is the state directory full or read-only?");
+        }
+    }
+}
+
+impl Bridge {
+    /// While no car's task runs: takes away what stands at a place of TeslaMate's that is no car's
+    /// any more.
+    pub(super) async fn place_teslamates_topics(&mut self) {
+        let settings = &self.settings;
+        let is_ours = |name: &String| settings.accounts.iter().any(|of| of.name == *name);
+        let remembered = memory::remembered(&settings.state.directory).into_iter();
+        let remembered = remembered.filter(|car| is_ours(&car.account));
+        let cars: BTreeSet<Vin> = remembered.map(|car| car.vin).collect();
+        for removal in self.teslamate.configure(settings, &cars).await {
+            self.mqtt.publish(removal).await;
         }
     }
 }

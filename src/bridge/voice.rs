@@ -146,7 +146,7 @@ impl Voice {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
         let told = events.iter().filter_map(super::events::message);
-        let found = found.iter().map(|finding| finding.event(None));
+        let found = found.iter().map(Finding::event);
         for (name, payload) in told.chain(found) {
             let topic = self.topics.paths().of(&format!("event/{name}"));
             let payload = payload.to_string().into();

@@ -28,6 +28,8 @@ pub enum Change {
     Polling,
     /// `[budget]`.
     Budget,
+    /// `[tariff]`.
+    Tariff,
     /// `[commands]`.
     Commands,
     /// `[compat]`, or the number of a car in it.
@@ -51,6 +53,7 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
         cars,
         polling,
         budget,
+        tariff,
         commands,
         compat,
         web,
@@ -63,6 +66,7 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
         (*homeassistant == new.homeassistant, Change::HomeAssistant),
         (*polling == new.polling, Change::Polling),
         (*budget == new.budget, Change::Budget),
+        (*tariff == new.tariff, Change::Tariff),
         (*commands == new.commands, Change::Commands),
         (
             *compat == new.compat && numbers(cars) == numbers(&new.cars),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::logbook::Tariff;
 use crate::model::Vin;
 use crate::policy::{
     self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
@@ -30,6 +31,8 @@ pub struct Settings {
     pub polling: Polling,
     /// What asking may cost.
     pub budget: Budget,
+    /// What a kilowatt-hour costs.
+    pub tariff: Tariff,
     /// Commands to the cars.
     pub commands: Commands,
     /// Topic trees of other bridges.

@@ -122,11 +122,13 @@ fn the_figures_of_each_event_are_listed() {
         range_added_mi: None,
         power_max_kw: None,
         is_dc: false,
+        cost: None,
+        currency: None,
     };
     let page = std::fs::read_to_string(page("integrations.md")).unwrap();
     let events = [
         ("drive_finished", drive.figures()),
-        ("charge_finished", charge.figures(None)),
+        ("charge_finished", charge.figures()),
     ];
     for (name, figures) in events {
         let lines: Vec<&str> = page
