@@ -1,7 +1,7 @@
 //! What follows from a car's values over time: drives and charges with their figures, the energy
-//! charged in all, what a parked car loses.
+//! charged in all, what a parked car loses, doors that open.
 //!
-//! Pure: fed with the vehicle after each answer, it returns what has just ended and keeps running
+//! Pure: fed with the vehicle after each answer, it returns what is new and keeps running
 //! figures, which become `derived.*` signals. It is stored with the vehicle. It trusts differences
 //! of counters, never the number of polls: a drive that nobody saw has no figures, and none are
 //! invented. (When to poll during all this is the policy's affair.)
@@ -12,6 +12,7 @@ mod meter;
 mod parked;
 mod reading;
 mod tariff;
+mod watch;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ use self::meter::EnergyMeter;
 use self::parked::ParkedLog;
 use self::reading::Reading;
 pub use self::tariff::{Cheap, Hours, Tariff};
+pub use self::watch::Notice;
+use self::watch::Watch;
 use crate::catalogue::Said;
 use crate::model::{Observation, Signal, Source, Value, Vehicle};
 
@@ -57,15 +60,18 @@ pub struct Logbook {
     drives: DriveLog,
     charges: ChargeLog,
     parked: ParkedLog,
+    watch: Watch,
 }
 
-/// Something that has just ended.
+/// Something that has just ended, or was just seen to be different.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
     /// A drive.
     Drive(Drive),
     /// A charge.
     Charge(Charge),
+    /// A door, or sentry mode.
+    Notice(Notice),
 }
 
 impl Finding {
@@ -75,6 +81,7 @@ impl Finding {
         let (name, mut figures) = match self {
             Self::Drive(drive) => ("drive_finished", drive.figures()),
             Self::Charge(charge) => ("charge_finished", charge.figures()),
+            Self::Notice(notice) => (notice.name, notice.figures()),
         };
         figures.insert("event_type".into(), name.into());
         (name, figures.into())
@@ -100,11 +107,13 @@ impl Logbook {
             .drives
             .note(self.last.as_ref(), &now, self.kwh_per_rated_mile);
         let charge = self.charges.note(self.last.as_ref(), &now, tariff);
+        let notices = self.watch.note(car, self.last.as_ref(), &now);
         self.last = Some(now);
         let drive = drive.map(Finding::Drive);
         drive
             .into_iter()
             .chain(charge.map(Finding::Charge))
+            .chain(notices.into_iter().map(Finding::Notice))
             .collect()
     }
 

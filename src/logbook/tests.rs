@@ -4,6 +4,7 @@ use super::*;
 use crate::model::Vin;
 
 mod costs;
+mod watch;
 
 /// A car whose days are told in minutes since the start of a Monday.
 struct Rig {
