@@ -38,7 +38,8 @@ pub struct CarSpec {
     pub charge_limit: f64,
     /// Consumption, Wh/km.
     pub wh_per_km: f64,
-    /// How many times faster than in reality the battery fills and empties (the demo's minutes).
+    /// How many times more a minute moves the odometer and the battery than in reality: in the
+    /// demo's rounds each minute of a drive or a charge stands for several.
     pub haste: f64,
     /// At the start.
     pub odometer_km: f64,
