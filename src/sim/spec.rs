@@ -139,6 +139,8 @@ impl CarSpec {
             battery_kwh: 95.0,
             wh_per_km: 210.0,
             odometer_km: 58_270.2,
+            // More than the 3, so that its charges are long enough to learn its consumption from.
+            haste: 10.0,
             ..Self {
                 vin: fixed_vin("7SAXCBE52NF000032"),
                 plan: Plan::demo_day(Duration::from_secs(560)),
