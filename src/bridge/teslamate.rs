@@ -169,3 +169,86 @@ fn read(path: &Path) -> Kept {
         Kept::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn vin(last: u32) -> Vin {
+        Vin::new(&format!("5YJ3E7EB0KF{last:06}")).unwrap()
+    }
+
+    fn settings(directory: &Path, compat: &str) -> Settings {
+        let directory = directory.display().to_string();
+        let text = format!(
+            "[[accounts]]\nname = \"home\"\napi = \"owner\"\n[state]\ndirectory = {directory:?}\n[compat]\n{compat}"
+        );
+        config::from_text(&text).unwrap()
+    }
+
+    async fn a_topic(numbers: &mut Numbers, car: u32) -> Option<String> {
+        let tree = numbers.tree(&vin(car)).await?;
+        tree.topics().into_iter().next()
+    }
+
+    #[tokio::test]
+    async fn a_number_is_on_the_disk_as_soon_as_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "teslamate = true");
+        let mut numbers = Numbers::open(&settings);
+        let first = a_topic(&mut numbers, 9).await.unwrap();
+        assert!(first.starts_with("teslamate/cars/1/"), "{first}");
+        // As after a kill, and with the cars in another order.
+        let mut numbers = Numbers::open(&settings);
+        let second = a_topic(&mut numbers, 3).await.unwrap();
+        assert!(second.starts_with("teslamate/cars/2/"), "{second}");
+        assert_eq!(a_topic(&mut numbers, 9).await, Some(first));
+        let published = published_topics(folder.path());
+        assert_eq!(
+            published.len(),
+            2 * numbers.tree(&vin(9)).await.unwrap().topics().len()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_car_that_is_gone_at_the_start_is_taken_away_and_keeps_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "teslamate = true");
+        let mut numbers = Numbers::open(&settings);
+        a_topic(&mut numbers, 1).await;
+        let second = a_topic(&mut numbers, 2).await.unwrap();
+        let left = BTreeSet::from([vin(1)]);
+        let removals = numbers.configure(&settings, &left).await;
+        let topic = second.clone();
+        assert!(removals.contains(&Publish::Delete { topic }));
+        assert!(numbers.configure(&settings, &left).await.is_empty());
+        assert_eq!(a_topic(&mut numbers, 2).await, Some(second));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_costs_the_numbers_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(path(folder.path()), "{").unwrap();
+        let settings = settings(folder.path(), "teslamate = true");
+        let mut numbers = Numbers::open(&settings);
+        let first = a_topic(&mut numbers, 9).await.unwrap();
+        assert!(first.starts_with("teslamate/cars/1/"), "{first}");
+        assert!(!published_topics(folder.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn switched_off_there_is_no_tree_and_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "");
+        let mut numbers = Numbers::open(&settings);
+        assert!(
+            numbers
+                .configure(&settings, &BTreeSet::new())
+                .await
+                .is_empty()
+        );
+        assert!(numbers.tree(&vin(1)).await.is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
