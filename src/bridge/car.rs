@@ -13,11 +13,12 @@ use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::command;
+use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
-use crate::logbook::{Finding, Logbook};
+use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step};
@@ -37,6 +38,8 @@ pub enum ToCar {
     Order(Order),
     /// The configuration changed: the intervals, and `polling.unavailable_after`.
     Reconfigure(Box<PolicyConfig>, Duration),
+    /// The configuration changed: what a kilowatt-hour costs.
+    Tariff(Box<Tariff>),
 }
 
 /// The way to one car through one account.
@@ -57,6 +60,7 @@ pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
     logbook: Logbook,
+    tariff: Tariff,
     found: Vec<Finding>,
     policy: Policy,
     /// What the policy has told, and nobody has said yet.
@@ -106,6 +110,7 @@ impl CarTask {
             door,
             vehicle,
             logbook,
+            tariff: settings.tariff.clone(),
             found: Vec::new(),
             policy,
             events: Vec::new(),
@@ -120,6 +125,12 @@ impl CarTask {
             connection,
             cancel,
         }
+    }
+
+    /// Speaks TeslaMate's topics, too.
+    pub fn with_teslamate(mut self, tree: Option<TeslaMateTopics>) -> Self {
+        self.voice.teslamate = tree;
+        self
     }
 
     /// Runs until cancelled, then writes the car's memory.
@@ -184,6 +195,7 @@ impl CarTask {
                 self.policy.reconfigure(now, *config);
                 self.voice.unavailable_after = unavailable_after;
             }
+            ToCar::Tariff(tariff) => self.tariff = *tariff,
         }
     }
 
@@ -286,7 +298,8 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
-                self.found.extend(self.logbook.note(&self.vehicle));
+                self.found
+                    .extend(self.logbook.note(&self.vehicle, &self.tariff));
                 self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock;
+use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::logbook::Finding;
@@ -23,6 +24,8 @@ const NEVER: Duration = Duration::MAX;
 pub struct Voice {
     mqtt: Handle,
     topics: CarTopics,
+    /// The same in TeslaMate's words, if the owner wants them.
+    pub teslamate: Option<TeslaMateTopics>,
     discovery: Option<(Announcer, Setup)>,
     /// Uptime from which the discovery message is drawn up anew: something that it may hold has
     /// changed.
@@ -58,6 +61,7 @@ impl Voice {
         Self {
             mqtt,
             topics: CarTopics::new(paths(settings, vin)),
+            teslamate: None,
             discovery,
             redraw_at: Some(Duration::ZERO),
             announced,
@@ -129,11 +133,20 @@ impl Voice {
         for message in changed {
             self.mqtt.publish(message).await;
         }
+        let is_removed = status.problem == Some(Problem::Removed);
+        let in_teslamates_words = match &mut self.teslamate {
+            Some(tree) if is_removed => tree.withdrawn(),
+            Some(tree) => tree.changes(car, now),
+            None => Vec::new(),
+        };
+        for message in in_teslamates_words {
+            self.mqtt.publish(message).await;
+        }
         for word in self.topics.oddities() {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
         let told = events.iter().filter_map(super::events::message);
-        let found = found.iter().map(|finding| finding.event(None));
+        let found = found.iter().map(Finding::event);
         for (name, payload) in told.chain(found) {
             let topic = self.topics.paths().of(&format!("event/{name}"));
             let payload = payload.to_string().into();
