@@ -13,6 +13,9 @@ use super::learning::Learning;
 use super::random::Random;
 use crate::model::Vin;
 
+/// Looks after the end of a drive: doors, charge cable.
+const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];
+
 /// A time on the policy's own clock: monotonic, and going on over restarts.
 pub(super) type At = Duration;
 
@@ -244,6 +247,12 @@ impl Memory {
         } else {
             self.state
         }
+    }
+
+    /// Data after the end of a drive; a short budget stretches it like any other.
+    pub(super) fn plan_looks_after_drive(&mut self, m: Moment) {
+        let stretched = AFTER_DRIVE.map(|after| m.t + after.mul_f64(self.budget.factor));
+        self.followups = stretched.to_vec();
     }
 
     /// At least three wakes about an hour after falling asleep brought nothing new (section 5.7).

@@ -116,8 +116,7 @@ impl Policy {
             self.memory.next_reading_belongs |= self.memory.drive.is_some();
             self.end_drive(m.wall, self.memory.reading);
             self.park("parked", m);
-            let after = [Duration::from_secs(20), Duration::from_mins(1)];
-            self.memory.followups = after.iter().map(|after| m.t + *after).collect();
+            self.memory.plan_looks_after_drive(m);
         }
     }
 

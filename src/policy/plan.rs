@@ -131,16 +131,15 @@ impl Policy {
 
     fn purpose_now(&self, m: Moment) -> Purpose {
         let memory = &self.memory;
-        let planned = memory
-            .followups
-            .iter()
-            .chain(&memory.data_wanted_at)
-            .any(|at| *at <= m.t);
+        let wanted = memory.data_wanted_at.is_some_and(|at| at <= m.t);
+        let planned = memory.followups.iter().any(|at| *at <= m.t);
         match memory.state {
             State::Driving => Purpose::Driving,
-            _ if planned => Purpose::Change,
+            _ if wanted => Purpose::Change,
             State::Waking | State::Quiet => Purpose::Change,
             State::Charging => Purpose::Charging,
+            // They belong to the drive that has just ended.
+            _ if planned => Purpose::Driving,
             _ => Purpose::Parked,
         }
     }

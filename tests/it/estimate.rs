@@ -276,3 +276,17 @@ fn the_busiest_day_has_drives() {
     );
     assert_eq!(played.length, Duration::from_hours(14 * 24));
 }
+
+/// A life that needs eight times the budget.
+#[test]
+fn a_taxis_month_is_followed_to_its_last_day_within_the_budget() {
+    let (report, played) = estimate::report(&case("taxi", Preset::Metered, false, 30), false);
+    let figures = &report.rows[0].figures;
+    assert!(figures.data_calls_a_day * 30.0 <= 4000.0, "{figures:?}");
+    assert!(figures.drive_starts.n_missed <= 9, "{figures:?}");
+    assert_eq!(figures.charge_starts.n_missed, 0, "{figures:?}");
+    for day in 0..30 {
+        let data = calls_on(&played, Ask::Data, day);
+        assert!((80..=300).contains(&data), "day {day}: {data} data calls");
+    }
+}

@@ -80,7 +80,50 @@ fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
         .find(|line| line.state == State::Driving)
         .expect("driven");
     let end = 72 * HOUR + 420 * MINUTE;
-    assert!(last.at < end + 12 * MINUTE, "{:?}", last.at);
+    assert!(last.at < end + 30 * MINUTE, "{:?}", last.at);
+}
+
+fn driven_on(rig: &Rig, day: u32) -> usize {
+    let of_day = DAY * day..DAY * (day + 1);
+    let diary = rig.diary();
+    let seen = |(at, state): &&(Duration, State)| *state == State::Driving && of_day.contains(at);
+    diary.iter().filter(seen).count()
+}
+
+/// 55, and G7: thirty drives a day need eight times the budget.
+#[test]
+fn a_taxi_is_followed_by_long_intervals_and_not_blindly_from_the_23rd_on() {
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, spec(Plan::taxi()))
+        .governed(GovernorConfig::metered());
+    rig.run_until(DAY);
+    let first_day = rig.n_data();
+    assert!(first_day <= 330, "the first day is stretched: {first_day}");
+    assert!(rig.policy.status(rig.now()).budget_factor > 5.0);
+    rig.run_until(30 * DAY - MINUTE);
+    check(&rig);
+    let n_data = rig.n_data();
+    assert!((3600..=4000).contains(&n_data), "{n_data}");
+    for day in 0..30 {
+        let n = driven_on(&rig, day);
+        // Two drives with eight minutes between may look like one.
+        assert!(n >= 12, "{n} of 30 drives seen on day {}", day + 1);
+    }
+}
+
+/// G7: four data calls a day, where even the longest intervals want more.
+#[test]
+fn a_budget_far_too_small_dims_every_day_and_ends_none() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        spec(Plan::model_day()),
+    )
+    .governed(calls(150));
+    rig.run_for(30 * DAY - MINUTE);
+    check(&rig);
+    assert!(rig.n_data() <= 120, "{}", rig.n_data());
+    let days: Vec<usize> = (0..30).map(|day| driven_on(&rig, day)).collect();
+    assert!(days.iter().all(|n| *n >= 1), "{days:?}");
 }
 
 /// A budget of nothing leaves the light calls.
