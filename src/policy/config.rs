@@ -118,7 +118,7 @@ macro_rules! intervals {
 intervals! {
     start_spread,        0,    10,   10,   10, "The first call comes within this time of the start.";
     min_gap,             2,     2,    2,    2, "Two requests for one car are at least this far apart.";
-    asleep_light,       10,    60,   30,  300, "Light calls while the car is asleep or out of reach.";
+    asleep_light,       10,    60,   11,  300, "Light calls while the car is asleep or out of reach.";
     expected_light,     10,    20,   10,  300, "The same at times when the car is used to be started.";
     waking_wait,         0,     0,    0,   20, "Wait for a push before the first data of a car that woke.";
     wake_guard,         60,   180,  180,  180, "How long a car with known brief wakes is left alone when it wakes.";

@@ -80,6 +80,9 @@ pub(super) struct Memory {
     pub(super) data_not_before: At,
     pub(super) last_ask_at: Option<At>,
     pub(super) last_light_at: Option<At>,
+    /// Tesla was asked too often, with light calls.
+    #[serde(default)]
+    pub(super) light_limited_at: Option<At>,
     pub(super) last_data_at: Option<At>,
     /// The jitter of the interval that runs, drawn with the call that began it.
     pub(super) light_jitter: f64,
@@ -182,6 +185,7 @@ impl Memory {
             data_not_before: At::ZERO,
             last_ask_at: None,
             last_light_at: None,
+            light_limited_at: None,
             last_data_at: None,
             light_jitter: 1.0,
             data_jitter: 1.0,

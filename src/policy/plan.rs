@@ -28,6 +28,9 @@ const WAKE_POLL: Duration = Duration::from_secs(3);
 const FAST_KW: f64 = 15.0;
 /// Data so shortly before Quiet would only make Quiet longer.
 const BEFORE_QUIET: Duration = Duration::from_secs(30);
+/// Tesla once said that light calls are too many: no more than these for a day.
+const MODEST_LIGHT: Duration = Duration::from_mins(1);
+const MODEST_FOR: Duration = Duration::from_hours(24);
 /// A car that pushed within this time needs no light calls while it sleeps.
 const PUSH_TTL: Duration = Duration::from_mins(10);
 
@@ -250,7 +253,16 @@ impl Policy {
                 } else {
                     Duration::MAX
                 };
-                after(last, config.asleep_light.min(most), Why::Interval)
+                let interval = config.asleep_light.min(most);
+                let limited = memory
+                    .light_limited_at
+                    .is_some_and(|at| m.since(at) < MODEST_FOR);
+                let least = if limited {
+                    MODEST_LIGHT
+                } else {
+                    Duration::ZERO
+                };
+                after(last, interval.max(least), Why::Interval)
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(

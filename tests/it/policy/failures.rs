@@ -129,6 +129,26 @@ fn a_limit_stops_data_for_as_long_as_tesla_asks() {
     }
 }
 
+/// 39: an account that is asked every few seconds because it costs nothing.
+#[test]
+fn light_calls_that_were_too_many_are_made_once_a_minute_for_a_day() {
+    let mut rig = Rig::new(Preset::Unmetered, spec(Plan::parked()));
+    rig.run_until(HOUR);
+    assert!(rig.n_light() > 290, "{}", rig.n_light());
+    let limited = Failure::Limited { retry_after: None };
+    rig.faults
+        .push(fault(Ask::Light, HOUR, HOUR + MINUTE, limited));
+    rig.run_until(26 * HOUR);
+    check(&rig);
+    let in_hour = |hour: u32| {
+        let asks = rig.asks_from(hour * HOUR, Ask::Light);
+        asks.iter().filter(|at| **at < (hour + 1) * HOUR).count()
+    };
+    assert!((55..=65).contains(&in_hour(3)), "{}", in_hour(3));
+    assert!((55..=65).contains(&in_hour(23)), "{}", in_hour(23));
+    assert!(in_hour(25) > 250, "{}", in_hour(25));
+}
+
 #[test]
 fn limits_without_a_wait_grow_to_an_hour() {
     let mut rig = metered(sat_in(40));

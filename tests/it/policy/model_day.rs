@@ -62,10 +62,15 @@ fn the_model_day_metered_costs_at_most_190_data_calls_and_no_sleep() {
     }
 }
 
+/// From the first day: no habit is known yet.
 #[test]
-fn the_model_day_unmetered_sees_starts_at_once() {
+fn the_model_day_unmetered_sees_starts_within_15_s() {
     for (is_held, hours) in [(false, 4.56), (true, 4.9)] {
         let day = live(Preset::Unmetered, is_held);
+        let delays = day.drive_delays.iter().chain(&day.charge_delays);
+        assert_eq!(delays.clone().count(), 5);
+        assert!(delays.max() <= Some(&14), "{:?}", day.drive_delays);
+        assert!(day.n_light <= 7000, "{} light calls", day.n_light);
         assert!(day.n_data <= 900, "{} data calls", day.n_data);
         assert!(day.awake_hours <= hours, "{} h awake", day.awake_hours);
     }
@@ -76,7 +81,7 @@ fn the_model_day_unmetered_sees_starts_at_once() {
 #[test]
 fn starts_are_seen_sooner_once_the_habits_of_the_car_are_known() {
     for (preset, most_seconds, n_light) in
-        [(Preset::Metered, 25, 1500), (Preset::Unmetered, 15, 4000)]
+        [(Preset::Metered, 25, 1500), (Preset::Unmetered, 15, 7000)]
     {
         let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, spec(Plan::model_day()));
         rig.run_for(7 * DAY);
