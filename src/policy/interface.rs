@@ -177,6 +177,9 @@ pub enum Input {
     },
     /// A pushing source spoke.
     Push(Push),
+    /// The pushing source is away: nothing will be heard of a change before the next push, which
+    /// the source sends to each of its cars when it is back, be it an empty one.
+    PushLost,
     /// An automation hints that something is about to happen (garage, wallbox).
     Hint,
     /// The owner spoke.

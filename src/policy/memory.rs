@@ -120,6 +120,14 @@ pub(super) struct Memory {
     pub(super) charger_power_kw: Option<f64>,
     pub(super) push_connected: bool,
     pub(super) last_push_at: Option<At>,
+    #[serde(default)]
+    pub(super) disconnected_at: Option<At>,
+    /// The pushing source itself is away.
+    #[serde(default)]
+    pub(super) push_source_lost: bool,
+    /// A light call, and no push, has told of the car's last wake.
+    #[serde(default)]
+    pub(super) woke_unheard: bool,
     /// Held by a push, until a push or data says otherwise.
     pub(super) pushed_user_present: bool,
     /// What the last push said about it; the same word again is no news.
@@ -212,6 +220,9 @@ impl Memory {
             charger_power_kw: None,
             push_connected: false,
             last_push_at: None,
+            disconnected_at: None,
+            push_source_lost: false,
+            woke_unheard: false,
             pushed_user_present: false,
             last_pushed_present: false,
             drive: None,
@@ -257,6 +268,11 @@ impl Memory {
     pub(super) fn plan_looks_after_drive(&mut self, m: Moment) {
         let stretched = AFTER_DRIVE.map(|after| m.t + after.mul_f64(self.budget.factor));
         self.followups = stretched.to_vec();
+    }
+
+    /// Not awake, as far as is known.
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.state, State::Boot | State::Asleep | State::Unreachable)
     }
 
     /// At least three wakes about an hour after falling asleep brought nothing new (section 5.7).

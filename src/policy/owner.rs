@@ -19,12 +19,9 @@ const FLAPPING_GAP: Duration = Duration::from_mins(1);
 
 impl Policy {
     pub(super) fn pushed(&mut self, push: &Push, m: Moment) {
-        self.memory.last_push_at = Some(m.t);
-        if let Some(connected) = push.connected {
-            self.memory.push_connected = connected;
-            if connected {
-                self.may_be_awake(m);
-            }
+        self.note_push(push, m);
+        if push.connected == Some(true) {
+            self.may_be_awake(m);
         }
         if let Some(asleep) = push.asleep {
             self.pushed_asleep(asleep, m);

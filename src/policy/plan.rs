@@ -31,8 +31,6 @@ const BEFORE_QUIET: Duration = Duration::from_secs(30);
 /// Tesla once said that light calls are too many: no more than these for a day.
 const MODEST_LIGHT: Duration = Duration::from_mins(1);
 const MODEST_FOR: Duration = Duration::from_hours(24);
-/// A car that pushed within this time needs no light calls while it sleeps.
-const PUSH_TTL: Duration = Duration::from_mins(10);
 
 /// The earliest call and what it waits for; no call means that there is nothing to ask.
 #[derive(Debug, Clone, Copy)]
@@ -228,7 +226,7 @@ impl Policy {
 
     /// The light call by the state's own interval.
     fn routine_light(&self, m: Moment) -> Plan {
-        let (memory, config) = (&self.memory, &self.config);
+        let (memory, config) = (&self.memory, self.intervals(m));
         let last = memory.last_light_at.unwrap_or_default();
         // Data answers the light call's question too.
         let contact = last.max(memory.last_data_ok_at.unwrap_or_default());
@@ -298,15 +296,7 @@ impl Policy {
 
     fn data_is_blocked(&self, m: Moment) -> bool {
         let until = self.memory.backoffs.until(Ask::Data);
-        until.is_some_and(|(until, _)| until > m.t + self.config.idle_light)
-    }
-
-    fn push_suffices(&self, m: Moment) -> bool {
-        let spoke = self
-            .memory
-            .last_push_at
-            .is_some_and(|at| m.since(at) <= PUSH_TTL);
-        self.memory.push_connected && spoke
+        until.is_some_and(|(until, _)| until > m.t + self.intervals(m).idle_light)
     }
 
     /// The data call that the state wants, if the car is believed to be online.
@@ -338,7 +328,7 @@ impl Policy {
     }
 
     fn routine_data(&self, m: Moment) -> Option<(At, Why)> {
-        let (memory, config) = (&self.memory, &self.config);
+        let (memory, config) = (&self.memory, self.intervals(m));
         let after_last = |interval: Duration| {
             let stretched = interval.mul_f64(memory.data_jitter * memory.budget.factor);
             memory
@@ -383,7 +373,7 @@ impl Policy {
     }
 
     fn idle_interval(&self, m: Moment) -> Duration {
-        let (memory, config) = (&self.memory, &self.config);
+        let (memory, config) = (&self.memory, self.intervals(m));
         let holds = self.all_holds();
         if holds == [HoldReason::SentryMode] {
             return config.sentry_data;

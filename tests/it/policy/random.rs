@@ -173,6 +173,7 @@ fn input() -> impl Strategy<Value = Input> {
         3 => (ask(), failure()).prop_map(|(ask, failure)| Input::Failed { ask, failure }),
         3 => push().prop_map(Input::Push),
         1 => Just(Input::Hint),
+        1 => Just(Input::PushLost),
         2 => proptest::sample::select(users.to_vec()).prop_map(Input::User),
         1 => Just(Input::SignedIn),
         1 => Just(Input::Listed),
@@ -366,7 +367,8 @@ proptest! {
                 2 => rig.user(User::Woken),
                 3 => rig.user(User::CommandDone),
                 4 => rig.user(User::LetSleep),
-                5 => rig.push(|push| push.connected = Some(true)),
+                5 => rig.push(|push| push.connected = Some(minute % 2 == 0)),
+                6 if minute % 2 == 0 => rig.hear(Input::PushLost),
                 _ => rig.restart_after(Duration::from_secs(minute % 90)),
             };
         }
