@@ -525,6 +525,8 @@ pub struct Status {
     pub holds: Vec<HoldReason>,
     /// When the next call is due, by the calendar; `None` while stopped.
     pub next_poll_at: Option<Timestamp>,
+    /// The state's own interval between two calls; `None` while nothing is asked.
+    pub interval: Option<Duration>,
     /// Why nothing is asked before that.
     pub why: Why,
     /// The raw `state` word of the newest light answer.

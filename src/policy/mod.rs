@@ -254,6 +254,7 @@ impl Policy {
             since: memory.announced_wall,
             holds: self.all_holds(),
             next_poll_at: plan.call.map(|_| m.calendar(plan.at.max(m.t))),
+            interval: self.interval(m),
             why: plan.why,
             light: memory.light,
             stale: self.is_stale(m),

@@ -245,22 +245,7 @@ impl Policy {
                 Plan::nothing(Why::Interval)
             }
             State::Boot | State::Asleep | State::Unreachable => {
-                let expected = memory.habits.expects_start(m.wall);
-                let most = if expected {
-                    config.expected_light
-                } else {
-                    Duration::MAX
-                };
-                let interval = config.asleep_light.min(most);
-                let limited = memory
-                    .light_limited_at
-                    .is_some_and(|at| m.since(at) < MODEST_FOR);
-                let least = if limited {
-                    MODEST_LIGHT
-                } else {
-                    Duration::ZERO
-                };
-                after(last, interval.max(least), Why::Interval)
+                after(last, self.resting_light(m), Why::Interval)
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(
@@ -292,6 +277,55 @@ impl Policy {
             State::Paused => after(last, config.paused_light, Why::Paused),
             State::AuthLost => Plan::nothing(Why::Stopped),
         }
+    }
+
+    /// The state's own interval between two calls of whichever kind, without jitter and without
+    /// what failures and plans make of it; `None` where nothing is asked.
+    pub(super) fn interval(&self, m: Moment) -> Option<Duration> {
+        let (memory, config) = (&self.memory, self.intervals(m));
+        if !memory.listed || memory.signed_out {
+            return None;
+        }
+        if memory.paused {
+            return Some(config.paused_light);
+        }
+        let stretched = |interval: Duration| interval.mul_f64(memory.budget.factor);
+        let interval = match memory.state {
+            State::Boot | State::Asleep | State::Unreachable if self.push_suffices(m) => {
+                return None;
+            }
+            State::Boot | State::Asleep | State::Unreachable => self.resting_light(m),
+            State::Waking => config.idle_light.min(stretched(config.idle_first_data)),
+            State::Idle => config.idle_light.min(stretched(self.idle_interval(m))),
+            State::Quiet => config.quiet_light,
+            State::Driving => stretched(config.driving_data),
+            State::Charging => stretched(charging_interval(config, memory, m)),
+            State::Updating => config.updating_light.min(stretched(config.updating_data)),
+            State::InService => config.service_light,
+            State::Paused => config.paused_light,
+            State::AuthLost => return None,
+        };
+        Some(interval)
+    }
+
+    /// Light calls to a car that rests.
+    fn resting_light(&self, m: Moment) -> Duration {
+        let (memory, config) = (&self.memory, self.intervals(m));
+        let expected = memory.habits.expects_start(m.wall);
+        let most = if expected {
+            config.expected_light
+        } else {
+            Duration::MAX
+        };
+        let limited = memory
+            .light_limited_at
+            .is_some_and(|at| m.since(at) < MODEST_FOR);
+        let least = if limited {
+            MODEST_LIGHT
+        } else {
+            Duration::ZERO
+        };
+        config.asleep_light.min(most).max(least)
     }
 
     fn data_is_blocked(&self, m: Moment) -> bool {

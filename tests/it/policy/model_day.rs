@@ -76,6 +76,31 @@ fn the_model_day_unmetered_sees_starts_within_15_s() {
     }
 }
 
+/// What is published as the interval does not change with every look.
+#[test]
+fn the_interval_of_a_state_is_the_one_of_the_table() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        spec(Plan::model_day()),
+    );
+    let mut seen = std::collections::BTreeMap::<State, std::collections::BTreeSet<u64>>::new();
+    while rig.at < DAY {
+        rig.run_for(std::time::Duration::from_secs(20));
+        let interval = rig.policy.status(rig.now()).interval.expect("asked");
+        seen.entry(rig.state())
+            .or_default()
+            .insert(interval.as_secs());
+    }
+    assert_eq!(seen[&State::Asleep].iter().collect::<Vec<_>>(), [&60]);
+    assert_eq!(seen[&State::Idle].iter().collect::<Vec<_>>(), [&30, &60]);
+    assert_eq!(seen[&State::Driving].iter().collect::<Vec<_>>(), [&60]);
+    assert_eq!(
+        seen[&State::Charging].iter().collect::<Vec<_>>(),
+        [&60, &300]
+    );
+}
+
 /// After two days the car's habits are known, and the same starts are seen sooner at the price of
 /// light calls.
 #[test]
