@@ -126,13 +126,12 @@ impl Policy {
     }
 
     /// A push about what the car does proves that it is connected, but data waits for the light
-    /// call if that said otherwise.
+    /// call if that said otherwise, or if data was refused since.
     fn proved_awake(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.lost_at = None;
         memory.learning.is_online();
-        if memory.light == Some(LightState::Online) {
-            memory.is_online = true;
+        if memory.is_online {
             memory.online_at = Some(m.t);
         } else {
             memory.light_wanted_at = Some(m.t);
