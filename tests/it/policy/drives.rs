@@ -131,6 +131,24 @@ fn a_held_car_that_drives_again_after_four_minutes() {
     assert_eq!(n_started(&alone), 2);
 }
 
+/// 17 and 21: once the car's own time to sleep is known, a start while it is left alone is seen when
+/// the car is overdue. Nothing shorter keeps G3, and nothing that a light call says tells of it.
+#[test]
+fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
+    let day = 24 * 60;
+    let mut deeds: Vec<_> = (0..4).map(|n| (n * day + 60, drive(20))).collect();
+    deeds.extend([(4 * day + 60, drive(20)), (4 * day + 84, drive(40))]);
+    let mut rig = held_rig(life(&deeds));
+    rig.run_until(minutes(4 * day + 84));
+    assert_eq!(rig.state(), State::Quiet);
+    let learned = rig.policy.status(rig.now()).time_to_sleep;
+    assert!(learned.is_some_and(|t| t <= 16 * MINUTE), "{learned:?}");
+    rig.run_for(HOUR);
+    check(&rig);
+    let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[5];
+    assert!(delay <= 15 * MINUTE + 30 * SECOND, "{delay:?}");
+}
+
 /// 22
 #[test]
 fn neutral_and_reverse_are_driving_too() {
