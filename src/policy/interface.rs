@@ -175,6 +175,8 @@ pub enum Input {
         /// How.
         failure: Failure,
     },
+    /// The runner gave up waiting for a call, because something is more urgent than its answer.
+    Abandoned(Ask),
     /// A pushing source spoke.
     Push(Push),
     /// The pushing source is away: nothing will be heard of a change before the next push, which

@@ -154,13 +154,19 @@ impl Policy {
         let m = self.moment(now);
         self.count_time(m);
         // A light answer that confirms what is known anyway is not worth a write to the disk.
-        let routine = matches!(input, Input::Light(_) | Input::Seen(_) | Input::Budget(_));
+        let routine = matches!(
+            input,
+            Input::Light(_) | Input::Seen(_) | Input::Budget(_) | Input::Abandoned(_)
+        );
         self.wants_persisting |= !routine;
         match input {
             Input::Light(light) => self.light_answered(light, m),
             Input::Seen(light) => self.light_says(light, m),
             Input::Data(view) => self.data_answered(*view, m),
             Input::Failed { ask, failure } => self.call_failed(ask, failure, m),
+            Input::Abandoned(ask) => {
+                self.flight.take_if(|flight| flight.ask == ask);
+            }
             Input::Push(push) => self.pushed(&push, m),
             Input::PushLost => self.lose_push_source(m),
             Input::Hint => self.nudged("hint", m),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Call};
+use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault};
 
 use crate::rig::eventually;
 use crate::rig::program::Program;
@@ -236,6 +236,31 @@ async fn a_sleeping_car_answers_asleep_and_no_command_wakes_it() {
     let is_data = calls.iter().any(|request| request.call == Call::Data);
     assert!(!is_data, "{calls:?}");
     assert_eq!(remote.world.cloud.ledger().wakes(), 0);
+}
+
+/// A hint is heard while a call hangs, and does not wait for its time-out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_during_a_hung_light_call_is_looked_after_within_five_seconds() {
+    let (mut remote, vin) = Remote::with(|world| world.add_sleeping_car(1), "asleep").await;
+    let light = Aim::at(&[Call::Light]);
+    remote.world.cloud.fail_next(1, &light, &Fault::Hang);
+    let n_light = |remote: &Remote| remote.world.n_calls(Call::Light, &vin);
+    let before = n_light(&remote);
+    let often = format!("{ALLOWED}[polling]\nasleep_light = \"10s\"\n");
+    let config = remote.world.fresh_fleet_config();
+    let config = config.replace("[polling]\nstart_spread = \"0s\"\n", "");
+    remote.program.reload(&format!("{config}{often}"));
+    eventually("it hangs", SOON, || n_light(&remote) > before).await;
+    // Longer than two requests are kept apart.
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let begun = std::time::Instant::now();
+    remote.is_taken(&vin, "hint").await;
+    let answered = begun.elapsed();
+    assert!(answered < Duration::from_secs(3), "{answered:?}");
+    eventually("a look", Duration::from_secs(5), || {
+        n_light(&remote) > before + 1
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -174,6 +174,7 @@ fn input() -> impl Strategy<Value = Input> {
         3 => push().prop_map(Input::Push),
         1 => Just(Input::Hint),
         1 => Just(Input::PushLost),
+        1 => ask().prop_map(Input::Abandoned),
         2 => proptest::sample::select(users.to_vec()).prop_map(Input::User),
         1 => Just(Input::SignedIn),
         1 => Just(Input::Listed),
