@@ -362,6 +362,35 @@ fn jumps_of_the_calendar_change_no_interval() {
     }
 }
 
+/// 57: the clocks are put forward, so for a policy that lives by UTC the whole week comes an hour
+/// earlier. What was learned holds no start back by more than the usual interval, and is learned
+/// anew.
+#[test]
+fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
+    let changed_on = 7_u64;
+    let deeds: Vec<_> = (0..14)
+        .flat_map(|day| {
+            let earlier = if day >= changed_on { 60 } else { 0 };
+            let at = move |minute: u64| day * 24 * 60 + minute - earlier;
+            [(at(8 * 60), drive(30)), (at(17 * 60 + 30), drive(30))]
+        })
+        .collect();
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, life(&deeds));
+    rig.run_for(14 * DAY);
+    check(&rig);
+    let delays = rig.delays(tesla2mqtt::sim::Event::DriveStarted, State::Driving);
+    assert_eq!(delays.len(), 28);
+    assert!(delays.iter().all(|d| *d <= 66 * SECOND), "{delays:?}");
+    for known in [&delays[6..14], &delays[20..]] {
+        assert!(known.iter().all(|d| *d <= 25 * SECOND), "{delays:?}");
+    }
+    for day in 0..13 {
+        let next = rig.asks_from(DAY * day, Ask::Light);
+        let n = next.iter().filter(|at| **at < DAY * (day + 1)).count();
+        assert!(n <= 1650, "{n} light calls on day {day}");
+    }
+}
+
 /// 57: the host slept for eight hours; the process's clock did not count them.
 #[test]
 fn a_host_that_was_suspended_goes_on_within_one_interval() {

@@ -78,7 +78,7 @@ fn data_refused_is_not_repeated_while_light_calls_fail() {
 /// 39
 #[test]
 fn a_limit_stops_data_for_as_long_as_tesla_asks() {
-    // The HTTP date comes as seconds too; garbage and absence come as `None`.
+    // The HTTP date comes as seconds too (`api.rs`); garbage and absence come as `None`.
     let rows = [
         (Some(60), 60, 70),
         (Some(3000), 3000, 3400),
@@ -231,7 +231,7 @@ fn an_outage_of_tesla_is_waited_out_ever_more_slowly() {
     assert!(in_step.count() <= 2, "{asks_of_cars:?}");
 }
 
-/// 42; the one refresh and its own retries are the account's business.
+/// 42; the one refresh and its own retries are the account's business (`login.rs`).
 #[test]
 fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
     let mut rig = metered(sat_in(40));

@@ -235,6 +235,8 @@ fn drain(policy: &mut Policy, now: Now, longest: Duration) -> Result<Option<Ask>
 
 proptest! {
 
+    /// 62
+    ///
     /// G1 to G3, G6, G8 to G11 on inputs that no real world would send. 256 cases of up to 300
     /// acts are some 38,000 inputs; `PROPTEST_CASES` raises the number.
     #[test]
@@ -337,6 +339,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(4), ..ProptestConfig::default() })]
 
+    /// 62
+    ///
     /// The guarantees over random lives of the simulated car with faults, hints, pushes, commands
     /// and restarts; in the end, left alone, the car sleeps and the policy knows it.
     #[test]
