@@ -199,6 +199,8 @@ impl CarTask {
         let outcome = admitted.and_then(|()| command::refusal(&events).map_or(Ok(()), Err));
         tracing::debug!(verb = ?order.verb, ?outcome, "command");
         self.events.extend(events);
+        // A kill must not take back what was promised.
+        self.remember_if_wanted(now).await;
         self.voice.say(order.answer(&outcome)).await;
     }
 
