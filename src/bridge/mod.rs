@@ -440,6 +440,7 @@ impl Bridge {
         let task = task.with_teslamate(teslamate);
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
+        let told = vin.clone();
         self.cars.insert(
             vin,
             Car {
@@ -450,6 +451,9 @@ impl Bridge {
                 task,
             },
         );
+        if let Some(budget) = self.budgets.get(&account) {
+            self.tell(&told, ToCar::Input(Input::Budget(*budget)));
+        }
     }
 
     fn tell(&self, vin: &Vin, word: ToCar) {

@@ -194,7 +194,6 @@ impl Voice {
 
     fn own_observation(&self, status: &Status, now: Now) -> Observation {
         let next_poll = status.next_poll_at;
-        let interval = next_poll.map(|at| at.duration_since(now.wall).as_secs().max(0));
         let holds: Vec<&str> = status.holds.iter().map(|hold| hold.word()).collect();
         let holds = if holds.is_empty() {
             "none".to_owned()
@@ -205,7 +204,7 @@ impl Voice {
             text("bridge.state", published_word(status.state)),
             whole("bridge.state_since", Some(status.since.as_second())),
             whole("bridge.next_poll", next_poll.map(Timestamp::as_second)),
-            whole("bridge.polling_interval", interval),
+            whole("bridge.polling_interval", status.interval.map(seconds)),
             text("bridge.holds", &holds),
             (
                 Signal::new("bridge.healthy"),
