@@ -395,7 +395,7 @@ fn wants_look(word: &ToCar) -> bool {
     let input = match word {
         ToCar::Order(order) => order.verb.input(),
         ToCar::Input(input) => input.clone(),
-        ToCar::Listed(_) | ToCar::Reconfigure(..) => return false,
+        ToCar::Listed(_) | ToCar::Reconfigure(..) | ToCar::Tariff(_) => return false,
     };
     matches!(input, Input::Hint | Input::User(User::Refresh))
 }

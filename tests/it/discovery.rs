@@ -517,6 +517,7 @@ fn a_control_says_its_topic_once() {
     let components = message(&full_car(), true).components;
     let base = |key: &str| format!("tesla2mqtt/{VIN}/{key}");
     for (key, component) in &components {
+        let component = component.body();
         let commanded = component.get("cmd_t").or(component.get("mode_cmd_t"));
         let read = component.get("stat_t").or(component.get("mode_stat_t"));
         match (commanded.and_then(Json::as_str), read) {
