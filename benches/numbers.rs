@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
         &format!("RSS of `run`, one car, after {} s", SETTLED.as_secs()),
         "embedded, in another process",
         rss,
-        &Limit::reported(RSS_LIMIT_MB, "MB"),
+        &Limit::binding(RSS_LIMIT_MB, "MB"),
     );
     let (samples, n_packets) = snapshot::first_of_a_car(SNAPSHOTS);
     table.row(
