@@ -365,7 +365,8 @@ impl CarTask {
 
     async fn remember_if_wanted(&mut self, now: Now) {
         self.door.ledger.write_if_changed(now).await;
-        if self.policy.wants_persisting() {
+        let has_announced = self.voice.wants_persisting();
+        if self.policy.wants_persisting() || has_announced {
             self.remember(now).await;
         }
     }

@@ -47,6 +47,8 @@ pub struct Remembered {
     pub vin: Vin,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
+    /// Where it was published.
+    pub paths: Option<Paths>,
 }
 
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
@@ -62,8 +64,12 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
     vins.filter_map(|vin| {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
         let account = memory.account.filter(|_| memory.vehicle.vin == vin)?;
-        let id = memory.id;
-        Some(Remembered { account, vin, id })
+        Some(Remembered {
+            account,
+            vin,
+            id: memory.id,
+            paths: memory.paths,
+        })
     })
     .collect()
 }

@@ -30,7 +30,7 @@ use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::durable;
 use crate::model::Vin;
-use crate::mqtt::{self, Connection, Handle};
+use crate::mqtt::{self, Connection, Handle, Publish};
 use crate::policy::{Budget, Failure, Input};
 use crate::service::{self, Signal};
 
@@ -188,8 +188,10 @@ pub async fn run(
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
+    bridge.disown().await;
     bridge.say_own().await;
-    let mut beat = tokio::time::interval(BEAT_EVERY);
+    let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
+    let mut beat = tokio::time::interval(beat_every);
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
     let mut is_ready = false;
@@ -315,6 +317,30 @@ impl Bridge {
             .collect();
         let changes = self.fleet.remembered(index, cars);
         self.follow(changes).await;
+    }
+
+    /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
+    /// values stay, but nobody knows the cars any more.
+    async fn disown(&mut self) {
+        let names: Vec<&str> = self
+            .settings
+            .accounts
+            .iter()
+            .map(|account| account.name.as_str())
+            .collect();
+        for car in memory::remembered(&self.settings.state.directory) {
+            if !names.contains(&car.account.as_str())
+                && !self.cars.contains_key(&car.vin)
+                && let Some(paths) = car.paths
+            {
+                self.mqtt
+                    .publish(Publish::State {
+                        topic: paths.availability(),
+                        payload: "offline".into(),
+                    })
+                    .await;
+            }
+        }
     }
 
     async fn hear(&mut self, word: FromAccount) {

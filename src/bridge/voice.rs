@@ -31,6 +31,8 @@ pub struct Voice {
     /// changed.
     redraw_at: Option<Duration>,
     announced: Announced,
+    /// Home Assistant was told something that is not on the disk yet.
+    has_announced: bool,
     last_data_at: Option<Timestamp>,
     /// Silence of Tesla's after which the car counts as unknown.
     pub unavailable_after: Duration,
@@ -65,6 +67,7 @@ impl Voice {
             discovery,
             redraw_at: Some(Duration::ZERO),
             announced,
+            has_announced: false,
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
             last_contact: clock::now().mono,
@@ -77,6 +80,11 @@ impl Voice {
             Some((announcer, _)) => announcer.announced().clone(),
             None => self.announced.clone(),
         }
+    }
+
+    /// True once after each announcement: a kill must not forget what Home Assistant was told.
+    pub fn wants_persisting(&mut self) -> bool {
+        std::mem::take(&mut self.has_announced)
     }
 
     /// Where the car is published.
@@ -180,6 +188,7 @@ impl Voice {
                     payload,
                     gone,
                 } => {
+                    self.has_announced = true;
                     self.mqtt.publish(Publish::State { topic, payload }).await;
                     for key in gone {
                         let topic = self.topics.paths().of(&key);

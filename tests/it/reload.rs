@@ -183,6 +183,27 @@ async fn an_account_comes_changes_and_goes_without_touching_the_others_cars() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_taken_out_while_the_bridge_was_stopped_leaves_its_car_offline() {
+    let mut house = House::new(true).await;
+    let ended = house.program.terminate(Duration::from_secs(5)).await;
+    assert!(ended.success());
+    let availability = House::topic(&house.second, "availability");
+    assert_eq!(
+        house.subscriber.get(&availability).as_deref(),
+        Some("online"),
+        "a stopped bridge says offline for itself only"
+    );
+    let config = house.alone();
+    house.program.start(&config);
+    house
+        .subscriber
+        .wait_for(&availability, "offline", SOON)
+        .await;
+    let of_first = House::topic(&house.first, "availability");
+    assert_eq!(house.subscriber.get(&of_first).as_deref(), Some("online"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_interval_holds_at_once() {
     let world = World::new().await;
     let vin = world.add_sleeping_car(1);
