@@ -1,7 +1,7 @@
 //! What follows from a car's values over time: drives and charges with their figures, the energy
-//! charged in all, what a parked car loses.
+//! charged in all, what a parked car loses, doors that open.
 //!
-//! Pure: fed with the vehicle after each answer, it returns what has just ended and keeps running
+//! Pure: fed with the vehicle after each answer, it returns what is new and keeps running
 //! figures, which become `derived.*` signals. It is stored with the vehicle. It trusts differences
 //! of counters, never the number of polls: a drive that nobody saw has no figures, and none are
 //! invented. (When to poll during all this is the policy's affair.)
@@ -11,6 +11,8 @@ mod drive;
 mod meter;
 mod parked;
 mod reading;
+mod tariff;
+mod watch;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,12 +25,16 @@ use self::drive::DriveLog;
 use self::meter::EnergyMeter;
 use self::parked::ParkedLog;
 use self::reading::Reading;
+pub use self::tariff::{Cheap, Hours, Tariff};
+pub use self::watch::Notice;
+use self::watch::Watch;
 use crate::catalogue::Said;
 use crate::model::{Observation, Signal, Source, Value, Vehicle};
 
 /// The signals of [`Logbook::observation`].
 pub const DERIVED_SIGNALS: &[&str] = &[
     "derived.charge_energy_total",
+    "derived.last_charge_cost",
     "derived.last_charge_duration_s",
     "derived.last_charge_ended_at",
     "derived.last_charge_energy",
@@ -54,24 +60,28 @@ pub struct Logbook {
     drives: DriveLog,
     charges: ChargeLog,
     parked: ParkedLog,
+    watch: Watch,
 }
 
-/// Something that has just ended.
+/// Something that has just ended, or was just seen to be different.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
     /// A drive.
     Drive(Drive),
     /// A charge.
     Charge(Charge),
+    /// A door, or sentry mode.
+    Notice(Notice),
 }
 
 impl Finding {
     /// The event that tells of it: its name and its figures. The names carry the units; what is
-    /// not known is null. `cost` is in the money of the price.
-    pub fn event(&self, price_per_kwh: Option<f64>) -> (&'static str, Json) {
+    /// not known is null.
+    pub fn event(&self) -> (&'static str, Json) {
         let (name, mut figures) = match self {
             Self::Drive(drive) => ("drive_finished", drive.figures()),
-            Self::Charge(charge) => ("charge_finished", charge.figures(price_per_kwh)),
+            Self::Charge(charge) => ("charge_finished", charge.figures()),
+            Self::Notice(notice) => (notice.name, notice.figures()),
         };
         figures.insert("event_type".into(), name.into());
         (name, figures.into())
@@ -80,7 +90,8 @@ impl Finding {
 
 impl Logbook {
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
-    pub fn note(&mut self, car: &Vehicle) -> Vec<Finding> {
+    /// A charge costs what the tariff says while it goes on.
+    pub fn note(&mut self, car: &Vehicle, tariff: &Tariff) -> Vec<Finding> {
         let Some(now) = Reading::of(car) else {
             return Vec::new();
         };
@@ -95,20 +106,23 @@ impl Logbook {
         let drive = self
             .drives
             .note(self.last.as_ref(), &now, self.kwh_per_rated_mile);
-        let charge = self.charges.note(self.last.as_ref(), &now);
+        let charge = self.charges.note(self.last.as_ref(), &now, tariff);
+        let notices = self.watch.note(car, self.last.as_ref(), &now);
         self.last = Some(now);
         let drive = drive.map(Finding::Drive);
         drive
             .into_iter()
             .chain(charge.map(Finding::Charge))
+            .chain(notices.into_iter().map(Finding::Notice))
             .collect()
     }
 
-    /// The running figures as signals; those that are not known yet are left out.
+    /// The running figures as signals; those that are not known yet are left out. What is not
+    /// known of the last drive or charge is unknown: it must not show an earlier one's.
     pub fn observation(&self, at: Timestamp) -> Observation {
         let drive = self.drives.last.as_ref();
         let charge = self.charges.last.as_ref();
-        let figures: [(&str, Option<f64>); 13] = [
+        let figures: [(&str, Option<f64>); 14] = [
             ("charge_energy_total", self.energy.total_kwh()),
             ("last_drive_distance", drive.map(|d| d.distance_mi)),
             (
@@ -123,6 +137,7 @@ impl Logbook {
                 drive.map(|d| seconds(d.ended_at.as_second())),
             ),
             ("last_charge_energy", charge.map(|c| c.energy_kwh)),
+            ("last_charge_cost", charge.and_then(|c| c.cost)),
             (
                 "last_charge_duration_s",
                 charge.map(|c| seconds(c.duration_s)),
@@ -144,7 +159,11 @@ impl Logbook {
             whole_groups: Vec::new(),
             signals: figures
                 .into_iter()
-                .filter(|(_, figure)| figure.is_some())
+                .filter(|(name, figure)| {
+                    figure.is_some()
+                        || (name.starts_with("last_drive_") && drive.is_some())
+                        || (name.starts_with("last_charge_") && charge.is_some())
+                })
                 .map(|(name, figure)| {
                     let signal = Signal::new(&format!("derived.{name}"));
                     (signal, figure.map(Value::Float))

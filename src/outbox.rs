@@ -382,10 +382,11 @@ impl Outbox {
 
     fn rank(&self, topic: &str) -> Rank {
         match topic.strip_prefix(&self.base) {
-            None => Rank::Discovery,
+            None if topic.ends_with("/config") => Rank::Discovery,
             Some("bridge/state") => Rank::Bridge,
             Some(rest) if rest.ends_with("/availability") => Rank::Availability,
-            Some(_) => Rank::State,
+            // Ours, and those of another program's that we keep.
+            _ => Rank::State,
         }
     }
 

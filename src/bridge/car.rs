@@ -13,18 +13,24 @@ use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::command;
+use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::discovery::Announced;
-use crate::logbook::{Finding, Logbook};
+use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
-use crate::policy::{Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step};
+use crate::policy::{
+    Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
+};
 use crate::topics::Paths;
 
 /// Values are written to disk at once when the policy has something to remember, else this often.
 const REMEMBER_EVERY: Duration = Duration::from_mins(5);
+
+/// A light call that takes longer is not waited for when somebody wants a look.
+const HUNG_AFTER: Duration = Duration::from_millis(2500);
 
 /// What the others tell a car's task.
 #[derive(Debug)]
@@ -37,6 +43,8 @@ pub enum ToCar {
     Order(Order),
     /// The configuration changed: the intervals, and `polling.unavailable_after`.
     Reconfigure(Box<PolicyConfig>, Duration),
+    /// The configuration changed: what a kilowatt-hour costs.
+    Tariff(Box<Tariff>),
 }
 
 /// The way to one car through one account.
@@ -57,6 +65,7 @@ pub struct CarTask {
     door: Door,
     vehicle: Vehicle,
     logbook: Logbook,
+    tariff: Tariff,
     found: Vec<Finding>,
     policy: Policy,
     /// What the policy has told, and nobody has said yet.
@@ -106,6 +115,7 @@ impl CarTask {
             door,
             vehicle,
             logbook,
+            tariff: settings.tariff.clone(),
             found: Vec::new(),
             policy,
             events: Vec::new(),
@@ -122,6 +132,12 @@ impl CarTask {
         }
     }
 
+    /// Speaks TeslaMate's topics, too.
+    pub fn with_teslamate(mut self, tree: Option<TeslaMateTopics>) -> Self {
+        self.voice.teslamate = tree;
+        self
+    }
+
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
@@ -136,9 +152,8 @@ impl CarTask {
                 Step::Ask(ask) => {
                     // The policy may ask for a call that a kill must not repeat.
                     self.remember_if_wanted(now).await;
-                    let input = tokio::select! {
-                        () = cancel.cancelled() => break,
-                        input = self.ask(ask) => input,
+                    let Some(input) = self.ask(ask).await else {
+                        break;
                     };
                     self.policy.handle(clock::now(), input);
                 }
@@ -184,6 +199,7 @@ impl CarTask {
                 self.policy.reconfigure(now, *config);
                 self.voice.unavailable_after = unavailable_after;
             }
+            ToCar::Tariff(tariff) => self.tariff = *tariff,
         }
     }
 
@@ -195,10 +211,13 @@ impl CarTask {
         let outcome = admitted.and_then(|()| command::refusal(&events).map_or(Ok(()), Err));
         tracing::debug!(verb = ?order.verb, ?outcome, "command");
         self.events.extend(events);
+        // A kill must not take back what was promised.
+        self.remember_if_wanted(now).await;
         self.voice.say(order.answer(&outcome)).await;
     }
 
-    async fn ask(&mut self, ask: Ask) -> Input {
+    /// Makes a call; `None` when cancelled.
+    async fn ask(&mut self, ask: Ask) -> Option<Input> {
         let now = clock::now();
         let class = match ask {
             Ask::Light => CallClass::Light,
@@ -212,23 +231,31 @@ impl CarTask {
             tracing::debug!(?ask, ?why, "the account cannot spare this call now");
             let retry_after = at.saturating_sub(now.mono);
             let failure = Failure::NotPermitted { retry_after };
-            return Input::Failed { ask, failure };
+            return Some(Input::Failed { ask, failure });
         }
+        let (account, car) = (self.door.account.clone(), self.door.car.clone());
         if class == CallClass::Data {
             // A kill must not make a billed call unknown: it is on the disk before it is made.
             self.door.ledger.write(now).await;
         }
         match ask {
             Ask::Light => {
-                let called = self.door.account.vehicle(&self.door.car).await;
+                let called = match self.attend(ask, account.vehicle(&car)).await {
+                    Attended::Answered(called) => called,
+                    Attended::Abandoned => {
+                        self.settle(class, &[], None);
+                        return Some(Input::Abandoned(ask));
+                    }
+                    Attended::Cancelled => return None,
+                };
                 self.settle(class, &called.statuses, called.outcome.as_ref().err());
-                match called.outcome {
+                Some(match called.outcome {
                     Ok(listed) => {
                         self.take_listed(&listed, clock::now());
                         Input::Light(listed.light())
                     }
                     Err(error) => failed(ask, &error),
-                }
+                })
             }
             Ask::Data => {
                 let endpoints: Vec<&str> = ENDPOINTS
@@ -236,16 +263,40 @@ impl CarTask {
                     .copied()
                     .filter(|name| self.policy.wants_location() || *name != "location_data")
                     .collect();
-                let called = self
-                    .door
-                    .account
-                    .vehicle_data(&self.door.car, &endpoints)
-                    .await;
+                let call = account.vehicle_data(&car, &endpoints);
+                let Attended::Answered(called) = self.attend(ask, call).await else {
+                    return None;
+                };
                 self.settle(class, &called.statuses, called.outcome.as_ref().err());
-                match called.outcome {
+                Some(match called.outcome {
                     Ok(body) => self.take_data(&body, clock::now()),
                     Err(error) => failed(ask, &error),
+                })
+            }
+        }
+    }
+
+    /// Waits for a call, and listens meanwhile. Who wants a look now does not wait for a light
+    /// call that hangs: it is given up for a new one. A data call is billed and waited for.
+    async fn attend<T>(&mut self, ask: Ask, call: impl Future<Output = T>) -> Attended<T> {
+        let cancel = self.cancel.clone();
+        let hurry_from = clock::uptime() + HUNG_AFTER;
+        let mut is_urgent = false;
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return Attended::Cancelled,
+                called = &mut call => return Attended::Answered(called),
+                () = tokio::time::sleep_until(clock::instant_of(hurry_from)), if is_urgent => {
+                    return Attended::Abandoned;
                 }
+                word = self.inbox.recv() => match word {
+                    Some(word) => {
+                        is_urgent |= ask == Ask::Light && wants_look(&word);
+                        self.listen(word).await;
+                    }
+                    None => return Attended::Cancelled,
+                },
             }
         }
     }
@@ -286,7 +337,8 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
-                self.found.extend(self.logbook.note(&self.vehicle));
+                self.found
+                    .extend(self.logbook.note(&self.vehicle, &self.tariff));
                 self.vehicle.apply(&self.logbook.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
@@ -330,6 +382,22 @@ impl CarTask {
         };
         self.file.write(&memory).await;
     }
+}
+
+/// How a call that was attended to ended.
+enum Attended<T> {
+    Answered(T),
+    Abandoned,
+    Cancelled,
+}
+
+fn wants_look(word: &ToCar) -> bool {
+    let input = match word {
+        ToCar::Order(order) => order.verb.input(),
+        ToCar::Input(input) => input.clone(),
+        ToCar::Listed(_) | ToCar::Reconfigure(..) | ToCar::Tariff(_) => return false,
+    };
+    matches!(input, Input::Hint | Input::User(User::Refresh))
 }
 
 fn seed() -> u64 {

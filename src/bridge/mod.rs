@@ -10,6 +10,7 @@ mod memory;
 mod orders;
 mod own;
 mod reload;
+mod teslamate;
 mod voice;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ use fleet::{Change, Fleet};
 use ledger::Ledger;
 use orders::{Heard, Orders};
 use own::OwnVoice;
+use teslamate::Numbers;
+pub use teslamate::published_topics as teslamate_topics;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
@@ -118,6 +121,7 @@ struct Bridge {
     mqtt: Handle,
     own: OwnVoice,
     orders: Orders,
+    teslamate: Numbers,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
@@ -164,6 +168,7 @@ pub async fn run(
     let mut bridge = Bridge {
         own: OwnVoice::new(mqtt.clone(), &settings),
         orders: Orders::default(),
+        teslamate: Numbers::open(&settings),
         settings,
         mqtt,
         accounts: BTreeMap::new(),
@@ -177,6 +182,7 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
+    bridge.place_teslamates_topics().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
@@ -207,7 +213,7 @@ pub async fn run(
                     break Some(what);
                 }
             }
-            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task),
+            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task).await,
             _ = &mut broker_task => break Some("the broker connection's task"),
             _ = beat.tick() => bridge.beat().await,
         }
@@ -372,7 +378,7 @@ impl Bridge {
                     let vin = car.vin.clone();
                     let is_taken_over = self.cars.contains_key(&vin);
                     self.leave(&vin).await;
-                    self.start_car(car.clone(), account);
+                    self.start_car(car.clone(), account).await;
                     if is_news {
                         self.tell(&vin, ToCar::Listed(car));
                     } else if is_taken_over {
@@ -409,11 +415,12 @@ impl Bridge {
         }
     }
 
-    fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
+    async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
+        let vin = listed.vin.clone();
+        let teslamate = self.teslamate.tree(&vin).await;
         let Some(followed) = self.accounts.get(&account) else {
             return;
         };
-        let vin = listed.vin.clone();
         let cancel = followed.cancel.child_token();
         let (inbox, words) = mpsc::channel(INBOX_MAX);
         let door = Door {
@@ -430,8 +437,10 @@ impl Bridge {
             words,
             cancel.clone(),
         );
+        let task = task.with_teslamate(teslamate);
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
+        let told = vin.clone();
         self.cars.insert(
             vin,
             Car {
@@ -442,6 +451,9 @@ impl Bridge {
                 task,
             },
         );
+        if let Some(budget) = self.budgets.get(&account) {
+            self.tell(&told, ToCar::Input(Input::Budget(*budget)));
+        }
     }
 
     fn tell(&self, vin: &Vin, word: ToCar) {
@@ -531,11 +543,11 @@ impl Bridge {
     }
 
     /// Starts a car's task again, unless another has taken its place meanwhile.
-    fn restart(&mut self, vin: &Vin, broken: Id) {
+    async fn restart(&mut self, vin: &Vin, broken: Id) {
         if self.cars.get(vin).is_some_and(|car| car.task == broken)
             && let Some(car) = self.cars.remove(vin)
         {
-            self.start_car(car.listed, car.account);
+            self.start_car(car.listed, car.account).await;
         }
     }
 

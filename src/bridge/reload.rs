@@ -76,7 +76,7 @@ impl Bridge {
                 if let Some(car) = self.cars.get(vin) {
                     let (listed, account) = (car.listed.clone(), car.account);
                     self.leave(vin).await;
-                    self.start_car(listed, account);
+                    self.start_car(listed, account).await;
                 }
             }
             Setting::Log => {
@@ -85,6 +85,13 @@ impl Bridge {
                     self.settings.log.format = old.log.format;
                 }
             }
+            Setting::Tariff => {
+                for vin in self.cars.keys() {
+                    let tariff = self.settings.tariff.clone();
+                    self.tell(vin, ToCar::Tariff(Box::new(tariff)));
+                }
+            }
+            Setting::Compat => self.renumber().await,
             Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
             Setting::HomeAssistant
             | Setting::Mqtt
@@ -99,6 +106,23 @@ impl Bridge {
                 new.state = old.state.clone();
                 new.web = old.web.clone();
             }
+        }
+    }
+
+    /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car removes
+    /// what another has just said.
+    async fn renumber(&mut self) {
+        let vins: Vec<Vin> = self.cars.keys().cloned().collect();
+        let mut cars = Vec::new();
+        for vin in &vins {
+            if let Some(car) = self.cars.get(vin) {
+                cars.push((car.listed.clone(), car.account));
+            }
+            self.leave(vin).await;
+        }
+        self.place_teslamates_topics().await;
+        for (listed, account) in cars {
+            self.start_car(listed, account).await;
         }
     }
 
@@ -117,12 +141,18 @@ impl Bridge {
     }
 
     /// Cars that nobody follows any more keep their topics: the owner may think again.
-    async fn say_unavailable(&self, vins: &[Vin]) {
-        for vin in vins.iter().filter(|vin| !self.cars.contains_key(vin)) {
+    async fn say_unavailable(&mut self, vins: &[Vin]) {
+        for vin in vins {
+            if self.cars.contains_key(vin) {
+                continue;
+            }
             tracing::info!(%vin, "car is not followed any more");
             let topic = voice::paths(&self.settings, vin).availability();
             let payload = "offline".into();
             self.mqtt.publish(Publish::State { topic, payload }).await;
+            for removal in self.teslamate.leave(vin).await {
+                self.mqtt.publish(removal).await;
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::catalogue;
 use crate::clock;
+use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::logbook::Finding;
@@ -15,6 +15,8 @@ use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{Event, Problem, State, Status};
 use crate::topics::{CarTopics, Paths};
 
+/// A discovery message takes longer to draw up than all values; these go out first.
+const VALUES_FIRST: Duration = Duration::from_millis(50);
 /// When nothing is left to say.
 const NEVER: Duration = Duration::MAX;
 
@@ -22,7 +24,12 @@ const NEVER: Duration = Duration::MAX;
 pub struct Voice {
     mqtt: Handle,
     topics: CarTopics,
+    /// The same in TeslaMate's words, if the owner wants them.
+    pub teslamate: Option<TeslaMateTopics>,
     discovery: Option<(Announcer, Setup)>,
+    /// Uptime from which the discovery message is drawn up anew: something that it may hold has
+    /// changed.
+    redraw_at: Option<Duration>,
     announced: Announced,
     last_data_at: Option<Timestamp>,
     /// Silence of Tesla's after which the car counts as unknown.
@@ -54,7 +61,9 @@ impl Voice {
         Self {
             mqtt,
             topics: CarTopics::new(paths(settings, vin)),
+            teslamate: None,
             discovery,
+            redraw_at: Some(Duration::ZERO),
             announced,
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
@@ -116,43 +125,53 @@ impl Voice {
         if let Some(message) = self.topics.available(available) {
             self.mqtt.publish(message).await;
         }
-        for message in self.topics.changed(car) {
+        let changed = self.topics.changed(car);
+        if !changed.is_empty() {
+            let due = clock::uptime() + VALUES_FIRST;
+            self.redraw_at.get_or_insert(due);
+        }
+        for message in changed {
+            self.mqtt.publish(message).await;
+        }
+        let is_removed = status.problem == Some(Problem::Removed);
+        let in_teslamates_words = match &mut self.teslamate {
+            Some(tree) if is_removed => tree.withdrawn(),
+            Some(tree) => tree.changes(car, now),
+            None => Vec::new(),
+        };
+        for message in in_teslamates_words {
             self.mqtt.publish(message).await;
         }
         for word in self.topics.oddities() {
             tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
         let told = events.iter().filter_map(super::events::message);
-        let found = found.iter().map(|finding| finding.event(None));
+        let found = found.iter().map(Finding::event);
         for (name, payload) in told.chain(found) {
             let topic = self.topics.paths().of(&format!("event/{name}"));
             let payload = payload.to_string().into();
             self.mqtt.publish(Publish::Event { topic, payload }).await;
         }
-        self.announce(car, status.state).await
+        self.announce(car).await
     }
 
     /// Discovery keeps its distances in real time, and waits for the broker: the message that
     /// takes a component away must not be overtaken in the outbox.
-    async fn announce(&mut self, car: &Vehicle, state: State) -> Duration {
+    async fn announce(&mut self, car: &Vehicle) -> Duration {
         let Some((announcer, setup)) = &mut self.discovery else {
             return NEVER;
         };
-        // Home Assistant keeps the entity ids of the first message for ever, and the name is in
-        // them: a car that is about to tell its name is not announced without it.
-        let is_new = announcer.announced().components.is_empty();
-        let may_tell = matches!(state, State::Boot | State::Waking);
-        if is_new && may_tell && catalogue::name(car).is_none() {
-            return NEVER;
-        }
         let real = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
-        announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
+        if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
+        }
+        let redraw_at = self.redraw_at.map_or(NEVER, clock::mono_at);
         if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
             // The car's task speaks again when the connection changes.
-            return NEVER;
+            return redraw_at;
         }
         loop {
             match announcer.next(real) {
@@ -167,15 +186,14 @@ impl Voice {
                         self.mqtt.publish(Publish::Delete { topic }).await;
                     }
                 }
-                AnnounceStep::Wait(until) => return clock::mono_at(until),
-                AnnounceStep::Idle => return NEVER,
+                AnnounceStep::Wait(until) => return clock::mono_at(until).min(redraw_at),
+                AnnounceStep::Idle => return redraw_at,
             }
         }
     }
 
     fn own_observation(&self, status: &Status, now: Now) -> Observation {
         let next_poll = status.next_poll_at;
-        let interval = next_poll.map(|at| at.duration_since(now.wall).as_secs().max(0));
         let holds: Vec<&str> = status.holds.iter().map(|hold| hold.word()).collect();
         let holds = if holds.is_empty() {
             "none".to_owned()
@@ -186,7 +204,7 @@ impl Voice {
             text("bridge.state", published_word(status.state)),
             whole("bridge.state_since", Some(status.since.as_second())),
             whole("bridge.next_poll", next_poll.map(Timestamp::as_second)),
-            whole("bridge.polling_interval", interval),
+            whole("bridge.polling_interval", status.interval.map(seconds)),
             text("bridge.holds", &holds),
             (
                 Signal::new("bridge.healthy"),

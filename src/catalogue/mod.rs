@@ -61,6 +61,11 @@ pub const EVENTS: &[&str] = &[
     "update_finished",
     "missed_drive",
     "missed_charge",
+    "door_opened",
+    "door_closed",
+    "sentry_on",
+    "sentry_off",
+    "sentry_alarm",
 ];
 
 /// Facts that other integrations have and we leave out, with the reason.

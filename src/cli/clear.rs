@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::config;
 use crate::mqtt::{Failure, Incoming, Session, Subscription, random_client_id, state_topic};
+use crate::{bridge, config};
 
 /// How we sign discovery messages.
 const ORIGIN: &str = "tesla2mqtt";
@@ -65,7 +65,8 @@ pub fn main(file: Option<&Path>) -> ExitCode {
     crate::api::tls::install_provider();
     super::on_one_thread(async move {
         let prefix = &settings.homeassistant.discovery_prefix;
-        match clear(&settings.mqtt, prefix, &[]).await {
+        let teslamates = bridge::teslamate_topics(&settings.state.directory);
+        match clear(&settings.mqtt, prefix, &teslamates).await {
             Ok(cleared) => report(&cleared),
             Err(failure) => super::failed(&anyhow::anyhow!("mqtt: {failure}")),
         }
@@ -106,7 +107,13 @@ async fn stored(
         Subscription::plain(format!("{base}/#")),
         Subscription::plain(format!("{discovery_prefix}/device/+/config")),
     ];
-    subscriptions.extend(also.iter().map(Subscription::plain));
+    // One filter for all topics below the same level: they may be a hundred a car.
+    let beside = |topic: &String| match topic.rsplit_once('/') {
+        Some((above, _)) => format!("{above}/+"),
+        None => topic.clone(),
+    };
+    let filters: BTreeSet<String> = also.iter().map(beside).collect();
+    subscriptions.extend(filters.into_iter().map(Subscription::plain));
     let online = state_topic(base);
     let mut stored = Stored::default();
     let mut take = |message: Incoming| {

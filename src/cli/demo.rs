@@ -280,6 +280,7 @@ fn settings(
     let text = format!(
         "[mqtt]\nurl = {url}\nbase_topic = {base_topic}\n\
          [polling]\npreset = \"unmetered\"\n\
+         [tariff]\nprice = 0.32\ncurrency = \"EUR\"\n\
          [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"demo\"\n\
          refresh_token = {refresh_token}\napi_url = {cloud}\nauth_url = {cloud}\n\
          [state]\ndirectory = {state}\n\

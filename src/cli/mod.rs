@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, LocalOptions};
 
 const ABOUT: &str = "Tesla → MQTT bridge: follows every car without keeping it awake";
 
@@ -122,11 +123,12 @@ fn say(text: &str) {
 /// How long work off the reactor may go on when all is said and done.
 const LAST_WORK: Duration = Duration::from_millis(100);
 
-/// One thread is enough for a few cars, and half a megabyte smaller.
+/// One thread is enough for a few cars, and half a megabyte smaller; a local runtime leaves the
+/// code of the other kind out.
 fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = Builder::new_current_thread()
         .enable_all()
-        .build();
+        .build_local(LocalOptions::default());
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(work);

@@ -66,6 +66,18 @@ impl TeslaMateTopics {
         changes
     }
 
+    /// Takes back what was said: a car that is gone has no word in this tree for being gone. If it
+    /// comes back, all is said again.
+    pub fn withdrawn(&mut self) -> Vec<Publish> {
+        if !std::mem::take(&mut self.started) {
+            return Vec::new();
+        }
+        self.said.clear();
+        self.healthy_at = None;
+        let topics = self.topics().into_iter();
+        topics.map(|topic| Publish::Delete { topic }).collect()
+    }
+
     /// Every topic of the tree, to remove it.
     pub fn topics(&self) -> Vec<String> {
         let derived = TABLE.iter().map(|row| row.key);

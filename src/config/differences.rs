@@ -1,5 +1,7 @@
 //! What a reload changed, so that nothing else is touched.
 
+use std::collections::BTreeMap;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::settings::{Account, Broker, CarSettings, Mqtt, Settings};
@@ -20,14 +22,18 @@ pub enum Change {
     AccountRemoved(String),
     /// The account of this name has other settings.
     AccountChanged(String),
-    /// This car has other settings, or none any more.
+    /// This car has another alias, or none any more.
     Car(Vin),
     /// `[polling]`: every car's intervals.
     Polling,
     /// `[budget]`.
     Budget,
+    /// `[tariff]`.
+    Tariff,
     /// `[commands]`.
     Commands,
+    /// `[compat]`, or the number of a car in it.
+    Compat,
     /// `[web]`: listen anew.
     Web,
     /// `[state]`: only a restart can move it.
@@ -47,7 +53,9 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
         cars,
         polling,
         budget,
+        tariff,
         commands,
+        compat,
         web,
         state,
         log,
@@ -58,7 +66,12 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
         (*homeassistant == new.homeassistant, Change::HomeAssistant),
         (*polling == new.polling, Change::Polling),
         (*budget == new.budget, Change::Budget),
+        (*tariff == new.tariff, Change::Tariff),
         (*commands == new.commands, Change::Commands),
+        (
+            *compat == new.compat && numbers(cars) == numbers(&new.cars),
+            Change::Compat,
+        ),
         (*web == new.web, Change::Web),
         (*state == new.state, Change::State),
         (*log == new.log, Change::Log),
@@ -80,16 +93,29 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
             changes.push(Change::AccountAdded(account.name.clone()));
         }
     }
-    let nothing = CarSettings::default();
+    let alias = |cars: &BTreeMap<Vin, CarSettings>, vin: &Vin| {
+        let CarSettings {
+            alias,
+            // Told as a change of `[compat]`, because other cars may have to give way.
+            teslamate_number: _,
+        } = cars.get(vin).cloned().unwrap_or_default();
+        alias
+    };
     let mut vins: Vec<&Vin> = cars.keys().chain(new.cars.keys()).collect();
     vins.sort();
     vins.dedup();
     for vin in vins {
-        if cars.get(vin).unwrap_or(&nothing) != new.cars.get(vin).unwrap_or(&nothing) {
+        if alias(cars, vin) != alias(&new.cars, vin) {
             changes.push(Change::Car(vin.clone()));
         }
     }
     changes
+}
+
+fn numbers(cars: &BTreeMap<Vin, CarSettings>) -> BTreeMap<&Vin, u32> {
+    cars.iter()
+        .filter_map(|(vin, car)| Some((vin, car.teslamate_number?)))
+        .collect()
 }
 
 fn expose(secret: Option<&SecretString>) -> Option<&str> {

@@ -45,6 +45,8 @@ const SECRET: &str = "one line of text in quotes";
 const PATH: &str = "the path of a file";
 const PRICE: &str = "a price in dollars, such as 0.002";
 
+const KWH: &str = "the price of a kilowatt-hour, such as 0.32";
+
 /// Every key but the intervals of `[polling]`, section by section as in the example.
 #[rustfmt::skip]
 const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
@@ -82,6 +84,7 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
     ("accounts[].ca_file",       Path,   None, PATH),
 
     ("cars.*.alias",          Text,     None,                    "one topic level, such as \"model-3\""),
+    ("cars.*.teslamate_number", Integer, None,                   "a number from 1 to 32767: the one in teslamate/cars/1"),
 
     ("polling.preset",        Text,     Some("auto"),            "\"auto\", \"metered\", \"unmetered\" or \"push\""),
     ("polling.data_holds_awake", Text,    Some("learn"),           "\"learn\", \"yes\" or \"no\""),
@@ -96,7 +99,17 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
     ("budget.price_wake",     Number,   Some("0.02"),            PRICE),
     ("budget.price_signal",   Number,   Some("0.00000667"),       PRICE),
 
+    ("tariff.price",          Number,   None,                    KWH),
+    ("tariff.cheap_price",    Number,   None,                    KWH),
+    ("tariff.cheap_hours",    Text,     None,                    "hours of the day such as \"23:30-05:30\" or \"22:00-06:00, 12:30-14:30\""),
+    ("tariff.fast_price",     Number,   None,                    KWH),
+    ("tariff.ac_loss_percent", Integer, Some("0"),               "a whole number of percent from 0 to 50"),
+    ("tariff.currency",       Text,     None,                    "the name of a currency, such as \"EUR\""),
+
     ("commands.enabled",      Bool,     Some("false"),           BOOL),
+
+    ("compat.teslamate",      Bool,     Some("false"),           BOOL),
+    ("compat.teslamate_namespace", Text, None,                   "one topic level, such as \"home\""),
 
     ("web.listen",            Text,     Some("127.0.0.1:8321"),  "an address and port such as \"127.0.0.1:8321\""),
 

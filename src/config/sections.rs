@@ -8,9 +8,10 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, HomeAssistant, Log, LogFormat, Mqtt,
-    Polling, Protocol, Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Log, LogFormat,
+    Mqtt, Polling, Protocol, Region, Settings, State, Tls, Web,
 };
+use crate::logbook::{Cheap, Hours, Tariff};
 use crate::model::Vin;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 
@@ -23,8 +24,16 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let cars = cars(reader);
     let polling = polling(reader);
     let budget = budget(reader);
+    let tariff = tariff(reader);
     let commands = Commands {
         enabled: reader.bool("commands.enabled"),
+    };
+    let compat = Compat {
+        teslamate: reader.bool("compat.teslamate"),
+        teslamate_namespace: reader.text("compat.teslamate_namespace", |text| {
+            level(text)
+                .map_err(|complaint| format!("{complaint}: one topic level, such as \"home\""))
+        }),
     };
     let web = listen(reader, "web.listen").map(|listen| Web { listen });
     let state = reader
@@ -39,7 +48,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         cars,
         polling: polling?,
         budget: budget?,
+        tariff,
         commands,
+        compat,
         web: web?,
         state: state?,
         log: log?,
@@ -364,6 +375,7 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
         .collect();
     let mut cars = BTreeMap::new();
     let mut seen = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
     for vin in vins {
         let key = format!("cars.{}.alias", vin.as_str());
         let alias = reader.text(&key, alias);
@@ -372,26 +384,48 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
         {
             reader.refuse(&key, "another car has this alias: expected each alias once");
         }
-        cars.insert(vin, CarSettings { alias });
+        let key = format!("cars.{}.teslamate_number", vin.as_str());
+        let number = reader.integer(&key, 1..=32_767);
+        let teslamate_number = number.and_then(|number| u32::try_from(number).ok());
+        if let Some(number) = teslamate_number
+            && !numbers.insert(number)
+        {
+            reader.refuse(
+                &key,
+                "another car has this number: expected each number once",
+            );
+        }
+        let car = CarSettings {
+            alias,
+            teslamate_number,
+        };
+        cars.insert(vin, car);
     }
     cars
 }
 
 fn alias(text: &str) -> Result<String, String> {
-    let complaint = if text.is_empty() || text.len() > 64 {
-        "expected 1 to 64 bytes"
-    } else if text.contains(['/', '+', '#']) || text.chars().any(char::is_control) {
-        "expected no /, +, # and no control character"
-    } else if text.starts_with('$') {
-        "expected no $ at the start"
-    } else if text == "bridge" {
-        "this level is the bridge's own: expected another name"
+    let checked = if text == "bridge" {
+        Err("this level is the bridge's own: expected another name")
     } else if Vin::new(text).is_ok() {
-        "expected a name that cannot be taken for a VIN"
+        Err("expected a name that cannot be taken for a VIN")
     } else {
-        return Ok(text.to_owned());
+        level(text)
     };
-    Err(format!("{complaint}: one topic level, such as \"model-3\""))
+    checked.map_err(|complaint| format!("{complaint}: one topic level, such as \"model-3\""))
+}
+
+/// One level of a topic.
+fn level(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || text.len() > 64 {
+        Err("expected 1 to 64 bytes")
+    } else if text.contains(['/', '+', '#']) || text.chars().any(char::is_control) {
+        Err("expected no /, +, # and no control character")
+    } else if text.starts_with('$') {
+        Err("expected no $ at the start")
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
@@ -453,6 +487,69 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
         },
         signal_price: signal?,
     })
+}
+
+fn tariff(reader: &mut Reader<'_>) -> Tariff {
+    let price = reader.number("tariff.price");
+    let cheap_price = reader.number("tariff.cheap_price");
+    let cheap_hours = reader.text("tariff.cheap_hours", |text| {
+        text.split(',')
+            .map(hours)
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(String::new)
+    });
+    let (has_price, has_hours) = (
+        reader.is_given("tariff.cheap_price"),
+        reader.is_given("tariff.cheap_hours"),
+    );
+    if has_price && !has_hours {
+        reader.missing("tariff.cheap_hours", "tariff.cheap_price is set: ");
+    }
+    if has_hours && !has_price {
+        reader.missing("tariff.cheap_price", "tariff.cheap_hours is set: ");
+    }
+    if has_price && !reader.is_given("tariff.price") {
+        reader.missing("tariff.price", "for the other hours: ");
+    }
+    let loss = reader.integer("tariff.ac_loss_percent", 0..=50);
+    let loss = loss.and_then(|percent| u8::try_from(percent).ok());
+    Tariff {
+        currency: reader.text("tariff.currency", |text| {
+            let is_plain = !text.chars().any(char::is_control);
+            if is_plain && (1..=16).contains(&text.chars().count()) {
+                Ok(text.to_owned())
+            } else {
+                Err(String::new())
+            }
+        }),
+        price,
+        cheap: cheap_price
+            .zip(cheap_hours)
+            .map(|(price, hours)| Cheap { price, hours }),
+        fast_price: reader.number("tariff.fast_price"),
+        ac_loss: f64::from(loss.unwrap_or(0)) / 100.0,
+    }
+}
+
+/// `23:30-05:30`.
+fn hours(text: &str) -> Option<Hours> {
+    let (from, until) = text.split_once('-')?;
+    let (from, until) = (minute_of_day(from)?, minute_of_day(until)?);
+    (from != until).then_some(Hours { from, until })
+}
+
+/// `23:30`; `24:00` is the midnight at the end.
+fn minute_of_day(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let number = |text: &str| {
+        let is_plain = text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain.then(|| text.parse::<u16>().ok())?
+    };
+    match (number(hour)?, number(minute)?) {
+        (24, 0) => Some(0),
+        (hour @ 0..24, minute @ 0..60) => Some(hour * 60 + minute),
+        _ => None,
+    }
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<Log> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::logbook::Tariff;
 use crate::model::Vin;
 use crate::policy::{
     self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
@@ -30,8 +31,12 @@ pub struct Settings {
     pub polling: Polling,
     /// What asking may cost.
     pub budget: Budget,
+    /// What a kilowatt-hour costs.
+    pub tariff: Tariff,
     /// Commands to the cars.
     pub commands: Commands,
+    /// Topic trees of other bridges.
+    pub compat: Compat,
     /// The status board.
     pub web: Web,
     /// Where state is kept.
@@ -176,6 +181,8 @@ pub enum Region {
 pub struct CarSettings {
     /// Topic level instead of the VIN; unique, one legal level.
     pub alias: Option<String>,
+    /// The car's number in TeslaMate's topics; unique.
+    pub teslamate_number: Option<u32>,
 }
 
 /// How often to ask (sleep policy, section 5.4).
@@ -238,6 +245,15 @@ impl Budget {
 pub struct Commands {
     /// Off until the owner says otherwise.
     pub enabled: bool,
+}
+
+/// Topic trees of other bridges, for what reads them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compat {
+    /// Whether TeslaMate's topics are published too.
+    pub teslamate: bool,
+    /// TeslaMate's `MQTT_NAMESPACE`: one more level in its topics.
+    pub teslamate_namespace: Option<String>,
 }
 
 /// The status board.

@@ -191,7 +191,7 @@ mod tests {
             is_named: true,
             components: bodies
                 .into_iter()
-                .map(|(key, body)| (key, body.as_object().unwrap().clone()))
+                .map(|(key, body)| (key, body.as_object().unwrap().clone().into()))
                 .collect(),
         }
     }

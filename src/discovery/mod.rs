@@ -44,7 +44,42 @@ pub struct Message {
     /// Whether the slug is of the owner's name for it; else it is made up, and may yet change.
     pub is_named: bool,
     /// The components by key, without their entity ids.
-    pub components: BTreeMap<String, Body>,
+    pub components: BTreeMap<String, Component>,
+}
+
+/// One component as text, without its entity id: the same as a tree weighs three times as much,
+/// and a car has over three hundred.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Home Assistant's word for what it is.
+    pub platform: String,
+    json: String,
+}
+
+impl From<Body> for Component {
+    fn from(body: Body) -> Self {
+        Self {
+            platform: body["p"].as_str().unwrap_or_default().to_owned(),
+            json: Json::from(body).to_string(),
+        }
+    }
+}
+
+impl Component {
+    /// The tree of it.
+    pub fn body(&self) -> Json {
+        serde_json::from_str(&self.json).unwrap_or_default()
+    }
+
+    /// Adds it to a message, with its entity id in front.
+    fn write(&self, key: &str, slug: &str, out: &mut String) {
+        let object = key.to_ascii_lowercase().replace('-', "_");
+        let entity_id = format!("{}.{slug}_{object}", self.platform);
+        out.push_str("{\"def_ent_id\":");
+        out.push_str(&Json::from(entity_id).to_string());
+        out.push(',');
+        out.push_str(&self.json[1..]);
+    }
 }
 
 impl Message {
@@ -52,31 +87,41 @@ impl Message {
     pub fn platforms(&self) -> BTreeMap<String, String> {
         self.components
             .iter()
-            .map(|(key, body)| (key.clone(), body["p"].as_str().unwrap_or("").to_owned()))
+            .map(|(key, component)| (key.clone(), component.platform.clone()))
             .collect()
     }
 
     /// The message, with those components that are `removed` (key → platform) in the form that
     /// takes an entity away: its platform and nothing else.
     pub fn payload(&self, removed: &BTreeMap<String, String>) -> String {
-        let mut components: Map<String, Json> = self
-            .components
-            .iter()
-            .map(|(key, body)| {
-                let mut body = body.clone();
-                let domain = body["p"].as_str().unwrap_or_default();
-                let object = key.to_ascii_lowercase().replace('-', "_");
-                let entity_id = format!("{domain}.{}_{object}", self.slug);
-                body.insert("def_ent_id".into(), entity_id.into());
-                (key.clone(), Json::from(body))
-            })
-            .collect();
-        for (key, platform) in removed {
-            components.insert(key.clone(), json!({ "p": platform }));
+        let root = Json::from(self.root.clone()).to_string();
+        let mut out = String::with_capacity(root.len() + self.components.len() * 320);
+        out.push_str(&root[..root.len() - 1]);
+        if !self.root.is_empty() {
+            out.push(',');
         }
-        let mut root = self.root.clone();
-        root.insert("cmps".into(), components.into());
-        Json::from(root).to_string()
+        out.push_str("\"cmps\":");
+        let mut opening = '{';
+        let gone = removed
+            .keys()
+            .filter(|key| !self.components.contains_key(*key));
+        for key in self.components.keys().chain(gone) {
+            out.push(opening);
+            opening = ',';
+            out.push_str(&Json::from(key.as_str()).to_string());
+            out.push(':');
+            match (removed.get(key), self.components.get(key)) {
+                (Some(platform), _) => out.push_str(&json!({ "p": platform }).to_string()),
+                (None, Some(component)) => component.write(key, &self.slug, &mut out),
+                (None, None) => out.push_str("{}"),
+            }
+        }
+        if opening == '{' {
+            out.push('{');
+        }
+        out.push_str("}}");
+        out.shrink_to_fit();
+        out
     }
 }
 
@@ -139,7 +184,7 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
         .filter(|row| row.gate.admits(row, car))
         .filter_map(|row| {
             let body = component::of(row, car, paths, setup.commands)?;
-            Some((row.key.to_owned(), body))
+            Some((row.key.to_owned(), body.into()))
         })
         .collect();
     Message {
@@ -160,17 +205,17 @@ pub fn bridge(setup: &Setup, accounts: &[&str]) -> Message {
     device.insert("mf".into(), "tesla2mqtt".into());
     device.insert("sw".into(), setup.version.clone().into());
     let state = format!("{}/bridge/state", setup.base);
-    let mut components: BTreeMap<String, Body> = BRIDGE_ROWS
+    let mut components: BTreeMap<String, Component> = BRIDGE_ROWS
         .iter()
         .map(|of| {
             let topic = format!("{}/bridge/{}", setup.base, of.row.key);
             let mut body = component::identity(&of.row, Platform::Sensor, &id);
             component::sensor(&mut body, &of.row, of.row.class, &topic);
             body.insert("avty_t".into(), state.clone().into());
-            (of.row.key.to_owned(), body)
+            (of.row.key.to_owned(), body.into())
         })
         .collect();
-    components.insert("connection".into(), connection(&id, &state));
+    components.insert("connection".into(), connection(&id, &state).into());
     for name in accounts {
         for of in ACCOUNT_ROWS {
             let key = format!("{name}_{}", of.row.key);
@@ -180,7 +225,7 @@ pub fn bridge(setup: &Setup, accounts: &[&str]) -> Message {
             body.insert("uniq_id".into(), format!("{id}_{key}").into());
             body.insert("name".into(), format!("{} ({name})", of.row.name).into());
             body.insert("avty_t".into(), state.clone().into());
-            components.insert(key, body);
+            components.insert(key, body.into());
         }
     }
     Message {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::reading::Reading;
 use super::rounded;
+use super::tariff::{Flow, Tariff};
 
 /// A charge that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,12 @@ pub struct Charge {
     pub power_max_kw: Option<f64>,
     /// At a DC charger.
     pub is_dc: bool,
+    /// By the tariff that held while it went on.
+    #[serde(default)]
+    pub cost: Option<f64>,
+    /// What the cost is in.
+    #[serde(default)]
+    pub currency: Option<String>,
 }
 
 impl Charge {
@@ -36,9 +43,8 @@ impl Charge {
         Some(self.level_to? - self.level_from?)
     }
 
-    /// For an event; `cost` is in the money of the price.
-    pub fn figures(&self, price_per_kwh: Option<f64>) -> Map<String, Json> {
-        let cost = price_per_kwh.map(|price| self.cost(price));
+    /// For an event.
+    pub fn figures(&self) -> Map<String, Json> {
         let charger = if self.is_dc { "dc" } else { "ac" };
         let figures = [
             ("started_at", self.started_at.to_string().into()),
@@ -50,17 +56,13 @@ impl Charge {
             ("range_added_mi", rounded(self.range_added_mi, 2)),
             ("power_max_kw", rounded(self.power_max_kw, 1)),
             ("charger_type", charger.into()),
-            ("cost", rounded(cost, 2)),
+            ("cost", rounded(self.cost, 2)),
+            ("currency", self.currency.clone().into()),
         ];
         figures
             .map(|(name, figure)| (name.to_owned(), figure))
             .into_iter()
             .collect()
-    }
-
-    /// Energy times the price of a kilowatt-hour.
-    pub fn cost(&self, price_per_kwh: f64) -> f64 {
-        self.energy_kwh * price_per_kwh
     }
 }
 
@@ -81,6 +83,30 @@ struct UnderWay {
     counter_kwh: f64,
     power_max_kw: Option<f64>,
     is_dc: bool,
+    /// Up to where the cost is counted.
+    #[serde(default)]
+    priced: Priced,
+}
+
+/// The part of a charge that has its cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Priced {
+    kwh: f64,
+    until: Option<Timestamp>,
+    /// `None` once any of it had no price, and of a charge that began before there were prices.
+    cost: Option<f64>,
+}
+
+impl Priced {
+    /// Nothing yet.
+    fn start() -> Self {
+        Self {
+            kwh: 0.0,
+            until: None,
+            cost: Some(0.0),
+        }
+    }
 }
 
 /// Less than this is a test of the plug.
@@ -88,18 +114,18 @@ const ENERGY_AT_LEAST_KWH: f64 = 0.05;
 
 impl ChargeLog {
     /// Takes in a reading; returns the charge that it ends.
-    pub fn note(&mut self, last: Option<&Reading>, now: &Reading) -> Option<Charge> {
+    pub fn note(
+        &mut self,
+        last: Option<&Reading>,
+        now: &Reading,
+        tariff: &Tariff,
+    ) -> Option<Charge> {
         if now.charging? {
-            self.go_on(last, now);
+            self.go_on(last, now, tariff);
             return None;
         }
-        let under_way = self.under_way.take()?;
-        let counter = now.session_kwh?;
-        let energy_kwh = if counter < under_way.counter_kwh {
-            counter
-        } else {
-            counter - under_way.counter_kwh
-        };
+        let mut under_way = self.under_way.take()?;
+        let energy_kwh = under_way.count(now, tariff)?;
         if energy_kwh < ENERGY_AT_LEAST_KWH {
             return None;
         }
@@ -114,12 +140,14 @@ impl ChargeLog {
             range_added_mi: from.range_mi.zip(now.range_mi).map(|(a, b)| b - a),
             power_max_kw: under_way.power_max_kw,
             is_dc: under_way.is_dc,
+            cost: under_way.priced.cost,
+            currency: tariff.currency.clone(),
         };
         self.last = Some(charge.clone());
         Some(charge)
     }
 
-    fn go_on(&mut self, last: Option<&Reading>, now: &Reading) {
+    fn go_on(&mut self, last: Option<&Reading>, now: &Reading, tariff: &Tariff) {
         let under_way = self.under_way.get_or_insert_with(|| UnderWay {
             started_at: now.at,
             from: last
@@ -129,16 +157,38 @@ impl ChargeLog {
             counter_kwh: last.map_or(0.0, |last| counter_before(last, now)),
             power_max_kw: None,
             is_dc: false,
+            priced: Priced::start(),
         });
-        if now
-            .session_kwh
-            .is_some_and(|kwh| kwh < under_way.counter_kwh)
-        {
-            under_way.counter_kwh = 0.0;
-        }
         under_way.is_dc |= now.is_dc;
+        under_way.count(now, tariff);
         let power = [under_way.power_max_kw, now.charger_kw];
         under_way.power_max_kw = power.into_iter().flatten().reduce(f64::max);
+    }
+}
+
+impl UnderWay {
+    /// Takes in the counter; returns the energy so far.
+    fn count(&mut self, now: &Reading, tariff: &Tariff) -> Option<f64> {
+        let counter = now.session_kwh?;
+        if counter < self.counter_kwh {
+            self.counter_kwh = 0.0;
+            self.priced = Priced::start();
+        }
+        let energy_kwh = counter - self.counter_kwh;
+        let flow = Flow {
+            kwh: energy_kwh - self.priced.kwh,
+            is_dc: self.is_dc,
+            from: self.priced.until.unwrap_or(now.at),
+            until: now.at,
+            utc_offset_s: now.utc_offset_s,
+        };
+        self.priced.until = Some(now.at);
+        if flow.kwh > 0.0 {
+            self.priced.kwh = energy_kwh;
+            let more = tariff.cost(&flow);
+            self.priced.cost = self.priced.cost.zip(more).map(|(cost, more)| cost + more);
+        }
+        Some(energy_kwh)
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Reading {
     pub charger_kw: Option<f64>,
     /// A DC charger.
     pub is_dc: bool,
+    /// The car's local time, from UTC, seconds.
+    #[serde(default)]
+    pub utc_offset_s: Option<i64>,
 }
 
 impl Reading {
@@ -61,6 +64,7 @@ impl Reading {
             session_mi: car.number("charge_state.charge_miles_added_rated"),
             charger_kw: car.number("charge_state.charger_power"),
             is_dc: car.truth("charge_state.fast_charger_present") == Some(true),
+            utc_offset_s: car.number("vehicle_config.utc_offset").map(whole),
         })
     }
 
@@ -82,4 +86,10 @@ impl Reading {
     pub fn seconds_since(&self, earlier: Timestamp) -> i64 {
         self.at.duration_since(earlier).as_secs().max(0)
     }
+}
+
+/// The offsets of the world are within a day.
+#[expect(clippy::cast_possible_truncation, reason = "saturates")]
+fn whole(number: f64) -> i64 {
+    (number as i64).clamp(-86_400, 86_400)
 }

@@ -3,10 +3,14 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::model::Vin;
 
+mod costs;
+mod watch;
+
 /// A car whose days are told in minutes since the start of a Monday.
 struct Rig {
     car: Vehicle,
     logbook: Logbook,
+    tariff: Tariff,
     minute: i64,
 }
 
@@ -40,6 +44,11 @@ impl Rig {
         Self {
             car: Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap()),
             logbook: Logbook::default(),
+            tariff: Tariff {
+                currency: Some("EUR".into()),
+                price: Some(0.30),
+                ..Tariff::default()
+            },
             minute: 0,
         }
     }
@@ -73,7 +82,7 @@ impl Rig {
             whole_groups: Vec::new(),
             signals: words.chain(numbers).collect(),
         });
-        let found = self.logbook.note(&self.car);
+        let found = self.logbook.note(&self.car, &self.tariff);
         // A restart after each step.
         let kept = serde_json::to_string(&self.logbook).unwrap();
         self.logbook = serde_json::from_str(&kept).unwrap();
@@ -254,7 +263,7 @@ fn a_charge_has_its_energy_and_power() {
     assert!(close(ended.energy_kwh, 13.0));
     assert_eq!(ended.level_added(), Some(20.0));
     assert_eq!((ended.power_max_kw, ended.is_dc), (Some(11.0), false));
-    assert!(close(ended.cost(0.30), 3.9));
+    assert!(close(ended.cost.unwrap(), 3.9));
     assert_eq!(rig.figure("last_charge_energy"), Some(13.0));
 }
 
@@ -360,7 +369,7 @@ fn an_answer_that_is_not_newer_changes_nothing() {
     );
     rig.after(5, DRIVING, &[("odometer", 1001.0)]);
     let before = rig.logbook.clone();
-    assert_eq!(rig.logbook.note(&rig.car), []);
+    assert_eq!(rig.logbook.note(&rig.car, &rig.tariff), []);
     assert_eq!(rig.logbook, before);
 }
 
@@ -382,18 +391,17 @@ fn an_event_tells_the_figures_with_their_units_and_the_cost() {
         COMPLETE,
         &[("charge_energy_added", 10.005), ("battery_level", 60.0)],
     );
-    let (name, figures) = found[0].event(Some(0.30));
+    let (name, figures) = found[0].event();
     assert_eq!(name, "charge_finished");
     let expected = serde_json::json!({
         "event_type": "charge_finished", "started_at": "2023-11-14T22:23:20Z", "ended_at": "2023-11-14T23:23:20Z",
         "duration_s": 3600, "energy_kwh": 10.01, "level_from": 40, "level_to": 60, "range_added_mi": null,
-        "power_max_kw": 11, "charger_type": "ac", "cost": 3,
+        "power_max_kw": 11, "charger_type": "ac", "cost": 3, "currency": "EUR",
     });
     assert_eq!(figures, expected);
-    assert_eq!(found[0].event(None).1["cost"], serde_json::Value::Null);
     rig.after(1, DRIVING, &[("odometer", 1.0)]);
     let found = rig.after(9, PARKED, &[("odometer", 3.0)]);
-    let (name, figures) = found[0].event(None);
+    let (name, figures) = found[0].event();
     assert_eq!(
         (name, &figures["distance_mi"]),
         ("drive_finished", &serde_json::json!(2))

@@ -5,8 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use rumqttc::ConnectReturnCode as CodeV4;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode as CodeV5, DisconnectReasonCode};
-use rumqttc::{ConnectReturnCode as CodeV4, mqttbytes as bytes_v4, v5};
 use rustls::{AlertDescription, CertificateError, Error as Tls};
 
 use crate::config::{self, Protocol};
@@ -40,7 +40,7 @@ pub struct Failure {
     pub sentence: String,
 }
 
-/// What the client crate reported, both versions alike.
+/// How a line ended, both versions alike.
 #[derive(Debug)]
 pub(super) enum Cause {
     Refused(Refusal),
@@ -52,6 +52,8 @@ pub(super) enum Cause {
     Closed,
     Disconnected(DisconnectReasonCode, Option<String>),
     NotMqtt(String),
+    /// A packet that cannot be put into bytes.
+    Unwritable(String),
 }
 
 /// The broker's no, both versions alike.
@@ -108,6 +110,10 @@ impl Attempt<'_> {
                 (Kind::Dropped, sentence)
             }
             Cause::NotMqtt(_) => self.not_mqtt(),
+            Cause::Unwritable(what) => (
+                Kind::Refused,
+                format!("{self} cannot be told what the configuration wants said ({what})"),
+            ),
         };
         Failure { kind, sentence }
     }
@@ -191,14 +197,6 @@ impl Attempt<'_> {
         use io::ErrorKind as K;
         if let Some(tls) = inner::<Tls>(error) {
             return (Kind::Tls, self.tls(tls));
-        }
-        // The frame decoder's word for a connection that ended inside a packet.
-        if error.to_string() == "bytes remaining on stream" {
-            return if self.connected {
-                self.closed("closed the connection")
-            } else {
-                self.not_mqtt()
-            };
         }
         match error.kind() {
             K::ConnectionRefused => (
@@ -356,93 +354,50 @@ fn inner<T: Error + 'static>(error: &io::Error) -> Option<&T> {
     }
 }
 
-impl From<rumqttc::TlsError> for Cause {
-    fn from(error: rumqttc::TlsError) -> Self {
-        match error {
-            rumqttc::TlsError::Io(error) => Self::Io(error),
-            rumqttc::TlsError::TLS(error) => Self::Tls(error),
-            other => Self::Tls(Tls::General(other.to_string())),
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<CodeV4> for Refusal {
+    fn from(code: CodeV4) -> Self {
+        match code {
+            CodeV4::RefusedProtocolVersion => Self::Version,
+            CodeV4::BadClientId => Self::ClientId,
+            CodeV4::ServiceUnavailable => Self::Unavailable,
+            CodeV4::BadUserNamePassword => Self::Password,
+            CodeV4::NotAuthorized => Self::NotAuthorized,
+            CodeV4::Success => Self::Other("it said yes and meant no"),
         }
     }
 }
 
-impl From<v5::ConnectionError> for Cause {
-    fn from(error: v5::ConnectionError) -> Self {
-        use v5::mqttbytes::Error as Bytes;
-        use v5::{ConnectionError as E, StateError as S};
-        match error {
-            E::Io(e) | E::MqttState(S::Io(e) | S::Deserialization(Bytes::Io(e))) => Self::Io(e),
-            E::Tls(e) => e.into(),
-            E::Timeout(_) => Self::NoAnswer,
-            E::ConnectionRefused(code) | E::MqttState(S::ConnFail { reason: code }) => {
-                Self::Refused(refusal_v5(code))
+impl From<CodeV5> for Refusal {
+    fn from(code: CodeV5) -> Self {
+        use CodeV5 as C;
+        match code {
+            C::RefusedProtocolVersion | C::UnsupportedProtocolVersion => Self::Version,
+            C::BadClientId | C::ClientIdentifierNotValid => Self::ClientId,
+            C::ServiceUnavailable
+            | C::ServerUnavailable
+            | C::ServerBusy
+            | C::ConnectionRateExceeded => Self::Unavailable,
+            C::BadUserNamePassword => Self::Password,
+            C::NotAuthorized => Self::NotAuthorized,
+            C::Banned => Self::Banned,
+            C::BadAuthenticationMethod => Self::Other("bad authentication method"),
+            C::TopicNameInvalid => Self::Other("it does not take our last will's topic"),
+            C::PacketTooLarge => Self::Other("packet too large"),
+            C::QuotaExceeded => Self::Other("quota exceeded"),
+            C::PayloadFormatInvalid => Self::Other("it does not take our last will's payload"),
+            C::RetainNotSupported => Self::Other("it does not keep retained messages"),
+            C::QoSNotSupported => Self::Other("it does not support QoS 1"),
+            C::UseAnotherServer | C::ServerMoved => Self::Other("it sends us to another server"),
+            C::MalformedPacket | C::ProtocolError => Self::Other("protocol error"),
+            C::UnspecifiedError | C::ImplementationSpecificError | C::Success => {
+                Self::Other("it does not say why")
             }
-            E::MqttState(S::AwaitPingResp) => Self::NoPing,
-            E::MqttState(S::CollisionTimeout) => Self::NoAcknowledgement,
-            E::MqttState(S::ConnectionAborted) | E::RequestsDone => Self::Closed,
-            E::MqttState(S::ServerDisconnect {
-                reason_code,
-                reason_string,
-            }) => Self::Disconnected(reason_code, reason_string),
-            // The packet itself stays out of the text: it may hold what must not be logged.
-            E::NotConnAck(_) => Self::NotMqtt("no CONNACK".to_owned()),
-            E::MqttState(other) => Self::NotMqtt(other.to_string()),
-        }
-    }
-}
-
-impl From<rumqttc::ConnectionError> for Cause {
-    fn from(error: rumqttc::ConnectionError) -> Self {
-        use bytes_v4::Error as Bytes;
-        use rumqttc::{ConnectionError as E, StateError as S};
-        match error {
-            E::Io(e) | E::MqttState(S::Io(e) | S::Deserialization(Bytes::Io(e))) => Self::Io(e),
-            E::Tls(e) => e.into(),
-            E::NetworkTimeout | E::FlushTimeout => Self::NoAnswer,
-            E::ConnectionRefused(code) => Self::Refused(refusal_v4(code)),
-            E::MqttState(S::AwaitPingResp) => Self::NoPing,
-            E::MqttState(S::CollisionTimeout) => Self::NoAcknowledgement,
-            E::MqttState(S::ConnectionAborted) | E::RequestsDone => Self::Closed,
-            E::NotConnAck(_) => Self::NotMqtt("no CONNACK".to_owned()),
-            E::MqttState(other) => Self::NotMqtt(other.to_string()),
-        }
-    }
-}
-
-fn refusal_v4(code: CodeV4) -> Refusal {
-    match code {
-        CodeV4::RefusedProtocolVersion => Refusal::Version,
-        CodeV4::BadClientId => Refusal::ClientId,
-        CodeV4::ServiceUnavailable => Refusal::Unavailable,
-        CodeV4::BadUserNamePassword => Refusal::Password,
-        CodeV4::NotAuthorized => Refusal::NotAuthorized,
-        CodeV4::Success => Refusal::Other("it said yes and meant no"),
-    }
-}
-
-fn refusal_v5(code: CodeV5) -> Refusal {
-    use CodeV5 as C;
-    match code {
-        C::RefusedProtocolVersion | C::UnsupportedProtocolVersion => Refusal::Version,
-        C::BadClientId | C::ClientIdentifierNotValid => Refusal::ClientId,
-        C::ServiceUnavailable
-        | C::ServerUnavailable
-        | C::ServerBusy
-        | C::ConnectionRateExceeded => Refusal::Unavailable,
-        C::BadUserNamePassword => Refusal::Password,
-        C::NotAuthorized => Refusal::NotAuthorized,
-        C::Banned => Refusal::Banned,
-        C::BadAuthenticationMethod => Refusal::Other("bad authentication method"),
-        C::TopicNameInvalid => Refusal::Other("it does not take our last will's topic"),
-        C::PacketTooLarge => Refusal::Other("packet too large"),
-        C::QuotaExceeded => Refusal::Other("quota exceeded"),
-        C::PayloadFormatInvalid => Refusal::Other("it does not take our last will's payload"),
-        C::RetainNotSupported => Refusal::Other("it does not keep retained messages"),
-        C::QoSNotSupported => Refusal::Other("it does not support QoS 1"),
-        C::UseAnotherServer | C::ServerMoved => Refusal::Other("it sends us to another server"),
-        C::MalformedPacket | C::ProtocolError => Refusal::Other("protocol error"),
-        C::UnspecifiedError | C::ImplementationSpecificError | C::Success => {
-            Refusal::Other("it does not say why")
         }
     }
 }

@@ -28,6 +28,9 @@ const DRAIN_VALUES: Duration = Duration::from_millis(700);
 const DRAIN_OFFLINE: Duration = Duration::from_secs(1);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
+/// Between an acknowledgement and the next message, when one of them ends the connections: time
+/// for the broker to show which.
+const CAREFUL: Duration = Duration::from_millis(20);
 
 /// How the connection task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +77,8 @@ struct End {
     failure: Failure,
     /// Since the CONNACK, if there was one.
     lasted: Option<Duration>,
-    /// A topic that was under way.
-    under_way: Option<Arc<str>>,
+    /// The topic over which it may have ended.
+    suspect: Option<Arc<str>>,
 }
 
 /// What is going on in one connection.
@@ -85,6 +88,10 @@ struct Course {
     connected_at: Option<Duration>,
     /// Monotonic time of the last sign of life.
     heard_at: Duration,
+    /// The topic of the last acknowledgement: some brokers acknowledge first and hang up then.
+    acknowledged: Option<Arc<str>>,
+    /// Monotonic time before which nothing is handed over.
+    careful_until: Duration,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
     n_said_again: Option<usize>,
     /// The broker has refused a message: if it ends the connection now, then for this one.
@@ -122,7 +129,7 @@ impl Keeper {
             let End {
                 failure,
                 lasted,
-                under_way,
+                suspect,
             } = match self.connection().await {
                 Ok(farewell) => return farewell,
                 Err(end) => end,
@@ -130,7 +137,7 @@ impl Keeper {
             self.outbox.disconnected();
             let (failure, in_a_row) = if let Some(lasted) = lasted {
                 n_failed = 0;
-                let failure = self.judge(failure, lasted, under_way);
+                let failure = self.judge(failure, lasted, suspect);
                 (failure, self.suspicion.n_short())
             } else {
                 n_failed += 1;
@@ -152,9 +159,9 @@ impl Keeper {
         &mut self,
         mut failure: Failure,
         lasted: Duration,
-        under_way: Option<Arc<str>>,
+        suspect: Option<Arc<str>>,
     ) -> Failure {
-        match self.suspicion.ended(lasted, under_way) {
+        match self.suspicion.ended(lasted, suspect) {
             Verdict::Stable => {
                 self.told_refusal = false;
                 self.outbox.unbar();
@@ -195,7 +202,7 @@ impl Keeper {
         let mut link = self.open().map_err(|failure| End {
             failure,
             lasted: None,
-            under_way: None,
+            suspect: None,
         })?;
         let mut course = Course {
             heard_at: clock::uptime(),
@@ -210,6 +217,8 @@ impl Keeper {
             }
             self.log_complaints();
             let stalled = clock::instant_of(course.heard_at + STALL);
+            let careful = clock::instant_of(course.careful_until);
+            let waits = course.careful_until > clock::uptime();
             let cause = tokio::select! {
                 () = self.ends.cancel.cancelled() => {
                     return Ok(self.farewell(link, course.connected_at.is_some()).await);
@@ -220,16 +229,17 @@ impl Keeper {
                     continue;
                 }
                 Ok(()) = self.ends.subscriptions.changed(), if course.connected_at.is_some() => {
-                    self.subscribe(&link);
+                    self.subscribe(&mut link);
                     continue;
                 }
                 said = link.said() => match said {
                     Ok(said) => {
-                        self.hear(said, &link, &mut course);
+                        self.hear(said, &mut link, &mut course);
                         continue;
                     }
                     Err(cause) => cause,
                 },
+                () = sleep_until(careful), if waits => continue,
                 () = sleep_until(stalled), if link.n_under_way() > 0 => Cause::NoAcknowledgement,
             };
             let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
@@ -237,7 +247,11 @@ impl Keeper {
             return Err(End {
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
-                under_way: link.under_way().filter(|_| !course.refused).cloned(),
+                suspect: link
+                    .under_way()
+                    .or(course.acknowledged.as_ref())
+                    .filter(|_| !course.refused)
+                    .cloned(),
             });
         }
     }
@@ -258,7 +272,12 @@ impl Keeper {
 
     /// Gives the link as much as it has room for.
     fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
-        while link.has_room() && (link.n_under_way() == 0 || !self.suspicion.is_careful()) {
+        while link.has_room() {
+            if self.suspicion.is_careful()
+                && (link.n_under_way() > 0 || clock::uptime() < course.careful_until)
+            {
+                return Ok(());
+            }
             let Some(packet) = self.outbox.next_packet() else {
                 return Ok(());
             };
@@ -274,7 +293,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn hear(&mut self, said: Said, link: &Link, course: &mut Course) {
+    fn hear(&mut self, said: Said, link: &mut Link, course: &mut Course) {
         course.heard_at = clock::uptime();
         match said {
             Said::Connected(facts) => {
@@ -290,9 +309,17 @@ impl Keeper {
                     .says
                     .send_replace(Connection::Up(self.n_connections));
             }
-            Said::Acknowledged { ticket, refusal } => {
+            Said::Acknowledged {
+                ticket,
+                topic,
+                refusal,
+            } => {
                 self.outbox.acknowledged(ticket);
-                if let Some((topic, why)) = refusal {
+                if self.suspicion.is_careful() {
+                    course.careful_until = course.heard_at + CAREFUL;
+                    course.acknowledged = Some(Arc::clone(&topic));
+                }
+                if let Some(why) = refusal {
                     if self.suspicion.is_careful() {
                         self.bar(&topic);
                     } else if !self.told_refusal {
@@ -320,7 +347,7 @@ impl Keeper {
 
     /// Asks for what is wanted now, and for nothing that was wanted before. A dead link shows in
     /// the next event.
-    fn subscribe(&mut self, link: &Link) {
+    fn subscribe(&mut self, link: &mut Link) {
         let wanted = self.ends.subscriptions.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.subscriptions, wanted);
         for gone in before

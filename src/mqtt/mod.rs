@@ -1,4 +1,4 @@
-//! The broker connection: one task that only polls, one that publishes from the outbox.
+//! The broker connection: one task that only reads and writes, one that publishes from the outbox.
 //!
 //! [`start`] connects and stays connected, for ever: after every CONNACK it subscribes, says
 //! `online` and everything the outbox holds again, so that a broker that lost its memory is
@@ -13,10 +13,12 @@ mod failure;
 mod identity;
 mod keeper;
 pub mod level;
+mod line;
 mod pause;
 mod session;
 mod suspicion;
 mod tls;
+mod wire;
 
 use std::sync::Arc;
 

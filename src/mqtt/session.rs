@@ -132,9 +132,13 @@ impl<'a> Session<'a> {
             let until = clock::instant_of(clock::uptime() + PATIENCE);
             match timeout_at(until, self.link.said()).await {
                 Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
-                Ok(Ok(Said::Acknowledged { ticket, refusal: r })) => {
+                Ok(Ok(Said::Acknowledged {
+                    ticket,
+                    topic,
+                    refusal: why,
+                })) => {
                     self.outbox.acknowledged(ticket);
-                    refusal = refusal.or(r);
+                    refusal = refusal.or(why.map(|why| (topic, why)));
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(cause)) => return Err(self.explain(&cause, true)),

@@ -86,6 +86,8 @@ macro_rules! intervals {
             pub class: ClassSetting,
             /// Whether an unlocked car counts as held awake; otherwise it is only noted.
             pub unlocked_holds: bool,
+            /// The car is expected to push. While it does not, it is polled like any other.
+            pub pushes: bool,
         }
 
         /// The table of intervals, in the order of the sleep policy.
@@ -108,6 +110,7 @@ macro_rules! intervals {
                     }),)*
                     class: ClassSetting::Learn,
                     unlocked_holds: false,
+                    pushes: preset == Preset::Push,
                 }
             }
         }
@@ -118,7 +121,7 @@ macro_rules! intervals {
 intervals! {
     start_spread,        0,    10,   10,   10, "The first call comes within this time of the start.";
     min_gap,             2,     2,    2,    2, "Two requests for one car are at least this far apart.";
-    asleep_light,       10,    60,   30,  300, "Light calls while the car is asleep or out of reach.";
+    asleep_light,       10,    60,   11,  300, "Light calls while the car is asleep or out of reach.";
     expected_light,     10,    20,   10,  300, "The same at times when the car is used to be started.";
     waking_wait,         0,     0,    0,   20, "Wait for a push before the first data of a car that woke.";
     wake_guard,         60,   180,  180,  180, "How long a car with known brief wakes is left alone when it wakes.";
@@ -157,6 +160,17 @@ impl PolicyConfig {
             field.set(&mut self, value);
         }
         self
+    }
+
+    /// What holds while a car that is expected to push does not: no interval is longer than a
+    /// metered one.
+    pub(super) fn without_push(&self) -> Self {
+        let mut config = self.clone();
+        let metered = Self::preset(Preset::Metered);
+        for field in FIELDS {
+            field.set(&mut config, field.get(self).min(field.get(&metered)));
+        }
+        config
     }
 
     /// The longest that [`Policy::next`](super::Policy::next) ever waits in one piece.

@@ -12,8 +12,6 @@ use super::interface::{Ask, Class, DataView, Event, Reading, State};
 use super::memory::Moment;
 use super::turns::SCHEDULE_DELAY_SECONDS;
 
-/// Looks after the end of a drive: doors, charge cable.
-const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];
 const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// A car's clock may run ahead of ours by this much.
 const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
@@ -263,7 +261,7 @@ impl Policy {
         );
         let memory = &mut self.memory;
         if from == State::Driving {
-            memory.followups = AFTER_DRIVE.iter().map(|after| m.t + *after).collect();
+            memory.plan_looks_after_drive(m);
         }
         if odd {
             memory.followups.push(m.t + AFTER_ODD_WORD);

@@ -28,6 +28,9 @@ impl Policy {
         if !matches!(failure, Failure::NotFound) {
             self.memory.n_not_found = 0;
         }
+        if ask == Ask::Light && matches!(failure, Failure::Limited { .. }) {
+            self.memory.light_limited_at = Some(m.t);
+        }
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
             Failure::Unavailable | Failure::Transport => self.back_off(ask, Kind::Transport, m),

@@ -6,6 +6,8 @@
 //! limit it disables the whole app until the month ends. Therefore a call is counted before it is
 //! made and given back if it turns out not to be billed.
 
+mod allowance;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -22,9 +24,7 @@ use crate::model::Now;
 const MINUTE: Duration = Duration::from_mins(1);
 /// The factor is changed at most this often, so that intervals are not pulled about.
 const FACTOR_RHYTHM: Duration = Duration::from_mins(10);
-const FACTOR: std::ops::RangeInclusive<f64> = 1.0..=10.0;
 const KEPT_DAYS: usize = 70;
-const MEAN_DAYS: usize = 7;
 /// The last hours of a month must not look like a rate without bounds.
 const LEAST_DAYS_LEFT: f64 = 0.25;
 /// A limit on one car stops the others of the account for this long at most: limits are per car
@@ -59,8 +59,11 @@ pub struct Calls {
     pub command: u64,
     /// Wakes billed.
     pub wake: u64,
-    /// Data calls that an unstretched policy would have made.
+    /// Data calls that an unstretched policy would have made, of the kinds that are stretched.
     need: f64,
+    /// Data calls of the kind that is not: the first after a wake, those that somebody asked for.
+    #[serde(default)]
+    fixed: f64,
 }
 
 impl Calls {
@@ -70,6 +73,7 @@ impl Calls {
         self.command += other.command;
         self.wake += other.wake;
         self.need += other.need;
+        self.fixed += other.fixed;
     }
 
     fn count(&mut self, class: CallClass) -> &mut u64 {
@@ -93,6 +97,13 @@ impl Calls {
     fn data_cost(&self, prices: &Prices) -> f64 {
         self.data as f64 * prices.data
     }
+}
+
+/// Data calls saved up while even the longest intervals cost more than there is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Pace {
+    calls: f64,
+    at: At,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -121,6 +132,11 @@ struct Ledger {
     command_stop: Option<Stop>,
     factor: f64,
     factor_at: Option<At>,
+    /// Since when it is kept.
+    #[serde(default)]
+    begun: Option<Timestamp>,
+    #[serde(default)]
+    pace: Option<Pace>,
 }
 
 /// Figures for the topics and the board.
@@ -165,6 +181,8 @@ impl Governor {
             command_stop: None,
             factor: 1.0,
             factor_at: None,
+            begun: Some(now.wall),
+            pace: None,
         };
         Self::start(config, ledger, Duration::ZERO)
     }
@@ -217,20 +235,26 @@ impl Governor {
                 why: Why::Budget,
             };
         }
+        if class == CallClass::Data
+            && let Some(wait) = self.pace_wait(now, purpose)
+        {
+            return Permit::NotBefore {
+                at: now.mono + wait,
+                why: Why::Budget,
+            };
+        }
         match class {
             CallClass::Light => self.recent_light.push_back(t),
             CallClass::Data => self.recent_data.push_back(t),
             CallClass::Command | CallClass::Wake => {}
         }
-        let factor = if purpose == Purpose::Change {
-            1.0
-        } else {
-            self.ledger.factor
-        };
+        let factor = self.ledger.factor;
         let day = self.ledger.days.entry(self.ledger.today).or_default();
         *day.count(class) += 1;
-        if class == CallClass::Data {
-            day.need += factor;
+        match (class, purpose) {
+            (CallClass::Data, Purpose::Change) => day.fixed += 1.0,
+            (CallClass::Data, _) => day.need += factor,
+            _ => {}
         }
         self.wants_persisting = true;
         Permit::Go
@@ -245,6 +269,11 @@ impl Governor {
             let day = self.ledger.days.entry(self.ledger.today).or_default();
             let count = day.count(class);
             *count = count.saturating_sub(1);
+            if class == CallClass::Data
+                && let Some(pace) = &mut self.ledger.pace
+            {
+                pace.calls += 1.0;
+            }
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
         }
@@ -309,7 +338,7 @@ impl Governor {
             .is_none_or(|at| t.saturating_sub(at) >= FACTOR_RHYTHM);
         if due {
             self.ledger.factor_at = Some(t);
-            self.ledger.factor = self.fresh_factor(now.wall);
+            self.weigh(now);
         }
         Budget {
             factor: self.ledger.factor,
@@ -456,12 +485,7 @@ impl Governor {
         if class != CallClass::Data {
             return price <= 0.0 || fits(total + price, limit);
         }
-        let part = match purpose {
-            Purpose::Change => 1.0,
-            Purpose::Driving => 0.99,
-            Purpose::Charging => 0.97,
-            Purpose::Parked => 0.95,
-        };
+        let part = allowance::part_of(purpose);
         let spent = month.data_cost(&weights);
         fits(spent + price, self.data_budget(limit) * part) && fits(total + price, limit)
     }
@@ -496,39 +520,6 @@ impl Governor {
             sum.add(calls);
         }
         sum
-    }
-
-    /// Expected need of data against what is left for it.
-    fn fresh_factor(&self, wall: Timestamp) -> f64 {
-        let Some((limit, weights)) = self.limit() else {
-            return 1.0;
-        };
-        let Some(need) = self.daily_need() else {
-            return 1.0;
-        };
-        let month = self.month();
-        let spent = month.data_cost(&weights);
-        let others = month.cost(&weights) - spent;
-        let rest = self.data_budget(limit).min(limit - others) - spent;
-        let (_, left) = days_of_month(self.ledger.today, wall);
-        let allowance = rest / left.max(LEAST_DAYS_LEFT);
-        if allowance <= 0.0 {
-            return *FACTOR.end();
-        }
-        (need * weights.data / allowance).clamp(*FACTOR.start(), *FACTOR.end())
-    }
-
-    /// Mean need of the last full days; `None` before the first.
-    #[expect(clippy::cast_precision_loss, reason = "at most seven")]
-    fn daily_need(&self) -> Option<f64> {
-        let full_days = self
-            .ledger
-            .days
-            .range(..self.ledger.today)
-            .rev()
-            .take(MEAN_DAYS);
-        let needs: Vec<f64> = full_days.map(|(_, calls)| calls.need).collect();
-        (!needs.is_empty()).then(|| needs.iter().sum::<f64>() / needs.len() as f64)
     }
 }
 

@@ -175,8 +175,13 @@ pub enum Input {
         /// How.
         failure: Failure,
     },
+    /// The runner gave up waiting for a call, because something is more urgent than its answer.
+    Abandoned(Ask),
     /// A pushing source spoke.
     Push(Push),
+    /// The pushing source is away: nothing will be heard of a change before the next push, which
+    /// the source sends to each of its cars when it is back, be it an empty one.
+    PushLost,
     /// An automation hints that something is about to happen (garage, wallbox).
     Hint,
     /// The owner spoke.
@@ -522,6 +527,8 @@ pub struct Status {
     pub holds: Vec<HoldReason>,
     /// When the next call is due, by the calendar; `None` while stopped.
     pub next_poll_at: Option<Timestamp>,
+    /// The state's own interval between two calls; `None` while nothing is asked.
+    pub interval: Option<Duration>,
     /// Why nothing is asked before that.
     pub why: Why,
     /// The raw `state` word of the newest light answer.

@@ -54,6 +54,9 @@ impl Policy {
     fn is_online(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.wake_until = None;
+        if memory.is_resting() {
+            memory.woke_unheard = !memory.push_connected;
+        }
         match memory.state {
             State::Boot | State::Unreachable => self.go(State::Waking, "online", m),
             State::Asleep => {

@@ -13,6 +13,9 @@ use super::learning::Learning;
 use super::random::Random;
 use crate::model::Vin;
 
+/// Looks after the end of a drive: doors, charge cable.
+const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];
+
 /// A time on the policy's own clock: monotonic, and going on over restarts.
 pub(super) type At = Duration;
 
@@ -77,6 +80,9 @@ pub(super) struct Memory {
     pub(super) data_not_before: At,
     pub(super) last_ask_at: Option<At>,
     pub(super) last_light_at: Option<At>,
+    /// Tesla was asked too often, with light calls.
+    #[serde(default)]
+    pub(super) light_limited_at: Option<At>,
     pub(super) last_data_at: Option<At>,
     /// The jitter of the interval that runs, drawn with the call that began it.
     pub(super) light_jitter: f64,
@@ -114,6 +120,14 @@ pub(super) struct Memory {
     pub(super) charger_power_kw: Option<f64>,
     pub(super) push_connected: bool,
     pub(super) last_push_at: Option<At>,
+    #[serde(default)]
+    pub(super) disconnected_at: Option<At>,
+    /// The pushing source itself is away.
+    #[serde(default)]
+    pub(super) push_source_lost: bool,
+    /// A light call, and no push, has told of the car's last wake.
+    #[serde(default)]
+    pub(super) woke_unheard: bool,
     /// Held by a push, until a push or data says otherwise.
     pub(super) pushed_user_present: bool,
     /// What the last push said about it; the same word again is no news.
@@ -179,6 +193,7 @@ impl Memory {
             data_not_before: At::ZERO,
             last_ask_at: None,
             last_light_at: None,
+            light_limited_at: None,
             last_data_at: None,
             light_jitter: 1.0,
             data_jitter: 1.0,
@@ -205,6 +220,9 @@ impl Memory {
             charger_power_kw: None,
             push_connected: false,
             last_push_at: None,
+            disconnected_at: None,
+            push_source_lost: false,
+            woke_unheard: false,
             pushed_user_present: false,
             last_pushed_present: false,
             drive: None,
@@ -244,6 +262,17 @@ impl Memory {
         } else {
             self.state
         }
+    }
+
+    /// Data after the end of a drive; a short budget stretches it like any other.
+    pub(super) fn plan_looks_after_drive(&mut self, m: Moment) {
+        let stretched = AFTER_DRIVE.map(|after| m.t + after.mul_f64(self.budget.factor));
+        self.followups = stretched.to_vec();
+    }
+
+    /// Not awake, as far as is known.
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.state, State::Boot | State::Asleep | State::Unreachable)
     }
 
     /// At least three wakes about an hour after falling asleep brought nothing new (section 5.7).

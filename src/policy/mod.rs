@@ -8,7 +8,8 @@
 //! In reading order: [`interface`](self) the words, `config` the table of intervals, `memory`
 //! what is remembered, `plan` the next call, `turns` what time alone changes, `light` and `data` what answers change, `failure`
 //! and `backoff` what failures change, `owner` what pushes, hints and the owner change, `holds`
-//! what keeps a car awake, `learning` how it sleeps, `habits` when it is started, `governor` and `prices` what the account
+//! what keeps a car awake, `push` whether a car that should push does, `reconnect` how its
+//! source is found again, `learning` how it sleeps, `habits` when it is started, `governor` and `prices` what the account
 //! can pay.
 
 mod backoff;
@@ -25,7 +26,9 @@ mod memory;
 mod owner;
 mod plan;
 mod prices;
+mod push;
 mod random;
+mod reconnect;
 mod turns;
 
 use std::time::Duration;
@@ -43,6 +46,7 @@ pub use interface::{
     Problem, Purpose, Push, Reading, State, Status, Step, User, Why,
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
+pub use reconnect::{PushStep, Reconnect};
 
 /// A call whose answer never came is given up after this, so that a lost answer cannot silence
 /// the car for ever. Longer than any time-out of the runner.
@@ -59,6 +63,8 @@ const KEPT_EVENTS: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Policy {
     config: PolicyConfig,
+    /// The same for as long as a car that is expected to push does not.
+    polling: PolicyConfig,
     memory: Memory,
     /// What the policy's clock shows beyond the process's.
     clock_ahead: Duration,
@@ -111,12 +117,18 @@ impl Policy {
         };
         let resumed_at = snapshot.saved_at.saturating_add(gone);
         let ahead = resumed_at.saturating_sub(now.mono);
-        Self::start(config, snapshot.memory, ahead, now)
+        let mut memory = snapshot.memory;
+        // A new process has no connection to what pushes.
+        memory.push_connected = false;
+        memory.push_source_lost = true;
+        Self::start(config, memory, ahead, now)
     }
 
     fn start(config: PolicyConfig, memory: Memory, clock_ahead: Duration, now: Now) -> Self {
+        let config = config.clamped();
         let mut policy = Self {
-            config: config.clamped(),
+            polling: config.without_push(),
+            config,
             memory,
             clock_ahead,
             flight: None,
@@ -142,14 +154,21 @@ impl Policy {
         let m = self.moment(now);
         self.count_time(m);
         // A light answer that confirms what is known anyway is not worth a write to the disk.
-        let routine = matches!(input, Input::Light(_) | Input::Seen(_) | Input::Budget(_));
+        let routine = matches!(
+            input,
+            Input::Light(_) | Input::Seen(_) | Input::Budget(_) | Input::Abandoned(_)
+        );
         self.wants_persisting |= !routine;
         match input {
             Input::Light(light) => self.light_answered(light, m),
             Input::Seen(light) => self.light_says(light, m),
             Input::Data(view) => self.data_answered(*view, m),
             Input::Failed { ask, failure } => self.call_failed(ask, failure, m),
+            Input::Abandoned(ask) => {
+                self.flight.take_if(|flight| flight.ask == ask);
+            }
             Input::Push(push) => self.pushed(&push, m),
+            Input::PushLost => self.lose_push_source(m),
             Input::Hint => self.nudged("hint", m),
             Input::User(user) => self.owner_says(user, m),
             Input::SignedIn => self.signed_in(m),
@@ -223,6 +242,7 @@ impl Policy {
     /// New configuration. Nothing that runs is cut short: Quiet stays quiet, waits are waited out.
     pub fn reconfigure(&mut self, now: Now, config: PolicyConfig) {
         self.config = config.clamped();
+        self.polling = self.config.without_push();
         self.memory.location_dropped = false;
         self.memory.backoffs.forget(backoff::Kind::MissingScope);
         self.wants_persisting = true;
@@ -240,6 +260,7 @@ impl Policy {
             since: memory.announced_wall,
             holds: self.all_holds(),
             next_poll_at: plan.call.map(|_| m.calendar(plan.at.max(m.t))),
+            interval: self.interval(m),
             why: plan.why,
             light: memory.light,
             stale: self.is_stale(m),

@@ -19,12 +19,9 @@ const FLAPPING_GAP: Duration = Duration::from_mins(1);
 
 impl Policy {
     pub(super) fn pushed(&mut self, push: &Push, m: Moment) {
-        self.memory.last_push_at = Some(m.t);
-        if let Some(connected) = push.connected {
-            self.memory.push_connected = connected;
-            if connected {
-                self.may_be_awake(m);
-            }
+        self.note_push(push, m);
+        if push.connected == Some(true) {
+            self.may_be_awake(m);
         }
         if let Some(asleep) = push.asleep {
             self.pushed_asleep(asleep, m);
@@ -116,8 +113,7 @@ impl Policy {
             self.memory.next_reading_belongs |= self.memory.drive.is_some();
             self.end_drive(m.wall, self.memory.reading);
             self.park("parked", m);
-            let after = [Duration::from_secs(20), Duration::from_mins(1)];
-            self.memory.followups = after.iter().map(|after| m.t + *after).collect();
+            self.memory.plan_looks_after_drive(m);
         }
     }
 
@@ -130,13 +126,12 @@ impl Policy {
     }
 
     /// A push about what the car does proves that it is connected, but data waits for the light
-    /// call if that said otherwise.
+    /// call if that said otherwise, or if data was refused since.
     fn proved_awake(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.lost_at = None;
         memory.learning.is_online();
-        if memory.light == Some(LightState::Online) {
-            memory.is_online = true;
+        if memory.is_online {
             memory.online_at = Some(m.t);
         } else {
             memory.light_wanted_at = Some(m.t);

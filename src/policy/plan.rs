@@ -28,8 +28,9 @@ const WAKE_POLL: Duration = Duration::from_secs(3);
 const FAST_KW: f64 = 15.0;
 /// Data so shortly before Quiet would only make Quiet longer.
 const BEFORE_QUIET: Duration = Duration::from_secs(30);
-/// A car that pushed within this time needs no light calls while it sleeps.
-const PUSH_TTL: Duration = Duration::from_mins(10);
+/// Tesla once said that light calls are too many: no more than these for a day.
+const MODEST_LIGHT: Duration = Duration::from_mins(1);
+const MODEST_FOR: Duration = Duration::from_hours(24);
 
 /// The earliest call and what it waits for; no call means that there is nothing to ask.
 #[derive(Debug, Clone, Copy)]
@@ -131,16 +132,15 @@ impl Policy {
 
     fn purpose_now(&self, m: Moment) -> Purpose {
         let memory = &self.memory;
-        let planned = memory
-            .followups
-            .iter()
-            .chain(&memory.data_wanted_at)
-            .any(|at| *at <= m.t);
+        let wanted = memory.data_wanted_at.is_some_and(|at| at <= m.t);
+        let planned = memory.followups.iter().any(|at| *at <= m.t);
         match memory.state {
             State::Driving => Purpose::Driving,
-            _ if planned => Purpose::Change,
+            _ if wanted => Purpose::Change,
             State::Waking | State::Quiet => Purpose::Change,
             State::Charging => Purpose::Charging,
+            // They belong to the drive that has just ended.
+            _ if planned => Purpose::Driving,
             _ => Purpose::Parked,
         }
     }
@@ -226,7 +226,7 @@ impl Policy {
 
     /// The light call by the state's own interval.
     fn routine_light(&self, m: Moment) -> Plan {
-        let (memory, config) = (&self.memory, &self.config);
+        let (memory, config) = (&self.memory, self.intervals(m));
         let last = memory.last_light_at.unwrap_or_default();
         // Data answers the light call's question too.
         let contact = last.max(memory.last_data_ok_at.unwrap_or_default());
@@ -245,13 +245,7 @@ impl Policy {
                 Plan::nothing(Why::Interval)
             }
             State::Boot | State::Asleep | State::Unreachable => {
-                let expected = memory.habits.expects_start(m.wall);
-                let most = if expected {
-                    config.expected_light
-                } else {
-                    Duration::MAX
-                };
-                after(last, config.asleep_light.min(most), Why::Interval)
+                after(last, self.resting_light(m), Why::Interval)
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(
@@ -285,17 +279,58 @@ impl Policy {
         }
     }
 
-    fn data_is_blocked(&self, m: Moment) -> bool {
-        let until = self.memory.backoffs.until(Ask::Data);
-        until.is_some_and(|(until, _)| until > m.t + self.config.idle_light)
+    /// The state's own interval between two calls of whichever kind, without jitter and without
+    /// what failures and plans make of it; `None` where nothing is asked.
+    pub(super) fn interval(&self, m: Moment) -> Option<Duration> {
+        let (memory, config) = (&self.memory, self.intervals(m));
+        if !memory.listed || memory.signed_out {
+            return None;
+        }
+        if memory.paused {
+            return Some(config.paused_light);
+        }
+        let stretched = |interval: Duration| interval.mul_f64(memory.budget.factor);
+        let interval = match memory.state {
+            State::Boot | State::Asleep | State::Unreachable if self.push_suffices(m) => {
+                return None;
+            }
+            State::Boot | State::Asleep | State::Unreachable => self.resting_light(m),
+            State::Waking => config.idle_light.min(stretched(config.idle_first_data)),
+            State::Idle => config.idle_light.min(stretched(self.idle_interval(m))),
+            State::Quiet => config.quiet_light,
+            State::Driving => stretched(config.driving_data),
+            State::Charging => stretched(charging_interval(config, memory, m)),
+            State::Updating => config.updating_light.min(stretched(config.updating_data)),
+            State::InService => config.service_light,
+            State::Paused => config.paused_light,
+            State::AuthLost => return None,
+        };
+        Some(interval)
     }
 
-    fn push_suffices(&self, m: Moment) -> bool {
-        let spoke = self
-            .memory
-            .last_push_at
-            .is_some_and(|at| m.since(at) <= PUSH_TTL);
-        self.memory.push_connected && spoke
+    /// Light calls to a car that rests.
+    fn resting_light(&self, m: Moment) -> Duration {
+        let (memory, config) = (&self.memory, self.intervals(m));
+        let expected = memory.habits.expects_start(m.wall);
+        let most = if expected {
+            config.expected_light
+        } else {
+            Duration::MAX
+        };
+        let limited = memory
+            .light_limited_at
+            .is_some_and(|at| m.since(at) < MODEST_FOR);
+        let least = if limited {
+            MODEST_LIGHT
+        } else {
+            Duration::ZERO
+        };
+        config.asleep_light.min(most).max(least)
+    }
+
+    fn data_is_blocked(&self, m: Moment) -> bool {
+        let until = self.memory.backoffs.until(Ask::Data);
+        until.is_some_and(|(until, _)| until > m.t + self.intervals(m).idle_light)
     }
 
     /// The data call that the state wants, if the car is believed to be online.
@@ -327,7 +362,7 @@ impl Policy {
     }
 
     fn routine_data(&self, m: Moment) -> Option<(At, Why)> {
-        let (memory, config) = (&self.memory, &self.config);
+        let (memory, config) = (&self.memory, self.intervals(m));
         let after_last = |interval: Duration| {
             let stretched = interval.mul_f64(memory.data_jitter * memory.budget.factor);
             memory
@@ -372,7 +407,7 @@ impl Policy {
     }
 
     fn idle_interval(&self, m: Moment) -> Duration {
-        let (memory, config) = (&self.memory, &self.config);
+        let (memory, config) = (&self.memory, self.intervals(m));
         let holds = self.all_holds();
         if holds == [HoldReason::SentryMode] {
             return config.sentry_data;

@@ -50,7 +50,7 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// Tesla's published prices of 2026: 500 data calls, 1000 commands or 50 wakes a dollar.
+    /// Tesla's published prices of February 2025: 500 data calls, 1000 commands or 50 wakes a dollar.
     pub const FLEET: Self = Self {
         light: 0.0,
         data: 0.002,

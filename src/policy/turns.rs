@@ -18,6 +18,8 @@ const COMMAND_REST: Duration = Duration::from_mins(1);
 /// A light call that comes this late behind its scheduled charge tells nothing.
 const SCHEDULE_WINDOW_SECONDS: i64 = 3600;
 pub(super) const SCHEDULE_DELAY_SECONDS: i64 = 60;
+/// A car that is awake so long after it used to be asleep is looked at.
+const OVERDUE: Duration = Duration::from_mins(3);
 /// Fewer data calls than this say nothing about a car's patience.
 const ENOUGH_POLLS: u32 = 5;
 
@@ -121,8 +123,14 @@ impl Policy {
     }
 
     pub(super) fn enter_quiet(&mut self, m: Moment) {
+        // Learned from the last use on; a part of that has passed before Quiet.
+        let passed = self
+            .memory
+            .clear_since
+            .map_or(Duration::ZERO, |at| m.since(at));
+        let passed = passed.min(self.config.settle);
         let first = match self.memory.learning.time_to_sleep() {
-            Some(learned) => learned + Duration::from_mins(3),
+            Some(learned) => (learned + OVERDUE).saturating_sub(passed),
             None => self.config.quiet_first,
         };
         let first = first.clamp(Duration::from_mins(12), Duration::from_mins(30));

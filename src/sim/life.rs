@@ -268,25 +268,26 @@ impl Car {
         } else {
             (self.outside_temp() + 2.0, 0.8)
         };
-        self.inside_temp = target + (self.inside_temp - target) * (-per_hour * hours).exp();
+        self.inside_temp = target + (self.inside_temp - target) * libm::exp(-per_hour * hours);
         self.now = to;
         if let Some(drive) = self.driving() {
             let (moment, odometer, level) = drive;
-            self.odometer_km = odometer + moment.km;
-            self.battery_level = level - self.percent(moment.km * self.spec.wh_per_km / 1000.0);
+            let km = moment.km * self.spec.haste;
+            self.odometer_km = odometer + km;
+            self.battery_level = level - self.percent(km * self.spec.wh_per_km / 1000.0);
         } else if let Some(kw) = self.charging_kw() {
             let kwh = kw * AC_EFFICIENCY * hours * self.spec.haste;
             self.energy_added_kwh += kwh;
             let level = self.battery_level + kwh / self.spec.battery_kwh * 100.0;
             self.battery_level = level.min(self.spec.charge_limit.max(self.battery_level));
         } else {
-            self.battery_level -= self.percent(self.idle_kw() * hours) / self.spec.haste;
+            self.battery_level -= self.percent(self.idle_kw() * hours);
         }
         self.battery_level = self.battery_level.clamp(2.0, 100.0);
     }
 
     fn percent(&self, kwh: f64) -> f64 {
-        kwh * self.spec.haste / self.spec.battery_kwh * 100.0
+        kwh / self.spec.battery_kwh * 100.0
     }
 
     /// Does all that is due at this instant.
@@ -478,7 +479,7 @@ impl Car {
     /// Coldest at four in the morning, warmest at four in the afternoon.
     fn outside_temp(&self) -> f64 {
         let local_hours = (self.now + i64::from(self.spec.utc_offset) * 1000) as f64 / HOUR_MS;
-        12.0 - 6.0 * ((local_hours - 4.0) / 24.0 * std::f64::consts::TAU).cos()
+        12.0 - 6.0 * libm::cos((local_hours - 4.0) / 24.0 * std::f64::consts::TAU)
     }
 
     fn log(&mut self, event: Event) {

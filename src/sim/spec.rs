@@ -38,7 +38,8 @@ pub struct CarSpec {
     pub charge_limit: f64,
     /// Consumption, Wh/km.
     pub wh_per_km: f64,
-    /// How many times faster than in reality the battery fills and empties (the demo's minutes).
+    /// How many times more a minute moves the odometer and the battery than in reality: in the
+    /// demo's rounds each minute of a drive or a charge stands for several.
     pub haste: f64,
     /// At the start.
     pub odometer_km: f64,
@@ -141,6 +142,8 @@ impl CarSpec {
             battery_level: 86.0,
             wh_per_km: 210.0,
             odometer_km: 58_270.2,
+            // More than the 3, so that its charges are long enough to learn its consumption from.
+            haste: 10.0,
             ..Self {
                 vin: fixed_vin("7SAXCBE52NF000032"),
                 plan: Plan::demo_day(Duration::from_secs(620)),

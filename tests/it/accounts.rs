@@ -118,8 +118,9 @@ async fn child_cars_come_and_go() {
     clock::run_at_speed(1200.0);
     let world = World::new().await;
     let old = world.add_sleeping_car(1);
-    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-    let running = Running::start(&world.fresh_fleet_config());
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let compat = "[compat]\nteslamate = true\n";
+    let running = Running::start(&format!("{}{compat}", world.fresh_fleet_config()));
     let topic = |vin: &Vin, key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
     subscriber
         .wait_for(&topic(&old, "state"), "asleep", SOON)
@@ -141,6 +142,13 @@ async fn child_cars_come_and_go() {
         subscriber.get(&topic(&new, "availability")).as_deref(),
         Some("online")
     );
+    // TeslaMate's topics know no word for a car that is gone.
+    eventually("its tree is gone, the other's stays", SOON, || {
+        let topics = subscriber.topics();
+        let has = |prefix| topics.keys().any(|topic| topic.starts_with(prefix));
+        !has("teslamate/cars/1/") && has("teslamate/cars/2/")
+    })
+    .await;
     let n_calls = || world.calls(&old).len();
     let before = n_calls();
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -151,6 +159,8 @@ async fn child_cars_come_and_go() {
     subscriber
         .wait_for(&topic(&again, "availability"), "online", SOON)
         .await;
+    let state = "teslamate/cars/1/state";
+    subscriber.wait_for(state, "asleep", SOON).await;
     eventually("it is asked again", SOON, || n_calls() > before).await;
     assert_eq!(world.cloud.count(Call::Data), 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);

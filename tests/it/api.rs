@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tesla2mqtt::api::{ENDPOINTS, Kind};
+use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
-use tesla2mqtt::policy::{Failure, LightState};
+use tesla2mqtt::policy::{Ask, Failure, Input, Light, LightState, Policy, PolicyConfig, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wiremock::matchers::{any, method, path, query_param, query_param_is_missing};
@@ -214,6 +215,66 @@ async fn a_failed_call_is_made_once_and_typed() {
         0,
         "a redirect would carry the token away"
     );
+}
+
+/// 39: what Tesla writes as a date reaches the policy as the time from now.
+#[tokio::test]
+async fn a_limit_until_a_date_is_waited_for_by_the_policy() {
+    let server = cloud().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let limited_until = async |date: String| {
+        let answer = ResponseTemplate::new(429).insert_header("retry-after", date.as_str());
+        let _scope = Mock::given(path(DATA))
+            .respond_with(answer)
+            .mount_as_scoped(&server)
+            .await;
+        let called = account.vehicle_data(&car(), &["charge_state"]).await;
+        called.outcome.unwrap_err().failure()
+    };
+    let ahead = clock::now().wall + Duration::from_mins(50);
+    let date = ahead.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let failure = limited_until(date).await;
+    let Failure::Limited {
+        retry_after: Some(wait),
+    } = failure
+    else {
+        panic!("{failure:?}");
+    };
+    let most = Duration::from_mins(50);
+    assert!(wait <= most && wait > Duration::from_mins(49), "{wait:?}");
+
+    let mut now = clock::now();
+    let begun = now.mono;
+    let seed = 7;
+    let mut policy = Policy::new(PolicyConfig::default(), &car().vin, seed, now);
+    let mut n_limited = 0;
+    while n_limited < 2 {
+        let online = Light {
+            state: LightState::Online,
+            in_service: false,
+        };
+        match policy.next(now) {
+            Step::Ask(Ask::Light) => policy.handle(now, Input::Light(online)),
+            Step::Ask(ask) => {
+                n_limited += 1;
+                let waited = now.mono.saturating_sub(begun);
+                assert!(n_limited < 2 || waited >= wait, "data after {waited:?}");
+                policy.handle(now, Input::Failed { ask, failure });
+            }
+            Step::Relist => panic!("nothing was not found"),
+            Step::Wait { until, .. } => now = now.later(until.saturating_sub(now.mono)),
+        }
+        assert!(now.mono < begun + Duration::from_hours(2), "{n_limited}");
+    }
+    for garbage in [
+        "Someday, 99 Foo 2026",
+        "Fri, 31 Feb 2026 25:00:00 GMT",
+        "\u{fffd}",
+    ] {
+        let failure = limited_until(garbage.to_owned()).await;
+        assert_eq!(failure, Failure::Limited { retry_after: None }, "{garbage}");
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tesla2mqtt::config::{
     Api, Change, FileContent, Loaded, Protocol, Settings, Source, differences, from_text, load,
     schema, variable_of,
 };
+use tesla2mqtt::logbook::{Cheap, Hours, Tariff};
 use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
 
 pub const MINIMAL: &str = "[[accounts]]\nname = \"home\"\napi = \"owner\"\n";
@@ -119,6 +120,7 @@ fn every_key_can_be_set_by_its_variable() {
         "accounts[].api_url" | "accounts[].auth_url" => "http://127.0.0.1:9",
         "polling.preset" => "push",
         "polling.data_holds_awake" => "no",
+        "tariff.cheap_hours" => "23:30-05:30",
         "log.format" => "json",
         "log.level" => "debug",
         "homeassistant.enabled" => "false",
@@ -132,7 +134,7 @@ fn every_key_can_be_set_by_its_variable() {
             _ => "other",
         },
     };
-    let base = World::file(&format!("[broker]\nusername = \"u\"\npassword = \"p\"\n[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/c\"\nclient_key_file = \"/c\"\n[cars.5YJ3E1EA7KF000001]\n{MINIMAL}client_id = \"x\"\n"))
+    let base = World::file(&format!("[broker]\nusername = \"u\"\npassword = \"p\"\n[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/c\"\nclient_key_file = \"/c\"\n[tariff]\nprice = 0.3\ncheap_price = 0.2\ncheap_hours = \"22:00-06:00\"\n[cars.5YJ3E1EA7KF000001]\n{MINIMAL}client_id = \"x\"\n"))
         .secret_file("/f", "secret", 0o600)
         .secret_file("/c", "pem", 0o600);
     let before = base.settings();
@@ -212,6 +214,25 @@ fn the_environment_wins_over_the_file_and_stays_text_where_text_is_wanted() {
         settings.cars.values().next().unwrap().alias.as_deref(),
         Some("007")
     );
+}
+
+#[test]
+fn a_tariff_is_read_with_its_hours() {
+    assert_eq!(World::file(MINIMAL).settings().tariff, Tariff::default());
+    let text = "[tariff]\nprice = 0.32\ncheap_price = 0\ncheap_hours = \"23:30-05:30,12:00 - 24:00\"\n\
+                fast_price = 0.59\nac_loss_percent = 8\ncurrency = \"EUR\"\n";
+    let hours = |from, until| Hours { from, until };
+    let expected = Tariff {
+        currency: Some("EUR".to_owned()),
+        price: Some(0.32),
+        cheap: Some(Cheap {
+            price: 0.0,
+            hours: vec![hours(23 * 60 + 30, 5 * 60 + 30), hours(12 * 60, 0)],
+        }),
+        fast_price: Some(0.59),
+        ac_loss: 0.08,
+    };
+    assert_eq!(World::with(text).settings().tariff, expected);
 }
 
 #[test]

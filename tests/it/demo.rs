@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use serde_json::json;
+use serde_json::{Value, json};
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::CarSpec;
 use tokio::net::TcpListener;
@@ -87,6 +87,39 @@ async fn two_cars_live_at_a_broker_that_anyone_can_watch() {
         subscriber.messages().iter().any(|(topic, payload, _)| {
             topic.ends_with("/state") && ["driving", "charging"].contains(&payload.as_str())
         })
+    })
+    .await;
+    demo.end("INT", END).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_events_of_their_rounds_have_plausible_figures() {
+    let demo = Demo::start(&["--speed", "300"]);
+    let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/+/event/+");
+    let figures = |event: &str| {
+        let end = format!("/event/{event}");
+        let messages = subscriber.messages().into_iter();
+        let of_event = messages.filter(move |(topic, ..)| topic.ends_with(&end));
+        of_event
+            .map(|(_, payload, _)| serde_json::from_str(&payload).expect("JSON"))
+            .collect::<Vec<Value>>()
+    };
+    let efficiency = || {
+        let mut drives = figures("drive_finished").into_iter();
+        drives.find_map(|drive| drive["efficiency_wh_per_km"].as_f64())
+    };
+    eventually("a drive after a charge", SOON, || efficiency().is_some()).await;
+    let wh_per_km = efficiency().expect("just seen");
+    assert!((140.0..=240.0).contains(&wh_per_km), "{wh_per_km}");
+    let charge = figures("charge_finished").swap_remove(0);
+    let (energy, cost) = (charge["energy_kwh"].as_f64(), charge["cost"].as_f64());
+    let expected = energy.expect("energy") * 0.32;
+    assert!((cost.expect("a cost") - expected).abs() < 0.01, "{charge}");
+    assert_eq!(charge["currency"], "EUR");
+    eventually("a door", SOON, || {
+        figures("door_opened")
+            .iter()
+            .any(|door| door["door"] == "door_driver_front")
     })
     .await;
     demo.end("INT", END).await;

@@ -416,6 +416,8 @@ fn a_car_is_described_as_home_assistant_wants_it() {
 #[test]
 fn without_commands_nothing_can_be_pressed() {
     for component in message(&full_car(), false).components.values() {
+        let component = component.body();
+        let component = component.as_object().expect("an object");
         assert!(
             !component.keys().any(|key| key.ends_with("cmd_t")),
             "{component:?}"
@@ -515,6 +517,7 @@ fn a_control_says_its_topic_once() {
     let components = message(&full_car(), true).components;
     let base = |key: &str| format!("tesla2mqtt/{VIN}/{key}");
     for (key, component) in &components {
+        let component = component.body();
         let commanded = component.get("cmd_t").or(component.get("mode_cmd_t"));
         let read = component.get("stat_t").or(component.get("mode_stat_t"));
         match (commanded.and_then(Json::as_str), read) {
@@ -568,7 +571,7 @@ fn nothing_that_changes_in_a_day_is_in_the_message() {
 #[test]
 fn the_number_controls_take_the_limits_of_the_car() {
     let limits = |signals: &[(&str, Value)], key: &str| {
-        let component = message(&vehicle(signals), true).components[key].clone();
+        let component = message(&vehicle(signals), true).components[key].body();
         // What is not said is what Home Assistant assumes.
         let or = |key: &str, assumed: i64| component.get(key).cloned().unwrap_or(json!(assumed));
         (or("min", 1), or("max", 100))

@@ -8,7 +8,7 @@ use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, Platform, Row, rows};
 use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::discovery;
-use tesla2mqtt::logbook::{Charge, Drive};
+use tesla2mqtt::logbook::{Charge, Drive, Notice};
 
 const BASE: &str = "tesla2mqtt/";
 const CAR: &str = "my_tesla_";
@@ -34,6 +34,11 @@ const EVENTS: &[&str] = &[
     "missed_charge",
     "update_started",
     "update_finished",
+    "door_opened",
+    "door_closed",
+    "sentry_on",
+    "sentry_off",
+    "sentry_alarm",
 ];
 
 #[test]
@@ -224,11 +229,21 @@ fn the_figures_of_each_event_are_listed() {
         range_added_mi: None,
         power_max_kw: None,
         is_dc: false,
+        cost: None,
+        currency: None,
+    };
+    let notice = |door| Notice {
+        name: "",
+        door,
+        at,
+        last_look_at: at,
     };
     let page = std::fs::read_to_string(page("integrations.md")).unwrap();
     let events = [
         ("drive_finished", drive.figures()),
-        ("charge_finished", charge.figures(None)),
+        ("charge_finished", charge.figures()),
+        ("door_opened", notice(Some("frunk")).figures()),
+        ("sentry_alarm", notice(None).figures()),
     ];
     for (name, figures) in events {
         let lines: Vec<&str> = page

@@ -213,6 +213,7 @@ async fn an_account_without_any_token_opens_and_says_how_to_sign_in() {
     assert!(server.received_requests().await.unwrap().is_empty());
 }
 
+/// 42: the refresh token is revoked.
 #[tokio::test]
 async fn a_revoked_token_stops_every_call_until_a_new_login_is_stored() {
     let server = MockServer::start().await;
@@ -468,6 +469,8 @@ async fn many_calls_at_once_cause_one_refresh() {
 }
 
 /// A whole fleet meets a 401 at the same time.
+///
+/// 42: 401 once.
 #[tokio::test]
 async fn a_refused_access_token_is_refreshed_once_for_all() {
     let server = MockServer::start().await;
@@ -504,6 +507,7 @@ async fn a_refused_access_token_is_refreshed_once_for_all() {
     }
 }
 
+/// 42: 401 again after the refresh.
 #[tokio::test]
 async fn a_server_that_refuses_every_access_token_is_left_alone() {
     let server = MockServer::start().await;
@@ -530,6 +534,7 @@ async fn a_server_that_refuses_every_access_token_is_left_alone() {
     .await;
 }
 
+/// 42: the refresh itself fails.
 #[tokio::test]
 async fn a_token_host_in_trouble_is_not_stormed_and_the_calls_know_why() {
     let html = "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>";

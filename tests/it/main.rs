@@ -20,6 +20,7 @@ mod estimate;
 mod estimate_document;
 mod estimate_life;
 mod estimate_program;
+mod from_teslamate;
 mod integrations;
 mod kills;
 mod log;

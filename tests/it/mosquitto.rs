@@ -14,7 +14,7 @@ use tesla2mqtt::catalogue;
 use tesla2mqtt::clock;
 use tesla2mqtt::decode;
 use tesla2mqtt::discovery::{self, Setup};
-use tesla2mqtt::logbook::Logbook;
+use tesla2mqtt::logbook::{Logbook, Tariff};
 use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::mqtt::Publish;
 use tesla2mqtt::sim::cloud::Login;
@@ -189,7 +189,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
         car.apply(seen);
     }
     let mut logbook = Logbook::default();
-    logbook.note(&car);
+    logbook.note(&car, &Tariff::default());
     car.apply(&logbook.observation(now.wall));
     let text = |path: &str, word: &str| (Signal::new(path), Some(Value::Text(word.to_owned())));
     let whole = |path: &str| (Signal::new(path), Some(Value::Int(now.wall.as_second())));

@@ -48,6 +48,7 @@ fn what_makes_the_rest_readable_comes_first_on_every_connection() {
     let mut outbox = Outbox::new("t");
     outbox.put(event("t/VIN/event/drive", "1"));
     outbox.put(state("t/VIN/odometer", "1"));
+    outbox.put(state("teslamate/cars/1/odometer", "2"));
     outbox.put(state("t/VIN/availability", "online"));
     outbox.put(state("homeassistant/device/tesla2mqtt_VIN/config", "{}"));
     outbox.put(state("t/bridge/state", "online"));
@@ -60,6 +61,7 @@ fn what_makes_the_rest_readable_comes_first_on_every_connection() {
                 "t/VIN/availability=online",
                 "homeassistant/device/tesla2mqtt_VIN/config={}",
                 "t/VIN/odometer=1",
+                "teslamate/cars/1/odometer=2",
                 "t/VIN/event/drive!1",
             ]
         );

@@ -5,8 +5,9 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use tesla2mqtt::clock;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Call};
+use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault};
 
 use crate::rig::eventually;
 use crate::rig::program::Program;
@@ -238,6 +239,31 @@ async fn a_sleeping_car_answers_asleep_and_no_command_wakes_it() {
     assert_eq!(remote.world.cloud.ledger().wakes(), 0);
 }
 
+/// A hint is heard while a call hangs, and does not wait for its time-out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_during_a_hung_light_call_is_looked_after_within_five_seconds() {
+    let (mut remote, vin) = Remote::with(|world| world.add_sleeping_car(1), "asleep").await;
+    let light = Aim::at(&[Call::Light]);
+    remote.world.cloud.fail_next(1, &light, &Fault::Hang);
+    let n_light = |remote: &Remote| remote.world.n_calls(Call::Light, &vin);
+    let before = n_light(&remote);
+    let often = format!("{ALLOWED}[polling]\nasleep_light = \"10s\"\n");
+    let config = remote.world.fresh_fleet_config();
+    let config = config.replace("[polling]\nstart_spread = \"0s\"\n", "");
+    remote.program.reload(&format!("{config}{often}"));
+    eventually("it hangs", SOON, || n_light(&remote) > before).await;
+    // Longer than two requests are kept apart.
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let begun = clock::uptime();
+    remote.is_taken(&vin, "hint").await;
+    let answered = clock::uptime().saturating_sub(begun);
+    assert!(answered < Duration::from_secs(3), "{answered:?}");
+    eventually("a look", Duration::from_secs(5), || {
+        n_light(&remote) > before + 1
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stored_commands_are_no_commands_and_a_flood_is_refused() {
     let (mut remote, vin) = Remote::with(|world| world.add_awake_car(1), "online").await;
@@ -310,6 +336,53 @@ async fn nothing_is_listened_to_unless_commands_are_enabled() {
     program.reload(&config);
     program.logs("change=Commands", SOON).await;
     assert!(!is_answered(Duration::from_secs(1)).await);
+}
+
+/// 57: a month ends while the app is over Tesla's billing limit. The car is asked at once and not
+/// when the wait of an hour is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_month_opens_what_the_billing_limit_closed() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let over = Fault::status(403, "account disabled: EXCEEDED_LIMIT");
+    world.cloud.fail_next(1, &Aim::at(&[Call::Data]), &over);
+    let soon = "start_spread = \"0s\"\nidle_first_data = \"10s\"";
+    let config = world.fresh_fleet_config();
+    let config = config.replace("start_spread = \"0s\"", soon);
+    let mut program = Program::prepare();
+    program.start(&config);
+    world.until_asked(Call::Data, SOON).await;
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    let healthy = topic(&vin, "healthy");
+    subscriber.wait_for(&healthy, "off", SOON).await;
+    let asked_again = || world.n_calls(Call::Data, &vin) > 1;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!asked_again(), "the limit is respected");
+    assert!(program.terminate(Duration::from_secs(5)).await.success());
+
+    // What the month before has left behind.
+    let file = program.state_directory().join("ledger-home.json");
+    let text = fs::read_to_string(&file).expect("the account's file");
+    let mut ledger: Json = serde_json::from_str(&text).expect("JSON");
+    let days = ledger["ledger"]["days"].as_object().expect("days");
+    let mut calls = days.values().next().expect("a day").clone();
+    calls["data"] = json!(500);
+    ledger["ledger"]["days"] = json!({ "2026-01-31": calls });
+    ledger["ledger"]["today"] = json!("2026-01-31");
+    fs::write(&file, ledger.to_string()).expect("the account's file");
+    program.start(&config);
+    eventually("data", SOON, asked_again).await;
+    subscriber.wait_for(&healthy, "on", SOON).await;
+    let spent = "tesla2mqtt/bridge/accounts/home/data_calls";
+    let n_spent = || {
+        subscriber
+            .get(spent)
+            .and_then(|said| said.parse::<u64>().ok())
+    };
+    eventually("a month's account of its own", SOON, || {
+        n_spent().is_some_and(|n| (1..10).contains(&n))
+    })
+    .await;
 }
 
 /// Light and data calls in the account's file.

@@ -9,6 +9,8 @@ const PURE: &[&str] = &[
     "compat",
     "decode",
     "discovery",
+    "logbook",
+    "logbook.rs",
     "model",
     "outbox.rs",
     "policy",

@@ -430,7 +430,8 @@ fn quirk_22_a_name_is_in_no_topic_and_no_unique_id() {
         let ids: Vec<String> = message
             .components
             .values()
-            .map(|c| {
+            .map(|component| {
+                let c = component.body();
                 format!(
                     "{} {}",
                     c["uniq_id"],

@@ -14,7 +14,7 @@ pub const ROWS: &[Row] = &[
     sensor("state_since",      "State since",       Time("bridge.state_since"))           .class("timestamp").diagnostic(),
     binary("healthy",          "Problem",           Truth("bridge.healthy"))              .class("problem").diagnostic().inverted().note("on is good; a problem in Home Assistant is its opposite"),
     sensor("last_update",      "Last update",       Time("bridge.last_update"))           .class("timestamp").diagnostic().age().note("when the newest data came"),
-    sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off().age().note("until the next look"),
+    sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off().note("the state's own; light and data calls alike"),
     sensor("next_poll",        "Next look",         Time("bridge.next_poll"))            .class("timestamp").diagnostic().off().age(),
     event("events",            "Events",            Nothing)                             .options(EVENTS).icon("bell").note("not retained, on `<base>/<VIN>/event/<word>`"),
     sensor("holds",            "Kept awake by",     Text("bridge.holds"))                .diagnostic().icon("sleep-off").note("why the car cannot fall asleep, or `none`"),

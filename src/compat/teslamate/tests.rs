@@ -525,6 +525,18 @@ fn health_is_never_retained_and_said_on_change_and_now_and_then() {
 }
 
 #[test]
+fn what_was_said_is_taken_back_once_and_said_again_when_the_car_is_back() {
+    let mut topics = TeslaMateTopics::new(1, None);
+    let car = car(&[("charge_state.battery_level", 44.into())]);
+    assert_eq!(topics.withdrawn(), vec![], "nothing was said");
+    let first = topics.changes(&car, at(0));
+    let all: Vec<Publish> = topics.topics().iter().map(|topic| delete(topic)).collect();
+    assert_eq!(topics.withdrawn(), all);
+    assert_eq!(topics.withdrawn(), vec![]);
+    assert_eq!(topics.changes(&car, at(30)), first);
+}
+
+#[test]
 fn the_list_of_topics_holds_whatever_was_ever_said() {
     let mut topics = TeslaMateTopics::new(1, Some("home"));
     let all: BTreeSet<String> = topics.topics().into_iter().collect();

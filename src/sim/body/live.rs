@@ -170,7 +170,7 @@ fn drive_state(spec: &CarSpec, view: &View) -> Fields {
         return fields;
     };
     let destination = place(spec.home, view.odometer_km + drive.km_left);
-    let used = drive.km_left * spec.wh_per_km / 10.0 / spec.battery_kwh * spec.haste;
+    let used = drive.km_left * spec.wh_per_km / 10.0 / spec.battery_kwh;
     fields.extend([
         (
             "speed",
@@ -204,7 +204,7 @@ fn vehicle_state(spec: &CarSpec, view: &View) -> Fields {
     let display = match view.charge.state {
         _ if driving => 4,
         _ if is(HoldReason::ClimateKeeper) => 8,
-        _ if is(HoldReason::SentryMode) => 7,
+        _ if is(HoldReason::SentryMode) && somebody_is_near(view) => 7,
         _ if view.user_present() => 3,
         ChargeState::Charging => 5,
         _ => 0,
@@ -232,6 +232,11 @@ fn vehicle_state(spec: &CarSpec, view: &View) -> Fields {
     ];
     fields.extend(tires(spec, view));
     fields
+}
+
+/// For a minute of each quarter of an hour, so that sentry mode has something to warn of.
+fn somebody_is_near(view: &View) -> bool {
+    view.at.as_second().rem_euclid(900) < 60
 }
 
 fn media_info(view: &View) -> Value {

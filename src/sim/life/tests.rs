@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Vin;
-use crate::sim::{BriefWakes, ChargeState, Deed, Plan, Segment};
+use crate::sim::{Activity, BriefWakes, ChargeState, Deed, Plan, Segment};
 
 const MIN: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -484,5 +484,31 @@ proptest! {
             (odometer, n_events) = (truth.odometer_km, car.events().len());
         }
         prop_assert!(car.events().is_sorted_by_key(|(at, _)| *at));
+    }
+}
+
+#[test]
+fn the_demos_cars_use_what_a_car_uses() {
+    for spec in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
+        let mut car = Car::new(spec.clone(), midnight());
+        let mut n_drives = 0;
+        let mut before = car.truth();
+        for second in 1..=3600 {
+            car.advance(midnight() + Duration::from_secs(second));
+            let now = car.truth();
+            let km = now.odometer_km - before.odometer_km;
+            let kwh = (before.battery_level - now.battery_level) / 100.0 * spec.battery_kwh;
+            if now.activity == Activity::Driving {
+                continue;
+            }
+            if km > 1.0 {
+                n_drives += 1;
+                let wh_per_km = kwh * 1000.0 / km;
+                let name = &spec.name;
+                assert!((150.0..=230.0).contains(&wh_per_km), "{name}: {wh_per_km}");
+            }
+            before = now;
+        }
+        assert!(n_drives >= 3, "{n_drives}");
     }
 }

@@ -138,8 +138,11 @@ fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() 
         ClassSetting::NotHeld,
         life(&[(8, drive(2)), (10, scheduled)]),
     );
+    rig.run_until(60 * MINUTE);
+    rig.push(|push| push.connected = Some(false));
     rig.run_until(100 * MINUTE);
     assert_eq!(rig.state(), State::Asleep, "{}", rig.story());
+    assert!(rig.asks_from(61 * MINUTE, Ask::Light).len() <= 9, "rare");
     let start = 130 * MINUTE;
     rig.run_until(start + 2 * MINUTE);
     check(&rig);

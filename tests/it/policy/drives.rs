@@ -103,7 +103,7 @@ fn a_pushed_gear_is_a_drive_at_once() {
 /// 20, and G5
 #[test]
 fn a_drive_from_asleep_is_seen_within_the_light_interval() {
-    for (preset, interval) in [(Preset::Metered, 60), (Preset::Unmetered, 30)] {
+    for (preset, interval) in [(Preset::Metered, 60), (Preset::Unmetered, 11)] {
         for minute in [61, 92, 123] {
             let mut rig = Rig::new(preset, life(&[(minute, drive(20))]));
             rig.run_for(3 * HOUR);
@@ -113,6 +113,18 @@ fn a_drive_from_asleep_is_seen_within_the_light_interval() {
             assert!(delay <= most, "{delay:?}");
         }
     }
+}
+
+/// 20, at every phase of the light calls: unmetered within 15 s, from the first day.
+#[test]
+fn an_unmetered_start_from_asleep_is_seen_within_fifteen_seconds() {
+    let deeds: Vec<_> = (0..40).map(|n| (90 + n * 121, drive(20))).collect();
+    let mut rig = Rig::pinned(Preset::Unmetered, ClassSetting::NotHeld, life(&deeds));
+    rig.run_for(84 * HOUR);
+    check(&rig);
+    let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+    assert_eq!(delays.len(), 40);
+    assert!(delays.iter().all(|d| *d <= 15 * SECOND), "{delays:?}");
 }
 
 /// 21
@@ -129,6 +141,24 @@ fn a_held_car_that_drives_again_after_four_minutes() {
     check(&alone);
     assert_eq!(missed_miles(&alone).len(), 1);
     assert_eq!(n_started(&alone), 2);
+}
+
+/// 17 and 21: once the car's own time to sleep is known, a start while it is left alone is seen when
+/// the car is overdue. Nothing shorter keeps G3, and nothing that a light call says tells of it.
+#[test]
+fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
+    let day = 24 * 60;
+    let mut deeds: Vec<_> = (0..4).map(|n| (n * day + 60, drive(20))).collect();
+    deeds.extend([(4 * day + 60, drive(20)), (4 * day + 84, drive(40))]);
+    let mut rig = held_rig(life(&deeds));
+    rig.run_until(minutes(4 * day + 84));
+    assert_eq!(rig.state(), State::Quiet);
+    let learned = rig.policy.status(rig.now()).time_to_sleep;
+    assert!(learned.is_some_and(|t| t <= 16 * MINUTE), "{learned:?}");
+    rig.run_for(HOUR);
+    check(&rig);
+    let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[5];
+    assert!(delay <= 15 * MINUTE + 30 * SECOND, "{delay:?}");
 }
 
 /// 22

@@ -78,7 +78,7 @@ fn data_refused_is_not_repeated_while_light_calls_fail() {
 /// 39
 #[test]
 fn a_limit_stops_data_for_as_long_as_tesla_asks() {
-    // The HTTP date comes as seconds too; garbage and absence come as `None`.
+    // The HTTP date comes as seconds too (`api.rs`); garbage and absence come as `None`.
     let rows = [
         (Some(60), 60, 70),
         (Some(3000), 3000, 3400),
@@ -127,6 +127,26 @@ fn a_limit_stops_data_for_as_long_as_tesla_asks() {
             "{n_light} light calls in {least} s"
         );
     }
+}
+
+/// 39: an account that is asked every few seconds because it costs nothing.
+#[test]
+fn light_calls_that_were_too_many_are_made_once_a_minute_for_a_day() {
+    let mut rig = Rig::new(Preset::Unmetered, spec(Plan::parked()));
+    rig.run_until(HOUR);
+    assert!(rig.n_light() > 290, "{}", rig.n_light());
+    let limited = Failure::Limited { retry_after: None };
+    rig.faults
+        .push(fault(Ask::Light, HOUR, HOUR + MINUTE, limited));
+    rig.run_until(26 * HOUR);
+    check(&rig);
+    let in_hour = |hour: u32| {
+        let asks = rig.asks_from(hour * HOUR, Ask::Light);
+        asks.iter().filter(|at| **at < (hour + 1) * HOUR).count()
+    };
+    assert!((55..=65).contains(&in_hour(3)), "{}", in_hour(3));
+    assert!((55..=65).contains(&in_hour(23)), "{}", in_hour(23));
+    assert!(in_hour(25) > 250, "{}", in_hour(25));
 }
 
 #[test]
@@ -211,7 +231,7 @@ fn an_outage_of_tesla_is_waited_out_ever_more_slowly() {
     assert!(in_step.count() <= 2, "{asks_of_cars:?}");
 }
 
-/// 42; the one refresh and its own retries are the account's business.
+/// 42; the one refresh and its own retries are the account's business (`login.rs`).
 #[test]
 fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
     let mut rig = metered(sat_in(40));

@@ -88,8 +88,8 @@ impl Seen {
             What::Failed(ask, failure) => self.failed(*ask, *failure, at),
             What::Heard(Input::Push(push)) => {
                 let speaks = push.gear.is_some() || push.charging_state.is_some();
-                if speaks && self.light_online {
-                    self.online = true;
+                // After a 408 only a light answer counts.
+                if speaks && self.online {
                     self.online_at = Some(at);
                 }
                 if push.asleep == Some(true) {

@@ -62,13 +62,43 @@ fn the_model_day_metered_costs_at_most_190_data_calls_and_no_sleep() {
     }
 }
 
+/// From the first day: no habit is known yet.
 #[test]
-fn the_model_day_unmetered_sees_starts_at_once() {
+fn the_model_day_unmetered_sees_starts_within_15_s() {
     for (is_held, hours) in [(false, 4.56), (true, 4.9)] {
         let day = live(Preset::Unmetered, is_held);
+        let delays = day.drive_delays.iter().chain(&day.charge_delays);
+        assert_eq!(delays.clone().count(), 5);
+        assert!(delays.max() <= Some(&14), "{:?}", day.drive_delays);
+        assert!(day.n_light <= 7000, "{} light calls", day.n_light);
         assert!(day.n_data <= 900, "{} data calls", day.n_data);
         assert!(day.awake_hours <= hours, "{} h awake", day.awake_hours);
     }
+}
+
+/// What is published as the interval does not change with every look.
+#[test]
+fn the_interval_of_a_state_is_the_one_of_the_table() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        spec(Plan::model_day()),
+    );
+    let mut seen = std::collections::BTreeMap::<State, std::collections::BTreeSet<u64>>::new();
+    while rig.at < DAY {
+        rig.run_for(std::time::Duration::from_secs(20));
+        let interval = rig.policy.status(rig.now()).interval.expect("asked");
+        seen.entry(rig.state())
+            .or_default()
+            .insert(interval.as_secs());
+    }
+    assert_eq!(seen[&State::Asleep].iter().collect::<Vec<_>>(), [&60]);
+    assert_eq!(seen[&State::Idle].iter().collect::<Vec<_>>(), [&30, &60]);
+    assert_eq!(seen[&State::Driving].iter().collect::<Vec<_>>(), [&60]);
+    assert_eq!(
+        seen[&State::Charging].iter().collect::<Vec<_>>(),
+        [&60, &300]
+    );
 }
 
 /// After two days the car's habits are known, and the same starts are seen sooner at the price of
@@ -76,7 +106,7 @@ fn the_model_day_unmetered_sees_starts_at_once() {
 #[test]
 fn starts_are_seen_sooner_once_the_habits_of_the_car_are_known() {
     for (preset, most_seconds, n_light) in
-        [(Preset::Metered, 25, 1500), (Preset::Unmetered, 15, 4000)]
+        [(Preset::Metered, 25, 1500), (Preset::Unmetered, 15, 7000)]
     {
         let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, spec(Plan::model_day()));
         rig.run_for(7 * DAY);

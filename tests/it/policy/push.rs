@@ -1,10 +1,13 @@
 //! Scenarios 58 to 61: a car that pushes, and what must not matter.
 
-use tesla2mqtt::policy::{Ask, HoldReason, Preset, State};
-use tesla2mqtt::sim::Plan;
+use std::time::Duration;
+
+use tesla2mqtt::model::Now;
+use tesla2mqtt::policy::{Ask, HoldReason, Input, Preset, PushStep, Reconnect, State};
+use tesla2mqtt::sim::{self, Plan};
 
 use super::guarantees::check;
-use super::rig::{HOUR, MINUTE, Rig, SECOND, charge, drive, hold, life, spec};
+use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, charge, drive, hold, life, spec};
 
 /// 58
 #[test]
@@ -113,6 +116,105 @@ fn pushes_that_are_wrong_are_not_a_storm_of_calls() {
     assert!(n_data <= 130, "{n_data} data calls in half an hour");
 }
 
+/// 60
+#[test]
+fn a_source_that_refuses_us_gets_a_new_token_and_ever_longer_waits() {
+    let mut now = Now {
+        mono: Duration::ZERO,
+        wall: "2026-06-01T00:00:00Z".parse().expect("a time"),
+    };
+    let mut source = Reconnect::new(7, now);
+    let (mut dials, mut n_tokens, mut told) = (Vec::new(), 0, Vec::new());
+    while now.mono < 2 * HOUR {
+        match source.next(now) {
+            PushStep::Dial => {
+                assert_eq!(
+                    n_tokens,
+                    dials.len(),
+                    "each refusal wants a new token first"
+                );
+                dials.push(now.mono);
+                source.refused(now);
+            }
+            PushStep::RefreshToken => n_tokens += 1,
+            PushStep::TellCars => told.push(now.mono),
+            PushStep::Wait { until } => now = now.later(until - now.mono),
+        }
+    }
+    let gaps: Vec<_> = dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps[0] <= SECOND && gaps[..8].is_sorted(), "{gaps:?}");
+    let late = &gaps[9..];
+    let most = 300 * SECOND;
+    assert!(
+        late.iter().all(|gap| (most / 2..=most).contains(gap)),
+        "{late:?}"
+    );
+    assert_eq!(told, [MINUTE], "once");
+
+    // A connection of a few seconds is no success; one of minutes is.
+    for (lasts, least) in [(5 * SECOND, most / 2), (5 * MINUTE, Duration::ZERO)] {
+        source.connected(now);
+        now = now.later(lasts);
+        source.lost(now);
+        let lost_at = now.mono;
+        while source.next(now) != PushStep::Dial {
+            now = now.later(SECOND / 2);
+        }
+        let wait = now.mono - lost_at;
+        assert!(wait >= least && wait <= least * 2 + SECOND, "{wait:?}");
+    }
+}
+
+/// 60: from a second on a drive, a charge and a park are followed as if there had never been a
+/// push; once it is back they are not.
+#[test]
+fn a_car_whose_source_is_away_is_polled() {
+    let follow = |source_is_lost: bool| {
+        let mut rig = Rig::new(Preset::Push, life(&[(60, drive(30)), (100, drive(60))]));
+        rig.run_until(10 * MINUTE);
+        rig.push(|push| push.connected = Some(false));
+        if source_is_lost {
+            rig.hear(Input::PushLost);
+        }
+        rig.run_until(95 * MINUTE);
+        rig
+    };
+    let mut rig = follow(true);
+    check(&rig);
+    let seen = rig.delays(sim::Event::DriveStarted, State::Driving)[0];
+    assert!(seen <= 65 * SECOND, "{seen:?}");
+    let of_drive = rig.asks_from(60 * MINUTE, Ask::Data).len();
+    assert!((28..60).contains(&of_drive), "{of_drive}");
+    rig.push(|push| push.connected = Some(true));
+    rig.run_until(100 * MINUTE + SECOND);
+    rig.push(|push| push.gear = Some("D".into()));
+    rig.run_until(159 * MINUTE);
+    check(&rig);
+    let of_drive = rig.asks_from(100 * MINUTE + SECOND, Ask::Data).len();
+    assert!(of_drive <= 7, "{of_drive}");
+
+    // The source is there, but this car's wake was not pushed: the light call finds it within its
+    // long interval, and then it is followed closely too.
+    let rig = follow(false);
+    check(&rig);
+    let seen = rig.delays(sim::Event::DriveStarted, State::Driving)[0];
+    assert!(seen > 65 * SECOND && seen <= 320 * SECOND, "{seen:?}");
+    let of_drive = rig.asks_from(60 * MINUTE, Ask::Data).len();
+    assert!((24..60).contains(&of_drive), "{of_drive}");
+}
+
+/// A car that was never heard, because nothing pushes, is a polled car.
+#[test]
+fn the_push_preset_without_any_push_is_the_metered_one() {
+    let asks = |preset| {
+        let mut rig = Rig::new(preset, spec(Plan::model_day()));
+        rig.run_until(DAY);
+        check(&rig);
+        (rig.n_data(), rig.n_light())
+    };
+    assert_eq!(asks(Preset::Push), asks(Preset::Metered));
+}
+
 /// 61, and G12: the policy has no word for the broker, for files or for the network, so nothing
 /// of them can influence it.
 #[test]
@@ -129,8 +231,13 @@ fn the_policy_knows_no_broker_no_clock_and_no_network() {
         "crate::clock",
     ];
     let mut n_files = 0;
-    for entry in std::fs::read_dir(room).expect("the room") {
-        let path = entry.expect("an entry").path();
+    let files_of = |room: &std::path::Path| {
+        let entries = std::fs::read_dir(room).expect("the room");
+        entries.map(|entry| entry.expect("an entry").path())
+    };
+    let (rooms, files): (Vec<_>, Vec<_>) = files_of(&room).partition(|path| path.is_dir());
+    let inner = rooms.iter().flat_map(|room| files_of(room));
+    for path in files.into_iter().chain(inner) {
         let text = std::fs::read_to_string(&path).expect("a source file");
         n_files += 1;
         for word in banned {

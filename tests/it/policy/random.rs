@@ -173,6 +173,8 @@ fn input() -> impl Strategy<Value = Input> {
         3 => (ask(), failure()).prop_map(|(ask, failure)| Input::Failed { ask, failure }),
         3 => push().prop_map(Input::Push),
         1 => Just(Input::Hint),
+        1 => Just(Input::PushLost),
+        1 => ask().prop_map(Input::Abandoned),
         2 => proptest::sample::select(users.to_vec()).prop_map(Input::User),
         1 => Just(Input::SignedIn),
         1 => Just(Input::Listed),
@@ -233,6 +235,8 @@ fn drain(policy: &mut Policy, now: Now, longest: Duration) -> Result<Option<Ask>
 
 proptest! {
 
+    /// 62
+    ///
     /// G1 to G3, G6, G8 to G11 on inputs that no real world would send. 256 cases of up to 300
     /// acts are some 38,000 inputs; `PROPTEST_CASES` raises the number.
     #[test]
@@ -335,6 +339,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(4), ..ProptestConfig::default() })]
 
+    /// 62
+    ///
     /// The guarantees over random lives of the simulated car with faults, hints, pushes, commands
     /// and restarts; in the end, left alone, the car sleeps and the policy knows it.
     #[test]
@@ -366,7 +372,8 @@ proptest! {
                 2 => rig.user(User::Woken),
                 3 => rig.user(User::CommandDone),
                 4 => rig.user(User::LetSleep),
-                5 => rig.push(|push| push.connected = Some(true)),
+                5 => rig.push(|push| push.connected = Some(minute % 2 == 0)),
+                6 if minute % 2 == 0 => rig.hear(Input::PushLost),
                 _ => rig.restart_after(Duration::from_secs(minute % 90)),
             };
         }

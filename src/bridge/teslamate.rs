@@ -1,0 +1,254 @@
+//! Which car has which number in TeslaMate's topics, and where they were published, over restarts:
+//! `<state>/teslamate.json`.
+//!
+//! A number is on the disk before anything is published under it: a kill must not give it to
+//! another car.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bridge, memory};
+use crate::compat::CarNumbers;
+use crate::compat::teslamate::TeslaMateTopics;
+use crate::config::{Compat, Settings};
+use crate::durable;
+use crate::model::Vin;
+use crate::mqtt::Publish;
+
+/// The file's content.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    numbers: CarNumbers,
+    published: BTreeMap<Vin, Place>,
+}
+
+/// Where a car is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    number: u32,
+    namespace: Option<String>,
+}
+
+impl Place {
+    fn tree(&self) -> TeslaMateTopics {
+        TeslaMateTopics::new(self.number, self.namespace.as_deref())
+    }
+
+    fn removal(&self) -> impl Iterator<Item = Publish> + use<> {
+        let topics = self.tree().topics().into_iter();
+        topics.map(|topic| Publish::Delete { topic })
+    }
+}
+
+/// The keeper of the numbers.
+pub struct Numbers {
+    settings: Compat,
+    kept: Kept,
+    path: PathBuf,
+}
+
+/// Every topic that was published so below a state directory, to be removed.
+pub fn published_topics(state_directory: &Path) -> Vec<String> {
+    let kept = read(&path(state_directory));
+    let places = kept.published.values();
+    places.flat_map(|place| place.tree().topics()).collect()
+}
+
+impl Numbers {
+    /// The numbers of an earlier run.
+    pub fn open(settings: &Settings) -> Self {
+        let path = path(&settings.state.directory);
+        Self {
+            settings: settings.compat.clone(),
+            kept: read(&path),
+            path,
+        }
+    }
+
+    /// Takes up settings and which cars there are, while no car speaks. Returns the removal of what
+    /// has no place any more.
+    pub async fn configure(&mut self, settings: &Settings, cars: &BTreeSet<Vin>) -> Vec<Publish> {
+        self.settings = settings.compat.clone();
+        let mut kept = self.kept.clone();
+        let pins = settings.cars.iter();
+        let pins = pins.filter_map(|(vin, car)| Some((vin.clone(), car.teslamate_number?)));
+        // The configuration refuses the only mistake there is.
+        if let Err(error) = kept.numbers.pin(&pins.collect()) {
+            tracing::error!(%error, "the cars keep their numbers");
+        }
+        let mut removals = Vec::new();
+        for (vin, place) in std::mem::take(&mut kept.published) {
+            let stays = self.settings.teslamate
+                && cars.contains(&vin)
+                && place == self.place(&mut kept.numbers, &vin);
+            if stays {
+                kept.published.insert(vin, place);
+            } else {
+                removals.extend(place.removal());
+            }
+        }
+        self.keep(kept).await;
+        removals
+    }
+
+    /// The topics of a car; `None` while they are switched off.
+    pub async fn tree(&mut self, vin: &Vin) -> Option<TeslaMateTopics> {
+        if !self.settings.teslamate {
+            return None;
+        }
+        let mut kept = self.kept.clone();
+        let place = self.place(&mut kept.numbers, vin);
+        let tree = place.tree();
+        kept.published.insert(vin.clone(), place);
+        self.keep(kept).await;
+        Some(tree)
+    }
+
+    /// The removal of a car that is not followed any more. It keeps its number.
+    pub async fn leave(&mut self, vin: &Vin) -> Vec<Publish> {
+        let mut kept = self.kept.clone();
+        let place = kept.published.remove(vin);
+        self.keep(kept).await;
+        place.iter().flat_map(Place::removal).collect()
+    }
+
+    fn place(&self, numbers: &mut CarNumbers, vin: &Vin) -> Place {
+        Place {
+            number: numbers.number(vin),
+            namespace: self.settings.teslamate_namespace.clone(),
+        }
+    }
+
+    async fn keep(&mut self, kept: Kept) {
+        if kept == self.kept {
+            return;
+        }
+        self.kept = kept;
+        let Ok(bytes) = serde_json::to_vec(&self.kept) else {
+            return;
+        };
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || durable::replace(&path, &bytes)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(file = %self.path.display(), %error, "the cars' numbers for TeslaMate's topics cannot be written; hint: is the state directory full or read-only?");
+        }
+    }
+}
+
+impl Bridge {
+    /// While no car's task runs: takes away what stands at a place of TeslaMate's that is no car's
+    /// any more.
+    pub(super) async fn place_teslamates_topics(&mut self) {
+        let settings = &self.settings;
+        let is_ours = |name: &String| settings.accounts.iter().any(|of| of.name == *name);
+        let remembered = memory::remembered(&settings.state.directory).into_iter();
+        let remembered = remembered.filter(|car| is_ours(&car.account));
+        let cars: BTreeSet<Vin> = remembered.map(|car| car.vin).collect();
+        for removal in self.teslamate.configure(settings, &cars).await {
+            self.mqtt.publish(removal).await;
+        }
+    }
+}
+
+fn path(state_directory: &Path) -> PathBuf {
+    state_directory.join("teslamate.json")
+}
+
+/// A file that is missing is an empty one; one that is damaged costs the cars their numbers.
+fn read(path: &Path) -> Kept {
+    let read = match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::from),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
+        Err(error) => Err(error),
+    };
+    read.unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), %error, "the cars' numbers for TeslaMate's topics are lost, counting from 1; hint: cars.<VIN>.teslamate_number gives a car its old one");
+        Kept::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn vin(last: u32) -> Vin {
+        Vin::new(&format!("5YJ3E7EB0KF{last:06}")).unwrap()
+    }
+
+    fn settings(directory: &Path, compat: &str) -> Settings {
+        let directory = directory.display().to_string();
+        let text = format!(
+            "[[accounts]]\nname = \"home\"\napi = \"owner\"\n[state]\ndirectory = {directory:?}\n[compat]\n{compat}"
+        );
+        config::from_text(&text).unwrap()
+    }
+
+    async fn a_topic(numbers: &mut Numbers, car: u32) -> Option<String> {
+        let tree = numbers.tree(&vin(car)).await?;
+        tree.topics().into_iter().next()
+    }
+
+    #[tokio::test]
+    async fn a_number_is_on_the_disk_as_soon_as_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "teslamate = true");
+        let mut numbers = Numbers::open(&settings);
+        let first = a_topic(&mut numbers, 9).await.unwrap();
+        assert!(first.starts_with("teslamate/cars/1/"), "{first}");
+        // As after a kill, and with the cars in another order.
+        let mut numbers = Numbers::open(&settings);
+        let second = a_topic(&mut numbers, 3).await.unwrap();
+        assert!(second.starts_with("teslamate/cars/2/"), "{second}");
+        assert_eq!(a_topic(&mut numbers, 9).await, Some(first));
+        let published = published_topics(folder.path());
+        assert_eq!(
+            published.len(),
+            2 * numbers.tree(&vin(9)).await.unwrap().topics().len()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_car_that_is_gone_at_the_start_is_taken_away_and_keeps_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "teslamate = true");
+        let mut numbers = Numbers::open(&settings);
+        a_topic(&mut numbers, 1).await;
+        let second = a_topic(&mut numbers, 2).await.unwrap();
+        let left = BTreeSet::from([vin(1)]);
+        let removals = numbers.configure(&settings, &left).await;
+        let topic = second.clone();
+        assert!(removals.contains(&Publish::Delete { topic }));
+        assert!(numbers.configure(&settings, &left).await.is_empty());
+        assert_eq!(a_topic(&mut numbers, 2).await, Some(second));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_costs_the_numbers_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(path(folder.path()), "{").unwrap();
+        let settings = settings(folder.path(), "teslamate = true");
+        let mut numbers = Numbers::open(&settings);
+        let first = a_topic(&mut numbers, 9).await.unwrap();
+        assert!(first.starts_with("teslamate/cars/1/"), "{first}");
+        assert!(!published_topics(folder.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn switched_off_there_is_no_tree_and_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "");
+        let mut numbers = Numbers::open(&settings);
+        assert!(
+            numbers
+                .configure(&settings, &BTreeSet::new())
+                .await
+                .is_empty()
+        );
+        assert!(numbers.tree(&vin(1)).await.is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,249 @@
+//! The socket to the broker: connects, then reads and writes until either side ends it.
+//!
+//! The client crate has a loop of its own, which writes and flushes after every message: the 137
+//! values of one answer are 137 writes, and took longer than everything else together. Here all
+//! that waits goes out with one write.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+
+use super::failure::Cause;
+use super::wire::{self, Heard, Hello, Saying};
+use crate::clock;
+use crate::config::{self, Protocol};
+
+/// From the first packet to the broker's answer to our first.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The protocol's longest keep-alive, and the shortest that is worth its pings.
+const KEEP_ALIVE_S: std::ops::RangeInclusive<u64> = 5..=65_535;
+/// Room for what arrives: mostly acknowledgements of a few bytes.
+const READ_AT_ONCE: usize = 4096;
+/// No more is taken on while so much waits to be written.
+const WRITE_AT_ONCE: usize = 256 << 10;
+/// A buffer that grew beyond this for one long message is given back.
+const KEPT_BUFFER: usize = 16 << 10;
+
+/// What a connection is made with.
+pub(super) struct Plan {
+    pub settings: config::Mqtt,
+    pub client_id: String,
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Topic and payload that the broker publishes, retained, when we vanish.
+    pub will: Option<(String, String)>,
+}
+
+/// Runs the line to its end and tells what it hears; the last word is why it ended. It also ends
+/// when nobody listens any more.
+pub(super) async fn run(
+    plan: Plan,
+    sayings: mpsc::Receiver<Saying>,
+    tell: mpsc::Sender<Result<Heard, Cause>>,
+) {
+    let line = match timeout(CONNECT, Line::connect(&plan)).await {
+        Ok(line) => line,
+        Err(_) => Err(Cause::NoAnswer),
+    };
+    let cause = match line {
+        Ok((line, hello)) => {
+            if tell.send(Ok(hello)).await.is_err() {
+                return;
+            }
+            line.talk(sayings, &tell).await
+        }
+        Err(cause) => cause,
+    };
+    let _ = tell.send(Err(cause)).await;
+}
+
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+
+struct Line {
+    protocol: Protocol,
+    ear: ReadHalf<Box<dyn Socket>>,
+    mouth: WriteHalf<Box<dyn Socket>>,
+    arrived: BytesMut,
+    /// Not written yet.
+    out: BytesMut,
+    is_flushed: bool,
+    keep_alive: Duration,
+    ping_at: Instant,
+    awaits_pong: bool,
+}
+
+impl Line {
+    async fn connect(plan: &Plan) -> Result<(Self, Heard), Cause> {
+        let (ear, mouth) = split(socket(plan).await?);
+        let keep_alive_s = plan.settings.keep_alive.as_secs();
+        let keep_alive_s = keep_alive_s.clamp(*KEEP_ALIVE_S.start(), *KEEP_ALIVE_S.end());
+        let mut line = Self {
+            protocol: plan.settings.protocol,
+            ear,
+            mouth,
+            arrived: BytesMut::new(),
+            out: BytesMut::new(),
+            is_flushed: true,
+            keep_alive: Duration::from_secs(keep_alive_s),
+            ping_at: now(),
+            awaits_pong: false,
+        };
+        let will = plan.will.as_ref().map(|(t, p)| (t.as_str(), p.as_str()));
+        let hello = Hello {
+            settings: &plan.settings,
+            client_id: &plan.client_id,
+            keep_alive_s: u16::try_from(keep_alive_s).unwrap_or(u16::MAX),
+            will,
+        };
+        wire::write_hello(&hello, &mut line.out)?;
+        line.mouth.write_all_buf(&mut line.out).await?;
+        line.mouth.flush().await?;
+        loop {
+            match wire::read(line.protocol, &mut line.arrived)? {
+                Some(heard @ Heard::Connected(facts)) => {
+                    if let Some(seconds @ 1..) = facts.keep_alive_s {
+                        line.keep_alive = Duration::from_secs(seconds.into());
+                    }
+                    line.ping_at = now() + line.keep_alive;
+                    return Ok((line, heard));
+                }
+                Some(Heard::Refused(refusal)) => return Err(Cause::Refused(refusal)),
+                Some(_) => return Err(Cause::NotMqtt("no CONNACK".to_owned())),
+                None => {}
+            }
+            line.arrived.reserve(READ_AT_ONCE);
+            if line.ear.read_buf(&mut line.arrived).await? == 0 {
+                return Err(if line.arrived.is_empty() {
+                    Cause::Closed
+                } else {
+                    Cause::NotMqtt("an end inside a packet".to_owned())
+                });
+            }
+        }
+    }
+
+    /// Until the end.
+    async fn talk(
+        mut self,
+        mut sayings: mpsc::Receiver<Saying>,
+        tell: &mpsc::Sender<Result<Heard, Cause>>,
+    ) -> Cause {
+        loop {
+            if let Err(cause) = self.turn(&mut sayings, tell).await {
+                return cause;
+            }
+        }
+    }
+
+    /// One thing: something written, read, or said.
+    async fn turn(
+        &mut self,
+        sayings: &mut mpsc::Receiver<Saying>,
+        tell: &mpsc::Sender<Result<Heard, Cause>>,
+    ) -> Result<(), Cause> {
+        self.arrived.reserve(READ_AT_ONCE);
+        tokio::select! {
+            saying = sayings.recv(), if self.out.len() < WRITE_AT_ONCE => {
+                let Some(saying) = saying else { return Err(Cause::Closed) };
+                self.say(saying)?;
+                while self.out.len() < WRITE_AT_ONCE
+                    && let Ok(saying) = sayings.try_recv()
+                {
+                    self.say(saying)?;
+                }
+            }
+            pushed = push(&mut self.mouth, &mut self.out),
+                if !self.out.is_empty() || !self.is_flushed =>
+            {
+                self.is_flushed = pushed?;
+                if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
+                    self.out = BytesMut::new();
+                }
+            }
+            read = self.ear.read_buf(&mut self.arrived) => {
+                if read? == 0 {
+                    return Err(Cause::Closed);
+                }
+                self.hear(tell).await?;
+            }
+            () = sleep_until(self.ping_at) => {
+                if self.awaits_pong {
+                    return Err(Cause::NoPing);
+                }
+                self.awaits_pong = true;
+                self.ping_at = now() + self.keep_alive;
+                self.say(Saying::Ping)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, saying: Saying) -> Result<(), Cause> {
+        tracing::trace!("said {saying}");
+        wire::write(self.protocol, saying, &mut self.out)
+    }
+
+    /// Hands on every packet that has arrived whole.
+    async fn hear(&mut self, tell: &mpsc::Sender<Result<Heard, Cause>>) -> Result<(), Cause> {
+        while let Some(heard) = wire::read(self.protocol, &mut self.arrived)? {
+            tracing::trace!("heard {heard}");
+            match &heard {
+                Heard::Pong => self.awaits_pong = false,
+                Heard::Message { id: Some(id), .. } => self.say(Saying::Acknowledge(*id))?,
+                _ => {}
+            }
+            tell.send(Ok(heard)).await.map_err(|_| Cause::Closed)?;
+        }
+        if self.arrived.is_empty() && self.arrived.capacity() > KEPT_BUFFER {
+            self.arrived = BytesMut::new();
+        }
+        Ok(())
+    }
+}
+
+/// Writes as much as the socket takes, or flushes when there is nothing to write; true: all is out.
+/// May be dropped and called again.
+async fn push(mouth: &mut WriteHalf<Box<dyn Socket>>, out: &mut BytesMut) -> io::Result<bool> {
+    if out.is_empty() {
+        mouth.flush().await?;
+        return Ok(true);
+    }
+    match mouth.write_buf(out).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        _ => Ok(false),
+    }
+}
+
+async fn socket(plan: &Plan) -> Result<Box<dyn Socket>, Cause> {
+    let config::Mqtt { host, port, .. } = &plan.settings;
+    let host = bare(host);
+    let tcp = TcpStream::connect((host, *port)).await?;
+    tcp.set_nodelay(true)?;
+    let Some(config) = &plan.tls else {
+        return Ok(Box::new(tcp));
+    };
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| Cause::Tls(rustls::Error::General(error.to_string())))?;
+    let connector = TlsConnector::from(Arc::clone(config));
+    Ok(Box::new(connector.connect(name, tcp).await?))
+}
+
+/// A host name as sockets and certificates want it: an IPv6 address without its brackets.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
+fn now() -> Instant {
+    clock::instant_of(clock::uptime())
+}

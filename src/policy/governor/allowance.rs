@@ -1,0 +1,138 @@
+//! What a day may have: the need of the days before against what is left of the month. It says
+//! how far intervals are stretched, and where no stretch is enough it gives the calls out one by
+//! one.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{BUDGET_WAIT, Calls, Governor, LEAST_DAYS_LEFT, Pace, days_of_month};
+use crate::model::Now;
+use crate::policy::interface::Purpose;
+
+const FACTOR: std::ops::RangeInclusive<f64> = 1.0..=10.0;
+const MEAN_DAYS: usize = 7;
+/// A rate is not drawn from less than this part of a day.
+const LEAST_DAYS_SEEN: f64 = 0.5;
+/// When no stretch is enough, calls saved up over this part of a day may come at once.
+const SAVED_UP_DAYS: f64 = 0.5;
+/// And so many always may, or a day's handful could not follow a wake with a drive's end.
+const SAVED_UP_CALLS: f64 = 4.0;
+/// Of the rate: with a need below it calls are given out freely again.
+const SURELY_ENOUGH: f64 = 0.8;
+const LEAST_PACE_WAIT: Duration = Duration::from_secs(10);
+
+impl Governor {
+    /// Draws anew how far intervals are stretched, and whether that is enough.
+    pub(super) fn weigh(&mut self, now: Now) {
+        let Some(allowance) = self.daily_allowance(now.wall) else {
+            (self.ledger.factor, self.ledger.pace) = (1.0, None);
+            return;
+        };
+        let need = self.daily_need(now.wall);
+        let room = allowance - need.fixed;
+        self.ledger.factor = if room <= 0.0 {
+            *FACTOR.end()
+        } else {
+            (need.stretchable / room).clamp(*FACTOR.start(), *FACTOR.end())
+        };
+        let least = need.fixed + need.stretchable / FACTOR.end();
+        let fresh = Pace {
+            calls: SAVED_UP_CALLS,
+            at: self.at(now),
+        };
+        self.ledger.pace = match self.ledger.pace {
+            // Calls that are given out by the rate show no need beyond it.
+            Some(pace) => (least > allowance * SURELY_ENOUGH).then_some(pace),
+            None => (least > allowance).then_some(fresh),
+        };
+    }
+
+    /// Data calls that a day may have until the month ends; `None` where they cost nothing. It
+    /// aims at the part of the budget in which parked cars are still asked, so that a month that
+    /// goes as foreseen blinds nobody at its end.
+    fn daily_allowance(&self, wall: Timestamp) -> Option<f64> {
+        let (limit, weights) = self.limit()?;
+        if weights.data <= 0.0 {
+            return None;
+        }
+        let month = self.month();
+        let spent = month.data_cost(&weights);
+        let others = month.cost(&weights) - spent;
+        let budget = self.data_budget(limit) * part_of(Purpose::Parked);
+        let rest = (budget.min(limit - others) - spent).max(0.0);
+        let (_, left) = days_of_month(self.ledger.today, wall);
+        Some(rest / left.max(LEAST_DAYS_LEFT) / weights.data)
+    }
+
+    /// Need a day, by the last full days and what there is of today.
+    fn daily_need(&self, wall: Timestamp) -> Need {
+        let today = self.ledger.today;
+        let (gone, _) = days_of_month(today, wall);
+        let mut seen_days = gone.fract();
+        let mut sum = Calls::default();
+        if let Some(calls) = self.ledger.days.get(&today) {
+            sum.add(calls);
+        }
+        for (_, calls) in self.ledger.days.range(..today).rev().take(MEAN_DAYS) {
+            sum.add(calls);
+            seen_days += 1.0;
+        }
+        if let Some(begun) = self.ledger.begun {
+            let kept = wall.duration_since(begun).as_secs_f64() / 86_400.0;
+            // A calendar that was wrong tells nothing.
+            if kept > 0.0 {
+                seen_days = seen_days.min(kept);
+            }
+        }
+        let days = seen_days.max(LEAST_DAYS_SEEN);
+        Need {
+            stretchable: sum.need / days,
+            fixed: sum.fixed / days,
+        }
+    }
+
+    /// While no stretch is enough, calls are given out at the rate at which the month can pay
+    /// them, so that a budget far too small dims the sight of every day and ends none.
+    pub(super) fn pace_wait(&mut self, now: Now, purpose: Purpose) -> Option<Duration> {
+        let pace = self.ledger.pace?;
+        let t = self.at(now);
+        let rate = self.daily_allowance(now.wall)? / 86_400.0;
+        let most = (rate * 86_400.0 * SAVED_UP_DAYS).max(SAVED_UP_CALLS);
+        let saved = rate * t.saturating_sub(pace.at).as_secs_f64();
+        let calls = (pace.calls + saved).min(most);
+        self.ledger.pace = Some(Pace { calls, at: t });
+        let least = match purpose {
+            // Owed to the calls that come after it.
+            Purpose::Change => 1.0 - most,
+            Purpose::Driving => 1.0,
+            Purpose::Charging => 2.0,
+            Purpose::Parked => 3.0,
+        };
+        if calls >= least {
+            self.ledger.pace = Some(Pace {
+                calls: calls - 1.0,
+                at: t,
+            });
+            return None;
+        }
+        let wait = Duration::try_from_secs_f64((least - calls) / rate).unwrap_or(BUDGET_WAIT);
+        Some(wait.clamp(LEAST_PACE_WAIT, BUDGET_WAIT))
+    }
+}
+
+/// Data calls a day.
+struct Need {
+    stretchable: f64,
+    fixed: f64,
+}
+
+/// The part of the data budget at which a purpose's calls stop.
+pub(super) fn part_of(purpose: Purpose) -> f64 {
+    match purpose {
+        Purpose::Change => 1.0,
+        Purpose::Driving => 0.99,
+        Purpose::Charging => 0.97,
+        Purpose::Parked => 0.95,
+    }
+}
