@@ -9,11 +9,12 @@
 )]
 
 use std::env;
-use std::path::Path;
 use std::process::Command;
 
 /// The first version of the C library that knows packed relocations.
 const PACKED_SINCE: (u32, u32) = (2, 36);
+/// As seen from the root of the checkout, where cargo runs compiler and linker; a full path would
+/// be remembered after the checkout was moved.
 const SELDOM: &str = "build/seldom.ld";
 
 fn main() {
@@ -29,9 +30,7 @@ fn main() {
     if glibc().is_some_and(|glibc| glibc >= PACKED_SINCE) {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let script = Path::new(&here).join(SELDOM);
-    println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{SELDOM}");
 }
 
 fn has_linker_of_its_own() -> bool {

@@ -5,6 +5,7 @@ mod account;
 mod car;
 mod events;
 mod fleet;
+mod incoming;
 mod ledger;
 mod memory;
 mod orders;
@@ -29,15 +30,16 @@ use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::durable;
 use crate::model::Vin;
-use crate::mqtt::{self, Connection, Handle, Incoming, Publish, Subscription};
+use crate::mqtt::{self, Connection, Handle};
 use crate::policy::{Budget, Failure, Input};
 use crate::service::{self, Signal};
 
 use account::FromAccount;
 use car::{CarTask, Door, ToCar};
 use fleet::{Change, Fleet};
+use incoming::subscriptions;
 use ledger::Ledger;
-use orders::{Heard, Orders};
+use orders::Orders;
 use own::OwnVoice;
 use teslamate::Numbers;
 pub use teslamate::published_topics as teslamate_topics;
@@ -256,18 +258,6 @@ fn tell_service(connection: &Connection, is_ready: bool) -> bool {
     }
 }
 
-/// What the bridge listens to.
-fn subscriptions(settings: &Settings) -> Vec<Subscription> {
-    let home = &settings.homeassistant;
-    let birth = home
-        .enabled
-        .then(|| Subscription::plain(home.status_topic.clone()));
-    birth
-        .into_iter()
-        .chain(orders::subscription(settings))
-        .collect()
-}
-
 fn client_id(settings: &Settings) -> std::io::Result<String> {
     match &settings.mqtt.client_id {
         Some(id) => Ok(id.clone()),
@@ -462,52 +452,6 @@ impl Bridge {
         {
             tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
         }
-    }
-
-    async fn receive(&mut self, message: &Incoming) {
-        let home = &self.settings.homeassistant;
-        let is_birth =
-            message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
-        if !is_birth {
-            return self.command(message).await;
-        }
-        if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
-            return;
-        }
-        tracing::info!("Home Assistant started, saying everything again");
-        let mqtt = self.mqtt.clone();
-        let cancel = self.cancel.clone();
-        // Not at once: many bridges answer the same birth.
-        let pause =
-            Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
-        let answer = tokio::spawn(async move {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = tokio::time::sleep(pause) => mqtt.publish(Publish::Everything).await,
-            }
-        });
-        self.birth = Some(answer.abort_handle());
-    }
-
-    async fn command(&mut self, message: &Incoming) {
-        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
-        let answer = match heard {
-            Heard::Nothing => return,
-            Heard::Answer(answer) => answer,
-            Heard::Order(vin, order) => {
-                let Some(car) = self.cars.get(&vin) else {
-                    return;
-                };
-                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
-                    return;
-                };
-                let ToCar::Order(order) = unsent.into_inner() else {
-                    return;
-                };
-                order.answer(&Err("the bridge is busy with this car".to_owned()))
-            }
-        };
-        self.mqtt.publish(answer).await;
     }
 
     /// A task ended. A car's that broke starts again; without an account's there is no going on,

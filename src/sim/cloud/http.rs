@@ -76,6 +76,7 @@ async fn handle(
         let right_status = answer.as_ref().map_or(0, |(status, _)| *status);
         world.ledger.note(ledger::Request {
             at,
+            answered_at: shared.now(),
             method: parts.method.to_string(),
             path: path.to_owned(),
             query: query.to_owned(),

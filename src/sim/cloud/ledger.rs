@@ -32,8 +32,10 @@ pub enum Call {
 /// One request and what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// In the cloud's time.
+    /// When it came, in the cloud's time.
     pub at: Timestamp,
+    /// When its answer was ready to be sent.
+    pub answered_at: Timestamp,
     /// `GET`, `POST`, …
     pub method: String,
     /// Without the query.

@@ -1,0 +1,70 @@
+//! What comes in from the broker: Home Assistant's birth message, and commands.
+
+use std::time::Duration;
+
+use super::Bridge;
+use super::car::ToCar;
+use super::orders::{self, Heard};
+use crate::config::Settings;
+use crate::mqtt::{Incoming, Publish, Subscription};
+
+/// What the bridge listens to.
+pub(super) fn subscriptions(settings: &Settings) -> Vec<Subscription> {
+    let home = &settings.homeassistant;
+    let birth = home
+        .enabled
+        .then(|| Subscription::plain(home.status_topic.clone()));
+    birth
+        .into_iter()
+        .chain(orders::subscription(settings))
+        .collect()
+}
+
+impl Bridge {
+    /// A message came.
+    pub(super) async fn receive(&mut self, message: &Incoming) {
+        let home = &self.settings.homeassistant;
+        let is_birth =
+            message.topic == home.status_topic && message.payload == home.status_online.as_bytes();
+        if !is_birth {
+            return self.command(message).await;
+        }
+        if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
+            return;
+        }
+        tracing::info!("Home Assistant started, saying everything again");
+        let mqtt = self.mqtt.clone();
+        let cancel = self.cancel.clone();
+        // Not at once: many bridges answer the same birth.
+        let pause =
+            Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
+        let answer = tokio::spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(pause) => mqtt.publish(Publish::Everything).await,
+            }
+        });
+        self.birth = Some(answer.abort_handle());
+    }
+
+    async fn command(&mut self, message: &Incoming) {
+        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
+        let answer = match heard {
+            Heard::Nothing => return,
+            Heard::Answer(answer) => answer,
+            Heard::Order(vin, order) => {
+                let Some(car) = self.cars.get(&vin) else {
+                    return;
+                };
+                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
+                    return;
+                };
+                let ToCar::Order(order) = unsent.into_inner() else {
+                    return;
+                };
+                order.answer(&Err("the bridge is busy with this car".to_owned()))
+            }
+        };
+        self.mqtt.publish(answer).await;
+    }
+}
