@@ -139,7 +139,7 @@ pub fn bridge_topic(setup: &Setup) -> String {
 fn bridge_id(setup: &Setup) -> String {
     format!(
         "{}_bridge",
-        slug::of(&setup.base).unwrap_or_else(|| "tesla2mqtt".into())
+        slug::of(&setup.base, slug::OF_A_BASE).unwrap_or_else(|| "tesla2mqtt".into())
     )
 }
 
@@ -153,8 +153,11 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
     let made_up = model.as_deref().unwrap_or("Tesla");
     let slug = owners_name
         .as_deref()
-        .and_then(slug::of)
-        .or_else(|| slug::of(&format!("{made_up} {}", &car.vin.as_str()[13..])))
+        .and_then(|name| slug::of(name, slug::OF_A_CAR))
+        .or_else(|| {
+            let made_up = format!("{made_up} {}", &car.vin.as_str()[13..]);
+            slug::of(&made_up, slug::OF_A_CAR)
+        })
         .unwrap_or_else(|| "tesla".into());
     let name = owners_name.unwrap_or_else(|| made_up.to_owned());
     let mut device = Map::new();

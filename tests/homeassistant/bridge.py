@@ -16,6 +16,7 @@ class Bridge:
         for recording in recordings:
             self.command += ["--recording", recording]
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.lives = 0
         self.process = None
 

@@ -47,7 +47,7 @@ def shown(one, state, retained, moving, device_name):
             yield "only a memory: no longer provided by the MQTT integration"
         return
     yield from described(one, attributes, device_name)
-    yield from missing(one, retained)
+    yield from missing(one, value, retained)
     if not moving & set(one.topics()):
         yield from valued(one, value, attributes, retained)
 
@@ -68,15 +68,20 @@ def described(one, attributes, device_name):
         yield f"options are {attributes.get('options')}, announced {config.get('options')}"
 
 
-def missing(one, retained):
-    """Topics that nobody has said anything on: the entity stays unknown and nobody knows why."""
+def missing(one, value, retained):
+    """Topics that nobody has said anything on: the entity stays unknown and nobody knows why, unless nobody has ever
+    seen the car awake."""
     if one.platform == "event" and one.config.get("state_topic") in retained:
         yield "a retained event: Home Assistant ignores it, everybody else gets it again at each start"
     if one.platform in SILENT:
         return
     for topic in one.topics():
-        if topic not in retained and topic != one.config.get("json_attributes_topic"):
+        if topic in retained or topic == one.config.get("json_attributes_topic"):
+            continue
+        if retained.get(f"{topic.rsplit('/', 1)[0]}/last_update") != "None":
             yield f"no retained state on {topic}"
+        elif value != "unknown":
+            yield f"is {value} although nothing is known of this car yet"
 
 
 def converter(config, announced, unit):
@@ -175,8 +180,9 @@ def same(config, value, expected, attributes):
     kept = 0.06
     if convert and attributes.get("unit_of_measurement") != config.get("unit_of_measurement"):
         number = convert(number)
-        # A converted value keeps about as many digits as the one sent; older versions those that are to be shown.
-        kept = max(kept, 0.51 * 10 ** -config.get("suggested_display_precision", 2))
+        # A converted value keeps about as many digits as the one sent, or those that are to be shown.
+        decimals = min(len(expected.partition(".")[2]), config.get("suggested_display_precision", 9))
+        kept = max(kept, 0.51 * 10**-decimals)
     return abs(number - shown_number) <= max(kept, abs(number) * 0.002)
 
 

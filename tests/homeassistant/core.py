@@ -110,7 +110,8 @@ class Core:
             stderr=subprocess.STDOUT,
             env={**os.environ, "HOME": str(self.folder)},
         )
-        self.session = self.session or aiohttp.ClientSession()
+        # Without an end: aiohttp's own would cut the WebSocket off after five minutes.
+        self.session = self.session or aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=30))
         await until("Home Assistant answers", self._answers, seconds)
         if self.token is None:
             await self._sign_up()

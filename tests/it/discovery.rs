@@ -62,10 +62,7 @@ fn full_car() -> Vehicle {
         .flat_map(|row| row.reading.signals().iter().copied())
         .map(|path| (path, Value::Int(3)))
         .chain([
-            (
-                "vehicle_state.vehicle_name",
-                text("A name of a usual length"),
-            ),
+            ("vehicle_state.vehicle_name", text("Grandfather Tortoise")),
             ("vehicle_state.car_version", text("2026.32.5 0123456789ab")),
             ("vehicle_config.rear_seat_heaters", Value::Int(3)),
             ("vehicle_config.third_row_seats", text("FuturisFoldFlat")),
