@@ -427,6 +427,12 @@ impl Rig {
         self.asks_from(Duration::ZERO, Ask::Data).len()
     }
 
+    /// By the account's own ledger; at a start of the rig on the first of a month that is all.
+    pub fn n_billed_data(&self) -> u64 {
+        let status = self.governor.as_ref().map(|of| of.status(self.now()));
+        status.map_or(0, |status| status.month.data)
+    }
+
     pub fn n_refused(&self) -> u64 {
         self.car.truth().data_refused
     }
