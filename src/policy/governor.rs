@@ -470,7 +470,7 @@ impl Governor {
         Some(
             (*oldest + MINUTE)
                 .saturating_sub(t)
-                .max(Duration::from_secs(1)),
+                .clamp(Duration::from_secs(1), MINUTE),
         )
     }
 

@@ -75,6 +75,26 @@ fn data_refused_is_not_repeated_while_light_calls_fail() {
     assert!(rig.asks_from(from, Ask::Light).len() >= 5);
 }
 
+/// 38, and G2: a push proves that the car is connected, and still no data follows a 408 without a
+/// light answer between.
+#[test]
+fn data_refused_is_not_repeated_on_the_word_of_a_push() {
+    let mut rig = metered(life(&[(10, drive(20)), (34, drive(20))]));
+    let from = 31 * MINUTE + 45 * SECOND;
+    let refused = fault(Ask::Data, from, 33 * MINUTE, Failure::Unavailable);
+    rig.faults.push(refused);
+    rig.faults
+        .push(fault(Ask::Light, from, 36 * MINUTE, Failure::Transport));
+    rig.run_until(34 * MINUTE);
+    rig.push(|push| push.gear = Some("D".into()));
+    assert_eq!(rig.state(), State::Driving);
+    rig.run_until(36 * MINUTE);
+    assert_eq!(rig.asks_from(from, Ask::Data).len(), 1, "{}", rig.story());
+    rig.run_until(50 * MINUTE);
+    check(&rig);
+    assert!(rig.asks_from(from, Ask::Data).len() > 5, "{}", rig.story());
+}
+
 /// 39
 #[test]
 fn a_limit_stops_data_for_as_long_as_tesla_asks() {

@@ -115,7 +115,8 @@ impl Seen {
             ) {
                 self.last_use = at;
             }
-            if line.state == State::Quiet {
+            // A kill may lose the end of a Quiet, which then goes on.
+            if line.state == State::Quiet && !matches!(line.what, What::Restarted) {
                 self.quiet_since = Some(at);
                 self.data_in_quiet = None;
             }

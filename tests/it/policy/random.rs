@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use tesla2mqtt::model::{Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, Budget, ClassSetting, DataView, Failure, HoldReason, Input, Light, LightState, Policy,
-    PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    Ask, Budget, ClassSetting, DataView, Failure, GovernorConfig, HoldReason, Input, Light,
+    LightState, MonthlyLimit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{BriefWakes, CarSpec, Deed, Plan, Segment};
 
@@ -349,7 +349,8 @@ proptest! {
         deeds in proptest::collection::vec((0u64..1200, deed()), 0..12),
         sleeps in (5u64..30, any::<bool>(), any::<bool>(), any::<bool>()),
         chaos in (prop_oneof![Just(0.0), 0.0..0.5], any::<u64>()),
-        disturbances in proptest::collection::vec((0u64..1200, 0u8..8), 0..12),
+        mut disturbances in proptest::collection::vec((0u64..1200, 0u8..8), 0..12),
+        account in (prop_oneof![2 => Just(None), 1 => (0u32..3000).prop_map(Some)], any::<bool>()),
     ) {
         let (time_to_sleep, is_held, says_offline, self_checks) = sleeps;
         let segments = deeds.iter().map(|(minute, deed)| Segment { start: minutes(*minute), deed: deed.clone() });
@@ -362,7 +363,18 @@ proptest! {
         };
         let mut rig = Rig::with(config, car);
         rig.chaos = chaos;
-        let mut disturbances = disturbances;
+        let (limit, drives_are_pushed) = account;
+        if let Some(limit) = limit {
+            rig = rig.governed(GovernorConfig {
+                limit: Some(MonthlyLimit::DataCalls(limit)),
+                ..GovernorConfig::metered()
+            });
+        }
+        if drives_are_pushed {
+            disturbances.extend(deeds.iter().filter_map(|(minute, deed)| {
+                matches!(deed, Deed::Drive { .. }).then_some((*minute, 8))
+            }));
+        }
         disturbances.sort_unstable();
         for (minute, kind) in disturbances {
             rig.run_until(minutes(minute));
@@ -374,6 +386,10 @@ proptest! {
                 4 => rig.user(User::LetSleep),
                 5 => rig.push(|push| push.connected = Some(minute % 2 == 0)),
                 6 if minute % 2 == 0 => rig.hear(Input::PushLost),
+                8 => rig.push(|push| {
+                    push.connected = Some(true);
+                    push.gear = Some("D".to_owned());
+                }),
                 _ => rig.restart_after(Duration::from_secs(minute % 90)),
             };
         }
@@ -382,6 +398,9 @@ proptest! {
         // The longest wait of all is a limit of an hour, then a charge that was lost or a Quiet.
         rig.run_until(30 * HOUR);
         check(&rig);
+        if let Some(limit) = limit {
+            prop_assert!(rig.n_billed_data() <= u64::from(limit) * 8 / 10, "G7: {} of {limit}", rig.n_billed_data());
+        }
         let state = rig.state();
         // The owner may be wrong about the car.
         let misled = is_held && rig.config.class == ClassSetting::NotHeld;

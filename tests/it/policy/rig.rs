@@ -65,6 +65,7 @@ pub struct Rig {
     pub policy: Policy,
     pub config: PolicyConfig,
     pub governor: Option<Governor>,
+    account: GovernorConfig,
     pub trace: Vec<Line>,
     pub faults: Vec<Fault>,
     /// The part of all calls that fails at random, and the state of that chance.
@@ -161,6 +162,7 @@ impl Rig {
             policy: Policy::new(config.clone(), &vin, 7, now),
             config,
             governor: None,
+            account: GovernorConfig::metered(),
             trace: Vec::new(),
             faults: Vec::new(),
             chaos: (0.0, 1),
@@ -178,6 +180,7 @@ impl Rig {
 
     #[must_use]
     pub fn governed(mut self, config: GovernorConfig) -> Self {
+        self.account = config.clone();
         self.governor = Some(Governor::new(config, self.now()));
         self
     }
@@ -373,6 +376,7 @@ impl Rig {
 
     /// Kills the process; the next one starts after the given time with what the disk has.
     pub fn restart_after(&mut self, down: Duration) -> &mut Self {
+        let ledger = self.governor.as_ref().map(|of| of.snapshot(self.now()));
         self.at += down;
         self.booted_at = self.at;
         let now = self.now();
@@ -381,6 +385,7 @@ impl Rig {
             Some(snapshot) => Policy::restore(self.config.clone(), &vin, snapshot, now),
             None => Policy::new(self.config.clone(), &vin, 7, now),
         };
+        self.governor = ledger.map(|ledger| Governor::restore(self.account.clone(), ledger, now));
         self.write_down(What::Restarted);
         self
     }
@@ -425,6 +430,12 @@ impl Rig {
 
     pub fn n_data(&self) -> usize {
         self.asks_from(Duration::ZERO, Ask::Data).len()
+    }
+
+    /// By the account's own ledger; at a start of the rig on the first of a month that is all.
+    pub fn n_billed_data(&self) -> u64 {
+        let status = self.governor.as_ref().map(|of| of.status(self.now()));
+        status.map_or(0, |status| status.month.data)
     }
 
     pub fn n_refused(&self) -> u64 {
