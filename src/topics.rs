@@ -59,6 +59,8 @@ impl Paths {
 pub struct CarTopics {
     paths: Paths,
     said: BTreeMap<&'static str, Said>,
+    /// A value changed since the last snapshot.
+    is_news: bool,
     available: Option<bool>,
     unlisted: BTreeSet<(&'static str, String)>,
 }
@@ -72,6 +74,7 @@ impl CarTopics {
         Self {
             paths,
             said: BTreeMap::new(),
+            is_news: false,
             available: None,
             unlisted: BTreeSet::new(),
         }
@@ -82,15 +85,21 @@ impl CarTopics {
         &self.paths
     }
 
-    /// The topics that changed since the last call, in the catalogue's order, the snapshot last.
-    /// A row that the car turns out not to have is deleted.
+    /// The topics that changed since the last call, the snapshot last.
     pub fn changed(&mut self, car: &Vehicle) -> Vec<Publish> {
+        let mut messages = self.values(car);
+        messages.extend(self.snapshot(car));
+        messages
+    }
+
+    /// The values that changed since the last call, in the catalogue's order. A row that the car
+    /// turns out not to have is deleted.
+    pub fn values(&mut self, car: &Vehicle) -> Vec<Publish> {
         let mut messages = Vec::new();
-        let mut is_news = false;
         for row in catalogue::rows().filter(|row| row.has_state()) {
             if !row.gate.admits(row, car) {
                 if self.said.remove(row.key).is_some() {
-                    is_news = true;
+                    self.is_news = true;
                     let topic = self.paths.of(row.key);
                     messages.push(Publish::Delete { topic });
                 }
@@ -103,20 +112,23 @@ impl CarTopics {
             if !is_new(row, self.said.get(row.key), &said) {
                 continue;
             }
-            is_news |= !row.is_age;
+            self.is_news |= !row.is_age;
             messages.push(Publish::State {
                 topic: self.paths.of(row.key),
                 payload: payload.into(),
             });
             self.said.insert(row.key, said);
         }
-        if is_news {
-            messages.push(Publish::State {
-                topic: self.paths.of("snapshot"),
-                payload: self.snapshot(car),
-            });
-        }
         messages
+    }
+
+    /// The snapshot, if it is not as it was at the last call: for those who want all in one
+    /// message. It is as much work as all values, so these can be on their way meanwhile.
+    pub fn snapshot(&mut self, car: &Vehicle) -> Option<Publish> {
+        std::mem::take(&mut self.is_news).then(|| Publish::State {
+            topic: self.paths.of("snapshot"),
+            payload: self.everything(car),
+        })
     }
 
     /// Whether the bridge can know the car, if that changed.
@@ -154,7 +166,7 @@ impl CarTopics {
             .collect()
     }
 
-    fn snapshot(&self, car: &Vehicle) -> Arc<str> {
+    fn everything(&self, car: &Vehicle) -> Arc<str> {
         let mut all = Map::new();
         all.insert("vin".into(), car.vin.as_str().into());
         let mut values = Map::new();

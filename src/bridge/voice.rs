@@ -130,37 +130,43 @@ impl Voice {
         let silent_for = now.mono.saturating_sub(self.last_contact);
         let available = silent_for < self.unavailable_after
             && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed));
-        if let Some(message) = self.topics.available(available) {
-            self.mqtt.publish(message).await;
-        }
-        let changed = self.topics.changed(car);
-        if !changed.is_empty() {
+        let mut messages: Vec<Publish> = self.topics.available(available).into_iter().collect();
+        let values = self.topics.values(car);
+        if !values.is_empty() {
             let due = clock::uptime() + VALUES_FIRST;
             self.redraw_at.get_or_insert(due);
         }
-        for message in changed {
-            self.mqtt.publish(message).await;
-        }
+        messages.extend(values);
+        self.say_at_once(messages).await;
+
+        let mut messages: Vec<Publish> = self.topics.snapshot(car).into_iter().collect();
         let is_removed = status.problem == Some(Problem::Removed);
-        let in_teslamates_words = match &mut self.teslamate {
+        messages.extend(match &mut self.teslamate {
             Some(tree) if is_removed => tree.withdrawn(),
             Some(tree) => tree.changes(car, now),
             None => Vec::new(),
-        };
-        for message in in_teslamates_words {
-            self.mqtt.publish(message).await;
-        }
-        for word in self.topics.oddities() {
-            tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
-        }
+        });
         let told = events.iter().filter_map(super::events::message);
         let found = found.iter().map(Finding::event);
         for (name, payload) in told.chain(found) {
             let topic = self.topics.paths().of(&format!("event/{name}"));
             let payload = payload.to_string().into();
-            self.mqtt.publish(Publish::Event { topic, payload }).await;
+            messages.push(Publish::Event { topic, payload });
+        }
+        self.say_at_once(messages).await;
+        for word in self.topics.oddities() {
+            tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
         }
         self.announce(car).await
+    }
+
+    /// Hands messages over and lets the connection's tasks take them to the socket, before more
+    /// work is done on this thread.
+    async fn say_at_once(&self, messages: Vec<Publish>) {
+        if !messages.is_empty() {
+            self.mqtt.publish_all(messages).await;
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Discovery keeps its distances in real time, and waits for the broker: the message that

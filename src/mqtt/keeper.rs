@@ -43,7 +43,7 @@ pub struct Farewell {
 
 /// The task's ends of the channels.
 pub(super) struct Ends {
-    pub publishes: mpsc::Receiver<Publish>,
+    pub publishes: mpsc::Receiver<Vec<Publish>>,
     pub subscriptions: watch::Receiver<Vec<Subscription>>,
     pub arrived: mpsc::Sender<Incoming>,
     pub says: watch::Sender<Connection>,
@@ -191,7 +191,7 @@ impl Keeper {
             tokio::select! {
                 () = &mut over => return false,
                 () = self.ends.cancel.cancelled() => return true,
-                Some(message) = self.ends.publishes.recv() => self.outbox.put(message),
+                Some(messages) = self.ends.publishes.recv() => self.take(messages),
             }
             self.log_complaints();
         }
@@ -223,8 +223,8 @@ impl Keeper {
                 () = self.ends.cancel.cancelled() => {
                     return Ok(self.farewell(link, course.connected_at.is_some()).await);
                 }
-                Some(message) = self.ends.publishes.recv() => {
-                    self.outbox.put(message);
+                Some(messages) = self.ends.publishes.recv() => {
+                    self.take(messages);
                     self.take_waiting();
                     continue;
                 }
@@ -372,7 +372,13 @@ impl Keeper {
 
     /// Takes what the rooms have said so far, so that one pass to the broker carries all of it.
     fn take_waiting(&mut self) {
-        while let Ok(message) = self.ends.publishes.try_recv() {
+        while let Ok(messages) = self.ends.publishes.try_recv() {
+            self.take(messages);
+        }
+    }
+
+    fn take(&mut self, messages: Vec<Publish>) {
+        for message in messages {
             self.outbox.put(message);
         }
     }

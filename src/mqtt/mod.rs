@@ -93,7 +93,7 @@ pub enum Connection {
 /// The rooms' end of the connection task.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    publish: mpsc::Sender<Publish>,
+    publish: mpsc::Sender<Vec<Publish>>,
     subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
@@ -102,7 +102,14 @@ impl Handle {
     /// Hands a message to the outbox; waits only for the outbox, never for the broker.
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
-        let _ = self.publish.send(message).await;
+        let _ = self.publish.send(vec![message]).await;
+    }
+
+    /// Hands over what belongs together, so that it leaves in one write; in this order.
+    pub async fn publish_all(&self, messages: Vec<Publish>) {
+        if !messages.is_empty() {
+            let _ = self.publish.send(messages).await;
+        }
     }
 
     /// Listens to these filters from now on, and to no others.
@@ -113,24 +120,6 @@ impl Handle {
     /// Follows the connection.
     pub fn connection(&self) -> watch::Receiver<Connection> {
         self.connection.clone()
-    }
-}
-
-impl Handle {
-    /// A handle without a broker, for tests of the rooms: what is published comes out of the
-    /// receiver.
-    pub fn unconnected() -> (Self, mpsc::Receiver<Publish>) {
-        let (publish, published) = mpsc::channel(PUBLISH_MAX);
-        let (_, connection) = watch::channel(Connection::Down("no broker".to_owned()));
-        let (subscriptions, _) = watch::channel(Vec::new());
-        (
-            Self {
-                publish,
-                subscriptions,
-                connection,
-            },
-            published,
-        )
     }
 }
 
