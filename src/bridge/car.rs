@@ -26,7 +26,10 @@ use crate::policy::{
 };
 use crate::topics::Paths;
 
-/// Values are written to disk at once when the policy has something to remember, else this often.
+/// What is worth remembering is written so long after it was said: encoding and writing it must not
+/// compete with the broker and its readers for the processor.
+const REMEMBER_AFTER: Duration = Duration::from_millis(100);
+/// Values are written to disk soon when the policy has something to remember, else this often.
 const REMEMBER_EVERY: Duration = Duration::from_mins(5);
 
 /// A light call that takes longer is not waited for when somebody wants a look.
@@ -74,6 +77,8 @@ pub struct CarTask {
     /// Where an earlier run, or an earlier alias, published the car.
     leftover: Option<Paths>,
     file: MemoryFile,
+    /// Something is said and done that the file does not hold yet.
+    is_unwritten: bool,
     inbox: mpsc::Receiver<ToCar>,
     connection: watch::Receiver<Connection>,
     cancel: CancellationToken,
@@ -126,6 +131,7 @@ impl CarTask {
             }),
             voice,
             file,
+            is_unwritten: false,
             inbox,
             connection,
             cancel,
@@ -146,6 +152,8 @@ impl CarTask {
             self.voice.clear(&paths).await;
         }
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
+        // When the account of calls is written, after a call.
+        let mut settle_at = Duration::MAX;
         loop {
             let now = clock::now();
             match self.policy.next(now) {
@@ -155,7 +163,9 @@ impl CarTask {
                     let Some(input) = self.ask(ask).await else {
                         break;
                     };
-                    self.policy.handle(clock::now(), input);
+                    let now = clock::now();
+                    self.policy.handle(now, input);
+                    settle_at = now.mono + REMEMBER_AFTER;
                 }
                 Step::Relist => {
                     // Full means that a listing is due anyway.
@@ -163,14 +173,21 @@ impl CarTask {
                 }
                 Step::Wait { until, .. } => {
                     let speak_again = self.speak(now).await;
-                    self.remember_if_wanted(now).await;
+                    if self.wants_remembering() {
+                        remember_at = remember_at.min(now.mono + REMEMBER_AFTER);
+                    }
+                    if now.mono >= settle_at {
+                        self.door.ledger.write_if_changed(now).await;
+                        settle_at = Duration::MAX;
+                    }
                     if now.mono >= remember_at {
                         self.remember(now).await;
                         remember_at = now.mono + REMEMBER_EVERY;
                     }
+                    let wake_at = until.min(speak_again).min(remember_at).min(settle_at);
                     tokio::select! {
                         () = cancel.cancelled() => break,
-                        () = clock::sleep_until(until.min(speak_again).min(remember_at)) => {}
+                        () = clock::sleep_until(wake_at) => {}
                         // What waited for the broker is due.
                         Ok(()) = self.connection.changed() => {}
                         word = self.inbox.recv() => match word {
@@ -363,15 +380,23 @@ impl CarTask {
             .await
     }
 
+    /// Whether there is something that a kill should not take back.
+    fn wants_remembering(&mut self) -> bool {
+        let has_announced = self.voice.wants_persisting();
+        self.is_unwritten |= self.policy.wants_persisting() || has_announced;
+        self.is_unwritten
+    }
+
+    /// At once: what follows stands on it.
     async fn remember_if_wanted(&mut self, now: Now) {
         self.door.ledger.write_if_changed(now).await;
-        let has_announced = self.voice.wants_persisting();
-        if self.policy.wants_persisting() || has_announced {
+        if self.wants_remembering() {
             self.remember(now).await;
         }
     }
 
     async fn remember(&mut self, now: Now) {
+        self.is_unwritten = false;
         let memory = Memory {
             policy: self.policy.snapshot(now),
             vehicle: self.vehicle.clone(),
