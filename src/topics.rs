@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value as Json;
 
 use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, Row, Said};
-use crate::model::{Vehicle, Vin};
+use crate::model::{Source, Vehicle, Vin};
 use crate::mqtt::Publish;
 use crate::policy::GovernorStatus;
 
@@ -58,7 +58,7 @@ impl Paths {
 #[derive(Debug)]
 pub struct CarTopics {
     paths: Paths,
-    said: BTreeMap<&'static str, Said>,
+    said: BTreeMap<&'static str, (&'static Row, Said)>,
     /// A value changed since the last snapshot.
     is_news: bool,
     available: Option<bool>,
@@ -109,7 +109,7 @@ impl CarTopics {
             let Some(payload) = said.payload() else {
                 continue;
             };
-            if !is_new(row, self.said.get(row.key), &said) {
+            if !is_new(row, self.said.get(row.key).map(|(_, said)| said), &said) {
                 continue;
             }
             self.is_news |= !row.is_age;
@@ -117,7 +117,7 @@ impl CarTopics {
                 topic: self.paths.of(row.key),
                 payload: payload.into(),
             });
-            self.said.insert(row.key, said);
+            self.said.insert(row.key, (row, said));
         }
         messages
     }
@@ -146,7 +146,7 @@ impl CarTopics {
     /// Words that no row lists, each once, for the log: `charging_state: Calibrating`.
     pub fn oddities(&mut self) -> Vec<String> {
         let mut fresh = Vec::new();
-        for (key, said) in &self.said {
+        for (key, (_, said)) in &self.said {
             let Said::Unlisted(word) = said else { continue };
             let is_full = self.unlisted.len() >= UNLISTED_AT_MOST;
             if !is_full && self.unlisted.insert((*key, word.clone())) {
@@ -167,27 +167,51 @@ impl CarTopics {
     }
 
     fn everything(&self, car: &Vehicle) -> Arc<str> {
-        let mut all = Map::new();
-        all.insert("vin".into(), car.vin.as_str().into());
-        let mut values = Map::new();
-        for row in catalogue::rows() {
-            let Some(said) = self.said.get(row.key) else {
-                continue;
-            };
+        let values = Values { topics: self, car };
+        let all = Snapshot {
+            values,
+            vin: car.vin.as_str(),
+        };
+        serde_json::to_string(&all).unwrap_or_default().into()
+    }
+}
+
+/// Written as it is read: the tree of it would weigh a hundred kilobytes for a moment.
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    values: Values<'a>,
+    vin: &'a str,
+}
+
+struct Values<'a> {
+    topics: &'a CarTopics,
+    car: &'a Vehicle,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
+    value: Json,
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let rows = self.topics.said.iter().filter_map(|(key, (row, said))| {
             let value = said.json();
-            if value.is_null() {
-                continue;
-            }
-            let mut entry = Map::new();
-            entry.insert("value".into(), value);
-            if let Some((at, source)) = row.seen_at(car) {
-                entry.insert("at".into(), catalogue::seconds(at).to_string().into());
-                entry.insert("source".into(), json!(source));
-            }
-            values.insert(row.key.into(), Json::from(entry));
-        }
-        all.insert("values".into(), values.into());
-        Json::from(all).to_string().into()
+            (!value.is_null()).then(|| {
+                let seen = row.seen_at(self.car);
+                let entry = Entry {
+                    at: seen.map(|(at, _)| catalogue::seconds(at)),
+                    source: seen.map(|(_, source)| source),
+                    value,
+                };
+                (key, entry)
+            })
+        });
+        to.collect_map(rows)
     }
 }
 

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
+use serde_json::json;
+
 use super::*;
 use crate::model::{Observation, Signal, Source, Value};
 
