@@ -22,8 +22,8 @@ pub use super::wire::BrokerFacts;
 
 /// Messages under way (sent or about to be, not acknowledged) at most.
 const WINDOW: usize = 256;
-/// Subscriptions and the like beside them.
-const ASIDE: usize = 8;
+/// What the line has heard and we have not, at most: it waits then.
+const HEARD_MAX: usize = 256;
 
 /// What a connection is made with.
 pub(super) struct Opening<'a> {
@@ -55,12 +55,16 @@ pub(super) struct Gone;
 
 /// One connection, from the attempt to its end.
 pub(super) struct Connection {
-    sayings: mpsc::Sender<Saying>,
+    /// Without a bound of its own: the window bounds the messages, and a line that is stuck ends
+    /// within two keep-alives.
+    sayings: mpsc::UnboundedSender<Saying>,
     heard: mpsc::Receiver<Result<Heard, Cause>>,
     facts: BrokerFacts,
     in_flight: BTreeMap<u16, (Ticket, Arc<str>)>,
-    /// Sent to a broker that acknowledges nothing.
+    /// For a broker that acknowledges nothing, in order: under way until they are written.
     unacknowledged: VecDeque<(Ticket, Arc<str>)>,
+    /// How many of them are written.
+    n_written: usize,
     last_id: u16,
     _line: AbortOnDropHandle<()>,
 }
@@ -68,8 +72,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Starts an attempt; [`Connection::said`] tells how it goes. Needs a tokio runtime.
     pub fn open(opening: Opening<'_>) -> Self {
-        let (sayings, to_say) = mpsc::channel(WINDOW + ASIDE);
-        let (tell, heard) = mpsc::channel(WINDOW);
+        let (sayings, to_say) = mpsc::unbounded_channel();
+        let (tell, heard) = mpsc::channel(HEARD_MAX);
         let plan = Plan {
             settings: opening.settings.clone(),
             client_id: opening.client_id.to_owned(),
@@ -84,6 +88,7 @@ impl Connection {
             facts: BrokerFacts::default(),
             in_flight: BTreeMap::new(),
             unacknowledged: VecDeque::new(),
+            n_written: 0,
             last_id: 0,
             _line: AbortOnDropHandle::new(tokio::spawn(line::run(plan, to_say, tell))),
         }
@@ -94,14 +99,17 @@ impl Connection {
     /// # Errors
     /// The connection is over, or was never made.
     pub async fn said(&mut self) -> Result<Said, Cause> {
-        if let Some((ticket, topic)) = self.unacknowledged.pop_front() {
-            return Ok(Said::Acknowledged {
-                ticket,
-                topic,
-                refusal: None,
-            });
-        }
         loop {
+            if self.n_written > 0
+                && let Some((ticket, topic)) = self.unacknowledged.pop_front()
+            {
+                self.n_written -= 1;
+                return Ok(Said::Acknowledged {
+                    ticket,
+                    topic,
+                    refusal: None,
+                });
+            }
             match self.heard.recv().await.unwrap_or(Err(Cause::Closed))? {
                 Heard::Connected(facts) => {
                     self.facts = facts;
@@ -118,13 +126,14 @@ impl Connection {
                         });
                     }
                 }
+                Heard::Written(n) => self.n_written += n,
                 Heard::Refused(refusal) => return Err(Cause::Refused(refusal)),
                 Heard::Pong | Heard::Other => {}
             }
         }
     }
 
-    /// Messages that are not acknowledged.
+    /// Messages that are not acknowledged; those that never will be, until they are written.
     pub fn n_under_way(&self) -> usize {
         self.in_flight.len() + self.unacknowledged.len()
     }
@@ -198,7 +207,7 @@ impl Connection {
     }
 
     fn say(&self, saying: Saying) -> Result<(), Gone> {
-        self.sayings.try_send(saying).map_err(|_| Gone)
+        self.sayings.send(saying).map_err(|_| Gone)
     }
 
     /// A packet id that no message under way has: not 0, in turn, so that an acknowledgement

@@ -46,7 +46,7 @@ pub(super) struct Plan {
 /// when nobody listens any more.
 pub(super) async fn run(
     plan: Plan,
-    sayings: mpsc::Receiver<Saying>,
+    sayings: mpsc::UnboundedReceiver<Saying>,
     tell: mpsc::Sender<Result<Heard, Cause>>,
 ) {
     let line = match timeout(CONNECT, Line::connect(&plan)).await {
@@ -76,6 +76,8 @@ struct Line {
     /// Not written yet.
     out: BytesMut,
     is_flushed: bool,
+    /// Messages in `out` or not flushed that no broker acknowledges.
+    n_unacknowledged: usize,
     keep_alive: Duration,
     ping_at: Instant,
     awaits_pong: bool,
@@ -93,6 +95,7 @@ impl Line {
             arrived: BytesMut::new(),
             out: BytesMut::new(),
             is_flushed: true,
+            n_unacknowledged: 0,
             keep_alive: Duration::from_secs(keep_alive_s),
             ping_at: now(),
             awaits_pong: false,
@@ -134,7 +137,7 @@ impl Line {
     /// Until the end.
     async fn talk(
         mut self,
-        mut sayings: mpsc::Receiver<Saying>,
+        mut sayings: mpsc::UnboundedReceiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Cause {
         loop {
@@ -147,7 +150,7 @@ impl Line {
     /// One thing: something written, read, or said.
     async fn turn(
         &mut self,
-        sayings: &mut mpsc::Receiver<Saying>,
+        sayings: &mut mpsc::UnboundedReceiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Result<(), Cause> {
         self.arrived.reserve(READ_AT_ONCE);
@@ -167,6 +170,10 @@ impl Line {
                 self.is_flushed = pushed?;
                 if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
                     self.out = BytesMut::new();
+                }
+                if self.is_flushed && self.n_unacknowledged > 0 {
+                    let written = Heard::Written(std::mem::take(&mut self.n_unacknowledged));
+                    tell.send(Ok(written)).await.map_err(|_| Cause::Closed)?;
                 }
             }
             read = self.ear.read_buf(&mut self.arrived) => {
@@ -189,6 +196,9 @@ impl Line {
 
     fn say(&mut self, saying: Saying) -> Result<(), Cause> {
         tracing::trace!("said {saying}");
+        if matches!(saying, Saying::Publish { id: None, .. }) {
+            self.n_unacknowledged += 1;
+        }
         wire::write(self.protocol, saying, &mut self.out)
     }
 

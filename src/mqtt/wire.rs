@@ -71,7 +71,7 @@ pub(super) enum Saying {
     Goodbye,
 }
 
-/// A packet from the broker.
+/// A packet from the broker, or word of the line itself.
 #[derive(Debug)]
 pub(super) enum Heard {
     Connected(BrokerFacts),
@@ -80,6 +80,8 @@ pub(super) enum Heard {
     Subscribed(Vec<Option<String>>),
     /// Our message has arrived; `Some`: but the broker did not take it.
     Acknowledged(u16, Option<String>),
+    /// So many more of our messages without an id are written: all that is ever heard of them.
+    Written(usize),
     Message {
         message: Incoming,
         /// To be acknowledged.
@@ -117,6 +119,7 @@ impl fmt::Display for Heard {
             Self::Refused(refusal) => write!(f, "CONNACK {refusal:?}"),
             Self::Subscribed(answers) => write!(f, "SUBACK {answers:?}"),
             Self::Acknowledged(id, refusal) => write!(f, "PUBACK {id} {refusal:?}"),
+            Self::Written(n) => write!(f, "{n} written"),
             Self::Message { message, .. } => {
                 let Incoming { topic, payload, .. } = message;
                 write!(f, "PUBLISH {topic}, {} bytes", payload.len())
