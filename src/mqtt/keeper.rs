@@ -23,7 +23,7 @@ use crate::outbox::Outbox;
 
 /// Time for the last values, `offline` and their acknowledgements.
 const DRAIN: Duration = Duration::from_millis(1200);
-/// When `offline` is said even if values are left, and when the goodbye, even without an answer.
+/// When `offline` is said even if values are left, and how long its acknowledgement may take.
 const DRAIN_VALUES: Duration = Duration::from_millis(700);
 const DRAIN_OFFLINE: Duration = Duration::from_secs(1);
 /// A broker that acknowledges nothing for this long is as good as gone.
@@ -394,8 +394,11 @@ impl Keeper {
             payload: "offline".into(),
         });
         let drained = self.drain(&mut link, begun + DRAIN_OFFLINE).await;
-        link.disconnect();
-        // The broker closes when it has read the goodbye.
+        // A goodbye takes the will back: without `offline` the will must speak.
+        if drained {
+            link.disconnect();
+        }
+        // The broker closes when it has read the goodbye; without one, this is time to read more.
         let deadline = clock::instant_of(begun + DRAIN);
         while let Ok(Ok(_)) = timeout_at(deadline, link.said()).await {}
         let n_lost = if drained { 0 } else { n_lost.max(1) };
