@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use super::client::{BrokerFacts, Connection, Opening, Said};
+use super::client::{BrokerFacts, Connection, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
 use super::{Incoming, Subscription, tls};
 use crate::clock;
@@ -84,8 +84,7 @@ impl<'a> Session<'a> {
         quiet: Duration,
         mut take: impl FnMut(Incoming),
     ) -> Result<(), Failure> {
-        // A dead link shows in the next event.
-        let _ = self.link.subscribe(subscriptions);
+        self.link.subscribe(subscriptions);
         let mut ear = Ear::open(clock::uptime(), quiet);
         loop {
             // The timeout below looks at its clock only where no message waits.
@@ -102,10 +101,10 @@ impl<'a> Session<'a> {
                     ear.hears(clock::uptime(), message.retain);
                     take(message);
                 }
-                Ok(Ok(Said::Subscribed(answers))) => {
+                Ok(Ok(Said::Subscribed { refused })) => {
                     ear.answered(clock::uptime());
-                    if let Some(failure) = self.refused(subscriptions, answers) {
-                        return Err(failure);
+                    if let Some(first) = refused.first() {
+                        return Err(self.refused(first));
                     }
                 }
                 Ok(Ok(_)) => {}
@@ -163,23 +162,15 @@ impl<'a> Session<'a> {
         while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
     }
 
-    fn refused(
-        &self,
-        subscriptions: &[Subscription],
-        answers: Vec<Option<String>>,
-    ) -> Option<Failure> {
-        let (subscription, why) = subscriptions
-            .iter()
-            .zip(answers)
-            .find_map(|(subscription, answer)| Some((subscription, answer?)))?;
+    fn refused(&self, Refused { filter, why }: &Refused) -> Failure {
         let config::Mqtt { host, port, .. } = self.settings;
-        Some(Failure {
+        Failure {
             kind: Kind::Refused,
             sentence: format!(
-                "broker {host}:{port} refuses to let us read {} ({why}): check its access list",
-                subscription.filter
+                "broker {host}:{port} refuses to let us read {filter} ({why}): \
+                 check its access list"
             ),
-        })
+        }
     }
 
     fn endless(&self) -> Failure {
