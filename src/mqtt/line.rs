@@ -5,6 +5,7 @@
 //! that waits goes out with one write.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use bytes::BytesMut;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
@@ -24,6 +25,9 @@ use crate::config::{self, Protocol};
 
 /// From the first packet to the broker's answer to our first.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The share of it that one address of the name may take while there are others: behind a dead
+/// IPv6 address stands a living IPv4 one.
+const CONNECT_ADDRESS: Duration = Duration::from_millis(1500);
 /// The protocol's longest keep-alive, and the shortest that is worth its pings.
 const KEEP_ALIVE_S: std::ops::RangeInclusive<u64> = 5..=65_535;
 /// Room for what arrives: mostly acknowledgements of a few bytes.
@@ -236,7 +240,8 @@ async fn push(mouth: &mut WriteHalf<Box<dyn Socket>>, out: &mut BytesMut) -> io:
 async fn socket(plan: &Plan) -> Result<Box<dyn Socket>, Cause> {
     let config::Mqtt { host, port, .. } = &plan.settings;
     let host = bare(host);
-    let tcp = TcpStream::connect((host, *port)).await?;
+    let addresses = lookup_host((host, *port)).await?;
+    let tcp = first_of(addresses, CONNECT_ADDRESS, TcpStream::connect).await?;
     tcp.set_nodelay(true)?;
     let Some(config) = &plan.tls else {
         return Ok(Box::new(tcp));
@@ -245,6 +250,30 @@ async fn socket(plan: &Plan) -> Result<Box<dyn Socket>, Cause> {
         .map_err(|error| Cause::Tls(rustls::Error::General(error.to_string())))?;
     let connector = TlsConnector::from(Arc::clone(config));
     Ok(Box::new(connector.connect(name, tcp).await?))
+}
+
+/// The first of several addresses that can be reached; the last of them may take all the time.
+async fn first_of<T, F: Future<Output = io::Result<T>>>(
+    addresses: impl Iterator<Item = SocketAddr>,
+    patience: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<T> {
+    let mut addresses = addresses.peekable();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    while let Some(address) = addresses.next() {
+        let attempt = connect(address);
+        let outcome = if addresses.peek().is_some() {
+            let outcome = timeout(patience, attempt).await;
+            outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        } else {
+            attempt.await
+        };
+        match outcome {
+            Ok(connection) => return Ok(connection),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// A host name as sockets and certificates want it: an IPv6 address without its brackets.
@@ -256,4 +285,47 @@ fn bare(host: &str) -> &str {
 
 fn now() -> Instant {
     clock::instant_of(clock::uptime())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const DEAD: [u8; 4] = [192, 0, 2, 1];
+    const REFUSING: [u8; 4] = [192, 0, 2, 2];
+    const ALIVE: [u8; 4] = [192, 0, 2, 3];
+
+    async fn reached(addresses: &[[u8; 4]]) -> io::Result<SocketAddr> {
+        let addresses = addresses.iter().map(|ip| SocketAddr::from((*ip, 1883)));
+        let connect = |address: SocketAddr| async move {
+            match address {
+                a if a.ip() == std::net::IpAddr::from(DEAD) => pending().await,
+                a if a.ip() == std::net::IpAddr::from(ALIVE) => Ok(a),
+                _ => Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        };
+        first_of(addresses, Duration::from_millis(1), connect).await
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let alive = reached(&[DEAD, REFUSING, ALIVE]).await.expect("reached");
+        assert_eq!(alive, SocketAddr::from((ALIVE, 1883)));
+    }
+
+    #[tokio::test]
+    async fn the_last_address_that_failed_is_told() {
+        let failure = reached(&[DEAD, REFUSING]).await.expect_err("nobody");
+        assert_eq!(failure.kind(), io::ErrorKind::ConnectionRefused);
+        let failure = reached(&[]).await.expect_err("no address");
+        assert_eq!(failure.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn an_only_address_has_all_the_time() {
+        let waited = timeout(Duration::from_millis(50), reached(&[DEAD])).await;
+        assert!(waited.is_err());
+    }
 }
