@@ -15,7 +15,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::failure::Cause;
@@ -32,6 +32,8 @@ const CONNECT_ADDRESS: Duration = Duration::from_millis(1500);
 const KEEP_ALIVE_S: std::ops::RangeInclusive<u64> = 5..=65_535;
 /// Room for what arrives: mostly acknowledgements of a few bytes.
 const READ_AT_ONCE: usize = 4096;
+/// For what the broker said before it hung up.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
 /// A buffer that grew beyond this for one long message is given back.
@@ -144,6 +146,10 @@ impl Line {
         mut sayings: mpsc::UnboundedReceiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Cause {
+        // What came in one piece with the CONNACK would wait for the next that comes.
+        if let Err(cause) = self.hear(tell).await {
+            return cause;
+        }
         loop {
             if let Err(cause) = self.turn(&mut sayings, tell).await {
                 return cause;
@@ -171,7 +177,10 @@ impl Line {
             pushed = push(&mut self.mouth, &mut self.out),
                 if !self.out.is_empty() || !self.is_flushed =>
             {
-                self.is_flushed = pushed?;
+                match pushed {
+                    Ok(is_flushed) => self.is_flushed = is_flushed,
+                    Err(error) => return Err(self.last_words(tell, error).await),
+                }
                 if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
                     self.out = BytesMut::new();
                 }
@@ -196,6 +205,26 @@ impl Line {
             }
         }
         Ok(())
+    }
+
+    /// Why the line cannot be written to: a broker that hangs up may have said its reason before.
+    async fn last_words(
+        &mut self,
+        tell: &mpsc::Sender<Result<Heard, Cause>>,
+        error: io::Error,
+    ) -> Cause {
+        let until = now() + LAST_WORDS;
+        loop {
+            self.arrived.reserve(READ_AT_ONCE);
+            match timeout_at(until, self.ear.read_buf(&mut self.arrived)).await {
+                Ok(Ok(1..)) => {
+                    if let Err(cause) = self.hear(tell).await {
+                        return cause;
+                    }
+                }
+                _ => return Cause::Io(error),
+            }
+        }
     }
 
     fn say(&mut self, saying: Saying) -> Result<(), Cause> {
@@ -290,8 +319,107 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
+    use tokio::io::ReadBuf;
 
     use super::*;
+
+    /// What is heard on `socket` of a broker that speaks MQTT 5, and how it ended.
+    async fn heard(socket: impl Socket + 'static, arrived: &[u8]) -> (Vec<Heard>, Cause) {
+        let (ear, mouth) = split(Box::new(socket) as Box<dyn Socket>);
+        let line = Line {
+            protocol: Protocol::V5,
+            ear,
+            mouth,
+            arrived: BytesMut::from(arrived),
+            out: BytesMut::new(),
+            is_flushed: true,
+            n_unacknowledged: 0,
+            keep_alive: Duration::from_secs(60),
+            ping_at: now() + Duration::from_secs(60),
+            awaits_pong: false,
+        };
+        let (say, sayings) = mpsc::unbounded_channel();
+        say.send(Saying::Ping).expect("open");
+        let (tell, mut told) = mpsc::channel(8);
+        let cause = line.talk(sayings, &tell).await;
+        drop(tell);
+        let mut heard = Vec::new();
+        while let Some(Ok(next)) = told.recv().await {
+            heard.push(next);
+        }
+        (heard, cause)
+    }
+
+    /// Takes nothing, and shows what the other side said only when that is known.
+    struct HungUp {
+        said: &'static [u8],
+        was_written_to: bool,
+    }
+
+    impl AsyncRead for HungUp {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if !self.was_written_to {
+                return Poll::Pending;
+            }
+            buffer.put_slice(std::mem::take(&mut self.said));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for HungUp {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.was_written_to = true;
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reason_said_before_hanging_up_is_heard() {
+        let hung_up = |said| HungUp {
+            said,
+            was_written_to: false,
+        };
+        let taken_over = DisconnectReasonCode::SessionTakenOver;
+        let (_, cause) = heard(hung_up(&[0xE0, 1, 0x8E]), &[]).await;
+        assert!(
+            matches!(cause, Cause::Disconnected(reason, _) if reason == taken_over),
+            "{cause:?}"
+        );
+        let (heard, cause) = heard(hung_up(&[0x40, 2, 0, 7]), &[]).await;
+        assert!(matches!(heard[..], [Heard::Acknowledged(7, None)]));
+        assert!(matches!(cause, Cause::Io(_)), "{cause:?}");
+    }
+
+    #[tokio::test]
+    async fn what_came_with_the_connack_is_heard_at_once() {
+        let (near, far) = tokio::io::duplex(64);
+        let goodbye = [0x40, 2, 0, 7, 0xE0, 1, 0x8E];
+        let ended = timeout(Duration::from_secs(5), heard(near, &goodbye)).await;
+        let (heard, cause) = ended.expect("nothing more has to come");
+        assert!(matches!(heard[..], [Heard::Acknowledged(7, None)]));
+        assert!(matches!(cause, Cause::Disconnected(..)), "{cause:?}");
+        drop(far);
+    }
 
     const DEAD: [u8; 4] = [192, 0, 2, 1];
     const REFUSING: [u8; 4] = [192, 0, 2, 2];
