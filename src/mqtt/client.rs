@@ -262,7 +262,7 @@ mod tests {
             last_id: 0,
             _line: AbortOnDropHandle::new(tokio::spawn(async move {
                 let _open = to_say;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             })),
         };
         (connection, tell)

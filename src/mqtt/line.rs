@@ -338,8 +338,8 @@ mod tests {
             out: BytesMut::new(),
             is_flushed: true,
             n_unacknowledged: 0,
-            keep_alive: Duration::from_secs(60),
-            ping_at: now() + Duration::from_secs(60),
+            keep_alive: Duration::from_mins(1),
+            ping_at: now() + Duration::from_mins(1),
             awaits_pong: false,
         };
         let (say, sayings) = mpsc::unbounded_channel();
