@@ -22,8 +22,8 @@ pub use super::wire::BrokerFacts;
 
 /// Messages under way (sent or about to be, not acknowledged) at most.
 const WINDOW: usize = 256;
-/// Subscriptions and the like beside them.
-const ASIDE: usize = 8;
+/// What the line has heard and we have not, at most: it waits then.
+const HEARD_MAX: usize = 256;
 
 /// What a connection is made with.
 pub(super) struct Opening<'a> {
@@ -38,8 +38,10 @@ pub(super) struct Opening<'a> {
 #[derive(Debug)]
 pub(super) enum Said {
     Connected(BrokerFacts),
-    /// Answers to a subscription, in order; `Some` is a refusal.
-    Subscribed(Vec<Option<String>>),
+    /// The answer to a subscription.
+    Subscribed {
+        refused: Vec<Refused>,
+    },
     Acknowledged {
         ticket: Ticket,
         topic: Arc<str>,
@@ -49,18 +51,31 @@ pub(super) enum Said {
     Message(Incoming),
 }
 
+/// A filter that the broker does not let us read, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub filter: String,
+    pub why: String,
+}
+
 /// The line has ended: the next [`Connection::said`] says why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 
 /// One connection, from the attempt to its end.
 pub(super) struct Connection {
-    sayings: mpsc::Sender<Saying>,
+    /// Without a bound of its own: the window bounds the messages, and a line that is stuck ends
+    /// within two keep-alives.
+    sayings: mpsc::UnboundedSender<Saying>,
     heard: mpsc::Receiver<Result<Heard, Cause>>,
     facts: BrokerFacts,
     in_flight: BTreeMap<u16, (Ticket, Arc<str>)>,
-    /// Sent to a broker that acknowledges nothing.
+    /// For a broker that acknowledges nothing, in order: under way until they are written.
     unacknowledged: VecDeque<(Ticket, Arc<str>)>,
+    /// How many of them are written.
+    n_written: usize,
+    /// Subscriptions that are not answered.
+    asked: BTreeMap<u16, Vec<Subscription>>,
     last_id: u16,
     _line: AbortOnDropHandle<()>,
 }
@@ -68,8 +83,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Starts an attempt; [`Connection::said`] tells how it goes. Needs a tokio runtime.
     pub fn open(opening: Opening<'_>) -> Self {
-        let (sayings, to_say) = mpsc::channel(WINDOW + ASIDE);
-        let (tell, heard) = mpsc::channel(WINDOW);
+        let (sayings, to_say) = mpsc::unbounded_channel();
+        let (tell, heard) = mpsc::channel(HEARD_MAX);
         let plan = Plan {
             settings: opening.settings.clone(),
             client_id: opening.client_id.to_owned(),
@@ -84,6 +99,8 @@ impl Connection {
             facts: BrokerFacts::default(),
             in_flight: BTreeMap::new(),
             unacknowledged: VecDeque::new(),
+            n_written: 0,
+            asked: BTreeMap::new(),
             last_id: 0,
             _line: AbortOnDropHandle::new(tokio::spawn(line::run(plan, to_say, tell))),
         }
@@ -94,20 +111,28 @@ impl Connection {
     /// # Errors
     /// The connection is over, or was never made.
     pub async fn said(&mut self) -> Result<Said, Cause> {
-        if let Some((ticket, topic)) = self.unacknowledged.pop_front() {
-            return Ok(Said::Acknowledged {
-                ticket,
-                topic,
-                refusal: None,
-            });
-        }
         loop {
+            if self.n_written > 0
+                && let Some((ticket, topic)) = self.unacknowledged.pop_front()
+            {
+                self.n_written -= 1;
+                return Ok(Said::Acknowledged {
+                    ticket,
+                    topic,
+                    refusal: None,
+                });
+            }
             match self.heard.recv().await.unwrap_or(Err(Cause::Closed))? {
                 Heard::Connected(facts) => {
                     self.facts = facts;
                     return Ok(Said::Connected(facts));
                 }
-                Heard::Subscribed(answers) => return Ok(Said::Subscribed(answers)),
+                Heard::Subscribed(id, answers) => {
+                    if let Some(asked) = self.asked.remove(&id) {
+                        let refused = refused(asked, answers);
+                        return Ok(Said::Subscribed { refused });
+                    }
+                }
                 Heard::Message { message, .. } => return Ok(Said::Message(message)),
                 Heard::Acknowledged(id, refusal) => {
                     if let Some((ticket, topic)) = self.in_flight.remove(&id) {
@@ -118,13 +143,14 @@ impl Connection {
                         });
                     }
                 }
+                Heard::Written(n) => self.n_written += n,
                 Heard::Refused(refusal) => return Err(Cause::Refused(refusal)),
                 Heard::Pong | Heard::Other => {}
             }
         }
     }
 
-    /// Messages that are not acknowledged.
+    /// Messages that are not acknowledged; those that never will be, until they are written.
     pub fn n_under_way(&self) -> usize {
         self.in_flight.len() + self.unacknowledged.len()
     }
@@ -167,27 +193,23 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks for messages.
-    ///
-    /// # Errors
-    /// The connection is over.
-    pub fn subscribe(&mut self, subscriptions: &[Subscription]) -> Result<(), Gone> {
+    /// Asks for messages. That the connection is over shows in the next [`Connection::said`].
+    pub fn subscribe(&mut self, subscriptions: &[Subscription]) {
         if subscriptions.is_empty() {
-            return Ok(());
+            return;
         }
         let id = self.free_id();
         let subscriptions = subscriptions.to_vec();
-        self.say(Saying::Subscribe { id, subscriptions })
+        self.asked.insert(id, subscriptions.clone());
+        let _ = self.say(Saying::Subscribe { id, subscriptions });
     }
 
-    /// Asks for no more of these messages.
-    ///
-    /// # Errors
-    /// The connection is over.
-    pub fn unsubscribe(&mut self, subscription: &Subscription) -> Result<(), Gone> {
+    /// Asks for no more of these messages. That the connection is over shows in the next
+    /// [`Connection::said`].
+    pub fn unsubscribe(&mut self, subscription: &Subscription) {
         let id = self.free_id();
         let filter = subscription.filter.clone();
-        self.say(Saying::Unsubscribe { id, filter })
+        let _ = self.say(Saying::Unsubscribe { id, filter });
     }
 
     /// Says goodbye, so that the will is not published. Closing at once would reset the
@@ -198,17 +220,102 @@ impl Connection {
     }
 
     fn say(&self, saying: Saying) -> Result<(), Gone> {
-        self.sayings.try_send(saying).map_err(|_| Gone)
+        self.sayings.send(saying).map_err(|_| Gone)
     }
 
-    /// A packet id that no message under way has: not 0, in turn, so that an acknowledgement
-    /// that comes twice meets no message.
+    /// A packet id that nothing under way has: not 0, in turn, so that an acknowledgement
+    /// that comes twice meets nothing.
     fn free_id(&mut self) -> u16 {
         loop {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if !self.in_flight.contains_key(&self.last_id) {
+            let id = &self.last_id;
+            if !self.in_flight.contains_key(id) && !self.asked.contains_key(id) {
                 return self.last_id;
             }
         }
+    }
+}
+
+fn refused(asked: Vec<Subscription>, answers: Vec<Option<String>>) -> Vec<Refused> {
+    let pairs = asked.into_iter().zip(answers);
+    pairs
+        .filter_map(|(Subscription { filter, .. }, why)| Some(Refused { filter, why: why? }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection whose line is in the hands of the test.
+    fn connection() -> (Connection, mpsc::Sender<Result<Heard, Cause>>) {
+        let (sayings, to_say) = mpsc::unbounded_channel();
+        let (tell, heard) = mpsc::channel(HEARD_MAX);
+        let connection = Connection {
+            sayings,
+            heard,
+            facts: BrokerFacts::default(),
+            in_flight: BTreeMap::new(),
+            unacknowledged: VecDeque::new(),
+            n_written: 0,
+            asked: BTreeMap::new(),
+            last_id: 0,
+            _line: AbortOnDropHandle::new(tokio::spawn(async move {
+                let _open = to_say;
+                std::future::pending::<()>().await;
+            })),
+        };
+        (connection, tell)
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_filter_that_was_asked_with_it() {
+        let (mut connection, tell) = connection();
+        connection.subscribe(&[Subscription::plain("a"), Subscription::plain("b")]);
+        connection.subscribe(&[Subscription::plain("c")]);
+        let no = || Some("no".to_owned());
+        for answer in [
+            Heard::Subscribed(2, vec![no()]),
+            Heard::Subscribed(7, vec![no()]),
+            Heard::Subscribed(1, vec![None, no()]),
+        ] {
+            tell.send(Ok(answer)).await.expect("room");
+        }
+        for filter in ["c", "b"] {
+            let Ok(Said::Subscribed { refused }) = connection.said().await else {
+                panic!("expected an answer");
+            };
+            let (filter, why) = (filter.to_owned(), "no".to_owned());
+            assert_eq!(refused, [Refused { filter, why }]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_without_acknowledgement_is_under_way_until_it_is_written() {
+        let (mut connection, tell) = connection();
+        connection.facts.acknowledges = false;
+        let mut outbox = crate::outbox::Outbox::new("base");
+        outbox.connected(1 << 20);
+        for n in 0..=WINDOW {
+            outbox.put(crate::mqtt::Publish::State {
+                topic: format!("base/{n}"),
+                payload: "1".into(),
+            });
+        }
+        while connection.has_room() {
+            let packet = outbox.next_packet().expect("more than a window");
+            connection.publish(packet).expect("open");
+        }
+        assert_eq!(connection.n_under_way(), WINDOW);
+        tell.send(Ok(Heard::Written(2))).await.expect("room");
+        tell.send(Ok(Heard::Pong)).await.expect("room");
+        drop(tell);
+        let mut n_retired = 0;
+        while let Ok(Said::Acknowledged { .. }) = connection.said().await {
+            n_retired += 1;
+        }
+        assert_eq!(n_retired, 2);
+        assert_eq!(connection.n_under_way(), WINDOW - 2);
+        assert!(connection.has_room());
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Said};
+use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
 use super::suspicion::{Suspicion, Verdict};
 use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
@@ -23,7 +23,7 @@ use crate::outbox::Outbox;
 
 /// Time for the last values, `offline` and their acknowledgements.
 const DRAIN: Duration = Duration::from_millis(1200);
-/// When `offline` is said even if values are left, and when the goodbye, even without an answer.
+/// When `offline` is said even if values are left, and how long its acknowledgement may take.
 const DRAIN_VALUES: Duration = Duration::from_millis(700);
 const DRAIN_OFFLINE: Duration = Duration::from_secs(1);
 /// A broker that acknowledges nothing for this long is as good as gone.
@@ -333,20 +333,16 @@ impl Keeper {
                     course.refused = true;
                 }
             }
-            Said::Subscribed(answers) => {
-                for (subscription, answer) in self.subscriptions.iter().zip(answers) {
-                    if let Some(why) = answer {
-                        let filter = &subscription.filter;
-                        warn!(%filter, %why, "the broker refuses a subscription: check its access list");
-                    }
+            Said::Subscribed { refused } => {
+                for Refused { filter, why } in refused {
+                    warn!(%filter, %why, "the broker refuses a subscription: check its access list");
                 }
             }
             Said::Message(message) => self.arrived(message),
         }
     }
 
-    /// Asks for what is wanted now, and for nothing that was wanted before. A dead link shows in
-    /// the next event.
+    /// Asks for what is wanted now, and for nothing that was wanted before.
     fn subscribe(&mut self, link: &mut Link) {
         let wanted = self.ends.subscriptions.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.subscriptions, wanted);
@@ -354,9 +350,9 @@ impl Keeper {
             .iter()
             .filter(|old| !self.subscriptions.contains(old))
         {
-            let _ = link.unsubscribe(gone);
+            link.unsubscribe(gone);
         }
-        let _ = link.subscribe(&self.subscriptions);
+        link.subscribe(&self.subscriptions);
     }
 
     fn arrived(&mut self, message: Incoming) {
@@ -400,8 +396,11 @@ impl Keeper {
             payload: "offline".into(),
         });
         let drained = self.drain(&mut link, begun + DRAIN_OFFLINE).await;
-        link.disconnect();
-        // The broker closes when it has read the goodbye.
+        // A goodbye takes the will back: without `offline` the will must speak.
+        if drained {
+            link.disconnect();
+        }
+        // The broker closes when it has read the goodbye; without one, this is time to read more.
         let deadline = clock::instant_of(begun + DRAIN);
         while let Ok(Ok(_)) = timeout_at(deadline, link.said()).await {}
         let n_lost = if drained { 0 } else { n_lost.max(1) };

@@ -5,6 +5,7 @@
 //! that waits goes out with one write.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use bytes::BytesMut;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::failure::Cause;
@@ -24,10 +25,15 @@ use crate::config::{self, Protocol};
 
 /// From the first packet to the broker's answer to our first.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The share of it that one address of the name may take while there are others: behind a dead
+/// IPv6 address stands a living IPv4 one.
+const CONNECT_ADDRESS: Duration = Duration::from_millis(1500);
 /// The protocol's longest keep-alive, and the shortest that is worth its pings.
 const KEEP_ALIVE_S: std::ops::RangeInclusive<u64> = 5..=65_535;
 /// Room for what arrives: mostly acknowledgements of a few bytes.
 const READ_AT_ONCE: usize = 4096;
+/// For what the broker said before it hung up.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
 /// A buffer that grew beyond this for one long message is given back.
@@ -46,7 +52,7 @@ pub(super) struct Plan {
 /// when nobody listens any more.
 pub(super) async fn run(
     plan: Plan,
-    sayings: mpsc::Receiver<Saying>,
+    sayings: mpsc::UnboundedReceiver<Saying>,
     tell: mpsc::Sender<Result<Heard, Cause>>,
 ) {
     let line = match timeout(CONNECT, Line::connect(&plan)).await {
@@ -76,6 +82,8 @@ struct Line {
     /// Not written yet.
     out: BytesMut,
     is_flushed: bool,
+    /// Messages in `out` or not flushed that no broker acknowledges.
+    n_unacknowledged: usize,
     keep_alive: Duration,
     ping_at: Instant,
     awaits_pong: bool,
@@ -93,6 +101,7 @@ impl Line {
             arrived: BytesMut::new(),
             out: BytesMut::new(),
             is_flushed: true,
+            n_unacknowledged: 0,
             keep_alive: Duration::from_secs(keep_alive_s),
             ping_at: now(),
             awaits_pong: false,
@@ -134,9 +143,13 @@ impl Line {
     /// Until the end.
     async fn talk(
         mut self,
-        mut sayings: mpsc::Receiver<Saying>,
+        mut sayings: mpsc::UnboundedReceiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Cause {
+        // What came in one piece with the CONNACK would wait for the next that comes.
+        if let Err(cause) = self.hear(tell).await {
+            return cause;
+        }
         loop {
             if let Err(cause) = self.turn(&mut sayings, tell).await {
                 return cause;
@@ -147,7 +160,7 @@ impl Line {
     /// One thing: something written, read, or said.
     async fn turn(
         &mut self,
-        sayings: &mut mpsc::Receiver<Saying>,
+        sayings: &mut mpsc::UnboundedReceiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Result<(), Cause> {
         self.arrived.reserve(READ_AT_ONCE);
@@ -164,9 +177,16 @@ impl Line {
             pushed = push(&mut self.mouth, &mut self.out),
                 if !self.out.is_empty() || !self.is_flushed =>
             {
-                self.is_flushed = pushed?;
+                match pushed {
+                    Ok(is_flushed) => self.is_flushed = is_flushed,
+                    Err(error) => return Err(self.last_words(tell, error).await),
+                }
                 if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
                     self.out = BytesMut::new();
+                }
+                if self.is_flushed && self.n_unacknowledged > 0 {
+                    let written = Heard::Written(std::mem::take(&mut self.n_unacknowledged));
+                    tell.send(Ok(written)).await.map_err(|_| Cause::Closed)?;
                 }
             }
             read = self.ear.read_buf(&mut self.arrived) => {
@@ -187,8 +207,31 @@ impl Line {
         Ok(())
     }
 
+    /// Why the line cannot be written to: a broker that hangs up may have said its reason before.
+    async fn last_words(
+        &mut self,
+        tell: &mpsc::Sender<Result<Heard, Cause>>,
+        error: io::Error,
+    ) -> Cause {
+        let until = now() + LAST_WORDS;
+        loop {
+            self.arrived.reserve(READ_AT_ONCE);
+            match timeout_at(until, self.ear.read_buf(&mut self.arrived)).await {
+                Ok(Ok(1..)) => {
+                    if let Err(cause) = self.hear(tell).await {
+                        return cause;
+                    }
+                }
+                _ => return Cause::Io(error),
+            }
+        }
+    }
+
     fn say(&mut self, saying: Saying) -> Result<(), Cause> {
         tracing::trace!("said {saying}");
+        if matches!(saying, Saying::Publish { id: None, .. }) {
+            self.n_unacknowledged += 1;
+        }
         wire::write(self.protocol, saying, &mut self.out)
     }
 
@@ -226,7 +269,8 @@ async fn push(mouth: &mut WriteHalf<Box<dyn Socket>>, out: &mut BytesMut) -> io:
 async fn socket(plan: &Plan) -> Result<Box<dyn Socket>, Cause> {
     let config::Mqtt { host, port, .. } = &plan.settings;
     let host = bare(host);
-    let tcp = TcpStream::connect((host, *port)).await?;
+    let addresses = lookup_host((host, *port)).await?;
+    let tcp = first_of(addresses, CONNECT_ADDRESS, TcpStream::connect).await?;
     tcp.set_nodelay(true)?;
     let Some(config) = &plan.tls else {
         return Ok(Box::new(tcp));
@@ -235,6 +279,30 @@ async fn socket(plan: &Plan) -> Result<Box<dyn Socket>, Cause> {
         .map_err(|error| Cause::Tls(rustls::Error::General(error.to_string())))?;
     let connector = TlsConnector::from(Arc::clone(config));
     Ok(Box::new(connector.connect(name, tcp).await?))
+}
+
+/// The first of several addresses that can be reached; the last of them may take all the time.
+async fn first_of<T, F: Future<Output = io::Result<T>>>(
+    addresses: impl Iterator<Item = SocketAddr>,
+    patience: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<T> {
+    let mut addresses = addresses.peekable();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    while let Some(address) = addresses.next() {
+        let attempt = connect(address);
+        let outcome = if addresses.peek().is_some() {
+            let outcome = timeout(patience, attempt).await;
+            outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        } else {
+            attempt.await
+        };
+        match outcome {
+            Ok(connection) => return Ok(connection),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// A host name as sockets and certificates want it: an IPv6 address without its brackets.
@@ -246,4 +314,146 @@ fn bare(host: &str) -> &str {
 
 fn now() -> Instant {
     clock::instant_of(clock::uptime())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// What is heard on `socket` of a broker that speaks MQTT 5, and how it ended.
+    async fn heard(socket: impl Socket + 'static, arrived: &[u8]) -> (Vec<Heard>, Cause) {
+        let (ear, mouth) = split(Box::new(socket) as Box<dyn Socket>);
+        let line = Line {
+            protocol: Protocol::V5,
+            ear,
+            mouth,
+            arrived: BytesMut::from(arrived),
+            out: BytesMut::new(),
+            is_flushed: true,
+            n_unacknowledged: 0,
+            keep_alive: Duration::from_mins(1),
+            ping_at: now() + Duration::from_mins(1),
+            awaits_pong: false,
+        };
+        let (say, sayings) = mpsc::unbounded_channel();
+        say.send(Saying::Ping).expect("open");
+        let (tell, mut told) = mpsc::channel(8);
+        let cause = line.talk(sayings, &tell).await;
+        drop(tell);
+        let mut heard = Vec::new();
+        while let Some(Ok(next)) = told.recv().await {
+            heard.push(next);
+        }
+        (heard, cause)
+    }
+
+    /// Takes nothing, and shows what the other side said only when that is known.
+    struct HungUp {
+        said: &'static [u8],
+        was_written_to: bool,
+    }
+
+    impl AsyncRead for HungUp {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if !self.was_written_to {
+                return Poll::Pending;
+            }
+            buffer.put_slice(std::mem::take(&mut self.said));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for HungUp {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.was_written_to = true;
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reason_said_before_hanging_up_is_heard() {
+        let hung_up = |said| HungUp {
+            said,
+            was_written_to: false,
+        };
+        let taken_over = DisconnectReasonCode::SessionTakenOver;
+        let (_, cause) = heard(hung_up(&[0xE0, 1, 0x8E]), &[]).await;
+        assert!(
+            matches!(cause, Cause::Disconnected(reason, _) if reason == taken_over),
+            "{cause:?}"
+        );
+        let (heard, cause) = heard(hung_up(&[0x40, 2, 0, 7]), &[]).await;
+        assert!(matches!(heard[..], [Heard::Acknowledged(7, None)]));
+        assert!(matches!(cause, Cause::Io(_)), "{cause:?}");
+    }
+
+    #[tokio::test]
+    async fn what_came_with_the_connack_is_heard_at_once() {
+        let (near, far) = tokio::io::duplex(64);
+        let goodbye = [0x40, 2, 0, 7, 0xE0, 1, 0x8E];
+        let ended = timeout(Duration::from_secs(5), heard(near, &goodbye)).await;
+        let (heard, cause) = ended.expect("nothing more has to come");
+        assert!(matches!(heard[..], [Heard::Acknowledged(7, None)]));
+        assert!(matches!(cause, Cause::Disconnected(..)), "{cause:?}");
+        drop(far);
+    }
+
+    const DEAD: [u8; 4] = [192, 0, 2, 1];
+    const REFUSING: [u8; 4] = [192, 0, 2, 2];
+    const ALIVE: [u8; 4] = [192, 0, 2, 3];
+
+    async fn reached(addresses: &[[u8; 4]]) -> io::Result<SocketAddr> {
+        let addresses = addresses.iter().map(|ip| SocketAddr::from((*ip, 1883)));
+        let connect = |address: SocketAddr| async move {
+            match address {
+                a if a.ip() == std::net::IpAddr::from(DEAD) => pending().await,
+                a if a.ip() == std::net::IpAddr::from(ALIVE) => Ok(a),
+                _ => Err(io::ErrorKind::ConnectionRefused.into()),
+            }
+        };
+        first_of(addresses, Duration::from_millis(1), connect).await
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let alive = reached(&[DEAD, REFUSING, ALIVE]).await.expect("reached");
+        assert_eq!(alive, SocketAddr::from((ALIVE, 1883)));
+    }
+
+    #[tokio::test]
+    async fn the_last_address_that_failed_is_told() {
+        let failure = reached(&[DEAD, REFUSING]).await.expect_err("nobody");
+        assert_eq!(failure.kind(), io::ErrorKind::ConnectionRefused);
+        let failure = reached(&[]).await.expect_err("no address");
+        assert_eq!(failure.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn an_only_address_has_all_the_time() {
+        let waited = timeout(Duration::from_millis(50), reached(&[DEAD])).await;
+        assert!(waited.is_err());
+    }
 }

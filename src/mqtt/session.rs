@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use super::client::{BrokerFacts, Connection, Opening, Said};
+use super::client::{BrokerFacts, Connection, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
 use super::{Incoming, Subscription, tls};
 use crate::clock;
@@ -14,6 +14,8 @@ use crate::outbox::Outbox;
 
 /// How long the broker may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long stored messages may go on coming.
+const LISTEN_MAX: Duration = Duration::from_secs(30);
 
 /// A connection that ends with its owner.
 pub struct Session<'a> {
@@ -71,31 +73,38 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Subscribes, and hands over every message until `quiet` has passed without one after the
-    /// broker's answer.
+    /// Subscribes, and hands over every message until `quiet` has passed without a stored one
+    /// after the broker's answer.
     ///
     /// # Errors
-    /// The broker refused a filter or the connection ended.
+    /// The broker refused a filter, the connection ended, or messages came for half a minute.
     pub async fn listen(
         &mut self,
         subscriptions: &[Subscription],
         quiet: Duration,
         mut take: impl FnMut(Incoming),
     ) -> Result<(), Failure> {
-        // A dead link shows in the next event.
-        let _ = self.link.subscribe(subscriptions);
-        let mut answered = false;
+        self.link.subscribe(subscriptions);
+        let mut ear = Ear::open(clock::uptime(), quiet);
         loop {
-            let patience = if answered { quiet } else { PATIENCE };
-            let until = clock::instant_of(clock::uptime() + patience);
-            match timeout_at(until, self.link.said()).await {
-                Err(_) if answered => return Ok(()),
-                Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
-                Ok(Ok(Said::Message(message))) => take(message),
-                Ok(Ok(Said::Subscribed(answers))) => {
-                    answered = true;
-                    if let Some(failure) = self.refused(subscriptions, answers) {
-                        return Err(failure);
+            // The timeout below looks at its clock only where no message waits.
+            if clock::uptime() >= ear.over_at {
+                return Err(self.endless());
+            }
+            match timeout_at(clock::instant_of(ear.until()), self.link.said()).await {
+                Err(_) if !ear.answered => {
+                    return Err(self.explain(&Cause::NoAcknowledgement, true));
+                }
+                Err(_) if ear.is_quiet() => return Ok(()),
+                Err(_) => return Err(self.endless()),
+                Ok(Ok(Said::Message(message))) => {
+                    ear.hears(clock::uptime(), message.retain);
+                    take(message);
+                }
+                Ok(Ok(Said::Subscribed { refused })) => {
+                    ear.answered(clock::uptime());
+                    if let Some(first) = refused.first() {
+                        return Err(self.refused(first));
                     }
                 }
                 Ok(Ok(_)) => {}
@@ -153,23 +162,27 @@ impl<'a> Session<'a> {
         while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
     }
 
-    fn refused(
-        &self,
-        subscriptions: &[Subscription],
-        answers: Vec<Option<String>>,
-    ) -> Option<Failure> {
-        let (subscription, why) = subscriptions
-            .iter()
-            .zip(answers)
-            .find_map(|(subscription, answer)| Some((subscription, answer?)))?;
+    fn refused(&self, Refused { filter, why }: &Refused) -> Failure {
         let config::Mqtt { host, port, .. } = self.settings;
-        Some(Failure {
+        Failure {
             kind: Kind::Refused,
             sentence: format!(
-                "broker {host}:{port} refuses to let us read {} ({why}): check its access list",
-                subscription.filter
+                "broker {host}:{port} refuses to let us read {filter} ({why}): \
+                 check its access list"
             ),
-        })
+        }
+    }
+
+    fn endless(&self) -> Failure {
+        let config::Mqtt { host, port, .. } = self.settings;
+        Failure {
+            kind: Kind::Slow,
+            sentence: format!(
+                "broker {host}:{port} still sends after {} s, so that nobody can tell what is \
+                 stored there: stop what publishes so much, or try again nearer to the broker",
+                LISTEN_MAX.as_secs()
+            ),
+        }
     }
 
     fn explain(&self, cause: &Cause, connected: bool) -> Failure {
@@ -179,5 +192,81 @@ impl<'a> Session<'a> {
             connected,
         };
         attempt.explain(cause)
+    }
+}
+
+/// When every stored message is taken to have arrived. Live ones, which may never end, say nothing
+/// of that.
+struct Ear {
+    quiet: Duration,
+    answered: bool,
+    /// Monotonic time at which it closes.
+    silent_at: Duration,
+    /// Monotonic time at which it closes in any case.
+    over_at: Duration,
+}
+
+impl Ear {
+    fn open(now: Duration, quiet: Duration) -> Self {
+        Self {
+            quiet,
+            answered: false,
+            silent_at: now + PATIENCE,
+            over_at: now + LISTEN_MAX,
+        }
+    }
+
+    fn answered(&mut self, now: Duration) {
+        self.answered = true;
+        self.silent_at = now + self.quiet;
+    }
+
+    fn hears(&mut self, now: Duration, is_stored: bool) {
+        if is_stored {
+            self.silent_at = now + if self.answered { self.quiet } else { PATIENCE };
+        }
+    }
+
+    fn until(&self) -> Duration {
+        self.silent_at.min(self.over_at)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.silent_at <= self.over_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Duration = Duration::from_millis(700);
+
+    #[test]
+    fn live_messages_do_not_keep_it_listening() {
+        let mut ear = Ear::open(Duration::ZERO, QUIET);
+        ear.answered(Duration::from_millis(100));
+        ear.hears(Duration::from_millis(200), true);
+        ear.hears(Duration::from_millis(800), false);
+        assert_eq!(ear.until(), Duration::from_millis(900));
+        assert!(ear.is_quiet());
+    }
+
+    #[test]
+    fn it_does_not_listen_for_ever() {
+        let mut ear = Ear::open(Duration::ZERO, QUIET);
+        ear.answered(Duration::from_millis(100));
+        while ear.until() < LISTEN_MAX {
+            ear.hears(ear.until(), true);
+        }
+        assert_eq!(ear.until(), LISTEN_MAX);
+        assert!(!ear.is_quiet());
+    }
+
+    #[test]
+    fn stored_messages_before_the_answer_do_not_end_it() {
+        let mut ear = Ear::open(Duration::ZERO, QUIET);
+        ear.hears(Duration::from_secs(1), true);
+        assert_eq!(ear.until(), Duration::from_secs(1) + PATIENCE);
     }
 }

@@ -1,10 +1,9 @@
 //! TLS towards the broker: whose certificates are believed, and who we say we are.
 //!
-//! The client crate could read the PEM files itself, but with an outdated parser that carries
-//! known vulnerabilities, so the `rustls` configuration is built here. Home brokers mostly run on
-//! one self-signed certificate, which is not a proper chain (`CaUsedAsEndEntity`): a certificate
-//! that stands in `ca_file` itself is therefore believed as it is, whatever name or dates it has;
-//! only who has its private key can present it.
+//! The client crate gives us packets only, so the `rustls` configuration is built here. Home
+//! brokers mostly run on one self-signed certificate, which is not a proper chain
+//! (`CaUsedAsEndEntity`): a certificate that stands in `ca_file` itself is therefore believed as it
+//! is, whatever name or dates it has; only who has its private key can present it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

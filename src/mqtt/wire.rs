@@ -71,15 +71,17 @@ pub(super) enum Saying {
     Goodbye,
 }
 
-/// A packet from the broker.
+/// A packet from the broker, or word of the line itself.
 #[derive(Debug)]
 pub(super) enum Heard {
     Connected(BrokerFacts),
     Refused(Refusal),
-    /// Answers to a subscription, in order; `Some` is a refusal.
-    Subscribed(Vec<Option<String>>),
+    /// Answers to the subscription of this id, in order; `Some` is a refusal.
+    Subscribed(u16, Vec<Option<String>>),
     /// Our message has arrived; `Some`: but the broker did not take it.
     Acknowledged(u16, Option<String>),
+    /// So many more of our messages without an id are written: all that is ever heard of them.
+    Written(usize),
     Message {
         message: Incoming,
         /// To be acknowledged.
@@ -115,8 +117,9 @@ impl fmt::Display for Heard {
         match self {
             Self::Connected(facts) => write!(f, "CONNACK {facts:?}"),
             Self::Refused(refusal) => write!(f, "CONNACK {refusal:?}"),
-            Self::Subscribed(answers) => write!(f, "SUBACK {answers:?}"),
+            Self::Subscribed(id, answers) => write!(f, "SUBACK {id} {answers:?}"),
             Self::Acknowledged(id, refusal) => write!(f, "PUBACK {id} {refusal:?}"),
+            Self::Written(n) => write!(f, "{n} written"),
             Self::Message { message, .. } => {
                 let Incoming { topic, payload, .. } = message;
                 write!(f, "PUBLISH {topic}, {} bytes", payload.len())
@@ -347,7 +350,7 @@ fn heard_v5(packet: v5::v5::Packet) -> Result<Heard, Cause> {
                 SubscribeReasonCode::Success(_) => None,
                 refused => Some(format!("{refused:?}")),
             });
-            Heard::Subscribed(answers.collect())
+            Heard::Subscribed(ack.pkid, answers.collect())
         }
         P::PubAck(ack) => {
             let refusal = match ack.reason {
@@ -388,7 +391,7 @@ fn heard_v4(packet: v4::v4::Packet) -> Result<Heard, Cause> {
                 SubscribeReasonCode::Success(_) => None,
                 SubscribeReasonCode::Failure => Some("refused".to_owned()),
             });
-            Heard::Subscribed(answers.collect())
+            Heard::Subscribed(ack.pkid, answers.collect())
         }
         P::PubAck(ack) => Heard::Acknowledged(ack.pkid, None),
         P::Publish(message) => Heard::Message {

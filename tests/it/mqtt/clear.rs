@@ -2,6 +2,7 @@
 
 use tesla2mqtt::cli::clear::{Cleared, clear};
 use tesla2mqtt::mqtt::Kind;
+use tokio::time::timeout;
 
 use super::rig::*;
 
@@ -138,6 +139,23 @@ async fn a_bridge_that_runs_is_noticed_and_not_thrown_out() {
     let cleared = clear(&settings, "homeassistant", &[]).await.unwrap();
     assert!(cleared.bridge_online);
     assert_eq!(bridge.until_up().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_messages_do_not_hold_it_up() {
+    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let settings = settings(broker.addr, BOTH[0]);
+    publish(broker.addr, &[("tesla2mqtt/VIN/a", "1", true)]).await;
+    let addr = broker.addr;
+    let others = tokio::spawn(async move {
+        loop {
+            publish(addr, &[("tesla2mqtt/VIN/event/drive", "1", false)]).await;
+            pause().await;
+        }
+    });
+    let cleared = timeout(PATIENCE, clear(&settings, "homeassistant", &[])).await;
+    others.abort();
+    assert_eq!(cleared.expect("in time").unwrap().removed, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,14 @@
 //! What only Mosquitto has: its own TLS, password file and access list.
 
+use tesla2mqtt::cli::clear::clear;
+use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt::{Kind, probe};
 
 use super::rig::*;
 use super::tls::Home;
 
 /// Both versions, or nothing where it is not installed.
-fn mosquitto() -> Vec<tesla2mqtt::config::Protocol> {
+fn mosquitto() -> Vec<Protocol> {
     everywhere()
         .into_iter()
         .filter(|(make, _)| *make == Make::Mosquitto)
@@ -89,4 +91,32 @@ async fn its_access_list_costs_the_refused_topics_only() {
             .await;
         assert!(bridge.stop().await.offline_said);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clear_removes_everything_where_qos_1_is_not_supported() {
+    const N_TOPICS: usize = 1500;
+    if mosquitto().is_empty() {
+        return;
+    }
+    // The same broker behind two doors: it takes a will with QoS 1 at one of them only.
+    let without = free_port(LOOPBACK.parse().unwrap()).await;
+    let lines = format!(
+        "allow_anonymous true\nlistener {} {}\nmax_qos 0",
+        without.port(),
+        without.ip()
+    );
+    let broker = Broker::mosquitto(&lines, &[]).await;
+    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    bridge.until_up().await;
+    for n in 0..N_TOPICS {
+        bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+    }
+    assert!(bridge.stop().await.offline_said);
+
+    let settings = settings(without, Protocol::V5);
+    let facts = probe(&settings, "probe").await.unwrap();
+    assert!(!facts.acknowledges);
+    let cleared = clear(&settings, "homeassistant", &[]).await.unwrap();
+    assert_eq!((cleared.removed, cleared.left.len()), (N_TOPICS + 1, 0));
 }

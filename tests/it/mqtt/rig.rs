@@ -134,7 +134,8 @@ impl Stopped {
     }
 }
 
-async fn free_port(listen: SocketAddr) -> SocketAddr {
+/// Nobody listens there when it is asked.
+pub async fn free_port(listen: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind(listen).await.expect("free");
     listener.local_addr().expect("bound")
 }

@@ -96,3 +96,22 @@ async fn a_broker_that_does_not_answer_holds_the_end_up_for_two_seconds_at_most(
         assert!(!farewell.offline_said && farewell.n_lost > 0);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
+    for (make, protocol) in everywhere() {
+        let broker = make.open().await;
+        let proxy = Proxy::start(broker.addr).await;
+        let bridge = Bridge::start(&settings(proxy.addr, protocol));
+        let watcher = Watcher::start(broker.addr);
+        watcher.until_topic(STATE, "online").await;
+        // More than any window, and no acknowledgement of any comes back.
+        proxy.set(Line::Deaf);
+        for n in 0..300 {
+            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "last").await;
+        }
+        let farewell = bridge.stop().await;
+        assert!(!farewell.offline_said && farewell.n_lost > 0);
+        watcher.until_topic(STATE, "offline").await;
+    }
+}
