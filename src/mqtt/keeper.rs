@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -232,11 +233,8 @@ impl Keeper {
                     self.subscribe(&mut link);
                     continue;
                 }
-                said = link.said() => match said {
-                    Ok(said) => {
-                        self.hear(said, &mut link, &mut course);
-                        continue;
-                    }
+                said = link.said() => match self.hear_all(said, &mut link, &mut course) {
+                    Ok(()) => continue,
                     Err(cause) => cause,
                 },
                 () = sleep_until(careful), if waits => continue,
@@ -289,6 +287,20 @@ impl Keeper {
             if let Some(n) = &mut course.n_said_again {
                 *n += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// Hears what has come in one piece before anything else is done about it.
+    fn hear_all(
+        &mut self,
+        first: Result<Said, Cause>,
+        link: &mut Link,
+        course: &mut Course,
+    ) -> Result<(), Cause> {
+        self.hear(first?, link, course);
+        while let Some(said) = link.said().now_or_never() {
+            self.hear(said?, link, course);
         }
         Ok(())
     }

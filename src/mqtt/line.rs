@@ -36,6 +36,11 @@ const READ_AT_ONCE: usize = 4096;
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
+/// A broker acknowledges each of so many messages by itself; they are read together after this, or
+/// each would wake this process while the broker needs the processor. More than brokers with a
+/// small window let be under way, whom that would slow down.
+const BURST: usize = 32;
+const GATHER: Duration = Duration::from_millis(1);
 /// A buffer that grew beyond this for one long message is given back.
 const KEPT_BUFFER: usize = 16 << 10;
 
@@ -87,6 +92,8 @@ struct Line {
     keep_alive: Duration,
     ping_at: Instant,
     awaits_pong: bool,
+    /// Nothing is read before this time.
+    listen_at: Instant,
 }
 
 impl Line {
@@ -105,6 +112,7 @@ impl Line {
             keep_alive: Duration::from_secs(keep_alive_s),
             ping_at: now(),
             awaits_pong: false,
+            listen_at: now(),
         };
         let will = plan.will.as_ref().map(|(t, p)| (t.as_str(), p.as_str()));
         let hello = Hello {
@@ -164,14 +172,20 @@ impl Line {
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Result<(), Cause> {
         self.arrived.reserve(READ_AT_ONCE);
+        let is_gathering = now() < self.listen_at;
         tokio::select! {
             saying = sayings.recv(), if self.out.len() < WRITE_AT_ONCE => {
                 let Some(saying) = saying else { return Err(Cause::Closed) };
                 self.say(saying)?;
+                let mut n_said = 1;
                 while self.out.len() < WRITE_AT_ONCE
                     && let Ok(saying) = sayings.try_recv()
                 {
                     self.say(saying)?;
+                    n_said += 1;
+                }
+                if n_said >= BURST {
+                    self.listen_at = now() + GATHER;
                 }
             }
             pushed = push(&mut self.mouth, &mut self.out),
@@ -189,7 +203,8 @@ impl Line {
                     tell.send(Ok(written)).await.map_err(|_| Cause::Closed)?;
                 }
             }
-            read = self.ear.read_buf(&mut self.arrived) => {
+            () = sleep_until(self.listen_at), if is_gathering => {}
+            read = self.ear.read_buf(&mut self.arrived), if !is_gathering => {
                 if read? == 0 {
                     return Err(Cause::Closed);
                 }
@@ -341,6 +356,7 @@ mod tests {
             keep_alive: Duration::from_mins(1),
             ping_at: now() + Duration::from_mins(1),
             awaits_pong: false,
+            listen_at: now(),
         };
         let (say, sayings) = mpsc::unbounded_channel();
         say.send(Saying::Ping).expect("open");
