@@ -303,6 +303,47 @@ fn quirk_8_the_meter_counts_every_session_once() {
 }
 
 #[test]
+fn quirk_8_a_charge_has_the_energy_that_the_meter_counts() {
+    // Counters of the looks, first parked and last complete; what the session was.
+    let check = |counters: &[f64], expected: f64| {
+        let mut rig = Rig::new();
+        let (first, rest) = counters.split_first().unwrap();
+        let (last, under_way) = rest.split_last().unwrap();
+        rig.after(0, PARKED, &[("charge_energy_added", *first)]);
+        for counter in under_way {
+            rig.after(10, CHARGING, &[("charge_energy_added", *counter)]);
+        }
+        let ended = charge(rig.after(10, COMPLETE, &[("charge_energy_added", *last)]));
+        let total = rig.figure("charge_energy_total").unwrap();
+        assert!(close(ended.energy_kwh, expected), "{counters:?}: {ended:?}");
+        assert!(close(total, expected), "{counters:?}: {total}");
+        assert!(close(ended.cost.unwrap(), expected * 0.30), "{ended:?}");
+    };
+    // The first look shows the old session; the next has passed it, or not.
+    check(&[12.0, 12.0, 15.0, 15.0], 15.0);
+    check(&[12.0, 12.0, 12.0, 15.0, 18.0], 18.0);
+    check(&[12.0, 12.0, 3.0, 15.0], 15.0);
+    check(&[12.0, 12.0, 15.0], 15.0);
+    // It shows the new one at once.
+    check(&[12.0, 13.0, 18.0], 18.0);
+    check(&[12.0, 0.0, 18.0], 18.0);
+}
+
+#[test]
+fn what_a_look_at_an_unplugged_car_shows_more_is_still_the_sessions() {
+    let mut rig = Rig::new();
+    rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
+    rig.after(10, CHARGING, &[("charge_energy_added", 0.5)]);
+    rig.after(50, CHARGING, &[("charge_energy_added", 10.0)]);
+    let ended = charge(rig.after(10, PARKED, &[("charge_energy_added", 12.0)]));
+    assert!(close(ended.energy_kwh, 12.0), "{ended:?}");
+    assert!(close(rig.figure("charge_energy_total").unwrap(), 12.0));
+    // And what the next session shows is that one's.
+    rig.after(600, CHARGING, &[("charge_energy_added", 15.0)]);
+    assert!(close(rig.figure("charge_energy_total").unwrap(), 27.0));
+}
+
+#[test]
 fn the_meter_knows_a_new_session_by_the_drive_before_it() {
     let mut rig = Rig::new();
     rig.after(
@@ -389,7 +430,7 @@ fn an_event_tells_the_figures_with_their_units_and_the_cost() {
     let found = rig.after(
         60,
         COMPLETE,
-        &[("charge_energy_added", 10.005), ("battery_level", 60.0)],
+        &[("charge_energy_added", 10.006), ("battery_level", 60.0)],
     );
     let (name, figures) = found[0].event();
     assert_eq!(name, "charge_finished");
