@@ -401,6 +401,36 @@ fn a_parked_car_loses_by_the_hour() {
 }
 
 #[test]
+fn a_car_that_is_heated_for_somebody_does_not_lose_by_it() {
+    for field in ["is_climate_on", "is_preconditioning"] {
+        let mut rig = Rig::new();
+        let mut look = |minutes, range_mi, climate| {
+            rig.car.apply(&Observation {
+                source: Source::Data,
+                at: at(rig.minute + minutes),
+                whole_groups: Vec::new(),
+                signals: vec![(
+                    Signal::new(&format!("climate_state.{field}")),
+                    Some(Value::Bool(climate)),
+                )],
+            });
+            let shown = [("battery_level", 80.0), ("battery_range", range_mi)];
+            rig.after(minutes, PARKED, &shown);
+            rig.figure("parked_loss")
+        };
+        look(0, 240.0, false);
+        let loss = look(120, 239.7, false).unwrap();
+        assert!(close(loss, 0.1), "{field}: {loss}");
+        assert_eq!(look(60, 234.0, true), Some(loss), "{field}");
+        assert_eq!(look(60, 228.0, true), Some(loss), "{field}");
+        // The next stay counts from where the heating ended.
+        assert_eq!(look(10, 226.0, false), Some(loss), "{field}");
+        let loss = look(120, 225.7, false).unwrap();
+        assert!(close(loss, 0.3 / 226.0 * 80.0), "{field}: {loss}");
+    }
+}
+
+#[test]
 fn an_answer_that_is_not_newer_changes_nothing() {
     let mut rig = Rig::new();
     rig.after(
