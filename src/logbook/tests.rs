@@ -223,6 +223,18 @@ fn a_gear_change_in_the_driveway_is_no_drive() {
 }
 
 #[test]
+fn quirk_26_an_odometer_that_goes_back_a_little_is_no_drive_of_less_than_nothing() {
+    let mut rig = Rig::new();
+    rig.after(0, PARKED, &[("odometer", 1000.0)]);
+    rig.after(5, DRIVING, &[("odometer", 1002.0)]);
+    let ended = drive(rig.after(5, PARKED, &[("odometer", 1001.98)]));
+    assert!(close(ended.distance_mi, 1.98), "{ended:?}");
+    rig.after(5, DRIVING, &[("odometer", 1001.97)]);
+    assert_eq!(rig.after(5, PARKED, &[("odometer", 1001.96)]), []);
+    assert!(close(rig.figure("last_drive_distance").unwrap(), 1.98));
+}
+
+#[test]
 fn a_charge_has_its_energy_and_power() {
     let mut rig = Rig::new();
     rig.after(

@@ -132,7 +132,7 @@ impl Household {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_logged_or_published_even_at_trace() {
+async fn quirk_30_no_secret_is_logged_or_published_even_at_trace() {
     for format in ["text", "json"] {
         let home = Household::with_log(&format!("level = \"trace\"\nformat = \"{format}\"")).await;
         let (log, published) = home.day().await;
@@ -178,7 +178,7 @@ fn forms(secret: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_usual_levels_hold_no_whole_vin_and_no_position() {
+async fn quirk_30_the_usual_levels_hold_no_whole_vin_and_no_position() {
     for level in ["info", "debug"] {
         let home = Household::with_log(&format!("level = \"{level}\"")).await;
         let (log, published) = home.day().await;

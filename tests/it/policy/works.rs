@@ -81,7 +81,7 @@ fn an_update_that_is_called_off_ends() {
 
 /// 35
 #[test]
-fn a_car_at_service_is_left_in_peace() {
+fn quirk_19_a_car_at_service_is_left_in_peace() {
     let service = Deed::Service { length: 3 * DAY };
     let mut rig = Rig::new(
         Preset::Metered,
