@@ -1,7 +1,7 @@
 //! Quirk 16: the end of a route.
 
 use pretty_assertions::assert_eq;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{car, check, say};
 
@@ -46,4 +46,30 @@ fn quirk_16_without_a_route_its_end_is_where_the_car_is() {
         "latitude": 52.1, "longitude": 5.1, "shift_state": "P"}});
     let expected = r#"{"active":false,"gps_accuracy":0,"latitude":52.1,"longitude":5.1}"#;
     check(ended, &[("route", expected)]);
+}
+
+#[test]
+fn quirk_16_a_parked_car_that_still_tells_the_last_yards_of_its_route_has_none() {
+    let route = |gear: Json, miles: f64, minutes: f64| {
+        json!({"drive_state": {"active_route_destination": "Home", "active_route_miles_to_arrival": miles,
+            "active_route_minutes_to_arrival": minutes, "shift_state": gear, "power": 0}})
+    };
+    let distance =
+        |answer: Json, expected: &str| check(answer, &[("distance_to_arrival", expected)]);
+    // As recorded from a car at home.
+    let arrived = route(json!(null), 0.039_491, 0.103_577);
+    check(
+        arrived.clone(),
+        &[
+            ("destination", "None"),
+            ("time_to_arrival", "None"),
+            ("active_route", r#"{"error":"No active route available"}"#),
+        ],
+    );
+    distance(arrived, "None");
+    distance(route(json!("P"), 0.3, 0.9), "None");
+    distance(route(json!("P"), 0.09, 2.0), "None");
+    // About to arrive, and parked on the way.
+    distance(route(json!("D"), 0.039_491, 0.103_577), "0.04");
+    distance(route(json!("P"), 12.0, 20.0), "12");
 }
