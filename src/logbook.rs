@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use self::charge::Charge;
-use self::charge::ChargeLog;
+use self::charge::{ChargeLog, Metered};
 pub use self::drive::Drive;
 use self::drive::DriveLog;
 use self::meter::EnergyMeter;
@@ -101,12 +101,19 @@ impl Logbook {
         if let Some(factor) = now.kwh_per_rated_mile() {
             self.kwh_per_rated_mile = Some(factor);
         }
+        let before_kwh = self.energy.total_kwh();
         self.energy.note(self.last.as_ref(), &now);
+        let metered = Metered {
+            before_kwh,
+            meter: &self.energy,
+        };
         self.parked.note(self.last.as_ref(), &now);
         let drive = self
             .drives
             .note(self.last.as_ref(), &now, self.kwh_per_rated_mile);
-        let charge = self.charges.note(self.last.as_ref(), &now, tariff);
+        let charge = self
+            .charges
+            .note(self.last.as_ref(), &now, &metered, tariff);
         let notices = self.watch.note(car, self.last.as_ref(), &now);
         self.last = Some(now);
         let drive = drive.map(Finding::Drive);

@@ -16,8 +16,8 @@ pub fn message(event: &Event) -> Option<(&'static str, Json)> {
             from.as_ref()?;
             ("charge_started", json!({ "from": reading(from.as_ref()) }))
         }
-        Event::UpdateStarted => ("update_started", json!({})),
-        Event::UpdateEnded { version } => ("update_finished", json!({ "version": version })),
+        Event::UpdateStarted { version } => ("update_started", updating(version.as_deref())),
+        Event::UpdateEnded { version } => ("update_finished", updating(version.as_deref())),
         Event::MissedDrive { from, to } => ("missed_drive", missed(from, to)),
         Event::MissedCharge { from, to } => ("missed_charge", missed(from, to)),
         // The logbook tells of these with their figures.
@@ -29,6 +29,11 @@ pub fn message(event: &Event) -> Option<(&'static str, Json)> {
     let (name, mut payload) = message;
     payload["event_type"] = name.into();
     Some((name, payload))
+}
+
+/// The version without its build, which is not told of the one that is being installed.
+fn updating(version: Option<&str>) -> Json {
+    json!({ "version": version.and_then(|version| version.split_whitespace().next()) })
 }
 
 fn missed(from: &Reading, to: &Reading) -> Json {
@@ -56,6 +61,20 @@ fn reading(reading: Option<&Reading>) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_ends_with_the_version_that_it_began_with() {
+        let version = |event| message(&event).unwrap().1["version"].clone();
+        let started = Event::UpdateStarted {
+            version: Some("2026.38.7".into()),
+        };
+        let ended = Event::UpdateEnded {
+            version: Some("2026.38.7 37f11ba64bfa".into()),
+        };
+        assert_eq!(version(started), "2026.38.7");
+        assert_eq!(version(ended), "2026.38.7");
+        assert_eq!(version(Event::UpdateEnded { version: None }), Json::Null);
+    }
 
     #[test]
     fn a_missed_drive_says_how_far_and_between_which_looks() {

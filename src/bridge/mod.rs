@@ -3,7 +3,7 @@
 
 mod account;
 mod car;
-mod events;
+pub mod events;
 mod fleet;
 mod incoming;
 mod ledger;

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_200_that_means_no_is_an_error() {
+    fn quirk_21_a_200_that_means_no_is_an_error() {
         let check = |body: &str, words: &str| {
             assert_eq!(
                 open(body.as_bytes()),

@@ -199,7 +199,9 @@ fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
         }
         Platform::Cover => {
             text(body, "dev_cla", row.class);
-            pairs(body, &[("pl_open", "open"), ("pl_cls", "close")]);
+            pairs(body, &[("pl_open", "open")]);
+            let close = closes_by_itself(row, car).then_some("close");
+            body.insert("pl_cls".into(), close.into());
             body.insert("pl_stop".into(), Json::Null);
         }
         Platform::Lock => pairs(
@@ -227,6 +229,15 @@ fn control(body: &mut Body, row: &Row, car: &Vehicle, paths: &Paths) {
         | Platform::BinarySensor
         | Platform::DeviceTracker
         | Platform::Event => {}
+    }
+}
+
+/// No car closes its frunk, and a trunk only with a power lift gate.
+fn closes_by_itself(row: &Row, car: &Vehicle) -> bool {
+    match row.key {
+        "frunk" => false,
+        "trunk" => car.truth("vehicle_config.plg") == Some(true),
+        _ => true,
     }
 }
 

@@ -1,9 +1,12 @@
 //! Charges: from the first reading in which current flows to the first in which it does not.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::meter::EnergyMeter;
 use super::reading::Reading;
 use super::rounded;
 use super::tariff::{Flow, Tariff};
@@ -17,7 +20,8 @@ pub struct Charge {
     pub ended_at: Timestamp,
     /// Between the two, seconds.
     pub duration_s: i64,
-    /// Into the battery, kWh, by Tesla's counter.
+    /// Into the battery, kWh, as [`EnergyMeter`] counted it: a charge that was already under way
+    /// when the bridge first saw the car has what came since.
     pub energy_kwh: f64,
     /// State of charge before, %.
     pub level_from: Option<f64>,
@@ -66,6 +70,15 @@ impl Charge {
     }
 }
 
+/// The meter before and after a reading.
+#[derive(Debug)]
+pub struct Metered<'a> {
+    /// What it showed before.
+    pub before_kwh: Option<f64>,
+    /// The meter after it.
+    pub meter: &'a EnergyMeter,
+}
+
 /// The charge under way and the last one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -79,8 +92,12 @@ pub struct ChargeLog {
 struct UnderWay {
     started_at: Timestamp,
     from: Reading,
-    /// The counter at the start; 0 once it has fallen, for then the session is all its own.
-    counter_kwh: f64,
+    /// What the meter showed before it.
+    #[serde(default)]
+    meter_before_kwh: Option<f64>,
+    /// The look before: none of the charge's energy is older.
+    #[serde(default)]
+    not_before: Option<Timestamp>,
     power_max_kw: Option<f64>,
     is_dc: bool,
     /// Up to where the cost is counted.
@@ -93,39 +110,32 @@ struct UnderWay {
 #[serde(default)]
 struct Priced {
     kwh: f64,
+    /// `None` until the counter is known to be this session's.
     until: Option<Timestamp>,
     /// `None` once any of it had no price, and of a charge that began before there were prices.
     cost: Option<f64>,
 }
 
-impl Priced {
-    /// Nothing yet.
-    fn start() -> Self {
-        Self {
-            kwh: 0.0,
-            until: None,
-            cost: Some(0.0),
-        }
-    }
-}
-
 /// Less than this is a test of the plug.
 const ENERGY_AT_LEAST_KWH: f64 = 0.05;
+/// A lower power is no more than rounding.
+const POWER_AT_LEAST_KW: f64 = 1.0;
 
 impl ChargeLog {
-    /// Takes in a reading; returns the charge that it ends.
+    /// Takes in a reading, which the meter has had already; returns the charge that it ends.
     pub fn note(
         &mut self,
         last: Option<&Reading>,
         now: &Reading,
+        meter: &Metered<'_>,
         tariff: &Tariff,
     ) -> Option<Charge> {
         if now.charging? {
-            self.go_on(last, now, tariff);
+            self.go_on(last, now, meter, tariff);
             return None;
         }
         let mut under_way = self.under_way.take()?;
-        let energy_kwh = under_way.count(now, tariff)?;
+        let energy_kwh = under_way.count(now, meter.meter, tariff)?;
         if energy_kwh < ENERGY_AT_LEAST_KWH {
             return None;
         }
@@ -147,42 +157,44 @@ impl ChargeLog {
         Some(charge)
     }
 
-    fn go_on(&mut self, last: Option<&Reading>, now: &Reading, tariff: &Tariff) {
+    fn go_on(
+        &mut self,
+        last: Option<&Reading>,
+        now: &Reading,
+        meter: &Metered<'_>,
+        tariff: &Tariff,
+    ) {
         let under_way = self.under_way.get_or_insert_with(|| UnderWay {
             started_at: now.at,
             from: last
                 .filter(|last| last.level <= now.level)
                 .unwrap_or(now)
                 .clone(),
-            counter_kwh: last.map_or(0.0, |last| counter_before(last, now)),
+            meter_before_kwh: meter.before_kwh,
+            not_before: last.map(|last| last.at),
             power_max_kw: None,
             is_dc: false,
-            priced: Priced::start(),
+            priced: Priced {
+                cost: Some(0.0),
+                ..Priced::default()
+            },
         });
         under_way.is_dc |= now.is_dc;
-        under_way.count(now, tariff);
+        under_way.count(now, meter.meter, tariff);
         let power = [under_way.power_max_kw, now.charger_kw];
         under_way.power_max_kw = power.into_iter().flatten().reduce(f64::max);
     }
 }
 
 impl UnderWay {
-    /// Takes in the counter; returns the energy so far.
-    fn count(&mut self, now: &Reading, tariff: &Tariff) -> Option<f64> {
-        let counter = now.session_kwh?;
-        if counter < self.counter_kwh {
-            self.counter_kwh = 0.0;
-            self.priced = Priced::start();
+    /// Takes in the meter; returns the energy so far.
+    fn count(&mut self, now: &Reading, meter: &EnergyMeter, tariff: &Tariff) -> Option<f64> {
+        let total = meter.total_kwh()?;
+        let energy_kwh = total - *self.meter_before_kwh.get_or_insert(total);
+        let flow = self.flow(now, energy_kwh - self.priced.kwh);
+        if !meter.is_stale() {
+            self.priced.until = Some(now.at);
         }
-        let energy_kwh = counter - self.counter_kwh;
-        let flow = Flow {
-            kwh: energy_kwh - self.priced.kwh,
-            is_dc: self.is_dc,
-            from: self.priced.until.unwrap_or(now.at),
-            until: now.at,
-            utc_offset_s: now.utc_offset_s,
-        };
-        self.priced.until = Some(now.at);
         if flow.kwh > 0.0 {
             self.priced.kwh = energy_kwh;
             let more = tariff.cost(&flow);
@@ -190,14 +202,31 @@ impl UnderWay {
         }
         Some(energy_kwh)
     }
+
+    /// When energy came that was not there at the look before. What came before the first look at
+    /// the session came at about the power that this look shows; without one, at any time since
+    /// the look before the charge.
+    fn flow(&self, now: &Reading, kwh: f64) -> Flow {
+        let power_kw = now.charger_kw.filter(|kw| *kw >= POWER_AT_LEAST_KW);
+        let earliest = self.not_before.unwrap_or_else(|| before(now.at, 24.0));
+        let from = match (self.priced.until, power_kw) {
+            (Some(until), _) => until,
+            (None, Some(kw)) => before(now.at, kwh / kw).max(earliest),
+            (None, None) => earliest,
+        };
+        Flow {
+            kwh,
+            is_dc: self.is_dc,
+            from,
+            until: now.at,
+            is_even: self.priced.until.is_some() || power_kw.is_some(),
+            utc_offset_s: now.utc_offset_s,
+        }
+    }
 }
 
-/// What the counter showed before this charge. An equal counter is the old session's, which has
-/// not fallen yet; one that grew while plugged in goes on from there; any other began at 0.
-fn counter_before(last: &Reading, now: &Reading) -> f64 {
-    match (last.session_kwh, now.session_kwh) {
-        (Some(before), Some(counter)) if before.total_cmp(&counter).is_eq() => before,
-        (Some(before), Some(counter)) if counter > before && !last.unplugged => before,
-        _ => 0.0,
-    }
+/// So many hours before a time.
+fn before(at: Timestamp, hours: f64) -> Timestamp {
+    let ago = Duration::try_from_secs_f64(hours * 3600.0).ok();
+    ago.and_then(|ago| at.checked_sub(ago).ok()).unwrap_or(at)
 }

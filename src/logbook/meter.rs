@@ -27,10 +27,16 @@ const DRIVEN_MI: f64 = 0.2;
 const SESSION_AT_MOST_KWH: f64 = 400.0;
 
 impl EnergyMeter {
-    /// Takes in a reading.
+    /// Takes in a reading. What the counter of a car that was just unplugged has gained is still
+    /// the session's; only after a drive is it another's.
     pub fn note(&mut self, last: Option<&Reading>, now: &Reading) {
         let driven = last.and_then(|last| now.miles_since(last));
-        self.is_stale |= now.unplugged || driven.is_some_and(|miles| miles > DRIVEN_MI);
+        self.is_stale |= driven.is_some_and(|miles| miles > DRIVEN_MI);
+        self.count(now);
+        self.is_stale |= now.unplugged;
+    }
+
+    fn count(&mut self, now: &Reading) {
         let in_range = |kwh: &f64| (0.0..SESSION_AT_MOST_KWH).contains(kwh);
         let Some(counter) = now.session_kwh.filter(in_range) else {
             return;
@@ -45,7 +51,7 @@ impl EnergyMeter {
         }
         if self.is_stale || counter < before - WOBBLE_KWH {
             self.total_kwh += counter;
-            self.is_stale = now.unplugged;
+            self.is_stale = false;
         } else if counter > before {
             self.total_kwh += counter - before;
         } else {
@@ -57,5 +63,10 @@ impl EnergyMeter {
     /// Since the bridge first saw the car; `None` until it has seen the counter.
     pub fn total_kwh(&self) -> Option<f64> {
         self.counter_kwh.map(|_| self.total_kwh)
+    }
+
+    /// Whether the counter still shows an earlier session.
+    pub fn is_stale(&self) -> bool {
+        self.is_stale
     }
 }

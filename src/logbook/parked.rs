@@ -1,4 +1,6 @@
 //! What a parked car loses: state of charge by the rated range, which is finer than whole percent.
+//! What heats or cools it for somebody is use and no loss: it ends the stay, and the next begins
+//! after it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,7 +34,8 @@ impl ParkedLog {
         let moved = last
             .and_then(|last| now.miles_since(last))
             .is_some_and(|miles| miles > MOVED_MI);
-        let at_rest = now.in_gear == Some(false) && now.charging != Some(true) && !moved;
+        let is_in_use = now.charging == Some(true) || now.climate_on;
+        let at_rest = now.in_gear == Some(false) && !is_in_use && !moved;
         let (true, Some(level), Some(range_mi)) = (at_rest, now.level, now.range_mi) else {
             self.stay = None;
             return;

@@ -30,6 +30,9 @@ pub struct Reading {
     pub charger_kw: Option<f64>,
     /// A DC charger.
     pub is_dc: bool,
+    /// Heating or cooling for people, now or to come.
+    #[serde(default)]
+    pub climate_on: bool,
     /// The car's local time, from UTC, seconds.
     #[serde(default)]
     pub utc_offset_s: Option<i64>,
@@ -64,6 +67,9 @@ impl Reading {
             session_mi: car.number("charge_state.charge_miles_added_rated"),
             charger_kw: car.number("charge_state.charger_power"),
             is_dc: car.truth("charge_state.fast_charger_present") == Some(true),
+            climate_on: ["is_climate_on", "is_preconditioning"]
+                .iter()
+                .any(|field| car.truth(&format!("climate_state.{field}")) == Some(true)),
             utc_offset_s: car.number("vehicle_config.utc_offset").map(whole),
         })
     }

@@ -37,7 +37,7 @@ pub struct Hours {
     pub until: u16,
 }
 
-/// Energy that reached the battery, evenly between two times.
+/// Energy that reached the battery between two times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flow {
     /// How much.
@@ -48,6 +48,8 @@ pub struct Flow {
     pub from: Timestamp,
     /// When it ended.
     pub until: Timestamp,
+    /// Evenly in between; else at no known time of it.
+    pub is_even: bool,
     /// The car's local time, from UTC, seconds.
     pub utc_offset_s: Option<i64>,
 }
@@ -57,7 +59,8 @@ const MINUTES_A_DAY: i64 = 24 * 60;
 const MINUTES_AT_MOST: i64 = 7 * MINUTES_A_DAY;
 
 impl Tariff {
-    /// The cost of energy; `None` if a price that it needs is not set, or the hour not known.
+    /// The cost of energy; `None` if a price that it needs is not set, or the hour not known and
+    /// not the same at all hours.
     pub fn cost(&self, flow: &Flow) -> Option<f64> {
         if flow.is_dc {
             return self.fast_price.map(|price| price * flow.kwh);
@@ -66,6 +69,8 @@ impl Tariff {
             None => self.price?,
             Some(cheap) => {
                 let share = cheap.share(flow)?;
+                let is_one_price = share <= 0.0 || share >= 1.0;
+                (flow.is_even || is_one_price).then_some(())?;
                 cheap.price * share + self.price? * (1.0 - share)
             }
         };
@@ -136,6 +141,7 @@ mod tests {
             is_dc: false,
             from: local(from),
             until: local(until),
+            is_even: true,
             utc_offset_s: Some(7200),
         }
     }
@@ -179,6 +185,27 @@ mod tests {
         check("2026-11-23T23:30", 1.0);
         check("2026-11-24T05:29", 1.0);
         check("2026-11-24T05:30", 3.0);
+    }
+
+    #[test]
+    fn energy_of_no_known_time_has_a_cost_where_all_of_the_time_has_one_price() {
+        let check = |tariff: &Tariff, from, until, expected| {
+            let flow = Flow {
+                is_even: false,
+                ..ten(from, until)
+            };
+            costs(tariff, &flow, expected);
+        };
+        let night = tariff(&[NIGHT]);
+        check(&night, "2026-11-23T06:00", "2026-11-23T23:30", Some(3.0));
+        check(&night, "2026-11-23T23:30", "2026-11-24T05:30", Some(1.0));
+        check(&night, "2026-11-23T22:00", "2026-11-23T23:31", None);
+        check(
+            &tariff(&[]),
+            "2026-11-23T22:00",
+            "2026-11-23T23:31",
+            Some(3.0),
+        );
     }
 
     #[test]
@@ -237,6 +264,7 @@ mod tests {
                 is_dc: false,
                 from,
                 until: Timestamp::from_second(from.as_second() + seconds).unwrap(),
+                is_even: true,
                 utc_offset_s: Some(offset.into()),
             };
             let cost = tariff(&[NIGHT, NOON]).cost(&flow).unwrap();

@@ -223,6 +223,18 @@ fn a_gear_change_in_the_driveway_is_no_drive() {
 }
 
 #[test]
+fn quirk_26_an_odometer_that_goes_back_a_little_is_no_drive_of_less_than_nothing() {
+    let mut rig = Rig::new();
+    rig.after(0, PARKED, &[("odometer", 1000.0)]);
+    rig.after(5, DRIVING, &[("odometer", 1002.0)]);
+    let ended = drive(rig.after(5, PARKED, &[("odometer", 1001.98)]));
+    assert!(close(ended.distance_mi, 1.98), "{ended:?}");
+    rig.after(5, DRIVING, &[("odometer", 1001.97)]);
+    assert_eq!(rig.after(5, PARKED, &[("odometer", 1001.96)]), []);
+    assert!(close(rig.figure("last_drive_distance").unwrap(), 1.98));
+}
+
+#[test]
 fn a_charge_has_its_energy_and_power() {
     let mut rig = Rig::new();
     rig.after(
@@ -303,6 +315,47 @@ fn quirk_8_the_meter_counts_every_session_once() {
 }
 
 #[test]
+fn quirk_8_a_charge_has_the_energy_that_the_meter_counts() {
+    // Counters of the looks, first parked and last complete; what the session was.
+    let check = |counters: &[f64], expected: f64| {
+        let mut rig = Rig::new();
+        let (first, rest) = counters.split_first().unwrap();
+        let (last, under_way) = rest.split_last().unwrap();
+        rig.after(0, PARKED, &[("charge_energy_added", *first)]);
+        for counter in under_way {
+            rig.after(10, CHARGING, &[("charge_energy_added", *counter)]);
+        }
+        let ended = charge(rig.after(10, COMPLETE, &[("charge_energy_added", *last)]));
+        let total = rig.figure("charge_energy_total").unwrap();
+        assert!(close(ended.energy_kwh, expected), "{counters:?}: {ended:?}");
+        assert!(close(total, expected), "{counters:?}: {total}");
+        assert!(close(ended.cost.unwrap(), expected * 0.30), "{ended:?}");
+    };
+    // The first look shows the old session; the next has passed it, or not.
+    check(&[12.0, 12.0, 15.0, 15.0], 15.0);
+    check(&[12.0, 12.0, 12.0, 15.0, 18.0], 18.0);
+    check(&[12.0, 12.0, 3.0, 15.0], 15.0);
+    check(&[12.0, 12.0, 15.0], 15.0);
+    // It shows the new one at once.
+    check(&[12.0, 13.0, 18.0], 18.0);
+    check(&[12.0, 0.0, 18.0], 18.0);
+}
+
+#[test]
+fn what_a_look_at_an_unplugged_car_shows_more_is_still_the_sessions() {
+    let mut rig = Rig::new();
+    rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
+    rig.after(10, CHARGING, &[("charge_energy_added", 0.5)]);
+    rig.after(50, CHARGING, &[("charge_energy_added", 10.0)]);
+    let ended = charge(rig.after(10, PARKED, &[("charge_energy_added", 12.0)]));
+    assert!(close(ended.energy_kwh, 12.0), "{ended:?}");
+    assert!(close(rig.figure("charge_energy_total").unwrap(), 12.0));
+    // And what the next session shows is that one's.
+    rig.after(600, CHARGING, &[("charge_energy_added", 15.0)]);
+    assert!(close(rig.figure("charge_energy_total").unwrap(), 27.0));
+}
+
+#[test]
 fn the_meter_knows_a_new_session_by_the_drive_before_it() {
     let mut rig = Rig::new();
     rig.after(
@@ -360,6 +413,36 @@ fn a_parked_car_loses_by_the_hour() {
 }
 
 #[test]
+fn a_car_that_is_heated_for_somebody_does_not_lose_by_it() {
+    for field in ["is_climate_on", "is_preconditioning"] {
+        let mut rig = Rig::new();
+        let mut look = |minutes, range_mi, climate| {
+            rig.car.apply(&Observation {
+                source: Source::Data,
+                at: at(rig.minute + minutes),
+                whole_groups: Vec::new(),
+                signals: vec![(
+                    Signal::new(&format!("climate_state.{field}")),
+                    Some(Value::Bool(climate)),
+                )],
+            });
+            let shown = [("battery_level", 80.0), ("battery_range", range_mi)];
+            rig.after(minutes, PARKED, &shown);
+            rig.figure("parked_loss")
+        };
+        look(0, 240.0, false);
+        let loss = look(120, 239.7, false).unwrap();
+        assert!(close(loss, 0.1), "{field}: {loss}");
+        assert_eq!(look(60, 234.0, true), Some(loss), "{field}");
+        assert_eq!(look(60, 228.0, true), Some(loss), "{field}");
+        // The next stay counts from where the heating ended.
+        assert_eq!(look(10, 226.0, false), Some(loss), "{field}");
+        let loss = look(120, 225.7, false).unwrap();
+        assert!(close(loss, 0.3 / 226.0 * 80.0), "{field}: {loss}");
+    }
+}
+
+#[test]
 fn an_answer_that_is_not_newer_changes_nothing() {
     let mut rig = Rig::new();
     rig.after(
@@ -389,7 +472,7 @@ fn an_event_tells_the_figures_with_their_units_and_the_cost() {
     let found = rig.after(
         60,
         COMPLETE,
-        &[("charge_energy_added", 10.005), ("battery_level", 60.0)],
+        &[("charge_energy_added", 10.006), ("battery_level", 60.0)],
     );
     let (name, figures) = found[0].event();
     assert_eq!(name, "charge_finished");

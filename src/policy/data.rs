@@ -221,7 +221,9 @@ impl Policy {
             Activity::InService => self.go(State::InService, "at service", m),
             Activity::Updating => {
                 if from != State::Updating {
-                    self.emit(Event::UpdateStarted);
+                    self.emit(Event::UpdateStarted {
+                        version: view.update_version.clone(),
+                    });
                 }
                 self.go(State::Updating, "an update is being installed", m);
             }

@@ -62,6 +62,9 @@ pub struct DataView {
     pub scheduled_charging_start: Option<Timestamp>,
     /// `vehicle_state.software_update.status`.
     pub update_status: Option<String>,
+    /// `vehicle_state.software_update.version`.
+    #[serde(default)]
+    pub update_version: Option<String>,
     /// `vehicle_state.software_update.download_perc`.
     pub update_download_percent: Option<f64>,
     /// `vehicle_state.car_version`.
@@ -471,7 +474,10 @@ pub enum Event {
         to: Option<Reading>,
     },
     /// An installation began.
-    UpdateStarted,
+    UpdateStarted {
+        /// The version that is being installed.
+        version: Option<String>,
+    },
     /// An installation ended or was called off.
     UpdateEnded {
         /// The version after it.

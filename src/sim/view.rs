@@ -127,6 +127,7 @@ impl View {
             scheduled_charging_pending: self.charge.scheduled.is_some(),
             scheduled_charging_start: self.charge.scheduled,
             update_status: update.map(|u| u.status.to_owned()),
+            update_version: update.map(|u| u.version.clone()),
             update_download_percent: Some(update.map_or(0.0, UpdateView::download_percent)),
             car_version: Some(self.firmware.clone()),
             odometer_mi: Some(self.odometer_mi()),

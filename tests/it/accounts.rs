@@ -107,7 +107,7 @@ impl Running {
 }
 
 #[test]
-fn a_car_that_is_sold_becomes_unavailable_and_one_that_is_bought_appears() {
+fn quirk_23_a_car_that_is_sold_becomes_unavailable_and_one_that_is_bought_appears() {
     in_a_process_of_its_own("accounts::child_cars_come_and_go");
 }
 

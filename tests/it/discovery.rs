@@ -68,6 +68,7 @@ fn full_car() -> Vehicle {
             ("vehicle_config.third_row_seats", text("FuturisFoldFlat")),
             ("vehicle_config.has_seat_cooling", Value::Bool(true)),
             ("vehicle_config.pws", Value::Bool(true)),
+            ("vehicle_config.plg", Value::Bool(true)),
             ("vehicle_config.driver_assist", text("TeslaAP4")),
         ])
         .collect();
@@ -655,4 +656,27 @@ proptest! {
         }
         prop_assert!(said.changed(&car).is_empty());
     }
+}
+
+#[test]
+fn only_a_cover_with_a_motor_can_be_closed() {
+    let closes = |gate: Option<bool>| {
+        let gate = gate.map(|gate| ("vehicle_config.plg", Value::Bool(gate)));
+        let open = ["vehicle_state.ft", "vehicle_state.rt"].map(|path| (path, Value::Int(0)));
+        let port = [("charge_state.charge_port_door_open", Value::Bool(false))];
+        let signals: Vec<_> = open.into_iter().chain(port).chain(gate).collect();
+        let car = vehicle(&signals);
+        let paths = Paths::new("t", &car.vin, None);
+        let message = discovery::car(&car, &paths, &setup(true));
+        ["frunk", "trunk", "charge_port_door"].map(|key| {
+            let component = message.components[key].body();
+            // Without the key Home Assistant would take its own word for it.
+            let close = component.get("pl_cls").expect("the key");
+            close.as_str().map(str::to_owned)
+        })
+    };
+    let close = || Some("close".to_owned());
+    assert_eq!(closes(Some(true)), [None, close(), close()]);
+    assert_eq!(closes(Some(false)), [None, None, close()]);
+    assert_eq!(closes(None), [None, None, close()]);
 }

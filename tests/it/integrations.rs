@@ -4,11 +4,13 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use tesla2mqtt::bridge::events::message;
 use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, Platform, Row, rows};
 use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::discovery;
 use tesla2mqtt::logbook::{Charge, Drive, Notice};
+use tesla2mqtt::policy::{Event, Reading};
 
 const BASE: &str = "tesla2mqtt/";
 const CAR: &str = "my_tesla_";
@@ -239,13 +241,55 @@ fn the_figures_of_each_event_are_listed() {
         last_look_at: at,
     };
     let page = std::fs::read_to_string(page("integrations.md")).unwrap();
+    let reading = Reading {
+        at,
+        odometer_mi: None,
+        battery_level: None,
+    };
+    let version = None;
+    let told = [
+        Event::DriveStarted {
+            from: Some(reading),
+        },
+        Event::ChargeStarted {
+            from: Some(reading),
+        },
+        Event::MissedDrive {
+            from: reading,
+            to: reading,
+        },
+        Event::MissedCharge {
+            from: reading,
+            to: reading,
+        },
+        Event::UpdateStarted {
+            version: version.clone(),
+        },
+        Event::UpdateEnded { version },
+    ];
+    let told = told.iter().map(|event| {
+        let (name, message) = message(event).expect("an event of its own");
+        let mut figures = message.as_object().expect("an object").clone();
+        assert_eq!(figures.remove("event_type"), Some(name.into()));
+        assert!(!figures.is_empty(), "{name}");
+        // What is within a reading is listed beside it.
+        let within: Vec<_> = ["from", "to"]
+            .iter()
+            .filter_map(|of| message[of].as_object().cloned())
+            .flatten()
+            .collect();
+        figures.extend(within);
+        (name, figures)
+    });
     let events = [
         ("drive_finished", drive.figures()),
         ("charge_finished", charge.figures()),
         ("door_opened", notice(Some("frunk")).figures()),
         ("sentry_alarm", notice(None).figures()),
     ];
-    for (name, figures) in events {
+    let mut n_named = 0;
+    for (name, figures) in told.chain(events) {
+        n_named += 1;
         let lines: Vec<&str> = page
             .lines()
             .filter(|line| line.starts_with("  | `") && line.contains(&format!("`{name}`")))
@@ -256,6 +300,15 @@ fn the_figures_of_each_event_are_listed() {
                 .any(|line| line.contains(&format!("`{figure}`")));
             assert!(is_listed, "{name}: {figure}");
         }
+    }
+    // The other door and the two of sentry mode have the figures of their fellows.
+    assert_eq!(n_named + 3, EVENTS.len());
+    // What was not seen to begin is not said to have begun.
+    for event in [
+        Event::DriveStarted { from: None },
+        Event::ChargeStarted { from: None },
+    ] {
+        assert_eq!(message(&event), None);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tesla's quirks by their number in tesla-api.md, section 11, as far as they show in what is
-//! published; those of reading alone are with the decoder (numbers 2, 3, 11, 14, 16, 18, 20), those
-//! of lists and identifiers (1, 21, 23) with `products`, quirk 8 with the logbook.
+//! published. Those of reading are with the decoder, those of failures with the API, those of
+//! counters with the logbook; [`listed`] finds a test of each.
 //! Below them the conventions of entity-catalogue.md, section 3.
 
 #![expect(
@@ -17,6 +17,9 @@ use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::discovery::{self, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::topics::{CarTopics, Paths};
+
+mod listed;
+mod route;
 
 const VIN: &str = "5YJ3E7EB0KF000005";
 const NOON: &str = "2026-11-23T12:00:00Z";
@@ -332,46 +335,25 @@ fn quirk_14_the_last_position_stays_when_the_car_has_none() {
 }
 
 #[test]
-fn quirk_16_a_route_ends_when_its_keys_vanish() {
-    let under_way = json!({"drive_state": {"active_route_destination": "Home", "active_route_miles_to_arrival": 19.8,
-        "active_route_minutes_to_arrival": 34.13, "active_route_energy_at_arrival": -3, "active_route_latitude": 52.4,
-        "active_route_longitude": 4.8, "active_route_traffic_minutes_delay": 2.4, "shift_state": "D"}});
+fn quirk_15_coordinates_of_the_chinese_grid_are_not_published() {
+    let answer = json!({"drive_state": {"latitude": 31.2304, "longitude": 121.4737, "native_latitude": 31.2285,
+        "native_longitude": 121.4782, "native_location_supported": 1, "native_type": "gcj", "shift_state": "P"}});
     check(
-        under_way.clone(),
-        &[
-            ("destination", "Home"),
-            ("distance_to_arrival", "19.8"),
-            ("energy_at_arrival", "-3"),
-            ("traffic_delay", "2.4"),
-            ("time_to_arrival", "2026-11-23T12:34:07Z"),
-        ],
+        answer.clone(),
+        &[("latitude", "31.2304"), ("longitude", "121.4737")],
     );
-    // These three outlive a route, or are there without one.
-    let ended = json!({"drive_state": {"active_route_latitude": 52.4, "active_route_longitude": 4.8,
-        "active_route_traffic_minutes_delay": 0.0, "shift_state": null, "power": 0}});
-    let car = car(&[under_way, ended]);
-    for key in [
-        "destination",
-        "distance_to_arrival",
-        "energy_at_arrival",
-        "traffic_delay",
-        "time_to_arrival",
-    ] {
-        assert_eq!(say(&car, key), "None", "{key}");
+    let car = car(&[answer]);
+    let location: Json = serde_json::from_str(&say(&car, "location")).unwrap();
+    assert_eq!(location["latitude"], 31.2304);
+    let is_native = |path: &&&str| path.contains(".native_l");
+    for row in rows() {
+        assert_eq!(
+            row.reading.signals().iter().find(is_native),
+            None,
+            "{}",
+            row.key
+        );
     }
-    assert_eq!(say(&car, "route"), "(silence)", "no position either");
-    assert_eq!(
-        say(&car, "active_route"),
-        r#"{"error":"No active route available"}"#
-    );
-}
-
-#[test]
-fn quirk_16_without_a_route_its_end_is_where_the_car_is() {
-    let ended = json!({"drive_state": {"active_route_latitude": 52.4, "active_route_longitude": 4.8,
-        "latitude": 52.1, "longitude": 5.1, "shift_state": "P"}});
-    let expected = r#"{"active":false,"gps_accuracy":0,"latitude":52.1,"longitude":5.1}"#;
-    check(ended, &[("route", expected)]);
 }
 
 #[test]

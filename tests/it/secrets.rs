@@ -5,15 +5,17 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use serde_json::json;
 use tesla2mqtt::broker;
 use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, Call, Fault, Login};
 
+use crate::recordings::recordings;
 use crate::rig::eventually;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{World, config_for, vin};
+use crate::rig::world::{ACCOUNT, World, config_for, vin};
 
 const SOON: Duration = Duration::from_secs(20);
 const MQTT_PASSWORD: &str = "mqtt-p\u{e4}ss+word/1";
@@ -132,7 +134,7 @@ impl Household {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_logged_or_published_even_at_trace() {
+async fn quirk_30_no_secret_is_logged_or_published_even_at_trace() {
     for format in ["text", "json"] {
         let home = Household::with_log(&format!("level = \"trace\"\nformat = \"{format}\"")).await;
         let (log, published) = home.day().await;
@@ -178,7 +180,7 @@ fn forms(secret: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_usual_levels_hold_no_whole_vin_and_no_position() {
+async fn quirk_30_the_usual_levels_hold_no_whole_vin_and_no_position() {
     for level in ["info", "debug"] {
         let home = Household::with_log(&format!("level = \"{level}\"")).await;
         let (log, published) = home.day().await;
@@ -193,5 +195,43 @@ async fn the_usual_levels_hold_no_whole_vin_and_no_position() {
             let line = log.lines().find(|line| line.contains(whole.as_str()));
             assert!(line.is_none(), "{level}: {line:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quirk_30_what_a_car_tells_of_its_people_is_not_logged() {
+    // Where there are none, it has been said loudly.
+    let Some((_, body)) = recordings("vehicle_data").pop() else {
+        return;
+    };
+    let mut answer: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let car = &mut answer["response"];
+    let private = ["Phone of Ann", "12 Elm Street", "Song of Bob", "33.15231"];
+    car["vehicle_state"]["media_info"] =
+        json!({"a2dp_source_name": private[0], "now_playing_title": private[2]});
+    car["drive_state"] = json!({"shift_state": "D", "active_route_destination": private[1],
+        "active_route_miles_to_arrival": 5.5, "active_route_minutes_to_arrival": 9.5,
+        "active_route_latitude": 33.152_31, "active_route_longitude": -88.1, "timestamp": 1_705_700_000_000_u64});
+    let world = World::new().await;
+    let added = world.cloud.add_recording(ACCOUNT, answer);
+    added.expect("a recording");
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    let config = world.fresh_fleet_config();
+    program.start(&format!("[log]\nlevel = \"debug\"\n{config}"));
+    let all_said = || {
+        let said = subscriber.messages();
+        // Whose telephone it is, nobody is told.
+        private[1..]
+            .iter()
+            .all(|word| said.iter().any(|(_, payload, _)| payload.contains(word)))
+    };
+    eventually("all of it", SOON, all_said).await;
+    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    let log = program.log();
+    assert!(log.contains("car state changed"), "{log}");
+    for word in private {
+        let line = log.lines().find(|line| line.contains(word));
+        assert!(line.is_none(), "{line:?}");
     }
 }

@@ -157,8 +157,6 @@ fn calls_that_no_recording_shows() {
         Kind::BillingLimit,
     );
     check(406, r#"{"error":"not_a_JSON_request"}"#, Kind::BadRequest);
-    check(408, "", Kind::Unavailable);
-    check(408, "<html>", Kind::Unavailable);
     check(410, "", Kind::NotFound);
     check(412, "", Kind::EndpointGone);
     check(418, "", Kind::AppRefused);
@@ -191,6 +189,37 @@ fn calls_that_no_recording_shows() {
             retry_after: Some(seconds(60))
         }
     );
+}
+
+#[test]
+fn quirk_28_an_unavailable_car_is_told_by_the_status_and_not_by_the_words() {
+    for body in [
+        "",
+        "<html>",
+        r#"{"response":null,"error":"vehicle unavailable: {:error=>\"vehicle unavailable:\"}"}"#,
+        r#"{"error":"vehicle is offline or asleep"}"#,
+        r#"{"error":"vehicle is currently in service"}"#,
+    ] {
+        let error = ApiError::of_call(&reply(408, &[], body), now());
+        assert_eq!(error.kind, Kind::Unavailable, "{body}");
+        assert_eq!(error.failure(), Failure::Unavailable, "{body}");
+    }
+    let error = ApiError::of_call(&reply(500, &[], "vehicle unavailable"), now());
+    assert_eq!(error.kind, Kind::Server);
+}
+
+#[test]
+fn quirk_29_a_wait_of_days_is_heard_and_the_billing_limit_has_none() {
+    // Believed for a day: then it is asked again.
+    let limited = reply(429, &[("Retry-After", "146092")], "");
+    let day = Some(seconds(86_400));
+    let error = ApiError::of_call(&limited, now());
+    assert_eq!(error.kind, Kind::Limited { retry_after: day });
+    assert_eq!(error.failure(), Failure::Limited { retry_after: day });
+    let body = r#"{"error":"account disabled: EXCEEDED_LIMIT"}"#;
+    let error = ApiError::of_call(&reply(403, &[], body), now());
+    assert_eq!(error.failure(), Failure::BillingLimit);
+    assert_eq!(error.retry_after(), None);
 }
 
 #[test]

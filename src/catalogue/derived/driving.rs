@@ -103,6 +103,7 @@ pub const ROUTE_POSITION: &[&str] = &[
     ROUTE[2],
     ROUTE[3],
     ROUTE[4],
+    SHIFT[0],
     LOCATION[0],
     LOCATION[1],
 ];
@@ -114,10 +115,20 @@ pub const ROUTE: &[&str] = &[
     "drive_state.active_route_destination",
     "drive_state.active_route_energy_at_arrival",
     "drive_state.active_route_traffic_minutes_delay",
+    SHIFT[0],
 ];
-/// Distance or time to go are there; the other keys of a route outlive it.
+/// A parked car with less than this to go has arrived.
+const ARRIVED_MI: f64 = 0.1;
+const ARRIVED_MIN: f64 = 1.0;
+
+/// Distance or time to go are there; the other keys of a route outlive it. A car that parks at the
+/// end of its route may go on telling the last yards of it for ever.
 fn has_route(car: &Vehicle) -> bool {
-    car.number(ROUTE[0]).is_some() || car.number(ROUTE[1]).is_some()
+    let (miles, minutes) = (car.number(ROUTE[0]), car.number(ROUTE[1]));
+    let has_arrived = is_parked(car)
+        && (miles.is_some_and(|miles| miles < ARRIVED_MI)
+            || minutes.is_some_and(|minutes| minutes < ARRIVED_MIN));
+    (miles.is_some() || minutes.is_some()) && !has_arrived
 }
 fn on_route(car: &Vehicle, said: Option<Said>) -> Said {
     or_unknown(said.filter(|_| has_route(car)))

@@ -106,5 +106,5 @@ pub const ROWS: &[Row] = &[
     sensor("last_charge_level_added",               "Last charge level added",               Number("derived.last_charge_level_added", 0))                          .unit("%", "").diagnostic().off().icon("battery-plus").if_seen(),
     sensor("last_charge_duration",                  "Last charge duration",                  Scaled("derived.last_charge_duration_s", MINUTES, 0))                  .unit("min", "duration").diagnostic().off().if_seen(),
     sensor("last_charge_ended",                     "Last charge ended",                     Time("derived.last_charge_ended_at"))                                  .class("timestamp").diagnostic().off().if_seen(),
-    sensor("parked_loss_per_hour",                  "Parked loss per hour",                  Number("derived.parked_loss_per_hour", 3))                             .measured("%/h", "").diagnostic().off().icon("battery-minus-outline").if_seen().note("of the battery, after an hour at rest"),
+    sensor("parked_loss_per_hour",                  "Parked loss per hour",                  Number("derived.parked_loss_per_hour", 3))                             .measured("%/h", "").diagnostic().off().icon("battery-minus-outline").if_seen().note("of the battery, after an hour at rest; what heats or cools it for somebody is left out"),
 ];

@@ -105,7 +105,7 @@ fn every_recorded_list_is_read_whole() {
 }
 
 #[test]
-fn ids_beyond_what_a_float_holds_stay_exact() {
+fn quirk_1_ids_beyond_what_a_float_holds_stay_exact() {
     let page = page(&json!({"response": [
         {"vin": VIN, "id": 9_223_372_036_854_775_807_u64, "vehicle_id": 9_007_199_254_740_993_u64},
         {"vin": VIN, "id": 1, "id_s": "18446744073709551615"},
@@ -120,6 +120,36 @@ fn ids_beyond_what_a_float_holds_stay_exact() {
         page.vehicles[0].stream_id,
         Some(StreamId(9_007_199_254_740_993))
     );
+}
+
+#[test]
+fn quirk_24_each_car_of_a_list_has_its_own_need_of_signing() {
+    let page = page(&json!({"response": [
+        {"vin": VIN, "command_signing": "required"},
+        {"vin": "5YJSA7H40FF000003", "command_signing": "off"},
+        {"vin": "XP7YGCES0PB000004"},
+    ]}));
+    let seen: Vec<_> = page
+        .vehicles
+        .iter()
+        .map(|v| v.command_signing.as_deref())
+        .collect();
+    assert_eq!(seen, [Some("required"), Some("off"), None]);
+}
+
+#[test]
+fn quirk_19_service_and_access_are_told_by_the_list() {
+    let page = page(&json!({"response": [
+        {"vin": VIN, "state": "online", "in_service": true, "access_type": "DRIVER", "mobile_access_disabled": true},
+        {"vin": VIN, "state": "online", "in_service": null},
+    ]}));
+    let [odd, plain] = &page.vehicles[..] else {
+        panic!("{page:?}");
+    };
+    assert!(odd.in_service && odd.light().in_service);
+    assert_eq!(odd.access_type.as_deref(), Some("DRIVER"));
+    assert_eq!(odd.mobile_access_disabled, Some(true));
+    assert!(!plain.in_service && plain.mobile_access_disabled.is_none());
 }
 
 #[test]

@@ -312,7 +312,7 @@ fn the_view_holds_what_the_policy_asks_for() {
             "cabin_overheat_protection_actively_cooling": true},
         "vehicle_state": {"is_user_present": true, "sentry_mode": true, "locked": false, "odometer": 1.5,
             "car_version": "2023.44.30.8 06f534d46010",
-            "software_update": {"status": "downloading", "download_perc": 50}},
+            "software_update": {"status": "downloading", "version": "2024.2", "download_perc": 50}},
     }))
     .view;
     let expected = DataView {
@@ -322,6 +322,7 @@ fn the_view_holds_what_the_policy_asks_for() {
         charger_power_kw: Some(7.0),
         scheduled_charging_pending: true,
         update_status: Some("downloading".into()),
+        update_version: Some("2024.2".into()),
         update_download_percent: Some(50.0),
         car_version: Some("2023.44.30.8 06f534d46010".into()),
         odometer_mi: Some(1.5),

@@ -21,6 +21,7 @@ pub fn of(observations: &[Observation]) -> DataView {
             .value("charge_state.scheduled_charging_start_time")
             .and_then(Value::epoch),
         update_status: seen.text("vehicle_state.software_update.status"),
+        update_version: seen.text("vehicle_state.software_update.version"),
         update_download_percent: seen.number("vehicle_state.software_update.download_perc"),
         car_version: seen.text("vehicle_state.car_version"),
         odometer_mi: seen.number("vehicle_state.odometer"),

@@ -61,6 +61,55 @@ fn the_last_sessions_energy_costs_nothing_again() {
     assert_eq!(found[0].event().1["cost"], 3);
 }
 
+/// A charge that the car's first look, at 23:33 of its time, shows at 11 kWh.
+fn begun_unseen(charger_kw: f64) -> Json {
+    let mut rig = Rig::new();
+    night(&mut rig, 0.0);
+    rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
+    let shown = [("charge_energy_added", 11.0), ("charger_power", charger_kw)];
+    assert_eq!(rig.after(80, CHARGING, &shown), []);
+    let found = rig.after(60, COMPLETE, &[("charge_energy_added", 21.0)]);
+    found[0].event().1["cost"].clone()
+}
+
+#[test]
+fn what_came_before_the_first_look_is_not_priced_at_the_minute_of_the_look() {
+    // In an hour at 11 kW, of which 3 minutes were cheap; then 10 kWh in cheap hours.
+    assert_eq!(begun_unseen(11.0), 4.19);
+    // In the 3 minutes.
+    assert_eq!(begun_unseen(220.0), 2.1);
+    // At any time since 22:13.
+    assert_eq!(begun_unseen(0.0), Json::Null);
+}
+
+#[test]
+fn a_counter_that_falls_late_is_priced_since_the_look_before_the_charge() {
+    let cost = |tariff: fn(&mut Rig)| {
+        let mut rig = Rig::new();
+        tariff(&mut rig);
+        rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
+        rig.after(70, CHARGING, &[("charge_energy_added", 20.0)]);
+        rig.after(10, CHARGING, &[("charge_energy_added", 2.0)]);
+        let found = rig.after(30, COMPLETE, &[("charge_energy_added", 10.0)]);
+        found[0].event().1["cost"].clone()
+    };
+    assert_eq!(cost(|_| ()), 3);
+    assert_eq!(cost(|rig| night(rig, 0.0)), Json::Null);
+    assert_eq!(cost(|rig| night(rig, 7200.0)), 1);
+}
+
+#[test]
+fn a_charge_that_the_first_look_of_all_finds_under_way_costs_what_it_still_takes() {
+    let mut rig = Rig::new();
+    rig.after(0, CHARGING, &[("charge_energy_added", 12.0)]);
+    let found = rig.after(60, COMPLETE, &[("charge_energy_added", 22.0)]);
+    let (_, figures) = found[0].event();
+    assert_eq!(
+        (&figures["energy_kwh"], &figures["cost"]),
+        (&10.into(), &3.into())
+    );
+}
+
 #[test]
 fn where_a_price_is_missing_the_cost_is_not_known() {
     let mut rig = Rig::new();

@@ -340,7 +340,7 @@ fn a_missing_scope_costs_the_location_and_nothing_else() {
 
 /// 45
 #[test]
-fn a_car_not_found_three_times_is_looked_up_in_the_list() {
+fn quirk_23_a_car_not_found_three_times_is_looked_up_in_the_list() {
     for is_still_there in [true, false] {
         let mut rig = metered(sat_in(40));
         rig.faults.push(fault(None, HOUR, DAY, Failure::NotFound));

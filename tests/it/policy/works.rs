@@ -39,7 +39,21 @@ fn an_installation_with_a_gap_is_one_update() {
         .collect();
     assert_eq!(versions.len(), 1, "{versions:?}\n{}", rig.story());
     assert_ne!(versions[0], Some(spec(Plan::parked()).firmware));
-    assert_eq!(rig.n_events(|event| *event == Event::UpdateStarted), 1);
+    let started: Vec<_> = rig
+        .events()
+        .filter_map(|(_, event)| match event {
+            Event::UpdateStarted { version } => Some(version.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(started.len(), 1, "{started:?}\n{}", rig.story());
+    // The car's own version has its build beside it.
+    let is_of = |ended: &String, started: &String| ended.starts_with(&format!("{started} "));
+    let both = versions[0].as_ref().zip(started[0].as_ref());
+    assert!(
+        both.is_some_and(|(ended, started)| is_of(ended, started)),
+        "{both:?}"
+    );
 }
 
 /// 34
@@ -67,7 +81,7 @@ fn an_update_that_is_called_off_ends() {
 
 /// 35
 #[test]
-fn a_car_at_service_is_left_in_peace() {
+fn quirk_19_a_car_at_service_is_left_in_peace() {
     let service = Deed::Service { length: 3 * DAY };
     let mut rig = Rig::new(
         Preset::Metered,
