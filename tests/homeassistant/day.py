@@ -82,6 +82,7 @@ async def lived(judge, bridge, seconds, full_car, long_term):
     await gone(judge, "bridge stopped")
     await kept.of_an_earlier_version(judge, bridge)
     bridge.start()
+    await kept.asked_back(judge, bridge)
     await judge.settled("bridge restarted", 120)
     await judge.check("bridge restarted")
     kept.compare(judge, before, "bridge restarted")
