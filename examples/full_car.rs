@@ -33,6 +33,8 @@ fn main() -> anyhow::Result<()> {
         mono: STEP,
         wall: at,
     };
+    announcer.connection(now, true);
+    announcer.birth();
     let steps = [
         ("reading", false),
         ("commands allowed", true),

@@ -59,6 +59,8 @@ impl Paths {
 pub struct CarTopics {
     paths: Paths,
     said: BTreeMap<&'static str, (&'static Row, Said)>,
+    /// Keys that an earlier run published, and this one has not looked at yet.
+    earlier: BTreeSet<String>,
     /// A value changed since the last snapshot.
     is_news: bool,
     available: Option<bool>,
@@ -71,9 +73,16 @@ const UNLISTED_AT_MOST: usize = 50;
 impl CarTopics {
     /// Nothing said yet: the first look says everything that is known.
     pub fn new(paths: Paths) -> Self {
+        Self::after(paths, BTreeSet::new())
+    }
+
+    /// After a run that published `earlier`: the first look deletes what the car has no more, by a
+    /// newer catalogue perhaps.
+    pub fn after(paths: Paths, earlier: BTreeSet<String>) -> Self {
         Self {
             paths,
             said: BTreeMap::new(),
+            earlier,
             is_news: false,
             available: None,
             unlisted: BTreeSet::new(),
@@ -83,6 +92,12 @@ impl CarTopics {
     /// Where this car is published.
     pub fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// The keys that are published, to be kept over restarts.
+    pub fn published(&self) -> BTreeSet<String> {
+        let said = self.said.keys().map(|key| (*key).to_owned());
+        said.chain(self.earlier.iter().cloned()).collect()
     }
 
     /// The topics that changed since the last call, the snapshot last.
@@ -95,7 +110,7 @@ impl CarTopics {
     /// The values that changed since the last call, in the catalogue's order. A row that the car
     /// turns out not to have is deleted.
     pub fn values(&mut self, car: &Vehicle) -> Vec<Publish> {
-        let mut messages = Vec::new();
+        let mut messages = self.outdated(car);
         for row in catalogue::rows().filter(|row| row.has_state()) {
             if !row.gate.admits(row, car) {
                 if self.said.remove(row.key).is_some() {
@@ -120,6 +135,24 @@ impl CarTopics {
             self.said.insert(row.key, (row, said));
         }
         messages
+    }
+
+    /// Takes back, once, what an earlier run published of facts that the car does not have.
+    fn outdated(&mut self, car: &Vehicle) -> Vec<Publish> {
+        if self.earlier.is_empty() {
+            return Vec::new();
+        }
+        for row in catalogue::rows() {
+            if row.has_state() && row.gate.admits(row, car) {
+                self.earlier.remove(row.key);
+            }
+        }
+        std::mem::take(&mut self.earlier)
+            .into_iter()
+            .map(|key| Publish::Delete {
+                topic: self.paths.of(&key),
+            })
+            .collect()
     }
 
     /// The snapshot, if it is not as it was at the last call: for those who want all in one
@@ -221,11 +254,23 @@ pub fn bridge(base: &str, facts: &BridgeFacts) -> Vec<Publish> {
         .iter()
         .filter_map(|of| {
             Some(Publish::State {
-                topic: format!("{base}/bridge/{}", of.row.key),
+                topic: of_bridge(base, of.row.key),
                 payload: (of.read)(facts).payload()?.into(),
             })
         })
         .collect()
+}
+
+/// The topic of a fact of the bridge.
+pub fn of_bridge(base: &str, key: &str) -> String {
+    format!("{base}/bridge/{key}")
+}
+
+/// The keys of all facts of the bridge, and of all facts of an account.
+pub fn keys_of_the_bridge() -> (BTreeSet<String>, BTreeSet<String>) {
+    let bridge = BRIDGE_ROWS.iter().map(|of| of.row.key.to_owned());
+    let account = ACCOUNT_ROWS.iter().map(|of| of.row.key.to_owned());
+    (bridge.collect(), account.collect())
 }
 
 /// The topic of a fact of an account; names are checked where the configuration is read.

@@ -60,6 +60,7 @@ fn packets(car: &Vehicle, now: Now) -> usize {
         commands: false,
     };
     let mut announcer = Announcer::new(Announced::default());
+    announcer.connection(now, true);
     announcer.offer(now, discovery::car(car, &paths, &setup));
     if let AnnounceStep::Publish { topic, payload, .. } = announcer.next(now) {
         outbox.put(Publish::State { topic, payload });

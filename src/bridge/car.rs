@@ -1,6 +1,7 @@
 //! One car's task: it does what the policy says, keeps what the answers showed, and says what
 //! changed. It decides nothing itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -48,6 +49,8 @@ pub enum ToCar {
     Reconfigure(Box<PolicyConfig>, Duration),
     /// The configuration changed: what a kilowatt-hour costs.
     Tariff(Box<Tariff>),
+    /// Home Assistant has started.
+    Birth,
 }
 
 /// The way to one car through one account.
@@ -98,12 +101,13 @@ impl CarTask {
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
-        let (policy, vehicle, logbook, announced, before) = match file.read() {
+        let (policy, vehicle, logbook, announced, published, before) = match file.read() {
             Some(memory) if memory.vehicle.vin == vin => (
                 Policy::restore(policy_config, &vin, memory.policy, now),
                 memory.vehicle,
                 memory.logbook,
                 memory.announced,
+                memory.published,
                 memory.paths,
             ),
             _ => (
@@ -111,11 +115,12 @@ impl CarTask {
                 Vehicle::new(vin.clone()),
                 Logbook::default(),
                 Announced::default(),
+                BTreeSet::new(),
                 None,
             ),
         };
         let connection = mqtt.connection();
-        let voice = Voice::new(settings, &vin, mqtt, announced);
+        let voice = Voice::new(settings, &vin, mqtt, announced, published);
         Self {
             door,
             vehicle,
@@ -217,6 +222,7 @@ impl CarTask {
                 self.voice.unavailable_after = unavailable_after;
             }
             ToCar::Tariff(tariff) => self.tariff = *tariff,
+            ToCar::Birth => self.voice.birth(),
         }
     }
 
@@ -402,6 +408,7 @@ impl CarTask {
             vehicle: self.vehicle.clone(),
             logbook: self.logbook.clone(),
             announced: self.voice.announced(),
+            published: self.voice.published(),
             account: Some(self.door.account.name().to_owned()),
             id: self.door.car.id,
             paths: Some(self.voice.paths().clone()),
@@ -421,7 +428,9 @@ fn wants_look(word: &ToCar) -> bool {
     let input = match word {
         ToCar::Order(order) => order.verb.input(),
         ToCar::Input(input) => input.clone(),
-        ToCar::Listed(_) | ToCar::Reconfigure(..) | ToCar::Tariff(_) => return false,
+        ToCar::Listed(_) | ToCar::Reconfigure(..) | ToCar::Tariff(_) | ToCar::Birth => {
+            return false;
+        }
     };
     matches!(input, Input::Hint | Input::User(User::Refresh))
 }

@@ -32,6 +32,10 @@ impl Bridge {
         if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
             return;
         }
+        self.own.birth();
+        for vin in self.cars.keys() {
+            self.tell(vin, ToCar::Birth);
+        }
         tracing::info!("Home Assistant started, saying everything again");
         let mqtt = self.mqtt.clone();
         let cancel = self.cancel.clone();

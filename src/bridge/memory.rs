@@ -1,5 +1,6 @@
 //! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct Memory {
     /// The components that Home Assistant was told of.
     #[serde(default)]
     pub announced: discovery::Announced,
+    /// The keys that are published: a later version may have less.
+    #[serde(default)]
+    pub published: BTreeSet<String>,
     /// The account through which the car is followed.
     #[serde(default)]
     pub account: Option<String>,

@@ -30,6 +30,9 @@ const PROJECT_EVERY: Duration = Duration::from_mins(10);
 struct Told {
     base: String,
     accounts: BTreeSet<String>,
+    /// Facts of the bridge and of its accounts: a later version may have less.
+    bridge_keys: BTreeSet<String>,
+    account_keys: BTreeSet<String>,
     announced: Announced,
 }
 
@@ -73,25 +76,54 @@ impl OwnVoice {
         }
     }
 
+    /// Home Assistant has started.
+    pub fn birth(&mut self) {
+        self.announcer.birth();
+    }
+
     /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
     /// broker, and keeps its distances in real time; call it again and again.
     pub async fn announce(&mut self, settings: &Settings) {
         let is_up = matches!(*self.mqtt.connection().borrow(), Connection::Up(_));
-        if !settings.homeassistant.enabled || !is_up {
-            return;
-        }
         let now = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
+        self.announcer.connection(now, is_up);
+        if !is_up {
+            return;
+        }
+        if !settings.homeassistant.enabled {
+            self.withdraw(settings).await;
+            return;
+        }
         let accounts: Vec<&str> = names(settings).collect();
         self.announcer
             .offer(now, discovery::bridge(&setup(settings), &accounts));
-        while let AnnounceStep::Publish { topic, payload, .. } = self.announcer.next(now) {
+        while let AnnounceStep::Publish {
+            topic,
+            payload,
+            gone,
+        } = self.announcer.next(now)
+        {
             self.mqtt.publish(Publish::State { topic, payload }).await;
+            for key in gone {
+                let topic = topics::of_bridge(&settings.mqtt.base_topic, &key);
+                self.mqtt.publish(Publish::Delete { topic }).await;
+            }
         }
         let announced = self.announcer.announced().clone();
         self.remember(|told| told.announced = announced).await;
+    }
+
+    /// Takes back what an earlier run told Home Assistant.
+    async fn withdraw(&mut self, settings: &Settings) {
+        if self.told.announced != Announced::default() {
+            let topic = discovery::bridge_topic(&setup(settings));
+            self.mqtt.publish(Publish::Delete { topic }).await;
+            self.remember(|told| told.announced = Announced::default())
+                .await;
+        }
     }
 
     /// Says what each account has spent, and takes back what was said of accounts that the
@@ -115,7 +147,22 @@ impl OwnVoice {
                 self.mqtt.publish(message).await;
             }
         }
-        self.remember(|told| told.accounts = names).await;
+        let (bridge_keys, account_keys) = topics::keys_of_the_bridge();
+        let gone = self.told.bridge_keys.difference(&bridge_keys);
+        let mut gone: Vec<String> = gone.map(|key| topics::of_bridge(base, key)).collect();
+        for key in self.told.account_keys.difference(&account_keys) {
+            let accounts = self.told.accounts.iter();
+            gone.extend(accounts.map(|name| topics::of_account(base, name, key)));
+        }
+        for topic in gone {
+            self.mqtt.publish(Publish::Delete { topic }).await;
+        }
+        self.remember(|told| {
+            told.accounts = names;
+            told.bridge_keys = bridge_keys;
+            told.account_keys = account_keys;
+        })
+        .await;
     }
 
     fn projected(&mut self, name: &str, status: &GovernorStatus, now: Now) -> f64 {

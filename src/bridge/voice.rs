@@ -1,6 +1,7 @@
 //! How one car's task speaks: the policy's status becomes signals of the car, the vehicle becomes
 //! topics, and the discovery message follows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -30,7 +31,9 @@ pub struct Voice {
     /// Uptime from which the discovery message is drawn up anew: something that it may hold has
     /// changed.
     redraw_at: Option<Duration>,
+    /// What an earlier run told Home Assistant, which this one is not to tell anything.
     announced: Announced,
+    prefix: String,
     /// Home Assistant was told something that is not on the disk yet.
     has_announced: bool,
     last_data_at: Option<Timestamp>,
@@ -56,17 +59,25 @@ pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
 }
 
 impl Voice {
-    /// A voice that has said nothing yet; `announced` is what an earlier run told Home Assistant.
-    pub fn new(settings: &Settings, vin: &Vin, mqtt: Handle, announced: Announced) -> Self {
+    /// A voice that has said nothing yet; `announced` is what an earlier run told Home Assistant,
+    /// `published` the keys that it published.
+    pub fn new(
+        settings: &Settings,
+        vin: &Vin,
+        mqtt: Handle,
+        announced: Announced,
+        published: BTreeSet<String>,
+    ) -> Self {
         let HomeAssistant { enabled, .. } = settings.homeassistant;
         let discovery = enabled.then(|| (Announcer::new(announced.clone()), setup(settings)));
         Self {
             mqtt,
-            topics: CarTopics::new(paths(settings, vin)),
+            topics: CarTopics::after(paths(settings, vin), published),
             teslamate: None,
             discovery,
             redraw_at: Some(Duration::ZERO),
             announced,
+            prefix: settings.homeassistant.discovery_prefix.clone(),
             has_announced: false,
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
@@ -82,6 +93,11 @@ impl Voice {
         }
     }
 
+    /// The keys that are published, to be kept over restarts.
+    pub fn published(&self) -> BTreeSet<String> {
+        self.topics.published()
+    }
+
     /// True once after each announcement: a kill must not forget what Home Assistant was told.
     pub fn wants_persisting(&mut self) -> bool {
         std::mem::take(&mut self.has_announced)
@@ -94,7 +110,10 @@ impl Voice {
 
     /// Removes everything that was published elsewhere.
     pub async fn clear(&self, paths: &Paths) {
-        for topic in CarTopics::every_topic(paths) {
+        let published = self.topics.published();
+        let published = published.iter().map(|key| paths.of(key));
+        let topics: BTreeSet<String> = published.chain(CarTopics::every_topic(paths)).collect();
+        for topic in topics {
             self.mqtt.publish(Publish::Delete { topic }).await;
         }
     }
@@ -169,10 +188,23 @@ impl Voice {
         }
     }
 
-    /// Discovery keeps its distances in real time, and waits for the broker: the message that
-    /// takes a component away must not be overtaken in the outbox.
+    /// Home Assistant has started.
+    pub fn birth(&mut self) {
+        if let Some((announcer, _)) = &mut self.discovery {
+            announcer.birth();
+        }
+    }
+
+    /// Discovery keeps its distances in real time. Switched off, it takes back what it once said.
     async fn announce(&mut self, car: &Vehicle) -> Duration {
+        let is_up = matches!(*self.mqtt.connection().borrow(), Connection::Up(_));
         let Some((announcer, setup)) = &mut self.discovery else {
+            if is_up && self.announced != Announced::default() {
+                self.announced = Announced::default();
+                self.has_announced = true;
+                let topic = discovery::car_topic(&self.prefix, car.vin.as_str());
+                self.mqtt.publish(Publish::Delete { topic }).await;
+            }
             return NEVER;
         };
         let real = Now {
@@ -183,10 +215,8 @@ impl Voice {
             announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
         }
         let redraw_at = self.redraw_at.map_or(NEVER, clock::mono_at);
-        if !matches!(*self.mqtt.connection().borrow(), Connection::Up(_)) {
-            // The car's task speaks again when the connection changes.
-            return redraw_at;
-        }
+        // The car's task speaks again when the connection changes.
+        announcer.connection(real, is_up);
         loop {
             match announcer.next(real) {
                 AnnounceStep::Publish {

@@ -13,14 +13,18 @@ This page is generated from the catalogue (`UPDATE_DOCS=1 cargo test entities`).
 
 Every fact is one retained topic, `<base>/<VIN>/<key>`, with one plain value; `None` means unknown.
 Numbers are in the unit of the table, which is the car's own: Home Assistant converts them. Times are
-RFC 3339 in UTC. *Kind* is what the fact is in Home Assistant once commands are enabled; until then a
-control shows a read-only face and buttons are not shown. *(off)* is not loaded by Home Assistant unless
-you enable it. *Cars* says which cars have it; empty means all.
+RFC 3339 in UTC. *Kind* is what the fact is in Home Assistant in a version that can command the car; in
+this one a control shows a read-only face, and buttons are not shown. *(off)* is not loaded by Home
+Assistant unless you enable it. *Cars* says which cars have it; empty means all.
 
 *Source* is the path in Tesla's `vehicle_data`; `bridge.*` is what the bridge knows itself, `derived.*`
 what it works out over time, and `telemetry.*` comes from streaming cars only and is not shown until
-such a source exists.
+such a source exists. *Stream* is the field of Fleet Telemetry that says the same.
 ";
+
+/// Facts that the yardstick lists: what owners are offered by other integrations, each row of which
+/// is here or left out with a reason.
+pub const YARDSTICK_ROWS: usize = 265;
 
 /// The page.
 pub fn document() -> String {
@@ -36,13 +40,33 @@ pub fn document() -> String {
             n_all - n_streamed - n_buttons
         ),
     );
+    let n_done = YARDSTICK_ROWS - LEFT_OUT.len();
+    line(
+        &mut page,
+        &format!(
+            "\nOf the {YARDSTICK_ROWS} that other integrations offer together, {n_done} are here and {} are \
+             [left out](#left-out) with a reason; {} are our own.",
+            LEFT_OUT.len(),
+            n_all - n_done
+        ),
+    );
+    let ages: Vec<&str> = rows().filter(|row| row.is_age).map(|row| row.key).collect();
+    line(
+        &mut page,
+        &format!(
+            "\nA topic is published when its value changes. A look at the car that found nothing new publishes\n\
+             nothing but what tells of the look itself: {},\n\
+             and the counters of its [account](#each-account). None of these alone is news for the snapshot.",
+            code_list(&ages)
+        ),
+    );
     for table in TABLES {
         line(&mut page, &format!("\n## {}\n", table.heading));
         line(
             &mut page,
-            "| key | name | kind | unit | values | source | cars | command |",
+            "| key | name | kind | unit | values | source | stream | cars | command |",
         );
-        line(&mut page, "|---|---|---|---|---|---|---|---|");
+        line(&mut page, "|---|---|---|---|---|---|---|---|---|");
         for row in table.rows {
             line(&mut page, &of(row));
         }
@@ -114,13 +138,14 @@ fn of(row: &Row) -> String {
     };
     let off = if row.enabled { "" } else { " *(off)*" };
     format!(
-        "| `{}` | {} | {}{class}{category}{off} | {} | {} | {} | {} | {} |",
+        "| `{}` | {} | {}{class}{category}{off} | {} | {} | {} | {} | {} | {} |",
         row.key,
         row.name,
         row.platform.word(),
         row.unit,
         values(row),
         code_list(row.reading.signals()),
+        code_list(&row.stream.split(", ").collect::<Vec<_>>()),
         row.gate.words(),
         code_list(&row.command.split(", ").collect::<Vec<_>>()),
     )

@@ -21,7 +21,7 @@ mod words;
 
 pub use self::bridge::{ACCOUNT_ROWS, AccountRow, BRIDGE_ROWS, BridgeFacts, BridgeRow};
 pub use self::derived::{installed_version, model_letter, name};
-pub use self::document::document;
+pub use self::document::{YARDSTICK_ROWS, document};
 pub use self::gate::Gate;
 pub use self::reading::Reading;
 pub use self::row::{Category, Limits, Platform, Row};

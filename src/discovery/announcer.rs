@@ -5,6 +5,11 @@
 //! gathered for [`GATHER`] and messages lie at least [`APART`] apart. A component that vanished or
 //! changed its platform is first sent in the removing form, then left out, hence the list of what
 //! was announced must outlive the process.
+//!
+//! The removing form is heeded only by a Home Assistant that has read the whole component since its
+//! own start. Sent to nobody, it would take the component out of the retained message, and Home
+//! Assistant would keep the entity for ever. So a message that takes something away waits until
+//! Home Assistant is known to be there; until then the old message stays for it to read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +27,9 @@ pub const APART: Duration = Duration::from_secs(4);
 /// A car of which nobody has said the name yet is first announced after this: Home Assistant takes
 /// entity ids from the first message and keeps them.
 pub const NAMING: Duration = Duration::from_secs(15);
+/// A Home Assistant that was there before us says nothing about it: after this time with the broker
+/// it is taken to be there. One that starts later, together with us perhaps, says so by its birth.
+pub const PRESENCE: Duration = Duration::from_mins(3);
 
 /// What Home Assistant has been told of. Written to disk after each step that published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +70,8 @@ pub struct Announcer {
     last: Option<Arc<str>>,
     due: Option<Duration>,
     quiet_until: Duration,
+    connected_since: Option<Duration>,
+    has_seen_birth: bool,
 }
 
 impl Announcer {
@@ -74,7 +84,21 @@ impl Announcer {
             last: None,
             due: None,
             quiet_until: Duration::ZERO,
+            connected_since: None,
+            has_seen_birth: false,
         }
+    }
+
+    /// Whether the broker is there. Nothing is announced without it: the message that takes a
+    /// component away must not be overtaken in the outbox.
+    pub fn connection(&mut self, now: Now, is_up: bool) {
+        let since = self.connected_since.unwrap_or(now.mono);
+        self.connected_since = is_up.then_some(since);
+    }
+
+    /// Home Assistant said that it has started, and has read what the broker keeps for it.
+    pub fn birth(&mut self) {
+        self.has_seen_birth = true;
     }
 
     /// What Home Assistant knows, to be kept over restarts.
@@ -115,7 +139,9 @@ impl Announcer {
 
     /// What to do now; call again after each step that published.
     pub fn next(&mut self, now: Now) -> AnnounceStep {
-        let (Some(due), Some(parts), Some(wanted)) = (self.due, &self.parts, &self.wanted) else {
+        let (Some(due), Some(parts), Some(wanted), Some(connected_since)) =
+            (self.due, &self.parts, &self.wanted, self.connected_since)
+        else {
             return AnnounceStep::Idle;
         };
         let at = due.max(self.quiet_until);
@@ -132,6 +158,10 @@ impl Announcer {
             .filter(|(key, platform)| platforms.get(*key) != Some(platform))
             .map(|(key, platform)| (key.clone(), platform.clone()))
             .collect();
+        let present_at = connected_since + PRESENCE;
+        if !removed.is_empty() && !self.has_seen_birth && now.mono < present_at {
+            return AnnounceStep::Wait(present_at);
+        }
         let payload: Arc<str> = if removed.is_empty() {
             wanted.clone()
         } else {
@@ -180,6 +210,14 @@ mod tests {
         }
     }
 
+    /// Long with the broker.
+    fn connected(known: Announced) -> Announcer {
+        let mut announcer = Announcer::new(known);
+        announcer.connection(at(0), true);
+        announcer.birth();
+        announcer
+    }
+
     fn message(components: Json) -> Message {
         let Json::Object(bodies) = components else {
             panic!("{components}");
@@ -221,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_first_message_goes_out_at_once_and_an_equal_one_never_again() {
-        let mut announcer = Announcer::new(Announced::default());
+        let mut announcer = connected(Announced::default());
         assert_eq!(announcer.next(at(0)), AnnounceStep::Idle);
         let all = json!({"a": {"p": "sensor", "x": 1}});
         announcer.offer(at(0), message(all.clone()));
@@ -233,7 +271,7 @@ mod tests {
 
     #[test]
     fn changes_are_gathered_and_messages_kept_apart() {
-        let mut announcer = Announcer::new(Announced::default());
+        let mut announcer = connected(Announced::default());
         announcer.offer(at(0), message(json!({"a": {"p": "sensor"}})));
         published(announcer.next(at(0)));
         announcer.offer(at(1), message(json!({"a": {"p": "sensor", "x": 1}})));
@@ -251,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_change_that_is_taken_back_in_time_is_not_sent() {
-        let mut announcer = Announcer::new(Announced::default());
+        let mut announcer = connected(Announced::default());
         announcer.offer(at(0), message(json!({"a": {"p": "sensor"}})));
         published(announcer.next(at(0)));
         announcer.offer(at(10), message(json!({"a": {"p": "sensor", "x": 1}})));
@@ -261,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_vanished_component_is_removed_by_name_and_then_left_out() {
-        let mut announcer = Announcer::new(known(&[("a", "sensor"), ("old", "binary_sensor")]));
+        let mut announcer = connected(known(&[("a", "sensor"), ("old", "binary_sensor")]));
         announcer.offer(at(0), message(json!({"a": {"p": "sensor", "x": 1}})));
         let (first, gone) = published(announcer.next(at(0)));
         assert_eq!(
@@ -281,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_new_platform_under_the_same_key_is_removed_first() {
-        let mut announcer = Announcer::new(known(&[("charge", "binary_sensor")]));
+        let mut announcer = connected(known(&[("charge", "binary_sensor")]));
         announcer.offer(
             at(0),
             message(json!({"charge": {"p": "switch", "cmd_t": "x"}})),
@@ -297,17 +335,76 @@ mod tests {
 
     #[test]
     fn a_restart_between_removal_and_message_repeats_nothing_but_the_message() {
-        let mut announcer = Announcer::new(known(&[("charge", "binary_sensor")]));
+        let mut announcer = connected(known(&[("charge", "binary_sensor")]));
         announcer.offer(at(0), message(json!({"charge": {"p": "switch"}})));
         published(announcer.next(at(0)));
         let kept = serde_json::to_string(announcer.announced()).unwrap();
-        let mut restarted = Announcer::new(serde_json::from_str(&kept).unwrap());
+        let mut restarted = connected(serde_json::from_str(&kept).unwrap());
         restarted.offer(at(0), message(json!({"charge": {"p": "switch"}})));
         assert_eq!(
             published(restarted.next(at(0))).0,
             json!({"charge": {"p": "switch"}})
         );
         assert_eq!(restarted.next(at(9)), AnnounceStep::Idle);
+    }
+
+    #[test]
+    fn what_takes_something_away_waits_until_home_assistant_is_there() {
+        let at_most = PRESENCE.as_secs();
+        // When the broker and the birth come, and when the old entity goes.
+        let cases = [
+            (0, None, at_most),
+            (30, None, 30 + at_most),
+            (0, Some(60), 60),
+            (30, Some(31), 31),
+        ];
+        for (broker, birth, removal) in cases {
+            for wanted in [
+                json!({"a": {"p": "sensor"}}),
+                json!({"a": {"p": "sensor"}, "old": {"p": "switch"}}),
+            ] {
+                let mut announcer = Announcer::new(known(&[("old", "binary_sensor")]));
+                announcer.offer(at(0), message(wanted.clone()));
+                let mut sent = Vec::new();
+                for second in 0..=400 {
+                    announcer.connection(at(second), second >= broker);
+                    if birth == Some(second) {
+                        announcer.birth();
+                    }
+                    if let step @ AnnounceStep::Publish { .. } = announcer.next(at(second)) {
+                        sent.push((second, published(step).0));
+                    }
+                }
+                let first = json!({"a": {"p": "sensor"}, "old": {"p": "binary_sensor"}});
+                let expected = [(removal, first), (removal + APART.as_secs(), wanted)];
+                assert_eq!(sent, expected, "{broker} {birth:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_takes_nothing_away_does_not_wait_for_home_assistant() {
+        let mut announcer = Announcer::new(known(&[("a", "sensor")]));
+        announcer.offer(
+            at(0),
+            message(json!({"a": {"p": "sensor"}, "b": {"p": "sensor"}})),
+        );
+        assert_eq!(announcer.next(at(0)), AnnounceStep::Idle, "no broker yet");
+        announcer.connection(at(5), true);
+        let (all, gone) = published(announcer.next(at(5)));
+        assert_eq!((all["b"].clone(), gone), (json!({"p": "sensor"}), vec![]));
+    }
+
+    #[test]
+    fn a_lost_connection_begins_the_wait_anew() {
+        let mut announcer = Announcer::new(known(&[("old", "sensor")]));
+        announcer.offer(at(0), message(json!({"a": {"p": "sensor"}})));
+        announcer.connection(at(0), true);
+        announcer.connection(at(100), false);
+        assert_eq!(announcer.next(at(100)), AnnounceStep::Idle);
+        announcer.connection(at(110), true);
+        let until = AnnounceStep::Wait(Duration::from_secs(110) + PRESENCE);
+        assert_eq!(announcer.next(at(200)), until);
     }
 
     fn named(slug: &str, is_named: bool) -> Message {
@@ -330,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_new_car_is_announced_when_its_name_is_known() {
-        let mut announcer = Announcer::new(Announced::default());
+        let mut announcer = connected(Announced::default());
         announcer.offer(at(0), named("model_3_0005", false));
         assert_eq!(announcer.next(at(0)), AnnounceStep::Wait(NAMING));
         announcer.offer(at(3), named("rakete", true));
@@ -340,14 +437,14 @@ mod tests {
 
     #[test]
     fn a_car_whose_name_nobody_says_is_announced_all_the_same() {
-        let mut announcer = Announcer::new(Announced::default());
+        let mut announcer = connected(Announced::default());
         announcer.offer(at(0), named("model_3_0005", false));
         assert_eq!(entity_id(announcer.next(at(15))), "sensor.model_3_0005_a");
     }
 
     #[test]
     fn entity_ids_stay_together_when_the_name_comes_later_or_changes() {
-        let mut announcer = Announcer::new(Announced::default());
+        let mut announcer = connected(Announced::default());
         announcer.offer(at(0), named("model_3_0005", false));
         assert_eq!(entity_id(announcer.next(at(15))), "sensor.model_3_0005_a");
         announcer.offer(at(60), named("rakete", true));
@@ -356,7 +453,7 @@ mod tests {
             AnnounceStep::Idle,
             "the same message"
         );
-        let mut restarted = Announcer::new(announcer.announced().clone());
+        let mut restarted = connected(announcer.announced().clone());
         restarted.offer(at(0), named("blitz", true));
         assert_eq!(entity_id(restarted.next(at(0))), "sensor.model_3_0005_a");
     }

@@ -387,3 +387,24 @@ fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
         topic: format!("{base}/dollars")
     }));
 }
+
+#[test]
+fn what_an_earlier_run_published_and_the_car_does_not_have_is_deleted_once() {
+    let mut rig = Rig::new();
+    let earlier = ["no_such_row", "odometer", "seat_heater_rear_left"];
+    let earlier = earlier.map(str::to_owned).into();
+    rig.topics = CarTopics::after(rig.topics.paths().clone(), earlier);
+    let mut news = rig.see(
+        Source::Data,
+        &[
+            ("vehicle_state.odometer", int(100)),
+            ("vehicle_config.rear_seat_heaters", int(0)),
+            ("climate_state.seat_heater_rear_left", int(2)),
+        ],
+    );
+    news.retain(|(_, payload)| payload.is_empty());
+    assert_eq!(Rig::keys(&news), ["no_such_row", "seat_heater_rear_left"]);
+    let published = rig.topics.published();
+    assert!(published.contains("odometer") && !published.contains("no_such_row"));
+    assert_eq!(rig.news(), []);
+}

@@ -17,8 +17,11 @@ STAGES = (
     ("charging_state", "complete"),
     ("state", "updating"),
 )
-# Asleep after a charge.
-AGAIN = "asleep again"
+# Stages by what came before: (before, the key and the word after it, the stage's name).
+AFTER = (
+    (("state", "driving"), ("state", "online"), "online again after driving"),
+    (("state", "charging"), ("state", "asleep"), "asleep again after charging"),
+)
 # What must come out of the event entities of a day.
 EVENTS = {"drive_started", "drive_finished", "charge_started", "charge_finished", "update_started", "update_finished"}
 # The bridge promises two; a busy machine has its own idea of that, and a test of the bridge's looks closer.
@@ -82,6 +85,7 @@ async def lived(judge, bridge, seconds, full_car, long_term):
     await gone(judge, "bridge stopped")
     await kept.of_an_earlier_version(judge, bridge)
     bridge.start()
+    await kept.asked_back(judge, bridge)
     await judge.settled("bridge restarted", 120)
     await judge.check("bridge restarted")
     kept.compare(judge, before, "bridge restarted")
@@ -155,18 +159,18 @@ async def stages(judge, seconds):
     def seen():
         return set().union(*checked.values())
 
-    while time.monotonic() < deadline and not seen().issuperset((*STAGES, ("state", AGAIN))):
+    again = [(key, name) for _, (key, _), name in AFTER]
+    while time.monotonic() < deadline and not seen().issuperset((*STAGES, *again)):
         for topic, word in sorted(judge.listener.retained.copy().items()):
             level = topic.split("/")
             if len(level) != 3 or level[0] != judge.base or level[1] == "bridge" or level[2] not in ("state", "charging_state"):
                 continue
             car, key = level[1:]
             done = checked.setdefault(car, set())
-            if (key, word) == ("state", "asleep") and ("state", "charging") in done:
-                word = AGAIN
-            if (key, word) not in done and word != "None":
-                done.add((key, word))
-                await judge.check(f"car …{car[-6:]}: {key} {word}")
+            moments = {(key, word)} | {(key, name) for before, after, name in AFTER if (key, word) == after and before in done}
+            if not moments <= done and word != "None":
+                done |= moments
+                await judge.check(f"car …{car[-6:]}: {key} {max(moments, key=lambda moment: len(moment[1]))[1]}")
         await asyncio.sleep(0.2)
     said = {(topic.split("/")[-1], word) for topic, words in judge.listener.words.items() for word in words}
     for key, word in STAGES:
@@ -174,6 +178,9 @@ async def stages(judge, seconds):
             judge.miss(f"{key} {word} came and went while other moments were checked")
         elif (key, word) not in seen():
             judge.find("day", f"no car's {key} was {word} within {seconds:.0f} s", "day")
+    for key, name in again:
+        if (key, name) not in seen():
+            judge.miss(f"no car was seen {name} within {seconds:.0f} s")
 
 
 def happened(judge):

@@ -91,6 +91,22 @@ async def of_an_earlier_version(judge, bridge):
     await until("Home Assistant has the entity of an earlier version", there, 60)
 
 
+async def asked_back(judge, bridge):
+    """The bridge takes entities away once Home Assistant is surely there: after some minutes, or at its birth message.
+    It is there: it says so again, to spare the minutes."""
+
+    async def taken():
+        if bridge.process.poll() is None:
+            judge.listener.publish("homeassistant/status", "online", retain=False)
+        return any(key == GONE for topic, payload in judge.listener.versions.copy() for key, _ in announced.read(topic, payload).removed)
+
+    try:
+        await until("the entity of an earlier version is taken back", taken, 60)
+    except TimeoutError:
+        # Found, and told, by the look for leftovers.
+        return
+
+
 def cleaned_up(judge, stage):
     """The bridge that came after it took it away; that Home Assistant has no leftovers is checked at each stage."""
     left = [topic for topic in judge.listener.retained.copy() if topic.endswith(f"/{GONE}")]

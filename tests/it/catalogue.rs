@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tesla2mqtt::catalogue::{
-    BRIDGE_SIGNALS, Category, Gate, LEFT_OUT, Platform, Reading, Row, rows,
+    BRIDGE_SIGNALS, Category, Gate, LEFT_OUT, Platform, Reading, Row, YARDSTICK_ROWS, rows,
 };
 use tesla2mqtt::decode::vehicle_data::is_known;
 use tesla2mqtt::logbook::DERIVED_SIGNALS;
@@ -20,6 +20,8 @@ struct Wanted {
     category: &'static str,
     enabled: bool,
     icon: &'static str,
+    /// By polling, by streaming, and whether it can be commanded.
+    ways: [bool; 3],
 }
 
 fn yardstick() -> Vec<Wanted> {
@@ -36,9 +38,10 @@ fn yardstick() -> Vec<Wanted> {
             category: cells[5],
             enabled: cells[6] == "yes",
             icon: cells[7],
+            ways: [cells[8] == "yes", cells[9] == "yes", cells[10] == "yes"],
         });
     }
-    assert_eq!(wanted.len(), 265);
+    assert_eq!(wanted.len(), YARDSTICK_ROWS);
     wanted
 }
 
@@ -65,10 +68,69 @@ fn every_fact_of_the_yardstick_is_there_or_left_out_with_a_reason() {
     }
     let more = ours.len() - done;
     println!(
-        "{done} of 265 rows done, {} left out, {more} of our own",
+        "{done} of {YARDSTICK_ROWS} rows done, {} left out, {more} of our own",
         LEFT_OUT.len()
     );
-    assert_eq!(done + LEFT_OUT.len(), 265);
+    assert_eq!(done + LEFT_OUT.len(), YARDSTICK_ROWS);
+    let page = tesla2mqtt::catalogue::document();
+    let said = format!("{done} are here and {} are", LEFT_OUT.len());
+    assert!(page.contains(&said) && page.contains(&format!("; {more} are our own.")));
+}
+
+/// Rows that come from elsewhere than the yardstick says, with the reason.
+const OTHER_SOURCES: &[(&str, &str)] = &[
+    (
+        "online",
+        "a stream has no field for it: its connection says it",
+    ),
+    ("homelink", "a button, which has no state to read"),
+    (
+        "tpms_hard_warnings",
+        "the four tires are in vehicle_data, too",
+    ),
+    (
+        "tpms_soft_warnings",
+        "the four tires are in vehicle_data, too",
+    ),
+];
+
+#[test]
+fn a_row_comes_from_where_the_yardstick_says() {
+    let ours = by_key();
+    let mut wrong = Vec::new();
+    for wanted in yardstick() {
+        let Some(row) = ours.get(wanted.key) else {
+            continue;
+        };
+        let signals = row.reading.signals();
+        let is_polled = signals.iter().any(|path| !path.starts_with("telemetry."));
+        let is_streamed = !row.stream.is_empty();
+        let is_commanded = !row.command.is_empty();
+        let found = [is_polled, is_streamed, is_commanded];
+        let expected = wanted.ways;
+        let is_other = OTHER_SOURCES.iter().any(|(key, _)| *key == row.key);
+        if (found != expected) != is_other {
+            wrong.push(format!("{}: {found:?}, expected {expected:?}", row.key));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Every field of Fleet Telemetry that a row may name: `Field` or `Field.part`.
+const STREAM_FIELDS: &str = include_str!("../fixtures/fleet-telemetry-fields.txt");
+/// What its messages about the connection itself name.
+const CONNECTIONS: [&str; 2] = ["cellular", "wifi"];
+
+#[test]
+fn a_stream_is_a_field_that_tesla_has() {
+    let fields: BTreeSet<&str> = STREAM_FIELDS.lines().collect();
+    for row in rows().filter(|row| !row.stream.is_empty()) {
+        for name in row.stream.split(", ") {
+            let field = name.split('.').next().unwrap();
+            let is_known = fields.contains(field) || CONNECTIONS.contains(&name);
+            assert!(is_known, "{}: {name}", row.key);
+        }
+    }
 }
 
 /// State classes of the yardstick that we do not send, with the reason.

@@ -45,3 +45,4 @@ mod sim_cloud;
 mod sim_login;
 mod teslamate;
 mod unchanged;
+mod upgrade;
