@@ -117,7 +117,7 @@ fn class(rig: &Rig) -> (Class, Belief) {
 /// 8
 #[test]
 fn a_car_is_learned_to_be_held_after_two_parks() {
-    let mut rig = Rig::new(Preset::Metered, held(drives(3)));
+    let mut rig = Rig::new(Preset::Metered, held(drives(6)));
     rig.run_until(2 * HOUR);
     let idle = rig.entered(State::Idle, 25 * MINUTE).expect("parked");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
@@ -137,6 +137,13 @@ fn a_car_is_learned_to_be_held_after_two_parks() {
         .expect("parked");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
     assert!(quiet - idle <= 181 * SECOND);
+    // The half hours of polling that the first two parks resisted are no times to sleep.
+    rig.run_until(18 * HOUR);
+    let learned = rig.policy.status(rig.now()).time_to_sleep.expect("learned");
+    assert!(
+        (11 * MINUTE..=17 * MINUTE).contains(&learned),
+        "{learned:?}"
+    );
 }
 
 /// 9
