@@ -151,6 +151,8 @@ impl Policy {
             .last_nudge_at
             .is_some_and(|at| m.since(at) < CHATTY);
         self.memory.last_nudge_at = Some(m.t);
+        // What the account refused to a lesser purpose it may allow now.
+        self.memory.backoffs.forget(Kind::NotPermitted);
         let gap = if chatty { CHATTY_GAP } else { Duration::ZERO };
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));

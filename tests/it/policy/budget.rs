@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tesla2mqtt::model::Now;
 use tesla2mqtt::policy::{
-    Ask, CallClass, ClassSetting, Event, Governor, GovernorConfig, MonthlyLimit, Permit, Preset,
-    Purpose, State,
+    Ask, CallClass, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Input,
+    MonthlyLimit, Permit, Preset, Purpose, State, User,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use super::guarantees::check;
-use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, drive, life, spec};
+use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, What, drive, hold, life, spec};
 
 fn calls(limit: u32) -> GovernorConfig {
     GovernorConfig {
@@ -124,6 +124,45 @@ fn a_budget_far_too_small_dims_every_day_and_ends_none() {
     assert!(rig.n_data() <= 120, "{}", rig.n_data());
     let days: Vec<usize> = (0..30).map(|day| driven_on(&rig, day)).collect();
     assert!(days.iter().all(|n| *n >= 1), "{days:?}");
+}
+
+/// A sat-in car under a budget of which 770 of 800 data calls are spent: parked data has stopped.
+fn parked_data_has_stopped() -> Rig {
+    let config = GovernorConfig {
+        data_per_minute: u32::MAX,
+        ..calls(1000)
+    };
+    let sat_in = life(&[(10, hold(HoldReason::UserPresent, 600))]);
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, sat_in).governed(config);
+    rig.run_until(20 * MINUTE);
+    let now = rig.now();
+    for _ in rig.n_billed_data()..770 {
+        let governor = rig.governor.as_mut().expect("governed");
+        assert!(go(governor, now, CallClass::Data, Purpose::Change));
+    }
+    rig.run_for(2 * HOUR);
+    let last = rig.trace.iter().rev().find_map(|line| match line.what {
+        What::Failed(ask, failure) => Some((ask, failure)),
+        _ => None,
+    });
+    assert!(
+        matches!(last, Some((Ask::Data, Failure::NotPermitted { .. }))),
+        "{}",
+        rig.story()
+    );
+    rig
+}
+
+/// 54: what parked data may not have, a look that somebody asks for may.
+#[test]
+fn a_hint_does_not_wait_for_what_was_refused_to_a_parked_car() {
+    for input in [Input::Hint, Input::User(User::Refresh)] {
+        let mut rig = parked_data_has_stopped();
+        let at = rig.at;
+        rig.hear(input).run_for(5 * SECOND);
+        check(&rig);
+        assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
+    }
 }
 
 /// A budget of nothing leaves the light calls.
