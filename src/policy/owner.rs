@@ -267,7 +267,13 @@ impl Policy {
         self.go(State::Unreachable, "removed from the account", m);
     }
 
+    /// What the account refused is asked for anew.
+    pub(super) fn budget_changed(&mut self) {
+        self.memory.backoffs.forget(Kind::NotPermitted);
+    }
+
     pub(super) fn month_rolled(&mut self, m: Moment) {
+        self.budget_changed();
         let memory = &mut self.memory;
         if memory.backoffs.has(Kind::BillingLimit) {
             memory.backoffs.forget(Kind::BillingLimit);

@@ -165,6 +165,25 @@ fn a_hint_does_not_wait_for_what_was_refused_to_a_parked_car() {
     }
 }
 
+/// 54: the wait of an hour for a refused call ends with its cause.
+#[test]
+fn a_new_budget_or_month_is_spent_at_once() {
+    for is_new_month in [false, true] {
+        let mut rig = parked_data_has_stopped();
+        let at = rig.at;
+        let governor = rig.governor.as_mut().expect("governed");
+        governor.reconfigure(GovernorConfig::unmetered());
+        let news = if is_new_month {
+            Input::MonthRolled
+        } else {
+            Input::BudgetChanged
+        };
+        rig.hear(news).run_for(MINUTE);
+        check(&rig);
+        assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
+    }
+}
+
 /// A budget of nothing leaves the light calls.
 #[test]
 fn without_a_budget_there_is_no_data() {

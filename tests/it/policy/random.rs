@@ -180,6 +180,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Listed),
         1 => Just(Input::Removed),
         1 => Just(Input::MonthRolled),
+        1 => Just(Input::BudgetChanged),
         1 => any::<f64>().prop_map(|factor| Input::Budget(Budget { factor })),
     ]
 }
