@@ -8,7 +8,9 @@ use super::holds;
 use super::interface::{Event, LightState, Push, State, User};
 use super::memory::Moment;
 
-/// Hints closer than this are one chatty automation, and looked after with this gap.
+/// More hints than these, each closer than this to the one before, are one chatty automation, and
+/// looked after with this gap. Two may well be a garage and then a wallbox.
+const FEW_HINTS: u8 = 2;
 const CHATTY: Duration = Duration::from_mins(1);
 const CHATTY_GAP: Duration = Duration::from_secs(15);
 /// After a command the car needs a moment to show its effect.
@@ -146,10 +148,13 @@ impl Policy {
 
     /// Data soon, or the light call before it; a source that does not stop talking is slowed down.
     fn want_look(&mut self, m: Moment) {
-        let chatty = self
+        let goes_on = self
             .memory
             .last_nudge_at
             .is_some_and(|at| m.since(at) < CHATTY);
+        let n_before = if goes_on { self.memory.n_nudges } else { 0 };
+        self.memory.n_nudges = n_before.saturating_add(1);
+        let chatty = self.memory.n_nudges > FEW_HINTS;
         self.memory.last_nudge_at = Some(m.t);
         // What the account refused to a lesser purpose it may allow now.
         self.memory.backoffs.forget(Kind::NotPermitted);

@@ -149,6 +149,26 @@ fn a_command_is_looked_after_soon() {
     assert!(asks.len() == 1 && asks[0] <= at + 6 * SECOND, "{asks:?}");
 }
 
+/// 18: the garage opens, and half a minute later the wallbox starts.
+#[test]
+fn a_second_hint_is_as_quick_as_the_first() {
+    let mut rig = Rig::new(
+        Preset::Metered,
+        life(&[(10, hold(HoldReason::UserPresent, 60))]),
+    );
+    rig.run_until(30 * MINUTE);
+    for _ in 0..2 {
+        let at = rig.at;
+        rig.hear(tesla2mqtt::policy::Input::Hint).run_for(5 * SECOND);
+        assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
+        rig.run_for(4 * SECOND);
+    }
+    let at = rig.at;
+    rig.hear(tesla2mqtt::policy::Input::Hint).run_for(4 * SECOND);
+    check(&rig);
+    assert_eq!(rig.asks_from(at, Ask::Data).len(), 0, "the third waits");
+}
+
 /// An automation that never stops hinting.
 #[test]
 fn a_storm_of_hints_is_not_a_storm_of_calls() {
