@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::Policy;
 use super::backoff::Kind;
 use super::holds;
-use super::interface::{Event, LightState, Push, State, User};
+use super::interface::{Ask, Event, LightState, Push, State, User};
 use super::memory::Moment;
 
 /// More hints than these, each closer than this to the one before, are one chatty automation, and
 /// looked after with this gap. Two may well be a garage and then a wallbox.
 const FEW_HINTS: u8 = 2;
 const CHATTY: Duration = Duration::from_mins(1);
-const CHATTY_GAP: Duration = Duration::from_secs(15);
+pub(super) const CHATTY_GAP: Duration = Duration::from_secs(15);
 /// After a command the car needs a moment to show its effect.
 const AFTER_COMMAND: Duration = Duration::from_secs(3);
 const WAKE_TIME: Duration = Duration::from_mins(1);
@@ -164,7 +164,9 @@ impl Policy {
         if memory.is_online {
             let at = not_before(memory.last_data_at);
             memory.data_wanted_at = Some(memory.data_wanted_at.map_or(at, |old| old.min(at)));
-        } else {
+        }
+        // Data may stand on a light call that failed, and only a wanted one is tried early.
+        if !memory.is_online || memory.backoffs.until(Ask::Light).is_some() {
             let at = not_before(memory.last_light_at);
             memory.light_wanted_at = Some(memory.light_wanted_at.map_or(at, |old| old.min(at)));
         }

@@ -416,6 +416,44 @@ fn a_look_that_fails_is_put_off() {
     );
 }
 
+/// 18, and G8: our own wait after a failure is passed over, a wait that Tesla asked for is not.
+#[test]
+fn a_hint_does_not_wait_for_our_own_back_off() {
+    let limited = Failure::Limited {
+        retry_after: Some(20 * MINUTE),
+    };
+    for (failure, n_expected) in [
+        (Failure::Transport, 1),
+        (Failure::Server, 1),
+        (limited, 0),
+        (Failure::Refused, 0),
+    ] {
+        for car in [
+            spec(Plan::parked()),
+            life(&[(10, hold(HoldReason::UserPresent, 600))]),
+        ] {
+            let mut rig = metered(car);
+            rig.run_until(HOUR);
+            rig.faults.push(fault(Ask::Light, HOUR, 2 * HOUR, failure));
+            rig.run_until(HOUR + 19 * MINUTE);
+            let failed = rig.asks_from(HOUR, Ask::Light);
+            // In the middle of a long wait.
+            let last = *failed.last().expect("asked");
+            rig.run_until((last + 16 * SECOND).max(rig.at));
+            let at = rig.at;
+            rig.hear(Input::Hint).run_for(5 * SECOND);
+            let asks = rig.asks_from(at, Ask::Light);
+            assert_eq!(asks.len(), n_expected, "{failure:?}\n{}", rig.story());
+            for _ in 0..50 {
+                rig.hear(Input::Hint).run_for(SECOND);
+            }
+            check(&rig);
+            let asks = rig.asks_from(at, Ask::Light);
+            assert!(asks.len() <= n_expected * 5, "{asks:?}");
+        }
+    }
+}
+
 /// A refused client is asked about a few times a day, not each minute.
 #[test]
 fn a_refused_client_backs_off_for_long() {

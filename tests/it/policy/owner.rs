@@ -159,12 +159,14 @@ fn a_second_hint_is_as_quick_as_the_first() {
     rig.run_until(30 * MINUTE);
     for _ in 0..2 {
         let at = rig.at;
-        rig.hear(tesla2mqtt::policy::Input::Hint).run_for(5 * SECOND);
+        rig.hear(tesla2mqtt::policy::Input::Hint)
+            .run_for(5 * SECOND);
         assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
         rig.run_for(4 * SECOND);
     }
     let at = rig.at;
-    rig.hear(tesla2mqtt::policy::Input::Hint).run_for(4 * SECOND);
+    rig.hear(tesla2mqtt::policy::Input::Hint)
+        .run_for(4 * SECOND);
     check(&rig);
     assert_eq!(rig.asks_from(at, Ask::Data).len(), 0, "the third waits");
 }
