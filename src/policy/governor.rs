@@ -377,6 +377,7 @@ impl Governor {
         let month = self.month();
         let dollars = month.cost(&self.config.prices);
         let (gone, left) = days_of_month(self.ledger.today, now.wall);
+        let seen_days = self.kept_days(now.wall).map_or(gone, |kept| gone.min(kept));
         GovernorStatus {
             today: self
                 .ledger
@@ -386,7 +387,7 @@ impl Governor {
                 .unwrap_or_default(),
             month,
             dollars,
-            projected_dollars: dollars * (gone + left) / gone.max(LEAST_DAYS_LEFT),
+            projected_dollars: dollars + dollars / seen_days.max(LEAST_DAYS_LEFT) * left,
             limit: self.config.limit,
             factor: self.ledger.factor,
             billing_limit: [
@@ -398,6 +399,13 @@ impl Governor {
             .flatten()
             .any(|stop| stop.billing),
         }
+    }
+
+    /// How long the ledger has been kept; a calendar that was wrong tells nothing.
+    fn kept_days(&self, wall: Timestamp) -> Option<f64> {
+        let begun = self.ledger.begun?;
+        let days = wall.duration_since(begun).as_secs_f64() / 86_400.0;
+        (days > 0.0).then_some(days)
     }
 
     fn at(&self, now: Now) -> At {

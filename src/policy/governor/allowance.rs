@@ -78,12 +78,8 @@ impl Governor {
             sum.add(calls);
             seen_days += 1.0;
         }
-        if let Some(begun) = self.ledger.begun {
-            let kept = wall.duration_since(begun).as_secs_f64() / 86_400.0;
-            // A calendar that was wrong tells nothing.
-            if kept > 0.0 {
-                seen_days = seen_days.min(kept);
-            }
+        if let Some(kept) = self.kept_days(wall) {
+            seen_days = seen_days.min(kept);
         }
         let days = seen_days.max(LEAST_DAYS_SEEN);
         Need {

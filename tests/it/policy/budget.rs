@@ -259,6 +259,35 @@ fn answers_from_500_are_given_back() {
     assert_eq!(governor.status(now).month.data, 3);
 }
 
+/// Begun on the 20th at 0.20 $ a day: what is projected is that rate, not a rate since the first.
+#[test]
+fn the_projection_goes_by_the_days_that_were_seen() {
+    let begun = at("2026-06-20T00:00:00Z");
+    let mut governor = Governor::new(GovernorConfig::metered(), begun);
+    for day in 0..3 {
+        for call in 0..100 {
+            let now = begun.later(day * DAY + call * MINUTE);
+            assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+            governor.billed(now, CallClass::Data, Some(200));
+        }
+    }
+    let status = governor.status(begun.later(3 * DAY));
+    assert!((status.dollars - 0.6).abs() < 1e-6, "{status:?}");
+    assert!((status.projected_dollars - 2.2).abs() < 0.01, "{status:?}");
+    // The month after it was seen from its first day on.
+    let august = begun.later(42 * DAY);
+    assert_eq!(august.wall, at("2026-08-01T00:00:00Z").wall);
+    for day in 0..3 {
+        for call in 0..100 {
+            let now = august.later(day * DAY + call * MINUTE);
+            assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+            governor.billed(now, CallClass::Data, Some(200));
+        }
+    }
+    let status = governor.status(august.later(3 * DAY));
+    assert!((status.projected_dollars - 6.2).abs() < 0.01, "{status:?}");
+}
+
 #[test]
 fn the_ledger_comes_back_and_a_clock_that_falls_back_does_not_refill_it() {
     let now = at("2026-07-01T00:30:00Z");
