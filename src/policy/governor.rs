@@ -25,8 +25,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// The factor is changed at most this often, so that intervals are not pulled about.
 const FACTOR_RHYTHM: Duration = Duration::from_mins(10);
 const KEPT_DAYS: usize = 70;
-/// The last hours of a month must not look like a rate without bounds.
-const LEAST_DAYS_LEFT: f64 = 0.25;
+/// A ledger's first hours must not look like a rate without bounds.
+const LEAST_DAYS_SEEN: f64 = 0.25;
 /// A limit on one car stops the others of the account for this long at most: limits are per car
 /// and class, and another car may be asked before one that was told to wait for a day.
 const LONGEST_SHARED_WAIT: Duration = Duration::from_mins(5);
@@ -387,7 +387,7 @@ impl Governor {
                 .unwrap_or_default(),
             month,
             dollars,
-            projected_dollars: dollars + dollars / seen_days.max(LEAST_DAYS_LEFT) * left,
+            projected_dollars: dollars + dollars / seen_days.max(LEAST_DAYS_SEEN) * left,
             limit: self.config.limit,
             factor: self.ledger.factor,
             billing_limit: [

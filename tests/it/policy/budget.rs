@@ -48,6 +48,30 @@ fn a_month_of_model_days_stays_within_the_budget() {
     }
 }
 
+/// 54: the last day of a month is a day like the others, to its evening.
+#[test]
+fn the_last_evening_of_a_month_is_not_stretched_more_than_the_days_before() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        spec(Plan::model_day()),
+    )
+    .governed(GovernorConfig::metered());
+    let mut worst = Vec::new();
+    for day in 0..30 {
+        let mut of_day: f64 = 1.0;
+        for _ in 0..24 {
+            rig.run_for(HOUR - SECOND);
+            of_day = of_day.max(rig.policy.status(rig.now()).budget_factor);
+            rig.run_for(SECOND);
+        }
+        assert!(of_day < 3.0, "{of_day} on day {}", day + 1);
+        worst.push(of_day);
+    }
+    let before = worst[20..29].iter().fold(1.0, |a: f64, b| a.max(*b));
+    assert!(worst[29] <= before * 1.2, "{worst:?}");
+}
+
 /// 55, and G7
 #[test]
 fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
@@ -271,6 +295,7 @@ fn the_projection_goes_by_the_days_that_were_seen() {
             governor.billed(now, CallClass::Data, Some(200));
         }
     }
+    governor.budget(begun.later(3 * DAY));
     let status = governor.status(begun.later(3 * DAY));
     assert!((status.dollars - 0.6).abs() < 1e-6, "{status:?}");
     assert!((status.projected_dollars - 2.2).abs() < 0.01, "{status:?}");
@@ -284,6 +309,7 @@ fn the_projection_goes_by_the_days_that_were_seen() {
             governor.billed(now, CallClass::Data, Some(200));
         }
     }
+    governor.budget(august.later(3 * DAY));
     let status = governor.status(august.later(3 * DAY));
     assert!((status.projected_dollars - 6.2).abs() < 0.01, "{status:?}");
 }
