@@ -257,6 +257,13 @@ impl Policy {
         memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
 
+    /// An answer came, with nobody having told that the account is signed in again.
+    pub(super) fn proved_signed_in(&mut self) {
+        if std::mem::take(&mut self.memory.signed_out) {
+            self.because = "signed in";
+        }
+    }
+
     pub(super) fn listed(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.n_not_found = 0;

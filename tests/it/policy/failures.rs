@@ -454,6 +454,33 @@ fn a_hint_does_not_wait_for_our_own_back_off() {
     }
 }
 
+/// 42: the diary tells why the car is followed again, whoever noticed first.
+#[test]
+fn the_end_of_a_lost_login_is_told_as_such() {
+    for is_told in [false, true] {
+        let mut rig = metered(sat_in(6));
+        rig.faults
+            .push(fault(None, HOUR, 61 * MINUTE, Failure::SignedOut));
+        rig.run_until(61 * MINUTE);
+        assert_eq!(rig.state(), State::AuthLost);
+        if is_told {
+            rig.hear(Input::SignedIn);
+        }
+        rig.run_for(HOUR);
+        check(&rig);
+        let reasons: Vec<_> = rig
+            .events()
+            .filter_map(|(_, event)| match event {
+                Event::StateChanged { from, because, .. } if *from == State::AuthLost => {
+                    Some(*because)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, ["signed in"], "{}", rig.story());
+    }
+}
+
 /// A refused client is asked about a few times a day, not each minute.
 #[test]
 fn a_refused_client_backs_off_for_long() {
