@@ -4,7 +4,8 @@
 //!
 //! Tesla bills every answer below 500, so 408 and 429 cost as much as a success, and over the
 //! limit it disables the whole app until the month ends. Therefore a call is counted before it is
-//! made and given back if it turns out not to be billed.
+//! made and given back if it turns out not to be billed: a call that was sent and never answered
+//! may have been, and is not.
 
 mod allowance;
 
@@ -260,8 +261,9 @@ impl Governor {
         Permit::Go
     }
 
-    /// How a permitted call went; `status` is `None` when no answer came. Tesla bills every
-    /// answer below 500.
+    /// How a permitted call went; `status` is `None` when it was never sent. Tesla bills every
+    /// answer below 500; whether it bills one that was lost on its way nobody knows, so a call
+    /// that went [unanswered](Self::unanswered) stays counted.
     pub fn billed(&mut self, now: Now, class: impl Into<CallClass>, status: Option<u16>) {
         let class = class.into();
         self.turn(now);
@@ -277,6 +279,13 @@ impl Governor {
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
         }
+        self.wants_persisting = true;
+    }
+
+    /// A permitted call, or one more request of it, was sent, and no answer came.
+    pub fn unanswered(&mut self, now: Now) {
+        // Counted when it was permitted.
+        self.turn(now);
         self.wants_persisting = true;
     }
 

@@ -283,6 +283,19 @@ fn answers_from_500_are_given_back() {
     assert_eq!(governor.status(now).month.data, 3);
 }
 
+/// G7: Tesla may bill a call whose answer was lost on its way.
+#[test]
+fn a_call_that_went_unanswered_stays_counted() {
+    let now = at("2026-06-25T12:00:00Z");
+    let mut governor = Governor::new(calls(10), now);
+    for _ in 0..8 {
+        assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+        governor.unanswered(now);
+    }
+    assert_eq!(governor.status(now).month.data, 8);
+    assert!(!go(&mut governor, now, CallClass::Data, Purpose::Change));
+}
+
 /// Begun on the 20th at 0.20 $ a day: what is projected is that rate, not a rate since the first.
 #[test]
 fn the_projection_goes_by_the_days_that_were_seen() {
