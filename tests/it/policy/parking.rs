@@ -129,6 +129,7 @@ fn a_car_is_learned_to_be_held_after_two_parks() {
     assert_eq!(rig.state(), State::Asleep);
     assert_eq!(class(&rig), (Class::Unknown, Belief::None));
     rig.run_until(5 * HOUR);
+    assert_eq!(rig.policy.status(rig.now()).last_sleep_in_quiet, Some(true));
     assert_eq!(class(&rig), (Class::Held, Belief::Learned));
     rig.run_until(8 * HOUR);
     check(&rig);
@@ -151,6 +152,10 @@ fn a_car_is_learned_to_be_held_after_two_parks() {
 fn a_car_is_learned_not_to_be_held_after_two_sleeps() {
     let mut rig = Rig::new(Preset::Metered, drives(4));
     rig.run_until(5 * HOUR);
+    assert_eq!(
+        rig.policy.status(rig.now()).last_sleep_in_quiet,
+        Some(false)
+    );
     assert_eq!(class(&rig), (Class::NotHeld, Belief::Learned));
     rig.run_until(12 * HOUR);
     check(&rig);
