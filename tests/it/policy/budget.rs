@@ -22,6 +22,9 @@ fn calls(limit: u32) -> GovernorConfig {
 }
 
 /// 54, and G7
+///
+/// Given a budget of 5000 calls or 10 $; when thirty model days pass: at most 4000 data calls,
+/// every drive seen.
 #[test]
 fn a_month_of_model_days_stays_within_the_budget() {
     for config in [calls(5000), GovernorConfig::metered()] {
@@ -49,6 +52,8 @@ fn a_month_of_model_days_stays_within_the_budget() {
 }
 
 /// 54: the last day of a month is a day like the others, to its evening.
+///
+/// Given 10 $ and model days; when the 30th comes: its factor is that of the days before.
 #[test]
 fn the_last_evening_of_a_month_is_not_stretched_more_than_the_days_before() {
     let mut rig = Rig::pinned(
@@ -73,6 +78,9 @@ fn the_last_evening_of_a_month_is_not_stretched_more_than_the_days_before() {
 }
 
 /// 55, and G7
+///
+/// Given a budget nearly spent; when a long trip begins: longer intervals, its end seen, the
+/// budget kept.
 #[test]
 fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
     let mut trip = Plan::model_day();
@@ -115,6 +123,9 @@ fn driven_on(rig: &Rig, day: u32) -> usize {
 }
 
 /// 55, and G7: thirty drives a day need eight times the budget.
+///
+/// Given ten dollars and a taxi; when the month passes: the factor grows on the first day, drives
+/// are seen on every day.
 #[test]
 fn a_taxi_is_followed_by_long_intervals_and_not_blindly_from_the_23rd_on() {
     let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, spec(Plan::taxi()))
@@ -178,6 +189,8 @@ fn parked_data_has_stopped() -> Rig {
 }
 
 /// 54: what parked data may not have, a look that somebody asks for may.
+///
+/// Given parked data was refused by the budget; when a hint or a refresh comes: data within 5 s.
 #[test]
 fn a_hint_does_not_wait_for_what_was_refused_to_a_parked_car() {
     for input in [Input::Hint, Input::User(User::Refresh)] {
@@ -190,6 +203,9 @@ fn a_hint_does_not_wait_for_what_was_refused_to_a_parked_car() {
 }
 
 /// 54: the wait of an hour for a refused call ends with its cause.
+///
+/// Given parked data was refused by the budget; when the month or the budget changes: data within
+/// a minute.
 #[test]
 fn a_new_budget_or_month_is_spent_at_once() {
     for is_new_month in [false, true] {
@@ -416,6 +432,9 @@ fn a_limit_met_by_one_car_stops_the_others_for_a_while() {
 }
 
 /// 56
+///
+/// Given two cars and a cap of three a minute; when both ask: the cap holds, both are served, no
+/// common phase.
 #[test]
 fn two_cars_of_one_account_keep_to_its_caps_and_out_of_step() {
     let config = GovernorConfig {
@@ -455,6 +474,8 @@ fn two_cars_of_one_account_keep_to_its_caps_and_out_of_step() {
 }
 
 /// 57, and G11
+///
+/// Given a model day; when the calendar jumps and jumps back: the same calls at the same times.
 #[test]
 fn jumps_of_the_calendar_change_no_interval() {
     let live = |jumps: &[(Duration, i64)]| {
@@ -491,6 +512,8 @@ fn jumps_of_the_calendar_change_no_interval() {
 /// 57: the clocks are put forward, so for a policy that lives by UTC the whole week comes an hour
 /// earlier. What was learned holds no start back by more than the usual interval, and is learned
 /// anew.
+///
+/// Given two drives a day; when the clocks change: each start seen within the usual interval.
 #[test]
 fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
     let changed_on = 7_u64;
@@ -518,6 +541,8 @@ fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
 }
 
 /// 57: the host slept for eight hours; the process's clock did not count them.
+///
+/// Given an idle car; when the host sleeps for 8 h: no burst, the truth known within one interval.
 #[test]
 fn a_host_that_was_suspended_goes_on_within_one_interval() {
     let mut rig = Rig::pinned(

@@ -74,6 +74,9 @@ const STATES: [State; 12] = [
 ];
 
 /// 47, and G9
+///
+/// Given each of the twelve states; when the process restarts: the same state, at most one light
+/// call in 12 s.
 #[test]
 fn a_restart_costs_one_light_call_and_forgets_nothing() {
     for state in STATES {
@@ -97,6 +100,8 @@ fn a_restart_costs_one_light_call_and_forgets_nothing() {
 }
 
 /// 47
+///
+/// Given each of the twelve states; when 20 restarts in 10 min: at most 20 light and 2 data calls.
 #[test]
 fn a_crash_loop_costs_a_light_call_a_start_and_two_data_calls() {
     for state in STATES {
@@ -117,6 +122,8 @@ fn a_crash_loop_costs_a_light_call_a_start_and_two_data_calls() {
 }
 
 /// 47, and G3: the deadline of Quiet comes back from disk.
+///
+/// Given a car in Quiet; when the process restarts: the look comes at the old deadline.
 #[test]
 fn quiet_outlasts_restarts() {
     let car = CarSpec {
@@ -142,6 +149,9 @@ fn quiet_outlasts_restarts() {
 }
 
 /// 48
+///
+/// Given a sleeping car; when the bridge is down for 3 h and the car drives: one missed drive with
+/// its distance.
 #[test]
 fn what_happened_while_we_were_down_is_corrected() {
     let mut rig = Rig::pinned(
