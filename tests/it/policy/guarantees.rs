@@ -64,7 +64,7 @@ struct Seen {
     lights_since_restart: usize,
     /// Nothing but time and answers since the restart.
     undisturbed: bool,
-    light_failed: bool,
+    failed_at: Option<Duration>,
     removed: bool,
     /// A hint that no call has followed yet, and the last one.
     hint_at: Option<Duration>,
@@ -89,7 +89,6 @@ impl Seen {
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
                 self.restarted = false;
-                self.light_failed = false;
                 self.removed = false;
                 if self.online {
                     self.online_at = Some(at);
@@ -162,7 +161,8 @@ impl Seen {
         );
         let starts = recent(self.restarted_at, 15 * MINUTE);
         let chatty = recent(self.last_hint_at, MINUTE);
-        let fails = self.light_failed || self.data_failed || self.removed;
+        let failed = recent(self.failed_at, 24 * 60 * MINUTE);
+        let fails = failed || self.removed;
         if !(deaf || starts || chatty || fails) {
             self.hint_at = Some(at);
         }
@@ -247,9 +247,9 @@ impl Seen {
 
     fn failed(&mut self, ask: Ask, failure: Failure, at: Duration) {
         self.hint_at = None;
-        match ask {
-            Ask::Light => self.light_failed = true,
-            Ask::Data => self.data_failed = true,
+        self.failed_at = Some(at);
+        if ask == Ask::Data {
+            self.data_failed = true;
         }
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.online = false,
