@@ -475,7 +475,12 @@ impl Account {
             .send(request(reply))
             .await
             .map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        let lease = answer.await.map_err(|_| closed())?;
+        // What a token host did not answer is no call of the API.
+        lease.map_err(|error| ApiError {
+            unanswered: false,
+            ..error
+        })
     }
 }
 

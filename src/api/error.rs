@@ -26,6 +26,8 @@ pub struct ApiError {
     pub status: Option<u16>,
     /// The server's or the library's own words, on one line, without secrets.
     pub said: Option<String>,
+    /// The call went out and no answer came: Tesla may bill it all the same.
+    pub unanswered: bool,
 }
 
 /// What a failure means.
@@ -114,6 +116,7 @@ impl ApiError {
             kind,
             status: None,
             said: (!said.is_empty()).then_some(said),
+            unanswered: false,
         }
     }
 
@@ -194,6 +197,7 @@ impl ApiError {
             kind,
             status: Some(reply.status),
             said: (!said.is_empty()).then_some(said),
+            unanswered: false,
         }
     }
 

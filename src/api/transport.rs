@@ -129,7 +129,13 @@ impl Transport {
 
     /// Sends a request and reads the whole answer, whatever its status.
     pub async fn send(&self, request: RequestBuilder) -> Result<Reply, ApiError> {
-        let mut response = request.send().await.map_err(lost)?;
+        let mut response = request.send().await.map_err(|error| {
+            let unanswered = !error.is_connect() && !error.is_builder();
+            ApiError {
+                unanswered,
+                ..lost(error)
+            }
+        })?;
         let status = response.status().as_u16();
         let headers = response
             .headers()

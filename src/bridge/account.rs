@@ -5,9 +5,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Account, AccountStatus, Kind};
+use super::ledger::Ledger;
+use crate::api::{Account, AccountStatus, ApiError, Kind};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
+use crate::model::Now;
+use crate::policy::{CallClass, Governor};
 
 /// The list is free and wakes nobody, but a changed list is rare.
 const LIST_EVERY: Duration = Duration::from_hours(1);
@@ -37,6 +40,7 @@ pub enum FromAccount {
 pub async fn run(
     index: usize,
     account: Account,
+    ledger: Ledger,
     fleet: mpsc::Sender<FromAccount>,
     mut relist: mpsc::Receiver<()>,
     cancel: CancellationToken,
@@ -68,6 +72,8 @@ pub async fn run(
                     () = cancel.cancelled() => return,
                     listed = account.products() => listed,
                 };
+                let error = listed.outcome.as_ref().err();
+                settle(&mut ledger.governor(), clock::now(), &listed.statuses, error);
                 match listed.outcome {
                     Ok(list) => {
                         retry = FIRST_RETRY;
@@ -77,11 +83,9 @@ pub async fn run(
                     }
                     Err(error) => {
                         tracing::debug!(account = account.name(), %error, "list of cars not had");
-                        let asked = match error.kind {
-                            Kind::Limited { retry_after } => retry_after,
-                            _ => None,
-                        };
-                        let wait = asked.unwrap_or(retry).max(retry);
+                        // Without randomness the accounts of a bridge would ask in step.
+                        let dice = getrandom::u32().unwrap_or_default();
+                        let wait = wait_after(retry, error.retry_after(), dice);
                         has_failed = true;
                         next_list = clock::now().mono + wait;
                         retry = (retry * 2).min(LAST_RETRY);
@@ -89,5 +93,66 @@ pub async fn run(
                 }
             }
         }
+    }
+}
+
+/// Lists are not asked for at the governor, which has cars to think of, but they are on its account.
+fn settle(governor: &mut Governor, now: Now, statuses: &[u16], error: Option<&ApiError>) {
+    for status in statuses {
+        governor.billed_in_addition(now, CallClass::Light, *status);
+    }
+    match error.map(|error| &error.kind) {
+        Some(Kind::Limited { retry_after }) => {
+            governor.limited(now, CallClass::Light, *retry_after);
+        }
+        Some(Kind::BillingLimit) => governor.over_limit(now, CallClass::Light),
+        _ => {}
+    }
+}
+
+/// The upper half of the step is spread; what Tesla asked for is a minimum.
+fn wait_after(step: Duration, asked: Option<Duration>, dice: u32) -> Duration {
+    let chance = f64::from(dice) / f64::from(u32::MAX);
+    let own = step.mul_f64(0.5 + 0.5 * chance);
+    asked.map_or(own, |asked| own.max(asked.mul_f64(1.0 + 0.1 * chance)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{GovernorConfig, Permit, Purpose};
+
+    #[test]
+    fn waits_for_a_list_are_spread_and_never_shorter_than_asked() {
+        let hour = Duration::from_hours(1);
+        for dice in [0, u32::MAX / 3, u32::MAX] {
+            let wait = wait_after(FIRST_RETRY, None, dice);
+            assert!(wait >= FIRST_RETRY / 2 && wait <= FIRST_RETRY, "{wait:?}");
+            let wait = wait_after(FIRST_RETRY, Some(hour), dice);
+            assert!(wait >= hour && wait <= hour.mul_f64(1.1), "{wait:?}");
+        }
+        assert_ne!(
+            wait_after(LAST_RETRY, None, 1 << 30),
+            wait_after(LAST_RETRY, None, 1 << 31)
+        );
+    }
+
+    #[test]
+    fn lists_are_on_the_account_and_their_limit_stops_light_calls() {
+        let now = Now {
+            mono: Duration::ZERO,
+            wall: "2026-06-02T12:00:00Z".parse().expect("a time"),
+        };
+        let mut governor = Governor::new(GovernorConfig::metered(), now);
+        settle(&mut governor, now, &[401, 200], None);
+        settle(&mut governor, now, &[503], None);
+        assert_eq!(governor.status(now).today.light, 2);
+        let permit =
+            |governor: &mut Governor| governor.permit(now, CallClass::Light, Purpose::Parked);
+        assert_eq!(permit(&mut governor), Permit::Go);
+        let retry_after = Some(Duration::from_mins(2));
+        let limited = ApiError::new(Kind::Limited { retry_after }, "");
+        settle(&mut governor, now, &[429], Some(&limited));
+        assert!(matches!(permit(&mut governor), Permit::NotBefore { .. }));
     }
 }

@@ -330,11 +330,18 @@ impl CarTask {
             self.voice.contact(now);
         }
         let mut governor = self.door.ledger.governor();
+        let unanswered = error.is_some_and(|error| error.unanswered);
         let (last, earlier) = match statuses.split_last() {
+            // The permit stays with the request that was lost.
+            _ if unanswered => (None, statuses),
             Some((last, earlier)) => (Some(*last), earlier),
             None => (None, [].as_slice()),
         };
-        governor.billed(now, class, last);
+        if unanswered {
+            governor.unanswered(now);
+        } else {
+            governor.billed(now, class, last);
+        }
         for status in earlier {
             governor.billed_in_addition(now, class, *status);
         }

@@ -284,6 +284,7 @@ impl Bridge {
         let task = account::run(
             index,
             account.clone(),
+            ledger.clone(),
             self.news.clone(),
             asked,
             cancel.clone(),

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
 use crate::model::Vin;
 use crate::mqtt::Publish;
+use crate::policy::Input;
 use crate::service;
 
 impl Bridge {
@@ -70,6 +71,9 @@ impl Bridge {
                     followed
                         .ledger
                         .set_budget(&followed.settings, &self.settings.budget);
+                }
+                for vin in self.cars.keys() {
+                    self.tell(vin, ToCar::Input(Input::BudgetChanged));
                 }
             }
             Setting::Car(vin) => {

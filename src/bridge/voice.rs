@@ -261,6 +261,10 @@ impl Voice {
             ),
             text("bridge.belief", status.belief.word()),
             whole("bridge.time_to_sleep", status.time_to_sleep.map(seconds)),
+            (
+                Signal::new("bridge.last_sleep"),
+                status.last_sleep_in_quiet.map(last_sleep),
+            ),
             // In whole minutes, or the topic would never rest.
             whole("bridge.awake_today", Some(seconds(status.awake_today) / 60)),
             whole(
@@ -282,6 +286,11 @@ impl Voice {
             signals,
         }
     }
+}
+
+fn last_sleep(in_quiet: bool) -> Value {
+    let word = if in_quiet { "left_alone" } else { "by_itself" };
+    Value::Text(word.to_owned())
 }
 
 fn seconds(duration: Duration) -> i64 {

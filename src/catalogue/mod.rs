@@ -34,7 +34,7 @@ pub use self::tables::{TABLES, Table};
 /// `asleep`, `offline`, `in_service`, `paused`, `signed_out`; the times are seconds since 1970;
 /// `polling_interval` and `time_to_sleep` are in seconds, `awake_today` in minutes; `holds` is words
 /// joined by commas, or `none`; `class` is `held` or `not_held`, `belief` one of `guessed`,
-/// `learned`, `pinned`, `none`.
+/// `learned`, `pinned`, `none`; `last_sleep` is `left_alone` or `by_itself`.
 pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.state",
     "bridge.state_since",
@@ -46,6 +46,7 @@ pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.class",
     "bridge.belief",
     "bridge.time_to_sleep",
+    "bridge.last_sleep",
     "bridge.awake_today",
     "bridge.light_calls_today",
     "bridge.data_calls_today",

@@ -21,6 +21,9 @@ pub const BELIEF: Words = &[
     ("none", "none"),
 ];
 
+/// How the car fell asleep the last time.
+pub const LAST_SLEEP: Words = &[("left_alone", "left_alone"), ("by_itself", "by_itself")];
+
 /// `charging_state`.
 pub const CHARGING: Words = &[
     ("Starting", "starting"),

@@ -124,6 +124,16 @@ impl Backoffs {
             .map(|entry| (entry.until, entry.kind))
     }
 
+    /// The same without the waits that only spare a call that may fail again: nobody has asked
+    /// for them.
+    pub(super) fn imposed_until(&self, ask: Ask) -> Option<(At, Kind)> {
+        let own = self.0.iter().filter(|entry| {
+            entry.ask == ask && !matches!(entry.kind, Kind::Transport | Kind::Server)
+        });
+        own.max_by_key(|entry| entry.until)
+            .map(|entry| (entry.until, entry.kind))
+    }
+
     /// Whether an unended wait of this kind exists, for either call.
     pub(super) fn has(&self, kind: Kind) -> bool {
         self.0.iter().any(|entry| entry.kind == kind)

@@ -41,10 +41,10 @@ impl Policy {
             .memory
             .online_at
             .is_none_or(|at| m.since(at) > OUT_OF_SIGHT);
+        self.proved_signed_in();
         let memory = &mut self.memory;
         memory.backoffs.succeeded(Ask::Data);
         memory.learning.is_online();
-        memory.signed_out = false;
         memory.n_not_found = 0;
         memory.is_online = true;
         memory.online_at = Some(m.t);

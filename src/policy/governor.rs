@@ -4,7 +4,8 @@
 //!
 //! Tesla bills every answer below 500, so 408 and 429 cost as much as a success, and over the
 //! limit it disables the whole app until the month ends. Therefore a call is counted before it is
-//! made and given back if it turns out not to be billed.
+//! made and given back if it turns out not to be billed: a call that was sent and never answered
+//! may have been, and is not.
 
 mod allowance;
 
@@ -25,8 +26,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// The factor is changed at most this often, so that intervals are not pulled about.
 const FACTOR_RHYTHM: Duration = Duration::from_mins(10);
 const KEPT_DAYS: usize = 70;
-/// The last hours of a month must not look like a rate without bounds.
-const LEAST_DAYS_LEFT: f64 = 0.25;
+/// A ledger's first hours must not look like a rate without bounds.
+const LEAST_DAYS_SEEN: f64 = 0.25;
 /// A limit on one car stops the others of the account for this long at most: limits are per car
 /// and class, and another car may be asked before one that was told to wait for a day.
 const LONGEST_SHARED_WAIT: Duration = Duration::from_mins(5);
@@ -260,8 +261,9 @@ impl Governor {
         Permit::Go
     }
 
-    /// How a permitted call went; `status` is `None` when no answer came. Tesla bills every
-    /// answer below 500.
+    /// How a permitted call went; `status` is `None` when it was never sent. Tesla bills every
+    /// answer below 500; whether it bills one that was lost on its way nobody knows, so a call
+    /// that went [unanswered](Self::unanswered) stays counted.
     pub fn billed(&mut self, now: Now, class: impl Into<CallClass>, status: Option<u16>) {
         let class = class.into();
         self.turn(now);
@@ -277,6 +279,13 @@ impl Governor {
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
         }
+        self.wants_persisting = true;
+    }
+
+    /// A permitted call, or one more request of it, was sent, and no answer came.
+    pub fn unanswered(&mut self, now: Now) {
+        // Counted when it was permitted.
+        self.turn(now);
         self.wants_persisting = true;
     }
 
@@ -377,6 +386,7 @@ impl Governor {
         let month = self.month();
         let dollars = month.cost(&self.config.prices);
         let (gone, left) = days_of_month(self.ledger.today, now.wall);
+        let seen_days = self.kept_days(now.wall).map_or(gone, |kept| gone.min(kept));
         GovernorStatus {
             today: self
                 .ledger
@@ -386,7 +396,7 @@ impl Governor {
                 .unwrap_or_default(),
             month,
             dollars,
-            projected_dollars: dollars * (gone + left) / gone.max(LEAST_DAYS_LEFT),
+            projected_dollars: dollars + dollars / seen_days.max(LEAST_DAYS_SEEN) * left,
             limit: self.config.limit,
             factor: self.ledger.factor,
             billing_limit: [
@@ -398,6 +408,13 @@ impl Governor {
             .flatten()
             .any(|stop| stop.billing),
         }
+    }
+
+    /// How long the ledger has been kept; a calendar that was wrong tells nothing.
+    fn kept_days(&self, wall: Timestamp) -> Option<f64> {
+        let begun = self.ledger.begun?;
+        let days = wall.duration_since(begun).as_secs_f64() / 86_400.0;
+        (days > 0.0).then_some(days)
     }
 
     fn at(&self, now: Now) -> At {

@@ -197,6 +197,8 @@ pub enum Input {
     Removed,
     /// A new billing month.
     MonthRolled,
+    /// The owner changed the account's budget.
+    BudgetChanged,
     /// What the account's governor can spare at present.
     Budget(Budget),
 }

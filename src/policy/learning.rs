@@ -107,7 +107,8 @@ impl Learning {
             .take_if(|sleep| t.saturating_sub(sleep.at) >= BLIP);
         let Some(sleep) = confirmed else { return };
         self.last_sleep_in_quiet = Some(sleep.in_quiet);
-        if PLAUSIBLE.contains(&sleep.after.as_secs()) {
+        // What it took while polling held it awake says nothing about a car that is left alone.
+        if !sleep.had_resisted && PLAUSIBLE.contains(&sleep.after.as_secs()) {
             self.samples.push(sleep.after.as_secs());
             if self.samples.len() > KEPT_SAMPLES {
                 self.samples.remove(0);

@@ -26,8 +26,8 @@ impl Policy {
 
     /// The word of a light call or of the product list.
     pub(super) fn light_says(&mut self, light: Light, m: Moment) {
+        self.proved_signed_in();
         let memory = &mut self.memory;
-        memory.signed_out = false;
         memory.listed = true;
         memory.n_not_found = 0;
         memory.first_call_at = None;

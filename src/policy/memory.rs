@@ -94,6 +94,9 @@ pub(super) struct Memory {
     /// Data planned after a change.
     pub(super) followups: Vec<At>,
     pub(super) last_nudge_at: Option<At>,
+    /// In a row, the last included.
+    #[serde(default)]
+    pub(super) n_nudges: u8,
     pub(super) n_not_found: u8,
     pub(super) relist: bool,
     pub(super) location_dropped: bool,
@@ -201,6 +204,7 @@ impl Memory {
             data_wanted_at: None,
             followups: Vec::new(),
             last_nudge_at: None,
+            n_nudges: 0,
             n_not_found: 0,
             relist: false,
             location_dropped: false,

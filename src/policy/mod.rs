@@ -175,6 +175,7 @@ impl Policy {
             Input::Listed => self.listed(m),
             Input::Removed => self.removed(m),
             Input::MonthRolled => self.month_rolled(m),
+            Input::BudgetChanged => self.budget_changed(),
             Input::Budget(budget) => {
                 let factor = if budget.factor.is_finite() {
                     budget.factor

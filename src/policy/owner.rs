@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::Policy;
 use super::backoff::Kind;
 use super::holds;
-use super::interface::{Event, LightState, Push, State, User};
+use super::interface::{Ask, Event, LightState, Push, State, User};
 use super::memory::Moment;
 
-/// Hints closer than this are one chatty automation, and looked after with this gap.
+/// More hints than these, each closer than this to the one before, are one chatty automation, and
+/// looked after with this gap. Two may well be a garage and then a wallbox.
+const FEW_HINTS: u8 = 2;
 const CHATTY: Duration = Duration::from_mins(1);
-const CHATTY_GAP: Duration = Duration::from_secs(15);
+pub(super) const CHATTY_GAP: Duration = Duration::from_secs(15);
 /// After a command the car needs a moment to show its effect.
 const AFTER_COMMAND: Duration = Duration::from_secs(3);
 const WAKE_TIME: Duration = Duration::from_mins(1);
@@ -146,18 +148,25 @@ impl Policy {
 
     /// Data soon, or the light call before it; a source that does not stop talking is slowed down.
     fn want_look(&mut self, m: Moment) {
-        let chatty = self
+        let goes_on = self
             .memory
             .last_nudge_at
             .is_some_and(|at| m.since(at) < CHATTY);
+        let n_before = if goes_on { self.memory.n_nudges } else { 0 };
+        self.memory.n_nudges = n_before.saturating_add(1);
+        let chatty = self.memory.n_nudges > FEW_HINTS;
         self.memory.last_nudge_at = Some(m.t);
+        // What the account refused to a lesser purpose it may allow now.
+        self.memory.backoffs.forget(Kind::NotPermitted);
         let gap = if chatty { CHATTY_GAP } else { Duration::ZERO };
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));
         if memory.is_online {
             let at = not_before(memory.last_data_at);
             memory.data_wanted_at = Some(memory.data_wanted_at.map_or(at, |old| old.min(at)));
-        } else {
+        }
+        // Data may stand on a light call that failed, and only a wanted one is tried early.
+        if !memory.is_online || memory.backoffs.until(Ask::Light).is_some() {
             let at = not_before(memory.last_light_at);
             memory.light_wanted_at = Some(memory.light_wanted_at.map_or(at, |old| old.min(at)));
         }
@@ -248,6 +257,13 @@ impl Policy {
         memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
 
+    /// An answer came, with nobody having told that the account is signed in again.
+    pub(super) fn proved_signed_in(&mut self) {
+        if std::mem::take(&mut self.memory.signed_out) {
+            self.because = "signed in";
+        }
+    }
+
     pub(super) fn listed(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.n_not_found = 0;
@@ -265,7 +281,13 @@ impl Policy {
         self.go(State::Unreachable, "removed from the account", m);
     }
 
+    /// What the account refused is asked for anew.
+    pub(super) fn budget_changed(&mut self) {
+        self.memory.backoffs.forget(Kind::NotPermitted);
+    }
+
     pub(super) fn month_rolled(&mut self, m: Moment) {
+        self.budget_changed();
         let memory = &mut self.memory;
         if memory.backoffs.has(Kind::BillingLimit) {
             memory.backoffs.forget(Kind::BillingLimit);

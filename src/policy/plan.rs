@@ -8,6 +8,7 @@ use super::backoff::Kind;
 use super::config::PolicyConfig;
 use super::interface::{Ask, Class, HoldReason, LightState, Purpose, State, Step, Why};
 use super::memory::{At, Memory, Moment};
+use super::owner::CHATTY_GAP;
 use super::{Flight, LOST_ANSWER, Policy};
 
 /// The word "online" is believed this long.
@@ -198,6 +199,27 @@ impl Policy {
             Some((until, kind)) => plan.not_before(until, why(kind)),
             None => plan,
         };
+        self.held_back_by_limits(plan, m)
+    }
+
+    /// What holds back a light call that somebody waits for: a wait of our own does not, but it
+    /// is not passed over again and again.
+    fn wanted_held_back(&self, plan: Plan, m: Moment) -> Plan {
+        let memory = &self.memory;
+        let plan = match (memory.backoffs.until(Ask::Light), memory.last_light_at) {
+            (Some((until, kind)), Some(last)) => {
+                plan.not_before(until.min(last + CHATTY_GAP), why(kind))
+            }
+            _ => plan,
+        };
+        let plan = match memory.backoffs.imposed_until(Ask::Light) {
+            Some((until, kind)) => plan.not_before(until, why(kind)),
+            None => plan,
+        };
+        self.held_back_by_limits(plan, m)
+    }
+
+    fn held_back_by_limits(&self, plan: Plan, m: Moment) -> Plan {
         let limited_until = self.memory.backoffs.limited_until(m.t);
         match (limited_until, self.memory.last_light_at) {
             (Some(until), Some(last)) => {
@@ -221,7 +243,7 @@ impl Policy {
         let wanted = wanted.map_or(Plan::nothing(due.why), |at| {
             Plan::call(Ask::Light, at, due.why)
         });
-        self.held_back(due.or(wanted), m)
+        self.held_back(due, m).or(self.wanted_held_back(wanted, m))
     }
 
     /// The light call by the state's own interval.

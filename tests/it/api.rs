@@ -401,6 +401,9 @@ async fn every_answer_has_an_end() {
         let called = rig.open().await.vehicle(&car()).await;
         let error = called.outcome.unwrap_err();
         assert_eq!(error.kind, expected, "{name}: {error}");
+        // Sent, so it may be billed, though no status tells.
+        let unanswered = ["silence", "a cut head"].contains(&name);
+        assert_eq!(error.unanswered, unanswered, "{name}");
         assert!(!error.to_string().contains(VIN), "{error}");
     }
 }

@@ -37,6 +37,7 @@ async fn a_car_tells_what_it_was_asked_and_how_it_sleeps() {
         ("held_by_polling", ["held", "not_held", "None"].as_slice()),
         ("held_by_polling_belief", &["guessed", "none"]),
         ("time_to_sleep", &["None"]),
+        ("last_sleep", &["None"]),
     ] {
         let said = subscriber.until(&key(name), SOON).await;
         assert!(words.contains(&said.as_str()), "{name}: {said}");

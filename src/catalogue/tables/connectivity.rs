@@ -21,6 +21,7 @@ pub const ROWS: &[Row] = &[
     sensor("held_by_polling",  "Polling keeps it awake", Word("bridge.class", words::CLASS))    .class("enum").diagnostic().icon("sleep-off").note("whether asking for data restarts its way to sleep"),
     sensor("held_by_polling_belief", "Polling keeps it awake, known by", Word("bridge.belief", words::BELIEF)).class("enum").diagnostic().off().icon("head-question-outline").note("`guessed` by the VIN, `learned` from its sleeps, `pinned` by the owner"),
     sensor("time_to_sleep",    "Time to sleep",     Number("bridge.time_to_sleep", 0))    .measured("s", "duration").diagnostic().icon("sleep").note("learned: from the last use to asleep"),
+    sensor("last_sleep",       "Last sleep",        Word("bridge.last_sleep", words::LAST_SLEEP)).class("enum").diagnostic().off().icon("sleep").note("`left_alone` by the bridge, or `by_itself` while it was asked for data"),
     sensor("awake_today",      "Awake today",       Number("bridge.awake_today", 0))      .metered("min", "duration").diagnostic().age().icon("weather-sunny").note("in a UTC day"),
     sensor("light_calls_today", "Light calls today", Number("bridge.light_calls_today", 0)).metered("", "").diagnostic().off().age().icon("counter").note("free calls in a UTC day"),
     sensor("data_calls_today", "Data calls today",  Number("bridge.data_calls_today", 0)) .metered("", "").diagnostic().age().icon("counter").note("billed calls in a UTC day"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{BUDGET_WAIT, Calls, Governor, LEAST_DAYS_LEFT, Pace, days_of_month};
+use super::{BUDGET_WAIT, Calls, Governor, Pace, days_of_month};
 use crate::model::Now;
 use crate::policy::interface::Purpose;
 
@@ -25,7 +25,7 @@ const LEAST_PACE_WAIT: Duration = Duration::from_secs(10);
 impl Governor {
     /// Draws anew how far intervals are stretched, and whether that is enough.
     pub(super) fn weigh(&mut self, now: Now) {
-        let Some(allowance) = self.daily_allowance(now.wall) else {
+        let Some(allowance) = self.daily_allowance() else {
             (self.ledger.factor, self.ledger.pace) = (1.0, None);
             return;
         };
@@ -48,10 +48,11 @@ impl Governor {
         };
     }
 
-    /// Data calls that a day may have until the month ends; `None` where they cost nothing. It
-    /// aims at the part of the budget in which parked cars are still asked, so that a month that
-    /// goes as foreseen blinds nobody at its end.
-    fn daily_allowance(&self, wall: Timestamp) -> Option<f64> {
+    /// Data calls that a day may have until the month ends, today as a whole included: what today
+    /// has spent is no reason to stretch its evening. `None` where they cost nothing. It aims at
+    /// the part of the budget in which parked cars are still asked, so that a month that goes as
+    /// foreseen blinds nobody at its end.
+    fn daily_allowance(&self) -> Option<f64> {
         let (limit, weights) = self.limit()?;
         if weights.data <= 0.0 {
             return None;
@@ -60,9 +61,12 @@ impl Governor {
         let spent = month.data_cost(&weights);
         let others = month.cost(&weights) - spent;
         let budget = self.data_budget(limit) * part_of(Purpose::Parked);
-        let rest = (budget.min(limit - others) - spent).max(0.0);
-        let (_, left) = days_of_month(self.ledger.today, wall);
-        Some(rest / left.max(LEAST_DAYS_LEFT) / weights.data)
+        let today = self.ledger.today;
+        let calls_today = self.ledger.days.get(&today);
+        let spent_today = calls_today.map_or(0.0, |calls| calls.data_cost(&weights));
+        let rest = (budget.min(limit - others) - spent + spent_today).max(0.0);
+        let days_left = f64::from(today.days_in_month() - today.day() + 1);
+        Some(rest / days_left / weights.data)
     }
 
     /// Need a day, by the last full days and what there is of today.
@@ -78,12 +82,8 @@ impl Governor {
             sum.add(calls);
             seen_days += 1.0;
         }
-        if let Some(begun) = self.ledger.begun {
-            let kept = wall.duration_since(begun).as_secs_f64() / 86_400.0;
-            // A calendar that was wrong tells nothing.
-            if kept > 0.0 {
-                seen_days = seen_days.min(kept);
-            }
+        if let Some(kept) = self.kept_days(wall) {
+            seen_days = seen_days.min(kept);
         }
         let days = seen_days.max(LEAST_DAYS_SEEN);
         Need {
@@ -97,7 +97,7 @@ impl Governor {
     pub(super) fn pace_wait(&mut self, now: Now, purpose: Purpose) -> Option<Duration> {
         let pace = self.ledger.pace?;
         let t = self.at(now);
-        let rate = self.daily_allowance(now.wall)? / 86_400.0;
+        let rate = self.daily_allowance()? / 86_400.0;
         let most = (rate * 86_400.0 * SAVED_UP_DAYS).max(SAVED_UP_CALLS);
         let saved = rate * t.saturating_sub(pace.at).as_secs_f64();
         let calls = (pace.calls + saved).min(most);

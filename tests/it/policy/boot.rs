@@ -9,6 +9,9 @@ use super::guarantees::check;
 use super::rig::{DAY, Fault, HOUR, MINUTE, Rig, SECOND, spec};
 
 /// 1
+///
+/// Given a sleeping car; when the bridge starts and a day passes: 1440 light calls within 5 %, no
+/// data, no wake.
 #[test]
 fn a_day_of_a_sleeping_car_costs_a_light_call_a_minute() {
     let mut rig = Rig::new(Preset::Metered, spec(Plan::parked()));
@@ -19,6 +22,9 @@ fn a_day_of_a_sleeping_car_costs_a_light_call_a_minute() {
 }
 
 /// 2
+///
+/// Given a car that is online and idle; when the bridge starts: one light call, then one data call
+/// within 15 s.
 #[test]
 fn an_idle_car_is_asked_once_light_once_data_within_fifteen_seconds() {
     let car = CarSpec {
@@ -33,6 +39,8 @@ fn an_idle_car_is_asked_once_light_once_data_within_fifteen_seconds() {
 }
 
 /// 3
+///
+/// Given light calls time out; when the bridge starts: light calls only, with growing gaps.
 #[test]
 fn light_calls_that_time_out_at_the_start_come_ever_more_slowly() {
     let car = CarSpec {
@@ -56,6 +64,9 @@ fn light_calls_that_time_out_at_the_start_come_ever_more_slowly() {
 }
 
 /// 4
+///
+/// Given a state word that nobody knows; when the bridge starts: unreachable, asked about each
+/// minute.
 #[test]
 fn a_new_state_word_is_unreachable_and_asked_about_each_minute() {
     let mut rig = Rig::new(Preset::Metered, spec(Plan::parked()));

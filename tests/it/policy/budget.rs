@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tesla2mqtt::model::Now;
 use tesla2mqtt::policy::{
-    Ask, CallClass, ClassSetting, Event, Governor, GovernorConfig, MonthlyLimit, Permit, Preset,
-    Purpose, State,
+    Ask, CallClass, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Input,
+    MonthlyLimit, Permit, Preset, Purpose, State, User,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use super::guarantees::check;
-use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, drive, life, spec};
+use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, What, drive, hold, life, spec};
 
 fn calls(limit: u32) -> GovernorConfig {
     GovernorConfig {
@@ -22,6 +22,9 @@ fn calls(limit: u32) -> GovernorConfig {
 }
 
 /// 54, and G7
+///
+/// Given a budget of 5000 calls or 10 $; when thirty model days pass: at most 4000 data calls,
+/// every drive seen.
 #[test]
 fn a_month_of_model_days_stays_within_the_budget() {
     for config in [calls(5000), GovernorConfig::metered()] {
@@ -48,7 +51,36 @@ fn a_month_of_model_days_stays_within_the_budget() {
     }
 }
 
+/// 54: the last day of a month is a day like the others, to its evening.
+///
+/// Given 10 $ and model days; when the 30th comes: its factor is that of the days before.
+#[test]
+fn the_last_evening_of_a_month_is_not_stretched_more_than_the_days_before() {
+    let mut rig = Rig::pinned(
+        Preset::Metered,
+        ClassSetting::NotHeld,
+        spec(Plan::model_day()),
+    )
+    .governed(GovernorConfig::metered());
+    let mut worst = Vec::new();
+    for day in 0..30 {
+        let mut of_day: f64 = 1.0;
+        for _ in 0..24 {
+            rig.run_for(HOUR - SECOND);
+            of_day = of_day.max(rig.policy.status(rig.now()).budget_factor);
+            rig.run_for(SECOND);
+        }
+        assert!(of_day < 3.0, "{of_day} on day {}", day + 1);
+        worst.push(of_day);
+    }
+    let before = worst[20..29].iter().fold(1.0, |a: f64, b| a.max(*b));
+    assert!(worst[29] <= before * 1.2, "{worst:?}");
+}
+
 /// 55, and G7
+///
+/// Given a budget nearly spent; when a long trip begins: longer intervals, its end seen, the
+/// budget kept.
 #[test]
 fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
     let mut trip = Plan::model_day();
@@ -91,6 +123,9 @@ fn driven_on(rig: &Rig, day: u32) -> usize {
 }
 
 /// 55, and G7: thirty drives a day need eight times the budget.
+///
+/// Given ten dollars and a taxi; when the month passes: the factor grows on the first day, drives
+/// are seen on every day.
 #[test]
 fn a_taxi_is_followed_by_long_intervals_and_not_blindly_from_the_23rd_on() {
     let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, spec(Plan::taxi()))
@@ -124,6 +159,69 @@ fn a_budget_far_too_small_dims_every_day_and_ends_none() {
     assert!(rig.n_data() <= 120, "{}", rig.n_data());
     let days: Vec<usize> = (0..30).map(|day| driven_on(&rig, day)).collect();
     assert!(days.iter().all(|n| *n >= 1), "{days:?}");
+}
+
+/// A sat-in car under a budget of which 770 of 800 data calls are spent: parked data has stopped.
+fn parked_data_has_stopped() -> Rig {
+    let config = GovernorConfig {
+        data_per_minute: u32::MAX,
+        ..calls(1000)
+    };
+    let sat_in = life(&[(10, hold(HoldReason::UserPresent, 600))]);
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, sat_in).governed(config);
+    rig.run_until(20 * MINUTE);
+    let now = rig.now();
+    for _ in rig.n_billed_data()..770 {
+        let governor = rig.governor.as_mut().expect("governed");
+        assert!(go(governor, now, CallClass::Data, Purpose::Change));
+    }
+    rig.run_for(2 * HOUR);
+    let last = rig.trace.iter().rev().find_map(|line| match line.what {
+        What::Failed(ask, failure) => Some((ask, failure)),
+        _ => None,
+    });
+    assert!(
+        matches!(last, Some((Ask::Data, Failure::NotPermitted { .. }))),
+        "{}",
+        rig.story()
+    );
+    rig
+}
+
+/// 54: what parked data may not have, a look that somebody asks for may.
+///
+/// Given parked data was refused by the budget; when a hint or a refresh comes: data within 5 s.
+#[test]
+fn a_hint_does_not_wait_for_what_was_refused_to_a_parked_car() {
+    for input in [Input::Hint, Input::User(User::Refresh)] {
+        let mut rig = parked_data_has_stopped();
+        let at = rig.at;
+        rig.hear(input).run_for(5 * SECOND);
+        check(&rig);
+        assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
+    }
+}
+
+/// 54: the wait of an hour for a refused call ends with its cause.
+///
+/// Given parked data was refused by the budget; when the month or the budget changes: data within
+/// a minute.
+#[test]
+fn a_new_budget_or_month_is_spent_at_once() {
+    for is_new_month in [false, true] {
+        let mut rig = parked_data_has_stopped();
+        let at = rig.at;
+        let governor = rig.governor.as_mut().expect("governed");
+        governor.reconfigure(GovernorConfig::unmetered());
+        let news = if is_new_month {
+            Input::MonthRolled
+        } else {
+            Input::BudgetChanged
+        };
+        rig.hear(news).run_for(MINUTE);
+        check(&rig);
+        assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
+    }
 }
 
 /// A budget of nothing leaves the light calls.
@@ -199,6 +297,50 @@ fn answers_from_500_are_given_back() {
         governor.billed(now, CallClass::Data, status);
     }
     assert_eq!(governor.status(now).month.data, 3);
+}
+
+/// G7: Tesla may bill a call whose answer was lost on its way.
+#[test]
+fn a_call_that_went_unanswered_stays_counted() {
+    let now = at("2026-06-25T12:00:00Z");
+    let mut governor = Governor::new(calls(10), now);
+    for _ in 0..8 {
+        assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+        governor.unanswered(now);
+    }
+    assert_eq!(governor.status(now).month.data, 8);
+    assert!(!go(&mut governor, now, CallClass::Data, Purpose::Change));
+}
+
+/// Begun on the 20th at 0.20 $ a day: what is projected is that rate, not a rate since the first.
+#[test]
+fn the_projection_goes_by_the_days_that_were_seen() {
+    let begun = at("2026-06-20T00:00:00Z");
+    let mut governor = Governor::new(GovernorConfig::metered(), begun);
+    for day in 0..3 {
+        for call in 0..100 {
+            let now = begun.later(day * DAY + call * MINUTE);
+            assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+            governor.billed(now, CallClass::Data, Some(200));
+        }
+    }
+    governor.budget(begun.later(3 * DAY));
+    let status = governor.status(begun.later(3 * DAY));
+    assert!((status.dollars - 0.6).abs() < 1e-6, "{status:?}");
+    assert!((status.projected_dollars - 2.2).abs() < 0.01, "{status:?}");
+    // The month after it was seen from its first day on.
+    let august = begun.later(42 * DAY);
+    assert_eq!(august.wall, at("2026-08-01T00:00:00Z").wall);
+    for day in 0..3 {
+        for call in 0..100 {
+            let now = august.later(day * DAY + call * MINUTE);
+            assert!(go(&mut governor, now, CallClass::Data, Purpose::Change));
+            governor.billed(now, CallClass::Data, Some(200));
+        }
+    }
+    governor.budget(august.later(3 * DAY));
+    let status = governor.status(august.later(3 * DAY));
+    assert!((status.projected_dollars - 6.2).abs() < 0.01, "{status:?}");
 }
 
 #[test]
@@ -290,6 +432,9 @@ fn a_limit_met_by_one_car_stops_the_others_for_a_while() {
 }
 
 /// 56
+///
+/// Given two cars and a cap of three a minute; when both ask: the cap holds, both are served, no
+/// common phase.
 #[test]
 fn two_cars_of_one_account_keep_to_its_caps_and_out_of_step() {
     let config = GovernorConfig {
@@ -329,6 +474,8 @@ fn two_cars_of_one_account_keep_to_its_caps_and_out_of_step() {
 }
 
 /// 57, and G11
+///
+/// Given a model day; when the calendar jumps and jumps back: the same calls at the same times.
 #[test]
 fn jumps_of_the_calendar_change_no_interval() {
     let live = |jumps: &[(Duration, i64)]| {
@@ -365,6 +512,8 @@ fn jumps_of_the_calendar_change_no_interval() {
 /// 57: the clocks are put forward, so for a policy that lives by UTC the whole week comes an hour
 /// earlier. What was learned holds no start back by more than the usual interval, and is learned
 /// anew.
+///
+/// Given two drives a day; when the clocks change: each start seen within the usual interval.
 #[test]
 fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
     let changed_on = 7_u64;
@@ -392,6 +541,8 @@ fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
 }
 
 /// 57: the host slept for eight hours; the process's clock did not count them.
+///
+/// Given an idle car; when the host sleeps for 8 h: no burst, the truth known within one interval.
 #[test]
 fn a_host_that_was_suspended_goes_on_within_one_interval() {
     let mut rig = Rig::pinned(

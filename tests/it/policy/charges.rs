@@ -21,6 +21,9 @@ fn n_started(rig: &Rig) -> usize {
 }
 
 /// 27
+///
+/// Given an idle car; when a charge starts: seen within the interval, data each 60 s for 5 min,
+/// then each 300 s.
 #[test]
 fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
     let mut rig = Rig::pinned(
@@ -43,6 +46,8 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
 }
 
 /// 28
+///
+/// Given a charge at 150 kW; when it goes on: data each 60 s metered, each 5 to 10 s unmetered.
 #[test]
 fn a_fast_charge_is_followed_closely_throughout() {
     for (preset, least, most) in [(Preset::Metered, 56, 64), (Preset::Unmetered, 5, 11)] {
@@ -62,6 +67,9 @@ fn a_fast_charge_is_followed_closely_throughout() {
 }
 
 /// 29: the car's word flips each minute with the sun.
+///
+/// Given a charge that comes and goes; when each minute for hours: one session a real start, at
+/// most 2 calls a minute.
 #[test]
 fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
     for (word, sessions) in [("Starting", 0..=0), ("Charging", 20..=61)] {
@@ -99,6 +107,8 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
 }
 
 /// 30
+///
+/// Given a held car; when its charge is complete: Quiet after `settle`.
 #[test]
 fn a_held_car_whose_charge_is_complete_is_left_alone() {
     let mut rig = Rig::pinned(
@@ -125,6 +135,9 @@ fn a_held_car_whose_charge_is_complete_is_left_alone() {
 }
 
 /// 31, with light calls so rare that only the schedule can explain one.
+///
+/// Given a sleeping car with a charge planned for 02:00; when it is 02:01: a light call, data only
+/// if online, no wake.
 #[test]
 fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() {
     let scheduled = Deed::Charge {
@@ -157,6 +170,8 @@ fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() 
 }
 
 /// 32
+///
+/// Given a car in Quiet; when the wallbox hints at a charge: data and Charging within 5 s.
 #[test]
 fn a_wallbox_hint_in_quiet_finds_the_charge_within_five_seconds() {
     let mut rig = Rig::pinned(

@@ -33,6 +33,8 @@ fn missed_miles(rig: &Rig) -> Vec<f64> {
 }
 
 /// 16, and G5
+///
+/// Given an idle car; when a drive starts: Driving within one interval.
 #[test]
 fn a_drive_from_idle_is_seen_within_one_interval() {
     for minute in 31..42 {
@@ -49,6 +51,9 @@ fn a_drive_from_idle_is_seen_within_one_interval() {
 }
 
 /// 17
+///
+/// Given a car in Quiet, no push; when it drives: seen at the look or after, the distance
+/// corrected.
 #[test]
 fn a_drive_missed_in_quiet_is_corrected_at_the_look() {
     for (length, under_way) in [(8, false), (40, true)] {
@@ -66,6 +71,8 @@ fn a_drive_missed_in_quiet_is_corrected_at_the_look() {
 }
 
 /// 18
+///
+/// Given a car in Quiet; when the garage hints at a drive: light, data and Driving within 5 s.
 #[test]
 fn a_hint_in_quiet_is_looked_after_within_five_seconds() {
     let mut rig = held_rig(life(&[(10, drive(20)), (36, drive(20))]));
@@ -81,6 +88,8 @@ fn a_hint_in_quiet_is_looked_after_within_five_seconds() {
 }
 
 /// 19
+///
+/// Given a car in Quiet; when a push says gear D: Driving at once, before any data call.
 #[test]
 fn a_pushed_gear_is_a_drive_at_once() {
     let mut rig = held_rig(life(&[(10, drive(20)), (36, drive(20))]));
@@ -101,6 +110,8 @@ fn a_pushed_gear_is_a_drive_at_once() {
 }
 
 /// 20, and G5
+///
+/// Given a sleeping car; when a drive starts: Driving within the light interval and 5 s.
 #[test]
 fn a_drive_from_asleep_is_seen_within_the_light_interval() {
     for (preset, interval) in [(Preset::Metered, 60), (Preset::Unmetered, 11)] {
@@ -116,6 +127,8 @@ fn a_drive_from_asleep_is_seen_within_the_light_interval() {
 }
 
 /// 20, at every phase of the light calls: unmetered within 15 s, from the first day.
+///
+/// Given a sleeping car, unmetered; when a drive starts at any phase: Driving within 15 s.
 #[test]
 fn an_unmetered_start_from_asleep_is_seen_within_fifteen_seconds() {
     let deeds: Vec<_> = (0..40).map(|n| (90 + n * 121, drive(20))).collect();
@@ -128,6 +141,9 @@ fn an_unmetered_start_from_asleep_is_seen_within_fifteen_seconds() {
 }
 
 /// 21
+///
+/// Given a held car parked for 4 min; when it drives again: a push ends Quiet; without one the
+/// look finds it.
 #[test]
 fn a_held_car_that_drives_again_after_four_minutes() {
     let deeds = [(10, drive(20)), (34, drive(30))];
@@ -145,6 +161,9 @@ fn a_held_car_that_drives_again_after_four_minutes() {
 
 /// 17 and 21: once the car's own time to sleep is known, a start while it is left alone is seen when
 /// the car is overdue. Nothing shorter keeps G3, and nothing that a light call says tells of it.
+///
+/// Given a held car whose time to sleep is known; when it drives in Quiet: seen once it is
+/// overdue.
 #[test]
 fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
     let day = 24 * 60;
@@ -162,6 +181,8 @@ fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
 }
 
 /// 22
+///
+/// Given a drive; when the gear is N or R: Driving stays.
 #[test]
 fn neutral_and_reverse_are_driving_too() {
     let mut rig = not_held(life(&[(10, drive(20))]));
@@ -177,6 +198,8 @@ fn neutral_and_reverse_are_driving_too() {
 }
 
 /// 23
+///
+/// Given a drive; when 3 min without network: one drive, at most 8 light calls.
 #[test]
 fn a_tunnel_does_not_end_a_drive() {
     for minute in 20..24 {
@@ -193,6 +216,9 @@ fn a_tunnel_does_not_end_a_drive() {
 }
 
 /// 24
+///
+/// Given a drive; when 40 min without network: one end, at the last good data, and a new state
+/// later.
 #[test]
 fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
     let mut rig = not_held(life(&[
@@ -230,6 +256,8 @@ fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
 }
 
 /// 25
+///
+/// Given a car out of reach; when it comes back with more charge: a missed charge is told.
 #[test]
 fn a_charge_out_of_reach_is_corrected_later() {
     let car = life(&[
@@ -246,6 +274,8 @@ fn a_charge_out_of_reach_is_corrected_later() {
 }
 
 /// 26
+///
+/// Given a newer answer is known; when data with an older time comes: dropped.
 #[test]
 fn an_answer_with_an_older_time_changes_nothing() {
     let mut rig = not_held(life(&[(10, drive(20))]));

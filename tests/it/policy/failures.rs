@@ -34,6 +34,8 @@ fn fault(ask: impl Into<Option<Ask>>, from: Duration, to: Duration, failure: Fai
 }
 
 /// 38
+///
+/// Given an idle car; when data is answered with 408: one light call, Asleep, no second data call.
 #[test]
 fn data_refused_in_idle_is_followed_by_one_light_call_and_sleep() {
     // Early data follows data; later data follows a light call, so the next one can wait.
@@ -61,6 +63,8 @@ fn data_refused_in_idle_is_followed_by_one_light_call_and_sleep() {
 }
 
 /// 38, and G2: nobody tells whether the car is online, so data is not tried again.
+///
+/// Given data was refused; when light calls fail: no data.
 #[test]
 fn data_refused_is_not_repeated_while_light_calls_fail() {
     let mut rig = metered(life(&[(10, drive(20))]));
@@ -77,6 +81,8 @@ fn data_refused_is_not_repeated_while_light_calls_fail() {
 
 /// 38, and G2: a push proves that the car is connected, and still no data follows a 408 without a
 /// light answer between.
+///
+/// Given data was refused; when a push comes: a light call before data.
 #[test]
 fn data_refused_is_not_repeated_on_the_word_of_a_push() {
     let mut rig = metered(life(&[(10, drive(20)), (34, drive(20))]));
@@ -96,6 +102,9 @@ fn data_refused_is_not_repeated_on_the_word_of_a_push() {
 }
 
 /// 39
+///
+/// Given 429 with each form of Retry-After; when time passes: data not before it, light each 900
+/// s.
 #[test]
 fn a_limit_stops_data_for_as_long_as_tesla_asks() {
     // The HTTP date comes as seconds too (`api.rs`); garbage and absence come as `None`.
@@ -150,6 +159,8 @@ fn a_limit_stops_data_for_as_long_as_tesla_asks() {
 }
 
 /// 39: an account that is asked every few seconds because it costs nothing.
+///
+/// Given unmetered light calls; when one is answered with 429: one a minute for a day.
 #[test]
 fn light_calls_that_were_too_many_are_made_once_a_minute_for_a_day() {
     let mut rig = Rig::new(Preset::Unmetered, spec(Plan::parked()));
@@ -196,6 +207,8 @@ fn limits_without_a_wait_grow_to_an_hour() {
 }
 
 /// 40
+///
+/// Given a drive; when data is answered with 429: the drive stays, stale, and goes on.
 #[test]
 fn a_limit_during_a_drive_keeps_the_drive() {
     let mut rig = metered(life(&[(10, drive(90))]));
@@ -217,6 +230,8 @@ fn a_limit_during_a_drive_keeps_the_drive() {
 }
 
 /// 41
+///
+/// Given Tesla answers 5xx for 2 h; when two cars ask: gaps grow to 900 s, spread, out of step.
 #[test]
 fn an_outage_of_tesla_is_waited_out_ever_more_slowly() {
     let mut asks_of_cars = Vec::new();
@@ -252,6 +267,9 @@ fn an_outage_of_tesla_is_waited_out_ever_more_slowly() {
 }
 
 /// 42; the one refresh and its own retries are the account's business (`login.rs`).
+///
+/// Given a car; when the login is lost: AuthLost, tries 300 to 3600 s apart, data after the sign-
+/// in.
 #[test]
 fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
     let mut rig = metered(sat_in(40));
@@ -284,6 +302,9 @@ fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
 }
 
 /// 43
+///
+/// Given 403 EXCEEDED_LIMIT on the 20th; when the month goes on: at most 12 tries a day, back on
+/// the 1st.
 #[test]
 fn the_billing_limit_is_probed_rarely_until_the_month_ends() {
     let mut rig = metered(sat_in(24 * 40)).governed(GovernorConfig::unmetered());
@@ -316,6 +337,9 @@ fn the_billing_limit_is_probed_rarely_until_the_month_ends() {
 }
 
 /// 44
+///
+/// Given 403 for the location scope; when data is asked: the endpoint is dropped, the rest goes
+/// on.
 #[test]
 fn a_missing_scope_costs_the_location_and_nothing_else() {
     let mut rig = metered(sat_in(4));
@@ -339,6 +363,9 @@ fn a_missing_scope_costs_the_location_and_nothing_else() {
 }
 
 /// 45
+///
+/// Given 404 three times; when the list has the car, or lacks it: it is followed, or no call is
+/// made.
 #[test]
 fn quirk_23_a_car_not_found_three_times_is_looked_up_in_the_list() {
     for is_still_there in [true, false] {
@@ -369,6 +396,8 @@ fn quirk_23_a_car_not_found_three_times_is_looked_up_in_the_list() {
 }
 
 /// 46, and G3
+///
+/// Given a car in Quiet; when light calls fail: no data, the deadline unchanged.
 #[test]
 fn errors_in_quiet_do_not_move_its_deadline() {
     let car = CarSpec {
@@ -414,6 +443,76 @@ fn a_look_that_fails_is_put_off() {
         asks.windows(2).all(|pair| pair[1] - pair[0] >= 5 * MINUTE),
         "{asks:?}"
     );
+}
+
+/// 18, and G8: our own wait after a failure is passed over, a wait that Tesla asked for is not.
+///
+/// Given light calls fail; when a hint comes in the middle of a wait: one try at once, none within
+/// a Retry-After.
+#[test]
+fn a_hint_does_not_wait_for_our_own_back_off() {
+    let limited = Failure::Limited {
+        retry_after: Some(20 * MINUTE),
+    };
+    for (failure, n_expected) in [
+        (Failure::Transport, 1),
+        (Failure::Server, 1),
+        (limited, 0),
+        (Failure::Refused, 0),
+    ] {
+        for car in [
+            spec(Plan::parked()),
+            life(&[(10, hold(HoldReason::UserPresent, 600))]),
+        ] {
+            let mut rig = metered(car);
+            rig.run_until(HOUR);
+            rig.faults.push(fault(Ask::Light, HOUR, 2 * HOUR, failure));
+            rig.run_until(HOUR + 19 * MINUTE);
+            let failed = rig.asks_from(HOUR, Ask::Light);
+            // In the middle of a long wait.
+            let last = *failed.last().expect("asked");
+            rig.run_until((last + 16 * SECOND).max(rig.at));
+            let at = rig.at;
+            rig.hear(Input::Hint).run_for(5 * SECOND);
+            let asks = rig.asks_from(at, Ask::Light);
+            assert_eq!(asks.len(), n_expected, "{failure:?}\n{}", rig.story());
+            for _ in 0..50 {
+                rig.hear(Input::Hint).run_for(SECOND);
+            }
+            check(&rig);
+            let asks = rig.asks_from(at, Ask::Light);
+            assert!(asks.len() <= n_expected * 5, "{asks:?}");
+        }
+    }
+}
+
+/// 42: the diary tells why the car is followed again, whoever noticed first.
+///
+/// Given a lost login; when an answer or a sign-in ends it: the diary says "signed in".
+#[test]
+fn the_end_of_a_lost_login_is_told_as_such() {
+    for is_told in [false, true] {
+        let mut rig = metered(sat_in(6));
+        rig.faults
+            .push(fault(None, HOUR, 61 * MINUTE, Failure::SignedOut));
+        rig.run_until(61 * MINUTE);
+        assert_eq!(rig.state(), State::AuthLost);
+        if is_told {
+            rig.hear(Input::SignedIn);
+        }
+        rig.run_for(HOUR);
+        check(&rig);
+        let reasons: Vec<_> = rig
+            .events()
+            .filter_map(|(_, event)| match event {
+                Event::StateChanged { from, because, .. } if *from == State::AuthLost => {
+                    Some(*because)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, ["signed in"], "{}", rig.story());
+    }
 }
 
 /// A refused client is asked about a few times a day, not each minute.

@@ -9,6 +9,9 @@ use super::guarantees::check;
 use super::rig::{HOUR, MINUTE, Rig, SECOND, drive, held, hold, life, spec};
 
 /// 49
+///
+/// Given a sleeping car; when its owner wakes it: light each 2 to 5 s, then one data call, Quiet
+/// not before 60 s.
 #[test]
 fn a_wake_is_followed_by_quick_light_calls_and_one_look() {
     let mut rig = Rig::pinned(
@@ -38,6 +41,9 @@ fn a_wake_is_followed_by_quick_light_calls_and_one_look() {
 }
 
 /// 50
+///
+/// Given a sleeping car that does not wake; when its owner wakes it: tries for a minute, the
+/// failure told, Asleep.
 #[test]
 fn a_wake_that_fails_is_given_up_after_a_minute() {
     let car = CarSpec {
@@ -59,6 +65,8 @@ fn a_wake_that_fails_is_given_up_after_a_minute() {
 }
 
 /// 51
+///
+/// Given a sleeping car; when its owner asks for a refresh: a light call, no wake.
 #[test]
 fn a_refresh_of_a_sleeping_car_is_a_light_call() {
     let mut rig = Rig::new(Preset::Metered, spec(Plan::parked()));
@@ -72,6 +80,8 @@ fn a_refresh_of_a_sleeping_car_is_a_light_call() {
 }
 
 /// 52
+///
+/// Given a hold, or a drive; when the owner lets the car sleep: refused with the reason.
 #[test]
 fn letting_the_car_sleep_is_refused_while_something_holds_it_awake() {
     let sat_in = life(&[(10, hold(HoldReason::UserPresent, 60))]);
@@ -111,6 +121,8 @@ fn letting_the_car_sleep_leaves_it_alone_at_once() {
 }
 
 /// 53
+///
+/// Given an idle car; when its owner pauses, then resumes: light calls only, then Idle with data.
 #[test]
 fn a_pause_leaves_only_light_calls() {
     let mut rig = Rig::new(
@@ -147,6 +159,30 @@ fn a_command_is_looked_after_soon() {
     assert_eq!(rig.state(), State::Idle);
     let asks = rig.asks_from(at, Ask::Data);
     assert!(asks.len() == 1 && asks[0] <= at + 6 * SECOND, "{asks:?}");
+}
+
+/// 18: the garage opens, and half a minute later the wallbox starts.
+///
+/// Given an idle car; when three hints come in 20 s: data within 5 s of two, the third waits.
+#[test]
+fn a_second_hint_is_as_quick_as_the_first() {
+    let mut rig = Rig::new(
+        Preset::Metered,
+        life(&[(10, hold(HoldReason::UserPresent, 60))]),
+    );
+    rig.run_until(30 * MINUTE);
+    for _ in 0..2 {
+        let at = rig.at;
+        rig.hear(tesla2mqtt::policy::Input::Hint)
+            .run_for(5 * SECOND);
+        assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
+        rig.run_for(4 * SECOND);
+    }
+    let at = rig.at;
+    rig.hear(tesla2mqtt::policy::Input::Hint)
+        .run_for(4 * SECOND);
+    check(&rig);
+    assert_eq!(rig.asks_from(at, Ask::Data).len(), 0, "the third waits");
 }
 
 /// An automation that never stops hinting.

@@ -27,6 +27,8 @@ fn fell_asleep(rig: &Rig, nth: usize) -> Duration {
 }
 
 /// 5
+///
+/// Given a car that is not held; when it parks: asleep at 12 min, data all the while.
 #[test]
 fn a_car_that_is_not_held_is_polled_into_its_sleep() {
     let mut rig = metered(ClassSetting::NotHeld, one_drive());
@@ -46,6 +48,8 @@ fn a_car_that_is_not_held_is_polled_into_its_sleep() {
 }
 
 /// 6, and G4
+///
+/// Given a held car; when it parks: Quiet at 3 min, no data in Quiet, asleep by 16 min.
 #[test]
 fn a_held_car_is_left_alone_after_three_minutes_and_sleeps() {
     let mut rig = metered(ClassSetting::Held, held(one_drive()));
@@ -85,6 +89,8 @@ fn a_held_car_sleeps_at_most_four_minutes_later_than_unpolled() {
 }
 
 /// 7
+///
+/// Given held cars that need 15 and 25 min; when they park: no look, and one look, then asleep.
 #[test]
 fn a_held_car_that_needs_long_is_looked_at_once() {
     for (t, looks) in [(15, 0), (25, 1)] {
@@ -115,9 +121,12 @@ fn class(rig: &Rig) -> (Class, Belief) {
 }
 
 /// 8
+///
+/// Given a held car of unknown class; when two parks of 30 min under polling: held; T is not that
+/// of those parks.
 #[test]
 fn a_car_is_learned_to_be_held_after_two_parks() {
-    let mut rig = Rig::new(Preset::Metered, held(drives(3)));
+    let mut rig = Rig::new(Preset::Metered, held(drives(6)));
     rig.run_until(2 * HOUR);
     let idle = rig.entered(State::Idle, 25 * MINUTE).expect("parked");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
@@ -129,6 +138,7 @@ fn a_car_is_learned_to_be_held_after_two_parks() {
     assert_eq!(rig.state(), State::Asleep);
     assert_eq!(class(&rig), (Class::Unknown, Belief::None));
     rig.run_until(5 * HOUR);
+    assert_eq!(rig.policy.status(rig.now()).last_sleep_in_quiet, Some(true));
     assert_eq!(class(&rig), (Class::Held, Belief::Learned));
     rig.run_until(8 * HOUR);
     check(&rig);
@@ -137,13 +147,26 @@ fn a_car_is_learned_to_be_held_after_two_parks() {
         .expect("parked");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
     assert!(quiet - idle <= 181 * SECOND);
+    // The half hours of polling that the first two parks resisted are no times to sleep.
+    rig.run_until(18 * HOUR);
+    let learned = rig.policy.status(rig.now()).time_to_sleep.expect("learned");
+    assert!(
+        (11 * MINUTE..=17 * MINUTE).contains(&learned),
+        "{learned:?}"
+    );
 }
 
 /// 9
+///
+/// Given a car of unknown class that is not held; when it sleeps twice: not held, never Quiet.
 #[test]
 fn a_car_is_learned_not_to_be_held_after_two_sleeps() {
     let mut rig = Rig::new(Preset::Metered, drives(4));
     rig.run_until(5 * HOUR);
+    assert_eq!(
+        rig.policy.status(rig.now()).last_sleep_in_quiet,
+        Some(false)
+    );
     assert_eq!(class(&rig), (Class::NotHeld, Belief::Learned));
     rig.run_until(12 * HOUR);
     check(&rig);
@@ -156,6 +179,8 @@ fn a_car_is_learned_not_to_be_held_after_two_sleeps() {
 }
 
 /// 10
+///
+/// Given a learned class; when the firmware changes: unknown, and one sleep confirms it.
 #[test]
 fn new_firmware_is_learned_anew_with_one_confirmation() {
     for is_held in [false, true] {
@@ -234,6 +259,8 @@ const HOLDS: [HoldReason; 10] = [
 ];
 
 /// 11
+///
+/// Given a held car with each hold alone; when 2 h pass: never Quiet, the reason published.
 #[test]
 fn a_held_car_is_never_left_alone_while_something_keeps_it_awake() {
     for reason in HOLDS {
@@ -271,6 +298,8 @@ fn a_held_car_is_never_left_alone_while_something_keeps_it_awake() {
 }
 
 /// 12
+///
+/// Given a held car; when its hold clears: Quiet `settle` later.
 #[test]
 fn a_hold_that_clears_starts_the_countdown_to_quiet() {
     let mut rig = metered(
@@ -289,6 +318,9 @@ fn a_hold_that_clears_starts_the_countdown_to_quiet() {
 }
 
 /// 13
+///
+/// Given a car in Quiet; when a push says that someone sits in it: Idle, no Quiet until they have
+/// left.
 #[test]
 fn someone_in_the_car_ends_quiet_until_they_have_left() {
     let present = (38, hold(HoldReason::UserPresent, 30));
@@ -308,6 +340,8 @@ fn someone_in_the_car_ends_quiet_until_they_have_left() {
 }
 
 /// 14: the decoder makes `None` or `false` of a missing, null or mistyped field.
+///
+/// Given holds that are missing, null or mistyped; when the car parks: Quiet as without holds.
 #[test]
 fn a_view_without_fields_does_not_block_sleep() {
     let mut rig = metered(ClassSetting::Held, held(one_drive()));
@@ -323,6 +357,8 @@ fn a_view_without_fields_does_not_block_sleep() {
 }
 
 /// 15
+///
+/// Given an unlocked car; when the option is off or on: a note, or a hold.
 #[test]
 fn an_unlocked_car_is_a_note_or_by_option_a_hold() {
     for unlocked_holds in [false, true] {

@@ -10,6 +10,9 @@ use super::guarantees::check;
 use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, charge, drive, hold, life, spec};
 
 /// 58
+///
+/// Given a connected car that is online; when 10 min without a push: light calls decide, not
+/// Asleep by silence.
 #[test]
 fn silence_of_a_connected_car_is_not_sleep() {
     let mut rig = Rig::new(
@@ -31,6 +34,9 @@ fn silence_of_a_connected_car_is_not_sleep() {
 }
 
 /// 59
+///
+/// Given an asleep car; when its connection comes and goes: one state, at most a light call a
+/// minute.
 #[test]
 fn a_flapping_connection_is_neither_a_storm_nor_a_change_of_state() {
     let mut rig = Rig::new(Preset::Push, spec(Plan::parked()));
@@ -117,6 +123,9 @@ fn pushes_that_are_wrong_are_not_a_storm_of_calls() {
 }
 
 /// 60
+///
+/// Given a pushing source; when it refuses the token again and again: a new token each time, waits
+/// up to 300 s.
 #[test]
 fn a_source_that_refuses_us_gets_a_new_token_and_ever_longer_waits() {
     let mut now = Now {
@@ -167,6 +176,8 @@ fn a_source_that_refuses_us_gets_a_new_token_and_ever_longer_waits() {
 
 /// 60: from a second on a drive, a charge and a park are followed as if there had never been a
 /// push; once it is back they are not.
+///
+/// Given a pushing car; when its source is away: polled from the next second on, until it is back.
 #[test]
 fn a_car_whose_source_is_away_is_polled() {
     let follow = |source_is_lost: bool| {
@@ -217,6 +228,8 @@ fn the_push_preset_without_any_push_is_the_metered_one() {
 
 /// 61, and G12: the policy has no word for the broker, for files or for the network, so nothing
 /// of them can influence it.
+///
+/// Given the policy; when the broker is up or down: no input could tell it.
 #[test]
 fn the_policy_knows_no_broker_no_clock_and_no_network() {
     let room = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy");

@@ -181,6 +181,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Listed),
         1 => Just(Input::Removed),
         1 => Just(Input::MonthRolled),
+        1 => Just(Input::BudgetChanged),
         1 => any::<f64>().prop_map(|factor| Input::Budget(Budget { factor })),
     ]
 }
@@ -240,6 +241,9 @@ proptest! {
     ///
     /// G1 to G3, G6, G8 to G11 on inputs that no real world would send. 256 cases of up to 300
     /// acts are some 38,000 inputs; `PROPTEST_CASES` raises the number.
+    ///
+    /// Given any policy; when any inputs come in any order: no panic, a next step within the
+    /// longest interval.
     #[test]
     fn whatever_is_heard_the_policy_has_a_valid_next_step(
         config in config(),
@@ -344,6 +348,9 @@ proptest! {
     ///
     /// The guarantees over random lives of the simulated car with faults, hints, pushes, commands
     /// and restarts; in the end, left alone, the car sleeps and the policy knows it.
+    ///
+    /// Given a random life, configuration and world; when a day passes: the guarantees hold, then
+    /// the car sleeps.
     #[test]
     fn the_guarantees_hold_over_random_lives(
         config in config(),

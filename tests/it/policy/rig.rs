@@ -299,7 +299,10 @@ impl Rig {
         };
         let now = self.now();
         if let Some(governor) = &mut self.governor {
-            governor.billed(now, ask, status);
+            match status {
+                Some(_) => governor.billed(now, ask, status),
+                None => governor.unanswered(now),
+            }
         }
         match outcome {
             Ok(Err(light)) => {

@@ -10,6 +10,9 @@ use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, drive, hold, life, minutes, spe
 use tesla2mqtt::policy::HoldReason;
 
 /// 33
+///
+/// Given an idle car; when an update of 25 min is installed with a gap: one update, ended once,
+/// with the new version.
 #[test]
 fn an_installation_with_a_gap_is_one_update() {
     let update = Deed::Update {
@@ -57,6 +60,8 @@ fn an_installation_with_a_gap_is_one_update() {
 }
 
 /// 34
+///
+/// Given an update; when it is called off: Updating ends.
 #[test]
 fn an_update_that_is_called_off_ends() {
     let mut rig = Rig::pinned(
@@ -80,6 +85,8 @@ fn an_update_that_is_called_off_ends() {
 }
 
 /// 35
+///
+/// Given a car at service; when 3 days pass: light each 900 s, no data, then as before.
 #[test]
 fn quirk_19_a_car_at_service_is_left_in_peace() {
     let service = Deed::Service { length: 3 * DAY };
@@ -113,6 +120,9 @@ fn no_drive_for_days() -> Plan {
 }
 
 /// 36
+///
+/// Given a car that wakes each hour; when three such wakes have shown nothing: no data in the 180
+/// s after one.
 #[test]
 fn hourly_self_checks_are_left_alone_once_known() {
     let mut rig = Rig::new(Preset::Metered, self_checking(no_drive_for_days()));
@@ -137,6 +147,9 @@ fn hourly_self_checks_are_left_alone_once_known() {
 }
 
 /// 37
+///
+/// Given an armed guard; when the car is driven at such a wake: at once by a push, else within 185
+/// s.
 #[test]
 fn a_drive_at_the_time_of_a_self_check_is_seen_at_the_end_of_the_guard() {
     let mut rig = Rig::new(Preset::Metered, self_checking(no_drive_for_days()));
