@@ -268,7 +268,7 @@ impl Car {
         } else {
             (self.outside_temp() + 2.0, 0.8)
         };
-        self.inside_temp = target + (self.inside_temp - target) * libm::exp(-per_hour * hours);
+        self.inside_temp = target + (self.inside_temp - target) * (-per_hour * hours).exp();
         self.now = to;
         if let Some(drive) = self.driving() {
             let (moment, odometer, level) = drive;
@@ -479,7 +479,7 @@ impl Car {
     /// Coldest at four in the morning, warmest at four in the afternoon.
     fn outside_temp(&self) -> f64 {
         let local_hours = (self.now + i64::from(self.spec.utc_offset) * 1000) as f64 / HOUR_MS;
-        12.0 - 6.0 * libm::cos((local_hours - 4.0) / 24.0 * std::f64::consts::TAU)
+        12.0 - 6.0 * ((local_hours - 4.0) / 24.0 * std::f64::consts::TAU).cos()
     }
 
     fn log(&mut self, event: Event) {

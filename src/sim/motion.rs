@@ -3,8 +3,6 @@
 
 use std::f64::consts::TAU;
 
-use libm::{cos, sin};
-
 /// Between two stops of a drive (traffic lights), the way.
 const KM_BETWEEN_STOPS: f64 = 1.6;
 /// The closed road on which every simulated car drives.
@@ -29,10 +27,10 @@ pub(super) fn moment(km: f64, hours: f64, done: f64, wh_per_km: f64) -> Moment {
     let stops = (km / KM_BETWEEN_STOPS).round().max(1.0);
     let phase = TAU * stops * done;
     let average = km / hours;
-    let speed_kmh = average * (1.0 - cos(phase));
-    let speeding_up = average * sin(phase) * stops / km;
+    let speed_kmh = average * (1.0 - phase.cos());
+    let speeding_up = average * phase.sin() * stops / km;
     Moment {
-        km: km * (done - sin(phase) / (TAU * stops)),
+        km: km * (done - phase.sin() / (TAU * stops)),
         speed_kmh,
         power_kw: speed_kmh * wh_per_km / 1000.0 + speeding_up * 0.45,
     }
@@ -53,11 +51,11 @@ pub struct Place {
 pub(super) fn place(home: (f64, f64), odometer_km: f64) -> Place {
     let angle = TAU * (odometer_km / LOOP_KM).fract();
     let radius_km = LOOP_KM / TAU;
-    let (north_km, east_km) = (radius_km * sin(angle), radius_km * (1.0 - cos(angle)));
+    let (north_km, east_km) = (radius_km * angle.sin(), radius_km * (1.0 - angle.cos()));
     let latitude = home.0 + north_km / KM_PER_DEGREE;
     Place {
         latitude,
-        longitude: home.1 + east_km / (KM_PER_DEGREE * cos(home.0.to_radians()).max(0.05)),
+        longitude: home.1 + east_km / (KM_PER_DEGREE * home.0.to_radians().cos().max(0.05)),
         heading: angle.to_degrees().rem_euclid(360.0),
     }
 }

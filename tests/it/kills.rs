@@ -37,7 +37,10 @@ async fn two_hundred_kills_during_rotation_never_lose_the_login() {
     let mut program = Program::prepare();
     let mut dice = Dice(20_261_123);
     let mut n_in_flight = 0;
-    for round in 0..KILLS {
+    let mut round = 0;
+    let n_repaired = || world.cloud.family(ACCOUNT, Login::Fleet).n_repaired;
+    // Some more where a fast disk let none of them hit.
+    while round < KILLS || (n_repaired() == 0 && round < 3 * KILLS) {
         let before = world.cloud.ledger().count(Call::Token);
         program.start(&config);
         // From the arrival of the refresh at the cloud on, within the time that the reply, the
@@ -50,12 +53,14 @@ async fn two_hundred_kills_during_rotation_never_lose_the_login() {
                     "no refresh in round {round}:\n{}",
                     program.log()
                 );
-                tokio::time::sleep(Duration::from_micros(200)).await;
+                // A timer would be a millisecond late, longer than what is to be hit lasts.
+                tokio::task::yield_now().await;
             }
             n_in_flight += 1;
         }
-        tokio::time::sleep(Duration::from_micros(dice.below(5_000))).await;
+        std::thread::sleep(Duration::from_micros(dice.below(5_000)));
         program.kill();
+        round += 1;
     }
     let family = world.cloud.family(ACCOUNT, Login::Fleet);
     assert!(
@@ -72,7 +77,7 @@ async fn two_hundred_kills_during_rotation_never_lose_the_login() {
         .await;
     let family = world.cloud.family(ACCOUNT, Login::Fleet);
     println!(
-        "{KILLS} kills: {} refreshes, {} lost replies repaired by the predecessor, {} refused",
+        "{round} kills: {} refreshes, {} lost replies repaired by the predecessor, {} refused",
         family.n_refreshed, family.n_repaired, family.n_refused
     );
     assert_eq!(family.n_refused, 0);

@@ -99,6 +99,8 @@ async fn an_account_tells_calls_and_dollars_of_all_its_cars_until_it_is_removed(
 
     // Removed while the bridge runs, and while it does not.
     program.reload(&world.config(&home));
+    // What is taken away waits for Home Assistant to be there.
+    subscriber.send("homeassistant/status", "online").await;
     let is_gone = || {
         let topics = subscriber.topics();
         !topics
@@ -118,6 +120,10 @@ async fn an_account_tells_calls_and_dollars_of_all_its_cars_until_it_is_removed(
         .await;
     assert!(program.terminate(Duration::from_secs(2)).await.success());
     program.start(&world.config(&home));
+    subscriber
+        .wait_for("tesla2mqtt/bridge/state", "online", SOON)
+        .await;
+    subscriber.send("homeassistant/status", "online").await;
     eventually("nothing of the account is left", SOON, is_gone).await;
 }
 

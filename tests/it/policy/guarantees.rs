@@ -1,10 +1,11 @@
 //! The guarantees of the sleep policy (section 5.1), checked on a whole trace. What a trace alone
-//! cannot show (G4 and most of G5 need to know the car's truth, G7 the ledger, G8's growth, G11 a
-//! second run) has tests of its own; G12 holds because no input speaks of the broker.
+//! cannot show (G4 and most of G5 need to know the car's truth, G8's growth, G11 a second run) has
+//! tests of its own; G10 is the rig, which fails where there is no next action; G12 holds because
+//! no input speaks of the broker.
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, Failure, Input, LightState, State};
+use tesla2mqtt::policy::{Ask, Failure, Input, LightState, MonthlyLimit, State};
 
 use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
 
@@ -30,6 +31,16 @@ pub fn check(rig: &Rig) {
             "a storm of {ask:?} calls: {storm:?}\n{}",
             rig.story()
         );
+    }
+    // G7: the month costs no more than it may.
+    if let Some(governor) = &rig.governor {
+        let status = governor.status(rig.now());
+        let is_kept = match status.limit {
+            Some(MonthlyLimit::DataCalls(limit)) => rig.n_billed_data() <= u64::from(limit),
+            Some(MonthlyLimit::Dollars(limit)) => status.dollars <= limit + 1e-6,
+            None => true,
+        };
+        assert!(is_kept, "G7: over the budget: {status:?}\n{}", rig.story());
     }
     // G1: the car was woken by nobody but its owner.
     assert_eq!(
