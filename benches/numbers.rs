@@ -5,8 +5,8 @@
 //! memory. Cloud and brokers run in this process, the bridge in its own. With a real mosquitto on
 //! the machine it stands beside the embedded broker.
 //!
-//! A missed limit gets a line of its own under the table and ends the program with code 1, but for
-//! the two milliseconds of an answer: they depend on how busy the machine is with other things.
+//! A missed limit gets a line of its own under the table. What depends on how busy the machine is,
+//! or on how its kernel maps files, ends the program with code 1 only when it is far off.
 
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/rig/mod.rs"]
@@ -38,7 +38,9 @@ const SETTLED: Duration = Duration::from_mins(1);
 const QUIET: Duration = Duration::from_millis(300);
 
 const RSS_LIMIT_MB: f64 = 10.0;
+const RSS_FAILS_BEYOND_MB: f64 = 12.0;
 const ANSWER_LIMIT_MS: f64 = 2.0;
+const ANSWER_FAILS_BEYOND_MS: f64 = 50.0;
 const SNAPSHOT_LIMIT_MS: f64 = 5.0;
 const RETURN_LIMIT_MS: f64 = 1000.0;
 const SIZE_LIMIT_BYTES: u32 = 12_000_000;
@@ -51,7 +53,7 @@ async fn main() -> ExitCode {
         &format!("RSS of `run`, one car, after {} s", SETTLED.as_secs()),
         "embedded, in another process",
         rss,
-        &Limit::binding(RSS_LIMIT_MB, "MB"),
+        &Limit::lenient(RSS_LIMIT_MB, "MB", RSS_FAILS_BEYOND_MB),
     );
     let (samples, n_packets) = snapshot::first_of_a_car(SNAPSHOTS);
     table.row(
@@ -76,7 +78,7 @@ async fn main() -> ExitCode {
             &format!("cloud answer -> last of {n_values} values"),
             kind.name(),
             samples,
-            &Limit::reported(ANSWER_LIMIT_MS, "ms"),
+            &Limit::lenient(ANSWER_LIMIT_MS, "ms", ANSWER_FAILS_BEYOND_MS),
         );
         let mut samples = Vec::new();
         let mut n_topics = 0;
@@ -107,11 +109,11 @@ fn ms(took: Duration) -> f64 {
     took.as_secs_f64() * 1e3
 }
 
-/// The most that a median may be, and whether more than that fails the check.
+/// The most that a median may be, and beyond what it fails the check.
 struct Limit {
     most: f64,
     unit: &'static str,
-    is_binding: bool,
+    fails_beyond: f64,
 }
 
 impl Limit {
@@ -119,14 +121,16 @@ impl Limit {
         Self {
             most,
             unit,
-            is_binding: true,
+            fails_beyond: most,
         }
     }
 
-    fn reported(most: f64, unit: &'static str) -> Self {
+    /// A figure that this machine alone does not decide.
+    fn lenient(most: f64, unit: &'static str, fails_beyond: f64) -> Self {
         Self {
-            is_binding: false,
-            ..Self::binding(most, unit)
+            most,
+            unit,
+            fails_beyond,
         }
     }
 }
@@ -164,12 +168,13 @@ impl Table {
         // Also false for what is no number.
         let is_kept = median <= most;
         if !is_kept {
-            let weight = if limit.is_binding {
+            let fails = median > limit.fails_beyond;
+            let weight = if fails {
                 "this fails the check"
             } else {
-                "reported only: it depends on what else the machine does"
+                "reported only: it depends on the machine, and on what else it does"
             };
-            self.has_failed |= limit.is_binding;
+            self.has_failed |= fails;
             self.missed.push(format!(
                 "missed: {what} ({broker}): {}, wanted at most {most} {unit}; {weight}",
                 told(median)
