@@ -20,7 +20,7 @@ pub struct Charge {
     pub ended_at: Timestamp,
     /// Between the two, seconds.
     pub duration_s: i64,
-    /// Into the battery, kWh, as [`EnergyMeter`] counted it: a charge that was already under way
+    /// Into the battery, kWh, as the meter of all energy counted it: a charge that was already under way
     /// when the bridge first saw the car has what came since.
     pub energy_kwh: f64,
     /// State of charge before, %.
