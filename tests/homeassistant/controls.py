@@ -61,7 +61,9 @@ def uses(one, state):
             yield "unlock", {}, "unlock"
         case "cover":
             yield "open_cover", {}, "open"
-            yield "close_cover", {}, "close"
+            # What has no motor is opened only.
+            if config.get("payload_close", "CLOSE") is not None:
+                yield "close_cover", {}, "close"
         case "number":
             for value in (config.get("min", 1), config.get("max", 100)):
                 yield "set_value", {"value": value}, value
