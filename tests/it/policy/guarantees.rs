@@ -1,5 +1,5 @@
 //! The guarantees of the sleep policy (section 5.1), checked on a whole trace. What a trace alone
-//! cannot show (G4 and most of G5 need to know the car's truth, G8's growth, G11 a second run) has
+//! cannot show (G4 and G5 need to know the car's truth, G8's growth, G11 a second run) has
 //! tests of its own; G10 is the rig, which fails where there is no next action; G12 holds because
 //! no input speaks of the broker.
 
@@ -10,7 +10,6 @@ use tesla2mqtt::policy::{Ask, Failure, Input, LightState, MonthlyLimit, State};
 use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
 
 const START_SPREAD: Duration = Duration::from_secs(10);
-const HINT_TIME: Duration = Duration::from_secs(5);
 
 /// Panics with the end of the trace if a guarantee is broken.
 pub fn check(rig: &Rig) {
@@ -75,11 +74,6 @@ struct Seen {
     lights_since_restart: usize,
     /// Nothing but time and answers since the restart.
     undisturbed: bool,
-    failed_at: Option<Duration>,
-    removed: bool,
-    /// A hint that no call has followed yet, and the last one.
-    hint_at: Option<Duration>,
-    last_hint_at: Option<Duration>,
     light_not_before: Duration,
     data_not_before: Duration,
 }
@@ -89,18 +83,12 @@ impl Seen {
         let at = line.at;
         // The answer to a call is judged by the state in which it was asked.
         let state_before = self.state.unwrap_or(State::Boot);
-        // Who is down follows no hint.
-        let is_up = !matches!(line.what, What::Restarted);
-        if is_up && self.hint_at.is_some_and(|hint| at > hint + HINT_TIME) {
-            return Err("G5: no call within 5 s of a hint".into());
-        }
         match &line.what {
             What::Asked(ask) => self.asked(*ask, at, line.state)?,
             What::Answered(light) => {
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
                 self.restarted = false;
-                self.removed = false;
                 if self.online {
                     self.online_at = Some(at);
                     self.light_online_at = Some(at);
@@ -130,21 +118,15 @@ impl Seen {
                 self.light_online = self.online;
             }
             What::Heard(Input::Hint | Input::User(_)) => self.last_use = at,
-            What::Heard(Input::Removed) => self.removed = true,
-            What::Heard(Input::Listed) => self.removed = false,
             What::Restarted => {
                 self.restarted = true;
                 self.restarted_at = Some(at);
                 self.lights_since_restart = 0;
                 self.undisturbed = true;
-                self.hint_at = None;
             }
             What::Heard(_) | What::Said(_) => {}
         }
         self.undisturbed &= !matches!(line.what, What::Heard(_) | What::Failed(..));
-        if matches!(line.what, What::Heard(Input::Hint)) {
-            self.hinted(at, line.state);
-        }
         if state_before != line.state {
             if matches!(
                 state_before,
@@ -162,24 +144,6 @@ impl Seen {
         Ok(())
     }
 
-    /// G5: a hint is followed soon, unless something fails, a start is spread, or the hints are
-    /// many.
-    fn hinted(&mut self, at: Duration, state: State) {
-        let recent = |then: Option<Duration>, time| then.is_some_and(|then| at - then < time);
-        let deaf = matches!(
-            state,
-            State::Boot | State::InService | State::Paused | State::AuthLost
-        );
-        let starts = recent(self.restarted_at, 15 * MINUTE);
-        let chatty = recent(self.last_hint_at, MINUTE);
-        let failed = recent(self.failed_at, 24 * 60 * MINUTE);
-        let fails = failed || self.removed;
-        if !(deaf || starts || chatty || fails) {
-            self.hint_at = Some(at);
-        }
-        self.last_hint_at = Some(at);
-    }
-
     fn asked(&mut self, ask: Ask, at: Duration, state: State) -> Result<(), String> {
         if let Some((last, _)) = self.last_ask
             && !self.restarted
@@ -188,7 +152,6 @@ impl Seen {
             return Err("G6: two requests closer than the gap".into());
         }
         self.last_ask = Some((at, ask));
-        self.hint_at = None;
         match ask {
             Ask::Light => {
                 self.lights_since_restart += 1;
@@ -257,8 +220,6 @@ impl Seen {
     }
 
     fn failed(&mut self, ask: Ask, failure: Failure, at: Duration) {
-        self.hint_at = None;
-        self.failed_at = Some(at);
         if ask == Ask::Data {
             self.data_failed = true;
         }
