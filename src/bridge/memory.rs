@@ -1,4 +1,5 @@
 //! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`.
+//! Beside it [`keep`], for the small files of the bridge itself.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,18 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
         })
     })
     .collect()
+}
+
+/// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.
+pub async fn keep(path: &Path, value: &impl Serialize, what: &str) {
+    let Ok(bytes) = serde_json::to_vec(value) else {
+        return;
+    };
+    let to = path.to_owned();
+    let written = tokio::task::spawn_blocking(move || durable::replace(&to, &bytes)).await;
+    if let Ok(Err(error)) = written {
+        tracing::warn!(file = %path.display(), %error, "{what} cannot be written; hint: is the state directory full or read-only?");
+    }
 }
 
 /// Where a car's memory is kept.

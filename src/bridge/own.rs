@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::memory;
 use super::voice::setup;
 use crate::api::{Account, AccountStatus};
 use crate::catalogue::BridgeFacts;
 use crate::clock;
 use crate::config::{Api, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer};
-use crate::durable;
 use crate::model::{Now, Vin};
 use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::GovernorStatus;
@@ -191,14 +191,7 @@ impl OwnVoice {
             return;
         }
         self.told = told;
-        let Ok(bytes) = serde_json::to_vec(&self.told) else {
-            return;
-        };
-        let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || durable::replace(&path, &bytes)).await;
-        if let Ok(Err(error)) = written {
-            tracing::warn!(file = %self.path.display(), %error, "what the broker was told cannot be written; hint: is the state directory full or read-only?");
-        }
+        memory::keep(&self.path, &self.told, "what the broker was told").await;
     }
 
     /// An account's news: the log's line, and the error that a person should see.

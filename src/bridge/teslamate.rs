@@ -13,7 +13,6 @@ use super::{Bridge, memory};
 use crate::compat::CarNumbers;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{Compat, Settings};
-use crate::durable;
 use crate::model::Vin;
 use crate::mqtt::Publish;
 
@@ -127,14 +126,12 @@ impl Numbers {
             return;
         }
         self.kept = kept;
-        let Ok(bytes) = serde_json::to_vec(&self.kept) else {
-            return;
-        };
-        let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || durable::replace(&path, &bytes)).await;
-        if let Ok(Err(error)) = written {
-            tracing::warn!(file = %self.path.display(), %error, "the cars' numbers for TeslaMate's topics cannot be written; hint: is the state directory full or read-only?");
-        }
+        memory::keep(
+            &self.path,
+            &self.kept,
+            "the cars' numbers for TeslaMate's topics",
+        )
+        .await;
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::Cause;
@@ -93,6 +94,15 @@ impl Connection {
                 .will
                 .map(|(topic, payload)| (topic.to_owned(), payload.to_owned())),
         };
+        Self::over(sayings, heard, tokio::spawn(line::run(plan, to_say, tell)))
+    }
+
+    /// Over a line that is there; it ends with the connection.
+    fn over(
+        sayings: mpsc::UnboundedSender<Saying>,
+        heard: mpsc::Receiver<Result<Heard, Cause>>,
+        line: JoinHandle<()>,
+    ) -> Self {
         Self {
             sayings,
             heard,
@@ -102,7 +112,7 @@ impl Connection {
             n_written: 0,
             asked: BTreeMap::new(),
             last_id: 0,
-            _line: AbortOnDropHandle::new(tokio::spawn(line::run(plan, to_say, tell))),
+            _line: AbortOnDropHandle::new(line),
         }
     }
 
@@ -251,20 +261,11 @@ mod tests {
     fn connection() -> (Connection, mpsc::Sender<Result<Heard, Cause>>) {
         let (sayings, to_say) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        let connection = Connection {
-            sayings,
-            heard,
-            facts: BrokerFacts::default(),
-            in_flight: BTreeMap::new(),
-            unacknowledged: VecDeque::new(),
-            n_written: 0,
-            asked: BTreeMap::new(),
-            last_id: 0,
-            _line: AbortOnDropHandle::new(tokio::spawn(async move {
-                let _open = to_say;
-                std::future::pending::<()>().await;
-            })),
-        };
+        let line = tokio::spawn(async move {
+            let _open = to_say;
+            std::future::pending::<()>().await;
+        });
+        let connection = Connection::over(sayings, heard, line);
         (connection, tell)
     }
 
