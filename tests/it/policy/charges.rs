@@ -6,14 +6,19 @@ use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Deed};
 
 use super::guarantees::check;
-use super::rig::{HOUR, MINUTE, Rig, SECOND, charge, drive, held, life};
+use super::rig::{HOUR, MINUTE, Rig, SECOND, What, charge, dead_zone, drive, held, life};
 
-fn gaps(rig: &Rig, from: Duration, to: Duration) -> Vec<u64> {
+/// Between data calls.
+fn gaps(rig: &Rig, from: Duration, to: Duration) -> Vec<Duration> {
     let asks = rig.asks_from(from, Ask::Data);
     let asks: Vec<_> = asks.into_iter().filter(|at| *at < to).collect();
-    asks.windows(2)
-        .map(|pair| (pair[1] - pair[0]).as_secs())
-        .collect()
+    asks.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+/// All within the jitter of the interval.
+fn are_each(interval: Duration, gaps: &[Duration]) -> bool {
+    gaps.iter()
+        .all(|gap| gap.abs_diff(interval) <= interval / 20)
 }
 
 fn n_started(rig: &Rig) -> usize {
@@ -34,15 +39,12 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
     rig.run_for(2 * HOUR);
     check(&rig);
     let delay = rig.delays(sim::Event::ChargeStarted, State::Charging)[0];
-    assert!(delay <= 130 * SECOND, "{delay:?}");
+    assert!(delay <= 126 * SECOND, "{delay:?}");
     let seen = 37 * MINUTE + delay;
-    let early = gaps(&rig, seen, seen + 5 * MINUTE);
-    assert!(early.iter().all(|gap| (56..=64).contains(gap)), "{early:?}");
-    let late = gaps(&rig, seen + 7 * MINUTE, 2 * HOUR);
-    assert!(
-        late.len() > 10 && late.iter().all(|gap| (284..=316).contains(gap)),
-        "{late:?}"
-    );
+    let early = gaps(&rig, seen - SECOND, seen + 5 * MINUTE);
+    assert!(early.len() >= 4 && are_each(MINUTE, &early), "{early:?}");
+    let late = gaps(&rig, seen + 5 * MINUTE, 2 * HOUR);
+    assert!(late.len() > 10 && are_each(5 * MINUTE, &late), "{late:?}");
 }
 
 /// 28
@@ -50,7 +52,7 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
 /// Given a charge at 150 kW; when it goes on: data each 60 s metered, each 5 to 10 s unmetered.
 #[test]
 fn a_fast_charge_is_followed_closely_throughout() {
-    for (preset, least, most) in [(Preset::Metered, 56, 64), (Preset::Unmetered, 5, 11)] {
+    for (preset, least, most) in [(Preset::Metered, 57, 63), (Preset::Unmetered, 5, 10)] {
         let car = CarSpec {
             battery_level: 10.0,
             ..life(&[(10, charge(25, 150.0))])
@@ -59,8 +61,10 @@ fn a_fast_charge_is_followed_closely_throughout() {
         rig.run_for(32 * MINUTE);
         check(&rig);
         let gaps = gaps(&rig, 13 * MINUTE, 32 * MINUTE);
+        assert!(gaps.len() >= 15, "{gaps:?}");
         assert!(
-            gaps.iter().all(|gap| (least..=most).contains(gap)),
+            gaps.iter()
+                .all(|gap| (least..=most).contains(&gap.as_secs())),
             "{gaps:?}"
         );
     }
@@ -68,11 +72,11 @@ fn a_fast_charge_is_followed_closely_throughout() {
 
 /// 29: the car's word flips each minute with the sun.
 ///
-/// Given a charge that comes and goes; when each minute for hours: one session a real start, at
-/// most 2 calls a minute.
+/// Given a charge that comes and goes; when each minute for hours: one session for each real start
+/// that an answer shows, at most 2 calls a minute.
 #[test]
 fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
-    for (word, sessions) in [("Starting", 0..=0), ("Charging", 20..=61)] {
+    for (word, is_real) in [("Starting", false), ("Charging", true)] {
         let mut rig = Rig::pinned(
             Preset::Metered,
             ClassSetting::NotHeld,
@@ -84,25 +88,27 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
         }));
         rig.run_for(130 * MINUTE);
         check(&rig);
-        assert!(sessions.contains(&n_started(&rig)), "{}", n_started(&rig));
-        for minute in 10..130 {
-            let from = minute * MINUTE;
-            let of = |ask| {
-                rig.asks_from(from, ask)
-                    .iter()
-                    .filter(|at| **at < from + MINUTE)
-                    .count()
-            };
-            let calls = of(Ask::Data) + of(Ask::Light);
-            assert!(
-                calls <= 3 && of(Ask::Data) <= 2,
-                "{calls} in minute {minute}\n{}",
-                rig.story()
-            );
+        let shown: Vec<bool> = rig
+            .trace
+            .iter()
+            .filter_map(|line| match &line.what {
+                What::Served(view) => Some(view.charging_state.as_deref() == Some("Charging")),
+                _ => None,
+            })
+            .collect();
+        let shown_starts = shown.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+        let first = usize::from(shown.first() == Some(&true));
+        assert_eq!(n_started(&rig), shown_starts + first, "{word}");
+        assert_eq!(n_started(&rig) > 20, is_real, "{}", n_started(&rig));
+        assert!(n_started(&rig) <= 60, "{}", n_started(&rig));
+        let mut asks = rig.asks_from(12 * MINUTE, Ask::Light);
+        asks.extend(rig.asks_from(12 * MINUTE, Ask::Data));
+        asks.sort_unstable();
+        for minute in 12..130 {
+            let of = minute * MINUTE..(minute + 1) * MINUTE;
+            let n = asks.iter().filter(|at| of.contains(*at)).count();
+            assert!(n <= 2, "{n} in minute {minute}\n{}", rig.story());
         }
-        let calls = rig.asks_from(10 * MINUTE, Ask::Data).len()
-            + rig.asks_from(10 * MINUTE, Ask::Light).len();
-        assert!(calls <= 2 * 120, "{calls} in two hours");
     }
 }
 
@@ -123,7 +129,7 @@ fn a_held_car_whose_charge_is_complete_is_left_alone() {
         .expect("the end is seen");
     let quiet = rig.entered(State::Quiet, idle).expect("left alone");
     assert!(
-        (quiet - idle).abs_diff(180 * SECOND) <= 2 * SECOND,
+        (quiet - idle).abs_diff(180 * SECOND) <= SECOND,
         "{:?}",
         quiet - idle
     );
@@ -169,21 +175,52 @@ fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() 
     assert_eq!(rig.state(), State::Charging, "{}", rig.story());
 }
 
+/// 31: the car is not there when the charge should begin.
+///
+/// Given a sleeping car out of reach with a charge planned; when a minute after its start comes: one
+/// light call, no data.
+#[test]
+fn a_scheduled_charge_of_a_car_out_of_reach_costs_no_data() {
+    let scheduled = Deed::Charge {
+        length: HOUR,
+        kw: 11.0,
+        dc: false,
+        scheduled_in: Some(2 * HOUR),
+    };
+    let deeds = [(8, drive(2)), (10, scheduled), (100, dead_zone(120))];
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, life(&deeds));
+    rig.run_until(100 * MINUTE);
+    assert_eq!(rig.state(), State::Asleep, "{}", rig.story());
+    let look = 131 * MINUTE;
+    rig.run_until(look + 20 * SECOND);
+    let lights = rig.asks_from(look, Ask::Light);
+    assert!(lights.iter().any(|at| *at <= look + SECOND), "{lights:?}");
+    rig.run_until(200 * MINUTE);
+    check(&rig);
+    assert_eq!(
+        rig.asks_from(100 * MINUTE, Ask::Data),
+        Vec::<Duration>::new()
+    );
+}
+
 /// 32
 ///
-/// Given a car in Quiet; when the wallbox hints at a charge: data and Charging within 5 s.
+/// Given a car in Quiet; when the wallbox hints at a charge, at any phase of the light calls: data
+/// and Charging within 5 s.
 #[test]
 fn a_wallbox_hint_in_quiet_finds_the_charge_within_five_seconds() {
-    let mut rig = Rig::pinned(
-        Preset::Metered,
-        ClassSetting::Held,
-        held(life(&[(10, drive(20)), (38, charge(60, 11.0))])),
-    );
-    rig.run_until(38 * MINUTE + SECOND);
-    assert_eq!(rig.state(), State::Quiet);
-    rig.hear(Input::Hint);
-    rig.run_for(5 * SECOND);
-    check(&rig);
-    assert_eq!(rig.state(), State::Charging);
-    assert_eq!(n_started(&rig), 1);
+    for second in (1..=63).step_by(2) {
+        let mut rig = Rig::pinned(
+            Preset::Metered,
+            ClassSetting::Held,
+            held(life(&[(10, drive(20)), (38, charge(60, 11.0))])),
+        );
+        rig.run_until(38 * MINUTE + second * SECOND);
+        assert_eq!(rig.state(), State::Quiet);
+        rig.hear(Input::Hint);
+        rig.run_for(5 * SECOND);
+        check(&rig);
+        assert_eq!(rig.state(), State::Charging);
+        assert_eq!(n_started(&rig), 1);
+    }
 }
