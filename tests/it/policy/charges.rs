@@ -101,14 +101,14 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
         assert_eq!(n_started(&rig), shown_starts + first, "{word}");
         assert_eq!(n_started(&rig) > 20, is_real, "{}", n_started(&rig));
         assert!(n_started(&rig) <= 60, "{}", n_started(&rig));
-        let mut asks = rig.asks_from(12 * MINUTE, Ask::Light);
-        asks.extend(rig.asks_from(12 * MINUTE, Ask::Data));
+        let mut asks = rig.asks_from(10 * MINUTE, Ask::Light);
+        asks.extend(rig.asks_from(10 * MINUTE, Ask::Data));
         asks.sort_unstable();
-        for minute in 12..130 {
-            let of = minute * MINUTE..(minute + 1) * MINUTE;
-            let n = asks.iter().filter(|at| of.contains(*at)).count();
-            assert!(n <= 2, "{n} in minute {minute}\n{}", rig.story());
-        }
+        // Three calls in a minute, less the jitter.
+        let storm = asks
+            .windows(3)
+            .find(|three| three[2] - three[0] < 57 * SECOND);
+        assert_eq!(storm, None, "{}", rig.story());
     }
 }
 

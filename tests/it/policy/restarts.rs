@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, ClassSetting, Event, Failure, HoldReason, Preset, State, User};
+use tesla2mqtt::policy::{
+    Ask, ClassSetting, Event, Failure, GovernorConfig, HoldReason, Preset, State, User,
+};
 use tesla2mqtt::sim::{CarSpec, Deed};
 
 use super::guarantees::check;
@@ -35,7 +37,7 @@ fn in_state(state: State) -> Rig {
     } else {
         ClassSetting::NotHeld
     };
-    let mut rig = Rig::pinned(Preset::Metered, class, car);
+    let mut rig = Rig::pinned(Preset::Metered, class, car).governed(GovernorConfig::metered());
     match state {
         State::AuthLost => rig.faults.push(Fault {
             from: 15 * MINUTE,
@@ -76,17 +78,21 @@ const STATES: [State; 12] = [
 /// 47, and G9
 ///
 /// Given each of the twelve states; when the process restarts: the same state, at most one light
-/// call in 12 s.
+/// call in 12 s, no data in Quiet, the ledger as it was.
 #[test]
 fn a_restart_costs_one_light_call_and_forgets_nothing() {
     for state in STATES {
         let mut rig = in_state(state);
         assert_eq!(rig.state(), state, "{}", rig.story());
         let at = rig.at;
+        let n_billed = rig.n_billed_data();
         rig.restart_after(2 * SECOND);
         assert_eq!(rig.state(), state, "restored");
+        assert_eq!(rig.n_billed_data(), n_billed, "{state}");
         rig.run_for(12 * SECOND);
         check(&rig);
+        let n_more = rig.asks_from(at, Ask::Data).len();
+        assert!(n_more == 0 || state != State::Quiet, "{}", rig.story());
         let lights = rig.asks_from(at, Ask::Light);
         assert!(lights.len() <= 1, "{state}: {lights:?}");
         assert!(lights.iter().all(|light| *light <= at + 13 * SECOND));
@@ -150,18 +156,24 @@ fn quiet_outlasts_restarts() {
 
 /// 48
 ///
-/// Given a sleeping car; when the bridge is down for 3 h and the car drives: one missed drive with
-/// its distance.
+/// Given a sleeping car; when the bridge is down for 3 h, in which the car drives and parks: Waking
+/// and data within 15 s, one missed drive with its distance.
 #[test]
 fn what_happened_while_we_were_down_is_corrected() {
     let mut rig = Rig::pinned(
         Preset::Metered,
         ClassSetting::NotHeld,
-        life(&[(10, drive(20)), (120, drive(30)), (265, drive(10))]),
+        life(&[(10, drive(20)), (225, drive(30))]),
     );
     rig.run_until(80 * MINUTE);
     assert_eq!(rig.state(), State::Asleep);
     rig.restart_after(3 * HOUR);
+    let at = rig.at;
+    rig.run_for(15 * SECOND);
+    let states: Vec<_> = rig.diary().into_iter().filter(|(t, _)| *t >= at).collect();
+    let states: Vec<_> = states.into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, [State::Waking, State::Idle], "{}", rig.story());
+    assert_eq!(rig.asks_from(at, Ask::Data).len(), 1);
     rig.run_for(30 * MINUTE);
     check(&rig);
     let missed: Vec<_> = rig
@@ -172,5 +184,6 @@ fn what_happened_while_we_were_down_is_corrected() {
         })
         .collect();
     assert_eq!(missed.len(), 1, "{}", rig.story());
-    assert!(missed[0] > 15.0, "{missed:?}");
+    // 30 km.
+    assert!((missed[0] - 18.64).abs() < 0.01, "{missed:?}");
 }
