@@ -115,6 +115,55 @@ fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
     assert!(last.at < end + 30 * MINUTE, "{:?}", last.at);
 }
 
+/// 55, and G7
+///
+/// Given on the 25th 84 or 90 % of what data may have are spent; when a trip of 5 h begins: the
+/// factor grows, the trip's end is seen, the budget kept.
+#[test]
+fn a_long_trip_late_in_the_month_is_followed_to_its_end() {
+    let (start, length) = (24 * DAY + 8 * HOUR, 5 * HOUR);
+    let trip = life(&[(10, drive(20)), (start.as_secs() / 60, drive(5 * 60))]);
+    for (n_spent_a_day, most) in [(140, 630 * SECOND), (150, 30 * MINUTE)] {
+        let config = GovernorConfig {
+            data_per_minute: u32::MAX,
+            ..calls(5000)
+        };
+        let mut rig =
+            Rig::pinned(Preset::Metered, ClassSetting::NotHeld, trip.clone()).governed(config);
+        for day in 1..=24 {
+            rig.run_until(day * DAY - HOUR);
+            spend(&mut rig, u64::from(day) * n_spent_a_day, Purpose::Driving);
+        }
+        rig.run_until(start);
+        assert_eq!(rig.n_billed_data(), 24 * n_spent_a_day);
+        let before = rig.policy.status(rig.now()).budget_factor;
+        rig.run_for(length - MINUTE);
+        let late = rig.policy.status(rig.now()).budget_factor;
+        assert!(
+            before > 1.0 && (late > before || late >= 10.0),
+            "{before} {late}"
+        );
+        rig.run_until(30 * DAY - MINUTE);
+        check(&rig);
+        let n_ended = rig.n_events(|event| matches!(event, Event::DriveEnded { .. }));
+        assert_eq!(n_ended, 2);
+        let end = start + length;
+        let mut changes = rig.diary().into_iter().map(|(at, _)| at);
+        let seen = changes.find(|at| *at >= end).expect("the end of the trip");
+        assert!(seen - end <= most, "{:?}", seen - end);
+        assert!(rig.n_billed_data() <= 4000, "{}", rig.n_billed_data());
+    }
+}
+
+/// Spends data calls until the ledger shows so many.
+fn spend(rig: &mut Rig, total: u64, purpose: Purpose) {
+    let now = rig.now();
+    for _ in rig.n_billed_data()..total {
+        let governor = rig.governor.as_mut().expect("governed");
+        assert!(go(governor, now, CallClass::Data, purpose));
+    }
+}
+
 fn driven_on(rig: &Rig, day: u32) -> usize {
     let of_day = DAY * day..DAY * (day + 1);
     let diary = rig.diary();
@@ -170,11 +219,7 @@ fn parked_data_has_stopped() -> Rig {
     let sat_in = life(&[(10, hold(HoldReason::UserPresent, 600))]);
     let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, sat_in).governed(config);
     rig.run_until(20 * MINUTE);
-    let now = rig.now();
-    for _ in rig.n_billed_data()..770 {
-        let governor = rig.governor.as_mut().expect("governed");
-        assert!(go(governor, now, CallClass::Data, Purpose::Change));
-    }
+    spend(&mut rig, 770, Purpose::Change);
     rig.run_for(2 * HOUR);
     let last = rig.trace.iter().rev().find_map(|line| match line.what {
         What::Failed(ask, failure) => Some((ask, failure)),
