@@ -177,7 +177,7 @@ fn a_scheduled_charge_of_a_sleeping_car_is_looked_at_a_minute_after_its_start() 
 
 /// 31: the car is not there when the charge should begin.
 ///
-/// Given a sleeping car out of reach with a charge planned; when a minute after its start comes: one
+/// Given a sleeping car out of reach with a charge planned; when it is a minute after its start: a
 /// light call, no data.
 #[test]
 fn a_scheduled_charge_of_a_car_out_of_reach_costs_no_data() {

@@ -76,8 +76,8 @@ fn a_drive_from_idle_is_seen_within_one_interval() {
 #[test]
 fn a_drive_missed_in_quiet_is_corrected_at_the_look() {
     for (length, under_way) in [(8, false), (40, true)] {
-        let drives = [(10, drive(20)), (36, drive(u64::from(length)))];
-        let mut rig = held_rig(life(&drives));
+        let deeds = [(10, drive(20)), (36, drive(u64::from(length)))];
+        let mut rig = held_rig(life(&deeds));
         rig.run_until(35 * MINUTE);
         assert_eq!(rig.state(), State::Quiet);
         let look = 33 * MINUTE + 18 * MINUTE;

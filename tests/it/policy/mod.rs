@@ -8,9 +8,11 @@
 mod boot;
 mod budget;
 mod charges;
+mod clocks;
 mod drives;
 mod failures;
 mod guarantees;
+mod ledger;
 mod model_day;
 mod owner;
 mod parking;
@@ -19,4 +21,5 @@ mod random;
 mod restarts;
 mod rig;
 mod sleep;
+mod two_cars;
 mod works;
