@@ -17,6 +17,7 @@ mod play;
 mod plot;
 mod report;
 
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -137,13 +138,18 @@ pub fn theirs(case: &Case, tool: Tool) -> Played {
 
 /// Plays the case, and with `compare` also with every other tool's modelled policy.
 pub fn report(case: &Case, compare: bool) -> (Report, Played) {
-    let played = ours(case);
+    let row = |tool: &Tool| Row::new(tool.name(), true, &theirs(case, *tool), &case.way.prices);
+    let (played, others) = thread::scope(|scope| {
+        // Ours takes about as long as all of theirs.
+        let others = compare.then(|| scope.spawn(|| others::TOOLS.iter().map(row).collect()));
+        let played = ours(case);
+        let others = others.map_or(Ok(Vec::new()), thread::ScopedJoinHandle::join);
+        (played, others)
+    });
     let mut rows = vec![Row::new("tesla2mqtt", false, &played, &case.way.prices)];
-    if compare {
-        rows.extend(others::TOOLS.iter().map(|tool| {
-            let played = theirs(case, *tool);
-            Row::new(tool.name(), true, &played, &case.way.prices)
-        }));
+    match others {
+        Ok(others) => rows.extend(others),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
     (Report::new(case, rows, &played), played)
 }

@@ -2,13 +2,17 @@
 //! bridge's own loop without the world: the policy asks, the governor permits, the car answers a
 //! moment later. Everything is written down for the report and the picture.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Case, DAY, START};
 use crate::model::{Now, Vin};
-use crate::policy::{Ask, Failure, Governor, Input, Permit, Policy, Purpose, Push, State, Step};
+use crate::policy::{
+    Ask, Budget, Failure, Governor, Input, Permit, Policy, Purpose, Push, State, Step,
+};
 use crate::sim::{Activity, Car, Event};
 
 /// From request to answer.
@@ -137,6 +141,8 @@ struct Followed {
     /// The call under way and when it is answered.
     flight: Option<(Duration, Ask)>,
     wakes_at: Duration,
+    /// As it heard last.
+    budget: Option<Budget>,
     ear: Option<Ear>,
     trace: CarTrace,
 }
@@ -167,23 +173,31 @@ pub(super) fn play(
         .collect();
     let mut worst_factor: f64 = 1.0;
     let mut n_not_permitted = 0;
-    loop {
-        let next = (0..cars.len()).min_by_key(|nth| cars[*nth].due());
-        let Some(nth) = next.filter(|nth| cars[*nth].due() < length) else {
+    let mut day = None;
+    // A car's turn changes when that car is due, and no other's.
+    let mut queue: BinaryHeap<_> = cars.iter().enumerate().map(entry).collect();
+    while let Some(mut first) = queue.peek_mut() {
+        let Reverse((due, nth)) = *first;
+        if due >= length {
             break;
-        };
-        let now = now_at(cars[nth].due());
+        }
+        let now = now_at(due);
         if let Some(governor) = &mut governor {
-            if governor.month_rolled(now) {
+            let today = Some(due.as_secs() / DAY.as_secs());
+            if day != today && governor.month_rolled(now) {
                 for car in &mut cars {
                     car.hear(now, Input::MonthRolled);
                 }
             }
+            day = today;
             let budget = governor.budget(now);
             worst_factor = worst_factor.max(budget.factor);
-            cars[nth].follower.hear(now, Input::Budget(budget));
+            if cars[nth].budget.replace(budget) != Some(budget) {
+                cars[nth].follower.hear(now, Input::Budget(budget));
+            }
         }
         n_not_permitted += cars[nth].turn(now, governor.as_mut());
+        *first = entry((nth, &cars[nth]));
     }
     Played {
         cars: cars.into_iter().map(|car| car.finish(length)).collect(),
@@ -191,6 +205,11 @@ pub(super) fn play(
         worst_factor,
         n_not_permitted,
     }
+}
+
+/// When the nth car is due, and by its number among those due at the same time; the earliest first.
+fn entry((nth, car): (usize, &Followed)) -> Reverse<(Duration, usize)> {
+    Reverse((car.due(), nth))
 }
 
 fn now_at(mono: Duration) -> Now {
@@ -220,6 +239,7 @@ impl Followed {
             follower,
             flight: None,
             wakes_at: Duration::ZERO,
+            budget: None,
             trace,
         }
     }

@@ -441,7 +441,7 @@ impl Car {
     }
 
     fn busy(&self) -> Option<Activity> {
-        if self.driving().is_some() {
+        if self.acts.iter().any(|act| act.begun && act.is_drive()) {
             Some(Activity::Driving)
         } else if self.is(&What::Install) {
             Some(Activity::Updating)

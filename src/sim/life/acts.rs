@@ -39,7 +39,7 @@ impl Act {
         matches!(self.what, What::Charge { .. })
     }
 
-    fn is_drive(&self) -> bool {
+    pub(super) fn is_drive(&self) -> bool {
         matches!(self.what, What::Drive { .. })
     }
 }
