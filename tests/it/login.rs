@@ -1,23 +1,21 @@
 //! Signing in, in each generation, and everything that can go wrong with it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tesla2mqtt::api::{AccountStatus, Kind};
-use tesla2mqtt::config::{Api, Region};
+use tesla2mqtt::config::Api;
 use tesla2mqtt::policy::Failure;
 use wiremock::matchers::{any, body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::api_rig::*;
 
-const TOKEN: &str = "/oauth2/v3/token";
-const LIGHT: &str = "/api/1/vehicles/5YJ3E1EA7KF000001";
+pub const TOKEN: &str = "/oauth2/v3/token";
+pub const LIGHT: &str = "/api/1/vehicles/5YJ3E1EA7KF000001";
 
-async fn token_answers(server: &MockServer, answer: ResponseTemplate) {
+pub async fn token_answers(server: &MockServer, answer: ResponseTemplate) {
     Mock::given(method("POST"))
         .and(path(TOKEN))
         .respond_with(answer)
@@ -25,21 +23,21 @@ async fn token_answers(server: &MockServer, answer: ResponseTemplate) {
         .await;
 }
 
-async fn light_answers(server: &MockServer) {
+pub async fn light_answers(server: &MockServer) {
     Mock::given(method("GET"))
         .respond_with(light_answer("asleep"))
         .mount(server)
         .await;
 }
 
-fn login_required() -> ResponseTemplate {
+pub fn login_required() -> ResponseTemplate {
     json_answer(
         401,
         &json!({"error": "login_required", "error_description": "Login required"}),
     )
 }
 
-fn form(request: &Request) -> BTreeMap<String, String> {
+pub fn form(request: &Request) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(&request.body)
         .into_owned()
         .collect()
@@ -243,148 +241,6 @@ async fn a_revoked_token_stops_every_call_until_a_new_login_is_stored() {
 }
 
 #[tokio::test]
-async fn a_refused_newest_token_is_followed_by_its_predecessor_once() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    rig.keep(&json!({"refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret", "issued_at": "2026-01-01T00:00:00Z"}));
-    Mock::given(path(TOKEN))
-        .and(body_string_contains("refresh_token=r4"))
-        .respond_with(json_answer(200, &token_body("a6", "r6")))
-        .expect(1)
-        .mount(&server)
-        .await;
-    Mock::given(path(TOKEN))
-        .respond_with(login_required())
-        .expect(1)
-        .mount(&server)
-        .await;
-    light_answers(&server).await;
-    rig.open().await.vehicle(&car()).await.outcome.unwrap();
-    assert_eq!(rig.stored()["refresh_token"], json!("r6"));
-}
-
-/// The reply is lost on its way: the server has spent the token, we have not its successor.
-#[tokio::test]
-async fn after_a_lost_reply_the_same_token_is_offered_again() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    let whole = token_body("a1", "r1").to_string();
-    let cut = ResponseTemplate::new(200).set_body_string(&whole[..whole.len() / 2]);
-    Mock::given(path(TOKEN))
-        .respond_with(cut)
-        .up_to_n_times(2)
-        .mount(&server)
-        .await;
-    token_answers(&server, json_answer(200, &token_body("a2", "r2"))).await;
-    let account = rig.open().await;
-    status_becomes(&account, is_signed_in).await;
-    let requests = server.received_requests().await.unwrap();
-    let offered: Vec<String> = requests
-        .iter()
-        .map(|r| form(r)["refresh_token"].clone())
-        .collect();
-    assert_eq!(offered, ["r0-secret"; 3]);
-    assert_eq!(rig.stored()["refresh_token"], json!("r2"));
-}
-
-/// What Tesla documents: a refresh token is good once; its direct predecessor stays good for a
-/// while, as often as replies get lost; an older one ends the login.
-struct SingleUse {
-    newest: u32,
-    last_used: Option<u32>,
-}
-
-impl SingleUse {
-    fn answer(&mut self, offered: &str) -> ResponseTemplate {
-        let offered: u32 = offered
-            .trim_start_matches('r')
-            .trim_end_matches("-secret")
-            .parse()
-            .unwrap();
-        if offered != self.newest && Some(offered) != self.last_used {
-            self.newest = u32::MAX;
-            self.last_used = None;
-            return login_required();
-        }
-        self.last_used = Some(offered);
-        self.newest += 1;
-        let mut body = token_body("a", &format!("r{}", self.newest));
-        body["expires_in"] = json!(5);
-        json_answer(200, &body)
-    }
-}
-
-/// Dropping a runtime ends the account's task at whatever it waits for, as a kill would.
-#[test]
-fn a_kill_at_any_moment_of_a_refresh_leaves_a_login_that_works() {
-    let servers = tokio::runtime::Runtime::new().unwrap();
-    let server = servers.block_on(MockServer::start());
-    let rig = rig(Api::Fleet, &server.uri());
-    let tokens = std::sync::Mutex::new(SingleUse {
-        newest: 0,
-        last_used: None,
-    });
-    servers.block_on(async {
-        let by = By(move |request: &Request| {
-            let answer = tokens
-                .lock()
-                .unwrap()
-                .answer(&form(request)["refresh_token"]);
-            answer.set_delay(Duration::from_millis(3))
-        });
-        Mock::given(path(TOKEN))
-            .respond_with(by)
-            .mount(&server)
-            .await;
-        light_answers(&server).await;
-    });
-    let mut n_killed_midway = 0;
-    for n in 0..200_u64 {
-        let doomed = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        doomed.block_on(async {
-            let life = Duration::from_micros(n * 7919 % 30_000);
-            let account = rig.open().await;
-            let lived = tokio::time::timeout(life, status_becomes(&account, is_signed_in)).await;
-            n_killed_midway += u32::from(lived.is_err());
-        });
-    }
-    assert!(
-        (5..195).contains(&n_killed_midway),
-        "{n_killed_midway} of 200 say nothing"
-    );
-    servers.block_on(async {
-        rig.open().await.vehicle(&car()).await.outcome.unwrap();
-    });
-}
-
-#[tokio::test]
-async fn a_token_is_replaced_ahead_of_its_end_without_any_call() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    let first = json!({"access_token": "a1", "refresh_token": "r1", "expires_in": 1});
-    Mock::given(path(TOKEN))
-        .respond_with(json_answer(200, &first))
-        .up_to_n_times(1)
-        .mount(&server)
-        .await;
-    token_answers(&server, json_answer(200, &token_body("a2", "r2"))).await;
-    let _account = rig.open().await;
-    let replaced = async {
-        while n_requests(&server, TOKEN).await < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), replaced)
-        .await
-        .unwrap();
-    let requests = server.received_requests().await.unwrap();
-    assert_eq!(form(&requests[1])["refresh_token"], "r1");
-}
-
-#[tokio::test]
 async fn a_restart_uses_the_stored_access_token_and_asks_for_none() {
     let server = MockServer::start().await;
     let rig = rig(Api::Fleet, &server.uri());
@@ -445,302 +301,6 @@ async fn a_pasted_token_that_is_refused_costs_nothing_but_itself() {
         rig.open().await.vehicle(&car()).await.outcome.unwrap();
     }
     assert_eq!(n_requests(&server, TOKEN).await, 2);
-}
-
-#[tokio::test]
-async fn many_calls_at_once_cause_one_refresh() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    let slow = json_answer(200, &token_body("a1", "r1")).set_delay(Duration::from_millis(50));
-    Mock::given(path(TOKEN))
-        .respond_with(slow)
-        .expect(1)
-        .mount(&server)
-        .await;
-    light_answers(&server).await;
-    let account = rig.open().await;
-    let calls = (0..20).map(|_| {
-        let account = account.clone();
-        tokio::spawn(async move { account.vehicle(&car()).await.outcome.map(drop) })
-    });
-    for call in calls.collect::<Vec<_>>() {
-        call.await.unwrap().unwrap();
-    }
-}
-
-/// A whole fleet meets a 401 at the same time.
-///
-/// 42: 401 once.
-#[tokio::test]
-async fn a_refused_access_token_is_refreshed_once_for_all() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    let n = AtomicUsize::new(0);
-    Mock::given(path(TOKEN))
-        .respond_with(By(move |_: &Request| {
-            let n = n.fetch_add(1, Ordering::Relaxed);
-            json_answer(200, &token_body(&format!("a{n}"), &format!("r{n}")))
-        }))
-        .expect(2)
-        .mount(&server)
-        .await;
-    Mock::given(header("authorization", "Bearer a0"))
-        .respond_with(
-            json_answer(401, &json!({"error": "token expired (401)"}))
-                .set_delay(Duration::from_millis(30)),
-        )
-        .mount(&server)
-        .await;
-    light_answers(&server).await;
-    let account = rig.open().await;
-    status_becomes(&account, is_signed_in).await;
-    let calls: Vec<_> = (0..10)
-        .map(|_| {
-            let account = account.clone();
-            tokio::spawn(async move { account.vehicle(&car()).await })
-        })
-        .collect();
-    for call in calls {
-        let called = call.await.unwrap();
-        assert_eq!(called.billed(), 2);
-        called.outcome.unwrap();
-    }
-}
-
-/// 42: 401 again after the refresh.
-#[tokio::test]
-async fn a_server_that_refuses_every_access_token_is_left_alone() {
-    let server = MockServer::start().await;
-    let mut rig = rig(Api::Fleet, &server.uri());
-    rig.patience.pace = 1.0;
-    gives_tokens(&server).await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(401))
-        .mount(&server)
-        .await;
-    let account = rig.open().await;
-    for _ in 0..30 {
-        let error = account.vehicle(&car()).await.outcome.unwrap_err();
-        assert_eq!(
-            (error.failure(), error.kind),
-            (Failure::SignedOut, Kind::TokenRejected)
-        );
-    }
-    assert_eq!(n_requests(&server, TOKEN).await, 2);
-    assert_eq!(n_requests(&server, LIGHT).await, 2);
-    status_becomes(&account, |status| {
-        matches!(status, AccountStatus::Unreachable { .. })
-    })
-    .await;
-}
-
-/// 42: the refresh itself fails.
-#[tokio::test]
-async fn a_token_host_in_trouble_is_not_stormed_and_the_calls_know_why() {
-    let html = "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD></HTML>";
-    for (answer, kind) in [
-        (
-            ResponseTemplate::new(403).set_body_string(html),
-            Kind::Firewall,
-        ),
-        (ResponseTemplate::new(503), Kind::Server),
-        (
-            ResponseTemplate::new(200).set_body_string(html),
-            Kind::Garbled,
-        ),
-        (
-            ResponseTemplate::new(429).insert_header("Retry-After", "60"),
-            Kind::Limited {
-                retry_after: Some(Duration::from_mins(1)),
-            },
-        ),
-    ] {
-        let server = MockServer::start().await;
-        let mut rig = rig(Api::Owner, &server.uri());
-        rig.patience.pace = 1.0;
-        Mock::given(any())
-            .respond_with(answer)
-            .expect(1)
-            .mount(&server)
-            .await;
-        let account = rig.open().await;
-        for _ in 0..20 {
-            assert_eq!(
-                account.vehicle(&car()).await.outcome.unwrap_err().kind,
-                kind
-            );
-        }
-        assert!(matches!(
-            *account.status().borrow(),
-            AccountStatus::Unreachable { .. }
-        ));
-    }
-}
-
-#[tokio::test]
-async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    gives_tokens(&server).await;
-    light_answers(&server).await;
-    // The account's directory is a file: even root cannot write into it.
-    let account = rig.open().await;
-    status_becomes(&account, is_signed_in).await;
-    rig.cancel.cancel();
-    account.closed().await;
-    let directory = rig.state.path().join("accounts");
-    std::fs::remove_dir_all(&directory).unwrap();
-    std::fs::write(&directory, "").unwrap();
-    let error = rig.try_open().await.unwrap_err();
-    assert_eq!(error.kind, Kind::Store);
-    assert!(error.to_string().contains("accounts"), "{error}");
-    assert_eq!(n_requests(&server, TOKEN).await, 1);
-}
-
-#[tokio::test]
-async fn two_processes_do_not_spend_the_same_token() {
-    let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
-    let n = AtomicUsize::new(0);
-    Mock::given(path(TOKEN))
-        .respond_with(By(move |_: &Request| {
-            let n = n.fetch_add(1, Ordering::Relaxed);
-            json_answer(200, &token_body(&format!("a{n}"), &format!("r{n}")))
-                .set_delay(Duration::from_millis(100))
-        }))
-        .expect(1)
-        .mount(&server)
-        .await;
-    light_answers(&server).await;
-    let (one, other) = (rig.open().await, rig.open().await);
-    let (car_one, car_other) = (car(), car());
-    let (a, b) = tokio::join!(one.vehicle(&car_one), other.vehicle(&car_other));
-    a.outcome.unwrap();
-    b.outcome.unwrap();
-}
-
-fn region_rig(servers: [&MockServer; 3]) -> Rig {
-    let mut rig = rig(Api::Fleet, &servers[0].uri());
-    rig.settings.api_url = None;
-    rig.settings.auth_url = None;
-    rig.hosts = regions(servers);
-    rig
-}
-
-#[tokio::test]
-async fn the_region_is_asked_for_once_where_nothing_tells_it() {
-    let (na, eu, cn) = (
-        MockServer::start().await,
-        MockServer::start().await,
-        MockServer::start().await,
-    );
-    let rig = region_rig([&na, &eu, &cn]);
-    gives_tokens(&na).await;
-    let home = json!({"response": {"region": "eu", "fleet_api_base_url": eu.uri()}});
-    Mock::given(path("/api/1/users/region"))
-        .respond_with(json_answer(200, &home))
-        .expect(1)
-        .mount(&na)
-        .await;
-    light_answers(&eu).await;
-    for _ in 0..2 {
-        let account = rig.open().await;
-        account.vehicle(&car()).await.outcome.unwrap();
-        let status = status_becomes(&account, is_signed_in).await;
-        assert_eq!(
-            status,
-            AccountStatus::SignedIn {
-                region: Some(Region::Eu),
-                scopes: vec![]
-            }
-        );
-    }
-    assert_eq!(rig.stored()["region"], json!("eu"));
-}
-
-#[tokio::test]
-async fn a_421_moves_the_account_once_and_for_good() {
-    let (na, eu, cn) = (
-        MockServer::start().await,
-        MockServer::start().await,
-        MockServer::start().await,
-    );
-    let mut rig = region_rig([&na, &eu, &cn]);
-    rig.settings.region = Some(Region::Na);
-    gives_tokens(&na).await;
-    let text = format!(
-        "user out of region, use base URL: {}, see https://developer.tesla.com/docs",
-        eu.uri()
-    );
-    let moved = json_answer(421, &json!({"response": null, "error": text}));
-    Mock::given(path(LIGHT))
-        .respond_with(moved)
-        .expect(1)
-        .mount(&na)
-        .await;
-    light_answers(&eu).await;
-    let called = rig.open().await.vehicle(&car()).await;
-    called.outcome.unwrap();
-    assert_eq!(called.statuses, [421, 200]);
-    // After a restart it is known.
-    rig.open().await.vehicle(&car()).await.outcome.unwrap();
-}
-
-#[tokio::test]
-async fn a_421_is_not_followed_to_a_stranger_nor_back_and_forth_nor_past_api_url() {
-    let (na, eu, stranger) = (
-        MockServer::start().await,
-        MockServer::start().await,
-        MockServer::start().await,
-    );
-    let to = |server: &MockServer| {
-        let text = format!("user out of region, use base URL: {}", server.uri());
-        json_answer(421, &json!({"error": text}))
-    };
-    gives_tokens(&na).await;
-    Mock::given(any())
-        .respond_with(ResponseTemplate::new(500))
-        .expect(0)
-        .mount(&stranger)
-        .await;
-    {
-        let mut rig = region_rig([&na, &eu, &na]);
-        rig.settings.region = Some(Region::Na);
-        let _scope = Mock::given(path(LIGHT))
-            .respond_with(to(&stranger))
-            .mount_as_scoped(&na)
-            .await;
-        let called = rig.open().await.vehicle(&car()).await;
-        assert_eq!(called.statuses, [421]);
-        assert_eq!(called.outcome.unwrap_err().failure(), Failure::Region);
-    }
-    {
-        let mut rig = region_rig([&na, &eu, &stranger]);
-        rig.settings.region = Some(Region::Na);
-        let _there = Mock::given(path(LIGHT))
-            .respond_with(to(&eu))
-            .mount_as_scoped(&na)
-            .await;
-        let _back = Mock::given(path(LIGHT))
-            .respond_with(to(&na))
-            .mount_as_scoped(&eu)
-            .await;
-        let account = rig.open().await;
-        for _ in 0..5 {
-            let called = account.vehicle(&car()).await;
-            assert!(called.statuses.len() <= 2, "{:?}", called.statuses);
-            assert_eq!(called.outcome.unwrap_err().failure(), Failure::Region);
-        }
-    }
-    {
-        let rig = rig(Api::Fleet, &na.uri());
-        let _scope = Mock::given(path(LIGHT))
-            .respond_with(to(&eu))
-            .mount_as_scoped(&na)
-            .await;
-        let error = rig.open().await.vehicle(&car()).await.outcome.unwrap_err();
-        assert!(error.to_string().contains("api_url"), "{error}");
-    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ mod integrations;
 mod kills;
 mod log;
 mod login;
+mod login_refresh;
+mod login_region;
 mod mosquitto;
 mod mqtt;
 mod outbox;

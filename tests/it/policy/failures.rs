@@ -272,7 +272,7 @@ fn an_outage_of_tesla_is_waited_out_ever_more_slowly() {
     assert!(in_step.count() <= 2, "{asks_of_cars:?}");
 }
 
-/// 42; the one refresh and its own retries are the account's business (`login.rs`).
+/// 42; the one refresh and its own retries are the account's business (`login_refresh.rs`).
 ///
 /// Given a car; when the login is lost: AuthLost, tries 300 to 3600 s apart, data after the sign-
 /// in.
