@@ -16,6 +16,7 @@ mod decode;
 mod demo;
 mod diary;
 mod discovery;
+mod discovery_lint;
 mod estimate;
 mod estimate_document;
 mod estimate_life;
