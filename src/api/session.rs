@@ -13,6 +13,8 @@
 //!
 //! A reply that is lost without a kill is the second row: the same token is offered again.
 
+mod region;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +26,9 @@ use url::Url;
 
 use super::account::AccountStatus;
 use super::auth::{self, Grant};
-use super::choices::{
-    belongs, candidates, generation_name, home_of, life_left, pasted, retry_wait,
-};
+use super::choices::{belongs, candidates, generation_name, life_left, pasted, retry_wait};
 use super::error::{ApiError, Kind};
-use super::hosts::{Hosts, base_url_in, joined};
+use super::hosts::Hosts;
 use super::store::{Lock, StoreError, Stored, TokenStore, same};
 use super::token::{self, TokenAnswer};
 use super::transport::Transport;
@@ -81,8 +81,6 @@ type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
 
 /// A second 401 this soon after a refresh is not about the token's age.
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
-/// The region is switched at most this often.
-const MOVED_AGAIN: Duration = Duration::from_hours(1);
 /// A token that lives for seconds is not replaced ahead of time, but when it is needed.
 const SOONEST: Duration = Duration::from_secs(30);
 /// How often a signed-out account looks for a new login on disk.
@@ -433,101 +431,6 @@ impl Session {
             region,
             scopes: claims.scopes,
         });
-    }
-
-    /// What is known of the region: by the server's word, the configuration, or a token.
-    fn region(&self, offered: Option<&SecretString>) -> Option<Region> {
-        let told = token::region_by_name(self.stored.region.as_deref().unwrap_or_default());
-        let of = |token: Option<&SecretString>| token::region(token?, &self.hosts);
-        told.or(self.settings.region)
-            .or_else(|| of(offered))
-            .or_else(|| of(self.stored.access_token.as_ref()))
-            .or_else(|| of(self.stored.refresh_token.as_ref()))
-    }
-
-    /// Asks `users/region` where nothing else tells; without an answer it stays a guess that a
-    /// 421 corrects.
-    async fn find_region(&mut self) -> Arc<Lease> {
-        let lease = self.current();
-        let is_open = self.settings.api == Api::Fleet && self.settings.api_url.is_none();
-        if !is_open || self.region(None).is_some() {
-            return lease;
-        }
-        let url = joined(&lease.base, "/api/1/users/region");
-        let request = self
-            .transport
-            .client()
-            .get(url)
-            .bearer_auth(secrecy::ExposeSecret::expose_secret(&lease.access));
-        let told = match self.transport.send(request).await {
-            Ok(reply) if reply.is_success() => home_of(&reply.body, &self.hosts),
-            Ok(reply) if reply.status == 421 => base_url_in(&String::from_utf8_lossy(&reply.body)),
-            Ok(reply) => {
-                debug!(
-                    account = self.settings.name,
-                    status = reply.status,
-                    "users/region did not tell"
-                );
-                None
-            }
-            Err(error) => {
-                debug!(account = self.settings.name, %error, "users/region did not tell");
-                None
-            }
-        };
-        match told.and_then(|url| self.hosts.region_of(&url)) {
-            Some(region) => self.settle_in(region).await,
-            None => lease,
-        }
-    }
-
-    /// A 421: follow it to a known host, once an hour at most.
-    async fn move_to(&mut self, from: &Url, to: &Url) -> Result<Arc<Lease>, ApiError> {
-        let lease = self.lease(None).await?;
-        if lease.base.origin() != from.origin() {
-            return Ok(lease);
-        }
-        let now = clock::now().mono;
-        let is_again = self.moved_at.is_some_and(|at| now < at + MOVED_AGAIN);
-        let refused = |why: &str| {
-            let mut error = ApiError::new(
-                Kind::WrongRegion {
-                    base: Some(to.clone()),
-                },
-                "",
-            );
-            error.said = Some(format!("{why}: {}", to.origin().ascii_serialization()));
-            Err(error)
-        };
-        if self.settings.api_url.is_some() {
-            return refused("api_url is set, the server names another base URL");
-        }
-        let Some(region) = self.hosts.region_of(to) else {
-            return refused("the server names a host that is not Tesla's");
-        };
-        if is_again {
-            return refused("sent back and forth between regions");
-        }
-        self.moved_at = Some(now);
-        Ok(self.settle_in(region).await)
-    }
-
-    async fn settle_in(&mut self, region: Region) -> Arc<Lease> {
-        let name = token::region_name(region);
-        info!(
-            account = self.settings.name,
-            region = name,
-            "the server told the account's region"
-        );
-        self.stored.region = Some(name.to_owned());
-        let (store, copy) = (self.store.clone(), self.stored.clone());
-        if let Err(error) = on_disk(move || store.save(&copy)).await {
-            // Costs one more wrong call after the next start.
-            warn!(account = self.settings.name, %error, "the region could not be kept");
-        }
-        let usable_until = self.current().usable_until;
-        self.grant(usable_until);
-        self.current()
     }
 
     fn current(&self) -> Arc<Lease> {
