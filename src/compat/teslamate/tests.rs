@@ -1,13 +1,14 @@
 //! Each topic's name, unit and words, and the rules for values that are not there.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+mod changes;
+mod rig;
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
+use self::rig::*;
 use super::*;
-use crate::model::{Observation, Signal, Source, Value, Vin};
 
 /// teslamate.md, section 3, name by name.
 const TESLAMATE: &str = "
@@ -436,123 +437,6 @@ fn without_a_route_the_old_topics_say_nil_even_where_the_car_repeats_its_own_pos
 }
 
 #[test]
-fn topics_carry_the_number_and_the_namespace() {
-    let car = car(&[("charge_state.battery_level", 44.into())]);
-    for (namespace, topic) in [
-        (None, "teslamate/cars/7/battery_level"),
-        (Some(""), "teslamate/cars/7/battery_level"),
-        (Some("home"), "teslamate/home/cars/7/battery_level"),
-    ] {
-        let said = TeslaMateTopics::new(7, namespace).changes(&car, at(0));
-        assert!(said.contains(&state_of(topic, "44")), "{namespace:?}");
-    }
-}
-
-#[test]
-fn only_what_changed_is_said_again() {
-    let mut topics = TeslaMateTopics::new(1, None);
-    let mut car = car(&[
-        ("charge_state.battery_level", 44.into()),
-        ("charge_state.charge_limit_soc", 80.into()),
-        ("bridge.healthy", true.into()),
-    ]);
-    assert!(topics.changes(&car, at(0)).len() > 3);
-    assert_eq!(topics.changes(&car, at(30)), vec![]);
-    see(&mut car, 40, &[("charge_state.battery_level", 45.into())]);
-    assert_eq!(
-        topics.changes(&car, at(40)),
-        vec![state_of("teslamate/cars/1/battery_level", "45")]
-    );
-}
-
-#[test]
-fn a_value_that_vanishes_stays_or_is_deleted_as_teslamate_does_it() {
-    let mut topics = TeslaMateTopics::new(1, None);
-    let mut car = car(&[
-        ("drive_state.shift_state", "D".into()),
-        ("drive_state.power", 12.into()),
-    ]);
-    topics.changes(&car, at(0));
-    let parked: &[(&str, Sent)] = &[
-        ("drive_state.shift_state", None.into()),
-        ("drive_state.power", None.into()),
-    ];
-    see(&mut car, 60, parked);
-    assert_eq!(
-        topics.changes(&car, at(60)),
-        vec![delete("teslamate/cars/1/shift_state")]
-    );
-    assert_eq!(topics.changes(&car, at(90)), vec![], "deleted once");
-    see(&mut car, 120, &[("drive_state.shift_state", "D".into())]);
-    assert_eq!(
-        topics.changes(&car, at(120)),
-        vec![state_of("teslamate/cars/1/shift_state", "D")]
-    );
-}
-
-#[test]
-fn the_first_word_clears_what_an_earlier_teslamate_left_behind() {
-    let mut topics = TeslaMateTopics::new(1, None);
-    let first = topics.changes(&car(&[]), at(0));
-    for key in [
-        "healthy",
-        "geofence",
-        "elevation",
-        "shift_state",
-        "charger_power",
-    ] {
-        assert!(
-            first.contains(&delete(&format!("teslamate/cars/1/{key}"))),
-            "{key}"
-        );
-    }
-    assert!(!first.contains(&delete("teslamate/cars/1/battery_level")));
-}
-
-#[test]
-fn health_is_never_retained_and_said_on_change_and_now_and_then() {
-    let mut topics = TeslaMateTopics::new(1, None);
-    let mut car = car(&[("bridge.healthy", true.into())]);
-    let healthy = |payload: &str| Publish::Event {
-        topic: "teslamate/cars/1/healthy".into(),
-        payload: payload.into(),
-    };
-    assert!(topics.changes(&car, at(0)).contains(&healthy("true")));
-    assert_eq!(topics.changes(&car, at(599)), vec![]);
-    assert_eq!(topics.changes(&car, at(600)), vec![healthy("true")]);
-    see(&mut car, 610, &[("bridge.healthy", false.into())]);
-    assert_eq!(topics.changes(&car, at(610)), vec![healthy("false")]);
-}
-
-#[test]
-fn what_was_said_is_taken_back_once_and_said_again_when_the_car_is_back() {
-    let mut topics = TeslaMateTopics::new(1, None);
-    let car = car(&[("charge_state.battery_level", 44.into())]);
-    assert_eq!(topics.withdrawn(), vec![], "nothing was said");
-    let first = topics.changes(&car, at(0));
-    let all: Vec<Publish> = topics.topics().iter().map(|topic| delete(topic)).collect();
-    assert_eq!(topics.withdrawn(), all);
-    assert_eq!(topics.withdrawn(), vec![]);
-    assert_eq!(topics.changes(&car, at(30)), first);
-}
-
-#[test]
-fn the_list_of_topics_holds_whatever_was_ever_said() {
-    let mut topics = TeslaMateTopics::new(1, Some("home"));
-    let all: BTreeSet<String> = topics.topics().into_iter().collect();
-    assert_eq!(all.len(), TABLE.len() + NOT_DERIVED.len());
-    for said in topics.changes(&car(&[("bridge.healthy", true.into())]), at(0)) {
-        let (Publish::State { topic, .. }
-        | Publish::Event { topic, .. }
-        | Publish::Delete { topic }) = said
-        else {
-            panic!("unexpected {said:?}");
-        };
-        assert!(all.contains(&topic), "{topic}");
-    }
-}
-
-#[test]
 fn the_documentation_has_a_line_for_each_topic() {
     let page = document();
     for key in TESLAMATE.split_whitespace() {
@@ -586,126 +470,4 @@ proptest! {
             }
         }
     }
-}
-
-// What the tests need.
-
-/// A value as Tesla sent it, `None` for null.
-#[derive(Debug, Clone)]
-struct Sent(Option<Value>);
-
-impl From<Option<Value>> for Sent {
-    fn from(value: Option<Value>) -> Self {
-        Self(value)
-    }
-}
-impl From<bool> for Sent {
-    fn from(truth: bool) -> Self {
-        Self(Some(Value::Bool(truth)))
-    }
-}
-impl From<i64> for Sent {
-    fn from(integer: i64) -> Self {
-        Self(Some(Value::Int(integer)))
-    }
-}
-impl From<f64> for Sent {
-    fn from(float: f64) -> Self {
-        Self(Some(Value::Float(float)))
-    }
-}
-impl From<&str> for Sent {
-    fn from(text: &str) -> Self {
-        Self(Some(Value::Text(text.into())))
-    }
-}
-
-fn any_sent() -> impl Strategy<Value = Sent> {
-    prop_oneof![
-        Just(Sent(None)),
-        any::<bool>().prop_map(Sent::from),
-        any::<i64>().prop_map(Sent::from),
-        any::<f64>().prop_map(Sent::from),
-        ".{0,20}".prop_map(|text| Sent::from(text.as_str())),
-    ]
-}
-
-fn at(seconds: u64) -> Now {
-    let start = Now {
-        mono: Duration::ZERO,
-        wall: Timestamp::from_second(1_700_000_000).unwrap(),
-    };
-    start.later(Duration::from_secs(seconds))
-}
-
-fn car(signals: &[(&str, Sent)]) -> Vehicle {
-    let mut car = Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap());
-    see(&mut car, 0, signals);
-    car
-}
-
-fn see(car: &mut Vehicle, seconds: u64, signals: &[(&str, Sent)]) {
-    let signals = signals.iter();
-    car.apply(&Observation {
-        source: Source::Data,
-        at: at(seconds).wall,
-        whole_groups: Vec::new(),
-        signals: signals
-            .map(|(path, sent)| (Signal::new(path), sent.0.clone()))
-            .collect(),
-    });
-}
-
-fn state_of(topic: &str, payload: &str) -> Publish {
-    Publish::State {
-        topic: topic.into(),
-        payload: payload.into(),
-    }
-}
-
-fn delete(topic: &str) -> Publish {
-    Publish::Delete {
-        topic: topic.into(),
-    }
-}
-
-/// The payload that a fresh tree says on a topic.
-fn said(key: &str, signals: &[(&str, Sent)]) -> Option<String> {
-    let wanted = format!("teslamate/cars/1/{key}");
-    let all = TeslaMateTopics::new(1, None).changes(&car(signals), at(0));
-    all.into_iter().find_map(|said| match said {
-        Publish::State { topic, payload } | Publish::Event { topic, payload } => {
-            (topic == wanted).then(|| payload.to_string())
-        }
-        Publish::Delete { .. } | Publish::Everything => None,
-    })
-}
-
-#[track_caller]
-fn check_each(table: &[(&str, &str, Sent, &str)]) {
-    for (key, signal, sent, payload) in table {
-        check(key, &[(signal, sent.clone())], payload);
-    }
-}
-
-#[track_caller]
-fn check(key: &str, signals: &[(&str, Sent)], payload: &str) {
-    assert_eq!(
-        said(key, signals).as_deref(),
-        Some(payload),
-        "{key} of {signals:?}"
-    );
-}
-
-#[track_caller]
-fn check_json(key: &str, signals: &[(&str, Sent)], payload: &str) {
-    let said = said(key, signals).expect("a payload");
-    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
-    let expected: serde_json::Value = serde_json::from_str(payload).expect("JSON");
-    assert_eq!(said, expected, "{key} of {signals:?}");
-}
-
-#[track_caller]
-fn check_silent(key: &str, signals: &[(&str, Sent)]) {
-    assert_eq!(said(key, signals), None, "{key} of {signals:?}");
 }
