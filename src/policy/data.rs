@@ -279,6 +279,8 @@ impl Policy {
             memory.n_polls_since_clear = 0;
         } else {
             memory.n_polls_since_clear = memory.n_polls_since_clear.saturating_add(1);
+            let parked = memory.clear_since.map_or(Duration::ZERO, |at| m.since(at));
+            memory.learning.resists(parked);
         }
     }
 

@@ -84,12 +84,12 @@ impl Policy {
             .filter(|at| m.since(*at) < RECENT_LIGHT);
         let jitter = memory.random.between(0.95, 1.05);
         let lost = memory.lost_at.is_some();
-        memory.light_wanted_at = match recent {
+        match recent {
             // The ladder of a lost car is short enough.
-            Some(_) if lost => None,
-            Some(_) => Some(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
-            None => Some(m.t),
-        };
+            Some(_) if lost => {}
+            Some(_) => memory.want_light(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
+            None => memory.want_light(m.t),
+        }
     }
 
     fn not_found(&mut self, ask: Ask, m: Moment) {

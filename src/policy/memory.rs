@@ -274,6 +274,11 @@ impl Memory {
         self.followups = stretched.to_vec();
     }
 
+    /// A light call by then; who wants one sooner gets it sooner.
+    pub(super) fn want_light(&mut self, at: At) {
+        self.light_wanted_at = Some(self.light_wanted_at.map_or(at, |old| old.min(at)));
+    }
+
     /// Not awake, as far as is known.
     pub(super) fn is_resting(&self) -> bool {
         matches!(self.state, State::Boot | State::Asleep | State::Unreachable)

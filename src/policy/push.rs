@@ -43,8 +43,8 @@ impl Policy {
         self.memory.push_connected = false;
         // What it said last it may have said before the car changed.
         if !self.memory.is_resting() {
-            self.memory.light_wanted_at =
-                Some(m.t + self.memory.random.up_to(self.config.start_spread));
+            let spread = self.memory.random.up_to(self.config.start_spread);
+            self.memory.want_light(m.t + spread);
         }
     }
 

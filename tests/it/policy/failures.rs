@@ -358,7 +358,7 @@ fn a_missing_scope_costs_the_location_and_nothing_else() {
     rig.run_for(10 * MINUTE);
     check(&rig);
     assert!(rig.asks_from(34 * MINUTE, Ask::Data).len() >= 3);
-    rig.policy.reconfigure(rig.now(), rig.config.clone());
+    rig.reconfigure(rig.config.clone());
     assert!(rig.policy.wants_location());
 }
 
