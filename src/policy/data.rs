@@ -46,6 +46,7 @@ impl Policy {
         memory.backoffs.succeeded(Ask::Data);
         memory.learning.is_online();
         memory.n_not_found = 0;
+        memory.n_unavailable = 0;
         memory.is_online = true;
         memory.online_at = Some(m.t);
         memory.last_data_ok_at = Some(m.t);

@@ -69,8 +69,13 @@ impl Policy {
         memory.backoffs.failed(ask, kind, m.t, &mut memory.random);
     }
 
-    /// 408: the newest word is "not online", and the next call is a light one.
+    /// 408: the newest word is "not online", and the next call is a light one. Where that says
+    /// online each time, the two of them are asked less and less: a 408 costs as much as an answer.
     fn unavailable(&mut self, m: Moment) {
+        self.memory.n_unavailable = self.memory.n_unavailable.saturating_add(1);
+        if self.memory.n_unavailable > 1 {
+            self.back_off(Ask::Data, Kind::Unavailable, m);
+        }
         if matches!(
             self.memory.state,
             State::Driving | State::Charging | State::Updating

@@ -265,11 +265,12 @@ impl Policy {
             return after(last, config.paused_light, Why::Paused);
         }
         match memory.state {
-            State::Boot | State::Asleep | State::Unreachable if self.push_suffices(m) => {
-                Plan::nothing(Why::Interval)
-            }
             State::Boot | State::Asleep | State::Unreachable => {
-                after(last, self.resting_light(m), Why::Interval)
+                let routine = after(last, self.resting_light(m), Why::Interval);
+                match self.push_suffices_until(m) {
+                    Some(until) => routine.not_before(until, Why::Interval),
+                    None => routine,
+                }
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(

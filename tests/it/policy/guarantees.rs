@@ -291,7 +291,11 @@ impl Seen {
             self.data_failed = true;
         }
         match failure {
-            Failure::Unavailable if ask == Ask::Data => self.online = false,
+            Failure::Unavailable if ask == Ask::Data => {
+                self.online = false;
+                // The look that was due is still due, once a light call says online again.
+                self.data_in_quiet = None;
+            }
             Failure::Limited { retry_after } => {
                 let wait = retry_after.unwrap_or(5 * MINUTE);
                 let until = at + wait.min(DAY);

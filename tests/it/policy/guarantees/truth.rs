@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{ClassSetting, Input, LightState, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, Failure, Input, LightState, State};
 use tesla2mqtt::sim::Event;
 
-use crate::policy::rig::{Line, MINUTE, Rig, SECOND, What};
+use crate::policy::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
 
 /// The settle time, and a minute.
 const LATER: Duration = Duration::from_mins(4);
@@ -54,8 +54,8 @@ fn fails(rig: &Rig, at: Duration) -> bool {
     let (mut light, mut data) = (false, false);
     for line in rig.trace.iter().take_while(|line| line.at <= at) {
         match line.what {
-            What::Failed(tesla2mqtt::policy::Ask::Light, _) => light = true,
-            What::Failed(tesla2mqtt::policy::Ask::Data, _) => data = true,
+            What::Failed(Ask::Light, _) => light = true,
+            What::Failed(Ask::Data, _) => data = true,
             What::Answered(_) => light = false,
             What::Served(_) => data = false,
             _ => {}
@@ -141,10 +141,9 @@ fn starts_are_seen(rig: &Rig) -> Result<(), (Duration, String)> {
             && !fails(rig, *at)
             && !is_out_of_reach(rig, *at, end)
             && !goes_quiet(rig, *at);
-        let is_seen = rig
-            .trace
-            .iter()
-            .any(|line| (*at..=end).contains(&line.at) && line.state == state);
+        let is_seen = rig.trace.iter().any(|line| {
+            (*at..=end).contains(&line.at) && (line.state == state || goes_before(line.state))
+        });
         if judged && !is_seen {
             return Err((
                 end,
@@ -160,6 +159,7 @@ fn time_to_see(rig: &Rig, at: Duration) -> Option<Duration> {
     let config = &rig.config;
     let before: Vec<_> = rig.trace.iter().take_while(|line| line.at <= at).collect();
     let interval = match before.last()?.state {
+        State::Asleep | State::Unreachable if were_too_many(&before, at) => MINUTE,
         State::Asleep | State::Unreachable => config.asleep_light,
         State::Idle | State::Waking => {
             let view = before.iter().rev().find_map(|line| match &line.what {
@@ -180,6 +180,20 @@ fn time_to_see(rig: &Rig, at: Duration) -> Option<Duration> {
         None => Duration::ZERO,
     };
     Some(interval.mul_f64(1.05) + guard + 6 * SECOND)
+}
+
+/// What a car does that goes before a charge, or before all else.
+fn goes_before(state: State) -> bool {
+    matches!(state, State::Driving | State::Updating | State::InService)
+}
+
+/// Whether Tesla said on the day before that light calls are too many.
+fn were_too_many(before: &[&Line], at: Duration) -> bool {
+    let limited = |line: &&Line| {
+        let is_limit = matches!(line.what, What::Failed(Ask::Light, Failure::Limited { .. }));
+        is_limit && at - line.at <= DAY
+    };
+    before.iter().copied().any(|line| limited(&line))
 }
 
 /// What begins after the last look before Quiet is seen by the next one.
