@@ -26,6 +26,8 @@ pub(super) enum Kind {
     MissingScope,
     NotFound,
     NotPermitted,
+    /// 408 again and again, although the light calls say online.
+    Unavailable,
 }
 
 const HOUR: u64 = 3600;
@@ -40,6 +42,7 @@ impl Kind {
             Self::BillingLimit | Self::MissingScope => (HOUR, 6 * HOUR),
             Self::Refused => (900, 6 * HOUR),
             Self::NotFound => (60, HOUR),
+            Self::Unavailable => (60, 900),
             Self::NotPermitted => (10, HOUR),
         }
     }

@@ -46,6 +46,7 @@ impl Policy {
         memory.backoffs.succeeded(Ask::Data);
         memory.learning.is_online();
         memory.n_not_found = 0;
+        memory.n_unavailable = 0;
         memory.is_online = true;
         memory.online_at = Some(m.t);
         memory.last_data_ok_at = Some(m.t);
@@ -279,6 +280,8 @@ impl Policy {
             memory.n_polls_since_clear = 0;
         } else {
             memory.n_polls_since_clear = memory.n_polls_since_clear.saturating_add(1);
+            let parked = memory.clear_since.map_or(Duration::ZERO, |at| m.since(at));
+            memory.learning.resists(parked);
         }
     }
 

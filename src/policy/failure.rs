@@ -69,8 +69,13 @@ impl Policy {
         memory.backoffs.failed(ask, kind, m.t, &mut memory.random);
     }
 
-    /// 408: the newest word is "not online", and the next call is a light one.
+    /// 408: the newest word is "not online", and the next call is a light one. Where that says
+    /// online each time, the two of them are asked less and less: a 408 costs as much as an answer.
     fn unavailable(&mut self, m: Moment) {
+        self.memory.n_unavailable = self.memory.n_unavailable.saturating_add(1);
+        if self.memory.n_unavailable > 1 {
+            self.back_off(Ask::Data, Kind::Unavailable, m);
+        }
         if matches!(
             self.memory.state,
             State::Driving | State::Charging | State::Updating
@@ -84,12 +89,12 @@ impl Policy {
             .filter(|at| m.since(*at) < RECENT_LIGHT);
         let jitter = memory.random.between(0.95, 1.05);
         let lost = memory.lost_at.is_some();
-        memory.light_wanted_at = match recent {
+        match recent {
             // The ladder of a lost car is short enough.
-            Some(_) if lost => None,
-            Some(_) => Some(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
-            None => Some(m.t),
-        };
+            Some(_) if lost => {}
+            Some(_) => memory.want_light(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
+            None => memory.want_light(m.t),
+        }
     }
 
     fn not_found(&mut self, ask: Ask, m: Moment) {

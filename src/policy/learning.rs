@@ -18,6 +18,9 @@ pub(super) const POLLED: Duration = Duration::from_secs(150);
 /// A car that is back within this time was out of reach, not asleep.
 const BLIP: Duration = Duration::from_mins(5);
 const CONFIRMATIONS: u8 = 2;
+/// No car takes so long. One that was learned to sleep although it is polled, and has been polled
+/// so long without falling asleep, may only have been out of reach where it seemed to sleep.
+const DOUBT: Duration = Duration::from_hours(1);
 const KEPT_SAMPLES: usize = 10;
 const ENOUGH_SAMPLES: usize = 3;
 const PLAUSIBLE: std::ops::RangeInclusive<u64> = 180..=3600;
@@ -138,6 +141,13 @@ impl Learning {
         }
     }
 
+    /// Nothing has held the parked car awake for this long, it is polled, and it is awake.
+    pub(super) fn resists(&mut self, parked: Duration) {
+        if parked >= DOUBT && self.class == Class::NotHeld {
+            self.unlearn();
+        }
+    }
+
     /// The car is online.
     pub(super) fn is_online(&mut self) {
         self.unconfirmed = None;
@@ -148,13 +158,17 @@ impl Learning {
         let Some(version) = version else { return };
         let changed = self.car_version.as_ref().is_some_and(|old| old != version);
         if changed && self.belief == Belief::Learned {
-            self.prior = Some(self.class);
-            self.class = Class::Unknown;
-            self.belief = Belief::None;
-            self.polled_sleeps = 0;
-            self.held_parks = 0;
+            self.unlearn();
         }
         self.car_version = Some(version.clone());
+    }
+
+    fn unlearn(&mut self) {
+        self.prior = Some(self.class);
+        self.class = Class::Unknown;
+        self.belief = Belief::None;
+        self.polled_sleeps = 0;
+        self.held_parks = 0;
     }
 }
 

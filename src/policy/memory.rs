@@ -98,6 +98,9 @@ pub(super) struct Memory {
     #[serde(default)]
     pub(super) n_nudges: u8,
     pub(super) n_not_found: u8,
+    /// 408s in a row on the word that the car is online.
+    #[serde(default)]
+    pub(super) n_unavailable: u8,
     pub(super) relist: bool,
     pub(super) location_dropped: bool,
 
@@ -206,6 +209,7 @@ impl Memory {
             last_nudge_at: None,
             n_nudges: 0,
             n_not_found: 0,
+            n_unavailable: 0,
             relist: false,
             location_dropped: false,
             light: None,
@@ -272,6 +276,11 @@ impl Memory {
     pub(super) fn plan_looks_after_drive(&mut self, m: Moment) {
         let stretched = AFTER_DRIVE.map(|after| m.t + after.mul_f64(self.budget.factor));
         self.followups = stretched.to_vec();
+    }
+
+    /// A light call by then; who wants one sooner gets it sooner.
+    pub(super) fn want_light(&mut self, at: At) {
+        self.light_wanted_at = Some(self.light_wanted_at.map_or(at, |old| old.min(at)));
     }
 
     /// Not awake, as far as is known.

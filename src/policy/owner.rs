@@ -57,7 +57,7 @@ impl Policy {
         ) {
             let last = memory.last_light_at.map_or(m.t, |at| at + FLAPPING_GAP);
             let at = last.max(m.t);
-            memory.light_wanted_at = Some(memory.light_wanted_at.map_or(at, |old| old.min(at)));
+            memory.want_light(at);
         }
     }
 
@@ -136,7 +136,7 @@ impl Policy {
         if memory.is_online {
             memory.online_at = Some(m.t);
         } else {
-            memory.light_wanted_at = Some(m.t);
+            memory.want_light(m.t);
         }
     }
 
@@ -168,7 +168,7 @@ impl Policy {
         // Data may stand on a light call that failed, and only a wanted one is tried early.
         if !memory.is_online || memory.backoffs.until(Ask::Light).is_some() {
             let at = not_before(memory.last_light_at);
-            memory.light_wanted_at = Some(memory.light_wanted_at.map_or(at, |old| old.min(at)));
+            memory.want_light(at);
         }
     }
 
@@ -213,7 +213,7 @@ impl Policy {
         if self.memory.is_online {
             self.memory.data_wanted_at = Some(at);
         } else {
-            self.memory.light_wanted_at = Some(at);
+            self.memory.want_light(at);
         }
     }
 
@@ -254,7 +254,8 @@ impl Policy {
         for kind in [Kind::SignedOut, Kind::Refused, Kind::MissingScope] {
             memory.backoffs.forget(kind);
         }
-        memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
+        let spread = memory.random.up_to(self.config.start_spread);
+        memory.want_light(m.t + spread);
     }
 
     /// An answer came, with nobody having told that the account is signed in again.
@@ -291,7 +292,8 @@ impl Policy {
         let memory = &mut self.memory;
         if memory.backoffs.has(Kind::BillingLimit) {
             memory.backoffs.forget(Kind::BillingLimit);
-            memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
+            let spread = memory.random.up_to(self.config.start_spread);
+            memory.want_light(m.t + spread);
         }
     }
 }

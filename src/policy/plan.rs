@@ -27,7 +27,9 @@ const LOST_LADDER: [u64; 4] = [5, 10, 20, 30];
 const WAKE_POLL: Duration = Duration::from_secs(3);
 /// From here on a charge is a fast one.
 const FAST_KW: f64 = 15.0;
-/// Data so shortly before Quiet would only make Quiet longer.
+/// The last look before Quiet, so that only what begins after it is seen late (G5), and how long
+/// before Quiet another one makes it needless.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 const BEFORE_QUIET: Duration = Duration::from_secs(30);
 /// Tesla once said that light calls are too many: no more than these for a day.
 const MODEST_LIGHT: Duration = Duration::from_mins(1);
@@ -263,11 +265,12 @@ impl Policy {
             return after(last, config.paused_light, Why::Paused);
         }
         match memory.state {
-            State::Boot | State::Asleep | State::Unreachable if self.push_suffices(m) => {
-                Plan::nothing(Why::Interval)
-            }
             State::Boot | State::Asleep | State::Unreachable => {
-                after(last, self.resting_light(m), Why::Interval)
+                let routine = after(last, self.resting_light(m), Why::Interval);
+                match self.push_suffices_until(m) {
+                    Some(until) => routine.not_before(until, Why::Interval),
+                    None => routine,
+                }
             }
             State::Waking if memory.wake_until.is_some() => after(last, WAKE_POLL, Why::Interval),
             State::Waking if memory.guard_until.is_some() => after(
@@ -376,11 +379,25 @@ impl Policy {
         if memory.state == State::Idle
             && let Some(quiet_at) = self.quiet_at()
             && memory.data_wanted_at.is_none()
-            && plan.at + BEFORE_QUIET.min(self.config.settle / 4) > quiet_at
+            && plan.at + LAST_LOOK.min(self.config.settle / 4) > quiet_at
         {
-            return None;
+            plan = self.last_look(plan, quiet_at)?;
         }
         Some(plan.not_before(memory.data_not_before, Why::StartSpread))
+    }
+
+    /// The data call that ends the time before Quiet, instead of one that would come too late.
+    fn last_look(&self, plan: Plan, quiet_at: At) -> Option<Plan> {
+        let memory = &self.memory;
+        let has_looked = memory
+            .last_data_at
+            .is_some_and(|at| at + BEFORE_QUIET.min(self.config.settle / 4) >= quiet_at);
+        // Where calls are dear or fail, a car is rather left alone.
+        let is_spared = memory.let_sleep || memory.budget.factor > 1.0 || plan.why != Why::Interval;
+        (!has_looked && !is_spared).then(|| Plan {
+            at: quiet_at.saturating_sub(LAST_LOOK.min(self.config.settle / 4)),
+            ..plan
+        })
     }
 
     fn routine_data(&self, m: Moment) -> Option<(At, Why)> {

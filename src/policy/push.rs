@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::PolicyConfig;
 use super::interface::State;
-use super::memory::Moment;
+use super::memory::{At, Moment};
 use super::{Policy, interface::Push};
 
 /// A car that pushed within this time needs no light calls while it sleeps.
@@ -43,8 +43,8 @@ impl Policy {
         self.memory.push_connected = false;
         // What it said last it may have said before the car changed.
         if !self.memory.is_resting() {
-            self.memory.light_wanted_at =
-                Some(m.t + self.memory.random.up_to(self.config.start_spread));
+            let spread = self.memory.random.up_to(self.config.start_spread);
+            self.memory.want_light(m.t + spread);
         }
     }
 
@@ -67,10 +67,14 @@ impl Policy {
 
     /// The source speaks of everything that a call would show.
     pub(super) fn push_suffices(&self, m: Moment) -> bool {
-        let spoke = self
-            .memory
-            .last_push_at
-            .is_some_and(|at| m.since(at) <= PUSH_TTL);
-        self.memory.push_connected && !self.memory.push_source_lost && spoke
+        self.push_suffices_until(m).is_some()
+    }
+
+    /// Until when it does, unless it speaks again.
+    pub(super) fn push_suffices_until(&self, m: Moment) -> Option<At> {
+        let memory = &self.memory;
+        let until = memory.last_push_at? + PUSH_TTL;
+        let is_there = memory.push_connected && !memory.push_source_lost;
+        (is_there && m.t <= until).then_some(until)
     }
 }

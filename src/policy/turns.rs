@@ -87,7 +87,7 @@ impl Policy {
         }
         self.memory.scheduled_charge = None;
         if late <= SCHEDULE_WINDOW_SECONDS {
-            self.memory.light_wanted_at = Some(m.t);
+            self.memory.want_light(m.t);
             if let Some(look_at) = &mut self.memory.look_at {
                 *look_at = m.t.min(*look_at);
             } else if self.memory.state == State::Idle {

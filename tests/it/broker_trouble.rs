@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::rig::program::Program;
 use crate::rig::subscriber::{Subscriber, Topics};
 use crate::rig::tls::{Ca, Identity};
-use crate::rig::world::{ACCOUNT, World, broker_on, config_for, free_port};
+use crate::rig::world::{ACCOUNT, World, broker_on, config_for, free_port, vin};
 use crate::rig::{deadline, eventually, left};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -59,6 +59,38 @@ async fn a_broker_that_appears_later_gets_everything_within_a_second() {
     println!("everything {:?} before the limit", left(end));
     program.logs("broker back after", SOON).await;
     quiet_log(&program, "nothing listens");
+}
+
+/// Scenario 61 of the sleep policy, and G12, on the real program.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tesla_is_asked_the_same_with_and_without_a_broker() {
+    let (with, without) = (World::new().await, World::new().await);
+    let nobody = free_port().await;
+    let mut programs = Vec::new();
+    for (world, port) in [(&with, with.broker.addr.port()), (&without, nobody)] {
+        world.add_driven_car(1);
+        let config = config_for(port, &world.fresh_fleet_account(ACCOUNT));
+        let mut program = Program::prepare();
+        program.start(&config.replace("[polling]\n", "[polling]\ndriving_data = \"5s\"\n"));
+        programs.push(program);
+    }
+    let drives = |world: &World| world.n_calls(Call::Data, &vin(1)) >= 3;
+    eventually("a drive", SOON, || drives(&with) && drives(&without)).await;
+    let asked = |world: &World| {
+        let mut n_data = 0;
+        let ledger = world.cloud.ledger();
+        let until_third = |call: &Call| {
+            n_data += usize::from(*call == Call::Data);
+            n_data <= 3
+        };
+        let calls = ledger.requests().map(|request| request.call);
+        calls.take_while(until_third).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&with), asked(&without));
+    let subscriber = Subscriber::to(with.broker.addr.port(), "tesla2mqtt/#");
+    let state = format!("tesla2mqtt/{}/state", vin(1).as_str());
+    assert_eq!(subscriber.until(&state, SOON).await, "driving");
+    programs[1].logs("nothing listens", SOON).await;
 }
 
 fn n_discovery(topics: &Topics) -> usize {

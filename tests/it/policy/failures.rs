@@ -69,6 +69,28 @@ fn data_refused_in_idle_is_followed_by_one_light_call_and_sleep() {
     }
 }
 
+/// 38, and G8: a 408 is billed like an answer.
+///
+/// Given light calls say online; when data is answered with 408 for hours: tried less and less.
+#[test]
+fn data_refused_by_a_car_that_is_online_is_tried_less_and_less() {
+    let mut rig = metered(life(&[(10, hold(HoldReason::UserPresent, 600))]));
+    let (from, to) = (20 * MINUTE, 260 * MINUTE);
+    rig.faults
+        .push(fault(Ask::Data, from, to, Failure::Unavailable));
+    rig.run_until(to);
+    check(&rig);
+    let refused = rig.asks_from(from, Ask::Data);
+    assert!(refused.len() <= 30, "{} in four hours", refused.len());
+    let gaps = refused.windows(2).map(|pair| pair[1] - pair[0]);
+    let longest = gaps.max().expect("some");
+    assert!(longest <= 16 * MINUTE, "{longest:?}");
+    rig.run_for(16 * MINUTE);
+    assert_eq!(rig.state(), State::Idle, "{}", rig.story());
+    let after = rig.asks_from(to, Ask::Data);
+    assert!(after.len() > 1, "{}", rig.story());
+}
+
 /// 38, and G2: nobody tells whether the car is online, so data is not tried again.
 ///
 /// Given data was refused; when light calls fail: no data.
@@ -389,7 +411,7 @@ fn a_missing_scope_costs_the_location_and_nothing_else() {
     assert_eq!(rig.trace.iter().filter(refused).count(), 1);
     let served = |line: &&Line| line.at > at && matches!(line.what, What::Served(_));
     assert!(rig.trace.iter().filter(served).count() >= 4);
-    rig.policy.reconfigure(rig.now(), rig.config.clone());
+    rig.reconfigure(rig.config.clone());
     assert!(rig.policy.wants_location());
 }
 

@@ -1,22 +1,32 @@
-//! The guarantees of the sleep policy (section 5.1), checked on a whole trace. What a trace alone
-//! cannot show (G4 and G5 need to know the car's truth, G8's growth, G11 a second run) has
-//! tests of its own; G10 is the rig, which fails where there is no next action; G12 holds because
-//! no input speaks of the broker.
+//! The guarantees of the sleep policy (section 5.1), checked on a whole trace; what needs to know
+//! the car's truth (G4, most of G5) in `truth`, G8's growth in `retries`. The rig itself fails
+//! where there is no next action (G10), and where a second policy, with the same inputs and a
+//! calendar that jumps, does something else (G11, G12: nothing but its inputs moves a policy, and
+//! none of them speaks of the broker).
+
+#[path = "guarantees/retries.rs"]
+mod retries;
+#[path = "guarantees/truth.rs"]
+mod truth;
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, Failure, Input, LightState, MonthlyLimit, State};
+use tesla2mqtt::policy::{Ask, Failure, Input, LightState, MonthlyLimit, Push, State};
 
 use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
+use retries::Retries;
 
 const START_SPREAD: Duration = Duration::from_secs(10);
+/// G5, for hints and pushes.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Panics with the end of the trace if a guarantee is broken.
 pub fn check(rig: &Rig) {
     let mut seen = Seen::default();
+    let mut retries = Retries::default();
     for line in &rig.trace {
-        if let Err(broken) = seen.take(line) {
-            panic!("{broken} at {:?}\n{}", line.at, rig.story());
+        if let Err(broken) = seen.take(line).and_then(|()| retries.take(line)) {
+            panic!("{broken} at {:?}\n{}", line.at, rig.story_until(line.at));
         }
     }
     // However it comes about, no minute is a storm.
@@ -40,6 +50,9 @@ pub fn check(rig: &Rig) {
             None => true,
         };
         assert!(is_kept, "G7: over the budget: {status:?}\n{}", rig.story());
+    }
+    if let Err((at, broken)) = truth::check(rig) {
+        panic!("{broken} at {at:?}\n{}", rig.story_until(at + 5 * MINUTE));
     }
     // G1: the car was woken by nobody but its owner.
     assert_eq!(
@@ -76,6 +89,13 @@ struct Seen {
     undisturbed: bool,
     light_not_before: Duration,
     data_not_before: Duration,
+    removed: bool,
+    /// The last call of its kind failed.
+    light_fails: bool,
+    data_fails: bool,
+    /// A hint that no call has followed yet, and the last one.
+    hint_at: Option<Duration>,
+    last_hint_at: Option<Duration>,
 }
 
 impl Seen {
@@ -83,12 +103,19 @@ impl Seen {
         let at = line.at;
         // The answer to a call is judged by the state in which it was asked.
         let state_before = self.state.unwrap_or(State::Boot);
+        // Who is down follows no hint.
+        let is_up = !matches!(line.what, What::Restarted | What::Up);
+        if is_up && self.hint_at.is_some_and(|hint| at > hint + SOON) {
+            return Err("G5: no call within 5 s of a hint".into());
+        }
         match &line.what {
             What::Asked(ask) => self.asked(*ask, at, line.state)?,
             What::Answered(light) => {
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
                 self.restarted = false;
+                self.removed = false;
+                self.light_fails = false;
                 if self.online {
                     self.online_at = Some(at);
                     self.light_online_at = Some(at);
@@ -99,6 +126,7 @@ impl Seen {
                 self.online_at = Some(at);
                 self.data_ok_at = Some(at);
                 self.data_failed = false;
+                self.data_fails = false;
                 self.scheduled |= view.scheduled_charging_pending;
             }
             What::Failed(ask, failure) => self.failed(*ask, *failure, at),
@@ -112,19 +140,34 @@ impl Seen {
                     self.online = false;
                     self.light_online = false;
                 }
+                if push.user_present == Some(true) {
+                    self.last_use = at;
+                }
+                gear_is_followed(push, state_before, line.state)?;
             }
             What::Heard(Input::Seen(light)) => {
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
             }
-            What::Heard(Input::Hint | Input::User(_)) => self.last_use = at,
+            What::Heard(Input::Hint) => {
+                self.last_use = at;
+                self.hinted(at, line.state);
+            }
+            What::Heard(Input::User(_)) => {
+                self.last_use = at;
+                // The owner's later word counts.
+                self.hint_at = None;
+            }
+            What::Heard(Input::Removed) => self.removed = true,
+            What::Heard(Input::Listed) => self.removed = false,
             What::Restarted => {
                 self.restarted = true;
                 self.restarted_at = Some(at);
                 self.lights_since_restart = 0;
                 self.undisturbed = true;
+                self.hint_at = None;
             }
-            What::Heard(_) | What::Said(_) => {}
+            What::Heard(_) | What::Said(_) | What::Down | What::Up => {}
         }
         self.undisturbed &= !matches!(line.what, What::Heard(_) | What::Failed(..));
         if state_before != line.state {
@@ -144,6 +187,23 @@ impl Seen {
         Ok(())
     }
 
+    /// G5: a hint is followed soon, unless something fails, a start is spread, or the hints are
+    /// many.
+    fn hinted(&mut self, at: Duration, state: State) {
+        let recent = |then: Option<Duration>, time| then.is_some_and(|then| at - then < time);
+        let deaf = matches!(
+            state,
+            State::Boot | State::InService | State::Paused | State::AuthLost
+        );
+        let starts = recent(self.restarted_at, 15 * MINUTE);
+        let chatty = recent(self.last_hint_at, MINUTE);
+        let fails = self.light_fails || self.data_fails || self.removed;
+        if !(deaf || starts || chatty || fails) {
+            self.hint_at = Some(at);
+        }
+        self.last_hint_at = Some(at);
+    }
+
     fn asked(&mut self, ask: Ask, at: Duration, state: State) -> Result<(), String> {
         if let Some((last, _)) = self.last_ask
             && !self.restarted
@@ -152,6 +212,7 @@ impl Seen {
             return Err("G6: two requests closer than the gap".into());
         }
         self.last_ask = Some((at, ask));
+        self.hint_at = None;
         match ask {
             Ask::Light => {
                 self.lights_since_restart += 1;
@@ -220,11 +281,21 @@ impl Seen {
     }
 
     fn failed(&mut self, ask: Ask, failure: Failure, at: Duration) {
-        if ask == Ask::Data {
+        self.hint_at = None;
+        match ask {
+            Ask::Light => self.light_fails = true,
+            Ask::Data => self.data_fails = true,
+        }
+        // A call that the account did not permit was not made.
+        if ask == Ask::Data && !matches!(failure, Failure::NotPermitted { .. }) {
             self.data_failed = true;
         }
         match failure {
-            Failure::Unavailable if ask == Ask::Data => self.online = false,
+            Failure::Unavailable if ask == Ask::Data => {
+                self.online = false;
+                // The look that was due is still due, once a light call says online again.
+                self.data_in_quiet = None;
+            }
             Failure::Limited { retry_after } => {
                 let wait = retry_after.unwrap_or(5 * MINUTE);
                 let until = at + wait.min(DAY);
@@ -236,4 +307,14 @@ impl Seen {
             _ => {}
         }
     }
+}
+
+/// G5: a gear that is pushed is a drive at once.
+fn gear_is_followed(push: &Push, before: State, after: State) -> Result<(), String> {
+    let in_gear = push.gear.as_deref().is_some_and(|gear| gear != "P");
+    let deaf = matches!(before, State::Paused | State::AuthLost);
+    if in_gear && !deaf && after != State::Driving {
+        return Err(format!("G5: {after} although a gear was pushed"));
+    }
+    Ok(())
 }

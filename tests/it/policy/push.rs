@@ -233,7 +233,7 @@ fn the_push_preset_without_any_push_is_the_metered_one() {
 }
 
 /// 61, and G12: the policy has no word for the broker, for files or for the network, so nothing
-/// of them can influence it.
+/// of them can influence it. `broker_trouble` compares the real program's calls.
 ///
 /// Given the policy; when the broker is up or down: no input could tell it.
 #[test]

@@ -45,6 +45,10 @@ pub enum What {
     Failed(Ask, Failure),
     Heard(Input),
     Said(Event),
+    /// The process was killed, or its host fell asleep.
+    Down,
+    /// The host woke.
+    Up,
     Restarted,
 }
 
@@ -62,7 +66,13 @@ pub type Disguise = Box<dyn Fn(Duration, &mut DataView)>;
 
 pub struct Rig {
     pub car: Car,
+    /// The same car with the same owner, whom nobody asks anything.
+    unpolled: Car,
     pub policy: Policy,
+    /// The same policy with a calendar that jumps.
+    astray: Policy,
+    /// A charge is scheduled, and then the calendar counts.
+    has_schedule: bool,
     pub config: PolicyConfig,
     pub governor: Option<Governor>,
     account: GovernorConfig,
@@ -157,9 +167,13 @@ impl Rig {
             mono: Duration::ZERO,
             wall: start,
         };
+        let policy = Policy::new(config.clone(), &vin, 7, now);
         Self {
-            car: Car::new(spec, start),
-            policy: Policy::new(config.clone(), &vin, 7, now),
+            car: Car::new(spec.clone(), start),
+            unpolled: Car::new(spec, start),
+            astray: policy.clone(),
+            policy,
+            has_schedule: false,
             config,
             governor: None,
             account: GovernorConfig::metered(),
@@ -197,6 +211,16 @@ impl Rig {
         self.start + self.at
     }
 
+    /// What they show where the calendar is set anew every few hours.
+    fn now_astray(&self) -> Now {
+        let jump = (self.at.as_secs() / 5820).wrapping_mul(2_654_435_761) % (40 * 86_400);
+        let now = self.now();
+        Now {
+            wall: now.wall + Duration::from_secs(jump),
+            ..now
+        }
+    }
+
     pub fn run_for(&mut self, time: Duration) -> &mut Self {
         let end = self.at + time;
         self.run_until(end)
@@ -215,6 +239,7 @@ impl Rig {
             );
         }
         self.car.advance(self.true_wall());
+        self.unpolled.advance(self.true_wall());
         self
     }
 
@@ -226,9 +251,9 @@ impl Rig {
             if rolled {
                 self.hear(Input::MonthRolled);
             }
-            self.policy.handle(now, Input::Budget(budget));
+            self.tell(Input::Budget(budget));
         }
-        let step = self.policy.next(now);
+        let step = self.next();
         self.listen();
         match step {
             Step::Ask(ask) => {
@@ -251,6 +276,40 @@ impl Rig {
             let json = serde_json::to_string(&snapshot).expect("a snapshot is plain data");
             self.disk = Some(serde_json::from_str(&json).expect("and comes back"));
         }
+    }
+
+    /// What to do now; where the calendar jumps that is the same (G11), and so is all else that
+    /// is no input (G12).
+    fn next(&mut self) -> Step {
+        let step = self.policy.next(self.now());
+        let elsewhere = self.astray.next(self.now_astray());
+        self.astray.take_events();
+        if step != elsewhere {
+            // Habits are of the calendar, and ask a resting car more often, by light calls only.
+            let is_habit = matches!(
+                self.policy.state(),
+                State::Boot | State::Asleep | State::Unreachable
+            );
+            let calls_data = step == Step::Ask(Ask::Data) || elsewhere == Step::Ask(Ask::Data);
+            assert!(
+                self.has_schedule || (is_habit && !calls_data),
+                "G11: {step:?}, and {elsewhere:?} where the calendar jumps\n{}",
+                self.story()
+            );
+            self.astray = self.policy.clone();
+        }
+        step
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.policy.handle(self.now(), input.clone());
+        self.astray.handle(self.now_astray(), input);
+    }
+
+    pub fn reconfigure(&mut self, config: PolicyConfig) {
+        self.astray.reconfigure(self.now_astray(), config.clone());
+        self.policy.reconfigure(self.now(), config.clone());
+        self.config = config;
     }
 
     fn ask(&mut self, ask: Ask) {
@@ -306,14 +365,15 @@ impl Rig {
         }
         match outcome {
             Ok(Err(light)) => {
-                self.policy.handle(now, Input::Light(light));
+                self.tell(Input::Light(light));
                 self.write_down(What::Answered(light));
             }
             Ok(Ok(mut view)) => {
                 if let Some(disguise) = &self.disguise {
                     disguise(self.at, &mut view);
                 }
-                self.policy.handle(now, Input::Data(Box::new(view.clone())));
+                self.has_schedule |= view.scheduled_charging_pending;
+                self.tell(Input::Data(Box::new(view.clone())));
                 self.write_down(What::Served(Box::new(view)));
             }
             Err(failure) => self.fail(ask, failure),
@@ -322,8 +382,7 @@ impl Rig {
     }
 
     fn fail(&mut self, ask: Ask, failure: Failure) {
-        self.policy
-            .handle(self.now(), Input::Failed { ask, failure });
+        self.tell(Input::Failed { ask, failure });
         self.write_down(What::Failed(ask, failure));
     }
 
@@ -357,7 +416,7 @@ impl Rig {
 
     /// Something happens that is no answer.
     pub fn hear(&mut self, input: Input) -> &mut Self {
-        self.policy.handle(self.now(), input.clone());
+        self.tell(input.clone());
         self.write_down(What::Heard(input));
         self.listen();
         self
@@ -373,6 +432,7 @@ impl Rig {
         if user == User::Woken {
             self.n_user_wakes += 1;
             self.car.wake(self.true_wall());
+            self.unpolled.wake(self.true_wall());
         }
         self.hear(Input::User(user))
     }
@@ -380,6 +440,7 @@ impl Rig {
     /// Kills the process; the next one starts after the given time with what the disk has.
     pub fn restart_after(&mut self, down: Duration) -> &mut Self {
         let ledger = self.governor.as_ref().map(|of| of.snapshot(self.now()));
+        self.write_down(What::Down);
         self.at += down;
         self.booted_at = self.at;
         let now = self.now();
@@ -388,6 +449,8 @@ impl Rig {
             Some(snapshot) => Policy::restore(self.config.clone(), &vin, snapshot, now),
             None => Policy::new(self.config.clone(), &vin, 7, now),
         };
+        // The calendar is all that tells how long the process was down.
+        self.astray = self.policy.clone();
         self.governor = ledger.map(|ledger| Governor::restore(self.account.clone(), ledger, now));
         self.write_down(What::Restarted);
         self
@@ -395,8 +458,10 @@ impl Rig {
 
     /// The host sleeps: the calendar goes on, the process's clock does not.
     pub fn suspend_for(&mut self, time: Duration) -> &mut Self {
+        self.write_down(What::Down);
         self.at += time;
         self.booted_at += time;
+        self.write_down(What::Up);
         self
     }
 
@@ -493,6 +558,24 @@ impl Rig {
         Duration::try_from(at.duration_since(self.start)).ok()
     }
 
+    /// All that the car really did, since the rig's start.
+    pub fn true_events(&self) -> Vec<(Duration, sim::Event)> {
+        self.since_start(&self.car)
+    }
+
+    /// The same of the car that nobody asked anything.
+    pub fn unpolled_events(&self) -> Vec<(Duration, sim::Event)> {
+        self.since_start(&self.unpolled)
+    }
+
+    fn since_start(&self, car: &Car) -> Vec<(Duration, sim::Event)> {
+        let since = |at: Timestamp| Duration::try_from(at.duration_since(self.start));
+        let events = car.events().iter();
+        events
+            .filter_map(|(at, event)| Some((since(*at).ok()?, *event)))
+            .collect()
+    }
+
     /// From each true start to its being seen.
     pub fn delays(&self, event: sim::Event, state: State) -> Vec<Duration> {
         (0..)
@@ -506,9 +589,15 @@ impl Rig {
 
     /// A picture for the message of a failed assertion.
     pub fn story(&self) -> String {
+        self.story_until(self.at)
+    }
+
+    /// The same of a time in the middle.
+    pub fn story_until(&self, end: Duration) -> String {
         use std::fmt::Write as _;
         let mut story = String::new();
-        for line in self.trace.iter().rev().take(60).rev() {
+        let before = self.trace.iter().rev().filter(|line| line.at <= end);
+        for line in before.take(60).collect::<Vec<_>>().into_iter().rev() {
             let seconds = line.at.as_secs_f64();
             let what = match &line.what {
                 What::Served(view) => {

@@ -7,7 +7,7 @@ use tesla2mqtt::broker::{self, Embedded};
 use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Account, Call, Cloud, CloudOptions, Login, Request};
-use tesla2mqtt::sim::{CarSpec, Plan};
+use tesla2mqtt::sim::{CarSpec, Deed, Plan, Segment};
 use tokio::net::TcpListener;
 
 use super::eventually;
@@ -53,6 +53,20 @@ impl World {
     pub fn add_parked_car(&self, number: u32) -> Vin {
         let mut spec = CarSpec::new(vin(number), Plan::parked());
         spec.awake_at_start = true;
+        self.cloud.add_car(ACCOUNT, spec);
+        vin(number)
+    }
+
+    /// A car that drives for longer than any test takes.
+    pub fn add_driven_car(&self, number: u32) -> Vin {
+        let drive = Segment {
+            start: Duration::ZERO,
+            deed: Deed::Drive {
+                length: Duration::from_hours(1),
+                km: 60.0,
+            },
+        };
+        let spec = CarSpec::new(vin(number), Plan::once(vec![drive]));
         self.cloud.add_car(ACCOUNT, spec);
         vin(number)
     }

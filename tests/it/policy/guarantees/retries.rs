@@ -1,0 +1,83 @@
+//! G8: what fails again and again is tried less and less often, up to a cap.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{Ask, Failure, Input};
+
+use crate::policy::rig::{Line, What};
+
+/// First wait, cap, and the part of a step that jitter may take away.
+fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
+    match failure {
+        Failure::Transport => Some((10, 300, 0.5)),
+        Failure::Server | Failure::Region => Some((15, 900, 0.5)),
+        Failure::Limited { retry_after: None } => Some((300, 3600, 1.0)),
+        Failure::BillingLimit => Some((3600, 6 * 3600, 0.5)),
+        Failure::Refused => Some((900, 6 * 3600, 0.5)),
+        _ => None,
+    }
+}
+
+/// The failures of one call that no success has ended.
+#[derive(Default)]
+struct Row {
+    failures: Vec<Failure>,
+    not_before: Duration,
+}
+
+/// Both calls' failures.
+#[derive(Default)]
+pub struct Retries {
+    light: Row,
+    data: Row,
+}
+
+impl Retries {
+    pub fn take(&mut self, line: &Line) -> Result<(), String> {
+        match &line.what {
+            What::Asked(ask) if line.at < self.row(*ask).not_before => {
+                let row = self.row(*ask);
+                let failed = row.failures.len();
+                let not_before = row.not_before;
+                return Err(format!(
+                    "G8: {ask:?} again before {not_before:?}, after {failed} failures"
+                ));
+            }
+            What::Failed(ask, failure) => self.failed(*ask, *failure, line.at),
+            What::Answered(_) => self.light = Row::default(),
+            What::Served(_) => self.data = Row::default(),
+            // Who asks for a look gets one.
+            What::Heard(input) if !matches!(input, Input::Budget(_)) => self.forgive(),
+            What::Restarted => self.forgive(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, ask: Ask) -> &mut Row {
+        match ask {
+            Ask::Light => &mut self.light,
+            Ask::Data => &mut self.data,
+        }
+    }
+
+    fn failed(&mut self, ask: Ask, failure: Failure, at: Duration) {
+        // A refusal to answer for a sleeping car asks for a light call.
+        if ask == Ask::Data && failure == Failure::Unavailable {
+            self.light.not_before = Duration::ZERO;
+        }
+        let row = self.row(ask);
+        let same = |of: &&Failure| steps(**of) == steps(failure);
+        let n_before = row.failures.iter().filter(same).count();
+        row.failures.push(failure);
+        if let Some((first, cap, part)) = steps(failure) {
+            let step = first.saturating_mul(1 << n_before.min(20)).min(cap);
+            row.not_before = at + Duration::from_secs(step).mul_f64(part);
+        }
+    }
+
+    fn forgive(&mut self) {
+        self.light.not_before = Duration::ZERO;
+        self.data.not_before = Duration::ZERO;
+    }
+}
