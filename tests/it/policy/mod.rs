@@ -18,6 +18,7 @@ mod owner;
 mod parking;
 mod push;
 mod random;
+mod refusals;
 mod restarts;
 mod rig;
 mod sleep;

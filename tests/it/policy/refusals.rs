@@ -1,0 +1,212 @@
+//! Scenarios 42 to 45: what Tesla refuses until somebody acts: no login, no money, no scope, no car.
+
+use std::time::Duration;
+
+use tesla2mqtt::policy::{Ask, Event, Failure, GovernorConfig, Input, Problem, State};
+use tesla2mqtt::sim::Plan;
+
+use super::failures::{fault, metered, sat_in};
+use super::guarantees::check;
+use super::rig::{DAY, HOUR, Line, MINUTE, Rig, SECOND, What, spec};
+
+const ZERO: Duration = Duration::ZERO;
+
+/// 42; the one refresh and its own retries are the account's business (`login_refresh.rs`).
+///
+/// Given a car; when the login is lost: AuthLost, tries 300 to 3600 s apart, data after the sign-
+/// in.
+#[test]
+fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
+    let mut rig = metered(sat_in(40));
+    rig.faults
+        .push(fault(None, HOUR, 2 * DAY, Failure::SignedOut));
+    rig.run_until(13 * HOUR);
+    assert_eq!(rig.state(), State::AuthLost);
+    assert_eq!(
+        rig.policy.status(rig.now()).problem,
+        Some(Problem::SignedOut)
+    );
+    let lost = rig.entered(State::AuthLost, ZERO).expect("lost");
+    assert_eq!(rig.asks_from(lost, Ask::Data), Vec::<Duration>::new());
+    let asks = rig.asks_from(lost, Ask::Light);
+    let gaps: Vec<_> = asks
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect();
+    assert!(
+        gaps.iter().all(|gap| (150..=3600).contains(gap)),
+        "{gaps:?}"
+    );
+    assert!((10..40).contains(&asks.len()), "{}", asks.len());
+    rig.faults.clear();
+    rig.hear(Input::SignedIn);
+    rig.run_for(2 * MINUTE);
+    check(&rig);
+    assert_eq!(rig.state(), State::Idle);
+    assert_eq!(rig.policy.status(rig.now()).problem, None);
+}
+
+/// 43
+///
+/// Given 403 EXCEEDED_LIMIT on the 20th; when the month goes on: at most 12 tries a day, back on
+/// the 1st.
+#[test]
+fn the_billing_limit_is_probed_rarely_until_the_month_ends() {
+    let mut rig = metered(sat_in(24 * 40)).governed(GovernorConfig::unmetered());
+    let over = 19 * DAY + 12 * HOUR;
+    rig.faults
+        .push(fault(None, over, 30 * DAY, Failure::BillingLimit));
+    rig.run_until(30 * DAY);
+    assert_eq!(
+        rig.policy.status(rig.now()).problem,
+        Some(Problem::BillingLimit)
+    );
+    for day in 19..30 {
+        let tries = asks_in(&rig, day, Ask::Light, over) + asks_in(&rig, day, Ask::Data, over);
+        assert!((1..=12).contains(&tries), "{tries} tries on day {day}");
+    }
+    rig.run_until(30 * DAY + 10 * MINUTE);
+    check(&rig);
+    assert!(
+        rig.asks_from(30 * DAY, Ask::Data).len() >= 3,
+        "{}",
+        rig.story()
+    );
+    assert_eq!(rig.policy.status(rig.now()).problem, None);
+}
+
+/// Calls of a day, from a time on.
+fn asks_in(rig: &Rig, day: u32, ask: Ask, from: Duration) -> usize {
+    let asks = rig.asks_from(from.max(day * DAY), ask);
+    asks.iter().filter(|at| **at < (day + 1) * DAY).count()
+}
+
+/// 43: Tesla refuses data only.
+///
+/// Given 403 EXCEEDED_LIMIT for data on the 20th; when the month goes on: at most 12 data calls a
+/// day, light calls as before, data on the 1st.
+#[test]
+fn a_billing_limit_of_data_leaves_the_light_calls() {
+    let mut rig = metered(sat_in(24 * 40)).governed(GovernorConfig::unmetered());
+    let over = 19 * DAY + 12 * HOUR;
+    rig.faults
+        .push(fault(Ask::Data, over, 30 * DAY, Failure::BillingLimit));
+    rig.run_until(30 * DAY);
+    for day in 19..30 {
+        let tries = asks_in(&rig, day, Ask::Data, over);
+        assert!((1..=12).contains(&tries), "{tries} tries on day {day}");
+        assert!(asks_in(&rig, day, Ask::Light, over) > 600);
+    }
+    rig.run_until(30 * DAY + 10 * MINUTE);
+    check(&rig);
+    assert!(rig.asks_from(30 * DAY, Ask::Data).len() >= 3);
+}
+
+/// 44
+///
+/// Given 403 for the location scope; when data is asked: the endpoint is dropped, the rest goes
+/// on.
+#[test]
+fn a_missing_scope_costs_the_location_and_nothing_else() {
+    let mut rig = metered(sat_in(4));
+    rig.faults.push(fault(
+        Ask::Data,
+        30 * MINUTE,
+        33 * MINUTE,
+        Failure::MissingScope,
+    ));
+    rig.run_until(30 * MINUTE);
+    assert!(rig.policy.wants_location());
+    while rig.policy.wants_location() {
+        rig.run_for(SECOND);
+    }
+    rig.faults.clear();
+    let at = rig.at;
+    rig.run_for(10 * MINUTE);
+    check(&rig);
+    let refused = |line: &&Line| matches!(line.what, What::Failed(_, Failure::MissingScope));
+    assert_eq!(rig.trace.iter().filter(refused).count(), 1);
+    let served = |line: &&Line| line.at > at && matches!(line.what, What::Served(_));
+    assert!(rig.trace.iter().filter(served).count() >= 4);
+    rig.reconfigure(rig.config.clone());
+    assert!(rig.policy.wants_location());
+}
+
+/// 45
+///
+/// Given 404 three times; when the list has the car, or lacks it: it is followed, or no call is
+/// made.
+#[test]
+fn quirk_23_a_car_not_found_three_times_is_looked_up_in_the_list() {
+    for is_still_there in [true, false] {
+        let mut rig = metered(sat_in(40));
+        rig.faults.push(fault(None, HOUR, DAY, Failure::NotFound));
+        while rig.n_relists == 0 && rig.at < 2 * HOUR {
+            rig.run_for(SECOND);
+        }
+        let not_found = |line: &&Line| matches!(line.what, What::Failed(_, Failure::NotFound));
+        let n_not_found = rig.trace.iter().filter(not_found).count();
+        assert_eq!((rig.n_relists, n_not_found), (1, 3), "{}", rig.story());
+        rig.faults.clear();
+        let at = rig.at;
+        rig.hear(if is_still_there {
+            Input::Listed
+        } else {
+            Input::Removed
+        });
+        rig.run_for(DAY);
+        check(&rig);
+        let n_asks = rig.asks_from(at, Ask::Light).len() + rig.asks_from(at, Ask::Data).len();
+        if is_still_there {
+            assert!(n_asks > 100);
+            assert_eq!(rig.state(), State::Idle);
+        } else {
+            assert_eq!(n_asks, 0);
+            assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Removed));
+            rig.hear(Input::Listed).run_for(MINUTE);
+            assert_eq!(rig.state(), State::Idle, "it came back");
+        }
+    }
+}
+
+/// 42: the diary tells why the car is followed again, whoever noticed first.
+///
+/// Given a lost login; when an answer or a sign-in ends it: the diary says "signed in".
+#[test]
+fn the_end_of_a_lost_login_is_told_as_such() {
+    for is_told in [false, true] {
+        let mut rig = metered(sat_in(6));
+        rig.faults
+            .push(fault(None, HOUR, 61 * MINUTE, Failure::SignedOut));
+        rig.run_until(61 * MINUTE);
+        assert_eq!(rig.state(), State::AuthLost);
+        if is_told {
+            rig.hear(Input::SignedIn);
+        }
+        rig.run_for(HOUR);
+        check(&rig);
+        let reasons: Vec<_> = rig
+            .events()
+            .filter_map(|(_, event)| match event {
+                Event::StateChanged { from, because, .. } if *from == State::AuthLost => {
+                    Some(*because)
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, ["signed in"], "{}", rig.story());
+    }
+}
+
+/// A refused client is asked about a few times a day, not each minute.
+#[test]
+fn a_refused_client_backs_off_for_long() {
+    let mut rig = metered(spec(Plan::parked()));
+    rig.faults
+        .push(fault(None, HOUR, 3 * DAY, Failure::Refused));
+    rig.run_until(DAY + HOUR);
+    check(&rig);
+    let n_asks = rig.asks_from(HOUR, Ask::Light).len();
+    assert!((4..=10).contains(&n_asks), "{n_asks}");
+    assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Refused));
+}
