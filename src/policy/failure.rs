@@ -59,7 +59,14 @@ impl Policy {
                 self.go(State::InService, "at service", m);
             }
             Failure::NotPermitted { retry_after } => {
-                self.memory.backoffs.not_permitted(ask, retry_after, m.t);
+                let memory = &mut self.memory;
+                memory.backoffs.not_permitted(ask, retry_after, m.t);
+                // It was not made.
+                let count = match ask {
+                    Ask::Light => &mut memory.light_calls_today,
+                    Ask::Data => &mut memory.data_calls_today,
+                };
+                *count = count.saturating_sub(1);
             }
         }
     }

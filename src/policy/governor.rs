@@ -18,7 +18,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use super::interface::{Budget, Purpose, Why};
-use super::memory::At;
+use super::memory::{At, day_of};
 use super::prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 use crate::model::Now;
 
@@ -167,6 +167,8 @@ pub struct Governor {
     clock_ahead: Duration,
     recent_light: VecDeque<At>,
     recent_data: VecDeque<At>,
+    /// The day of the calendar (since 1970) that was looked at last.
+    looked_at: Option<i64>,
     month_rolled: bool,
     wants_persisting: bool,
 }
@@ -205,6 +207,7 @@ impl Governor {
             clock_ahead,
             recent_light: VecDeque::new(),
             recent_data: VecDeque::new(),
+            looked_at: None,
             month_rolled: false,
             wants_persisting: true,
         }
@@ -423,6 +426,10 @@ impl Governor {
 
     /// Follows the calendar.
     fn turn(&mut self, now: Now) {
+        let day = day_of(now.wall);
+        if self.looked_at.replace(day) == Some(day) {
+            return;
+        }
         let date = date_of(now.wall);
         let today = self.ledger.today;
         // A clock that was far in the future once must not freeze the ledger for years.

@@ -105,7 +105,8 @@ impl Governor {
         let least = match purpose {
             // Owed to the calls that come after it.
             Purpose::Change => 1.0 - most,
-            Purpose::Driving => 1.0,
+            // Not so much that nothing is left for the next wake.
+            Purpose::Driving => 1.0 - most * 0.75,
             Purpose::Charging => 2.0,
             Purpose::Parked => 3.0,
         };

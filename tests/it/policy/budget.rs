@@ -121,7 +121,7 @@ fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
 fn a_long_trip_late_in_the_month_is_followed_to_its_end() {
     let (start, length) = (24 * DAY + 8 * HOUR, 5 * HOUR);
     let trip = life(&[(10, drive(20)), (start.as_secs() / 60, drive(5 * 60))]);
-    for (n_spent_a_day, most) in [(140, 630 * SECOND), (150, 30 * MINUTE)] {
+    for (n_spent_a_day, most) in [(140, 630 * SECOND), (150, 630 * SECOND)] {
         let config = GovernorConfig {
             data_per_minute: u32::MAX,
             ..calls(5000)
@@ -276,4 +276,16 @@ fn without_a_budget_there_is_no_data() {
     assert_eq!(rig.n_data(), 0);
     assert!(rig.n_light() > 2000);
     assert!(rig.n_light() < 4000, "{}", rig.n_light());
+}
+
+/// A call that the budget refused was not made, and is not counted as one of today's.
+#[test]
+fn refused_calls_are_no_calls_of_today() {
+    let sat_in = life(&[(10, hold(HoldReason::UserPresent, 600))]);
+    let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, sat_in).governed(calls(0));
+    rig.run_until(6 * HOUR);
+    check(&rig);
+    assert_eq!(rig.n_data(), 0);
+    let status = rig.policy.status(rig.now());
+    assert_eq!(status.data_calls_today, 0);
 }

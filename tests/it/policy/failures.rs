@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tesla2mqtt::model::{Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, Input, LightState, Policy, PolicyConfig,
-    Preset, State, Step,
+    Ask, ClassSetting, Event, Failure, Input, LightState, Policy, PolicyConfig, Preset, State, Step,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
 
