@@ -269,13 +269,15 @@ impl Outbox {
             return;
         }
         let key: Arc<str> = topic.into();
+        let number = self.number();
+        self.dirty
+            .insert((self.rank(&key), number), Arc::clone(&key));
         let entry = Entry {
             value,
-            dirty: None,
+            dirty: Some(number),
             complained: false,
         };
-        self.topics.insert(Arc::clone(&key), entry);
-        self.mark(&key);
+        self.topics.insert(key, entry);
     }
 
     /// Puts a topic in line; one that stands there keeps its place.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, Row, Said};
+use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, Row, Said, Table};
 use crate::model::{Source, Vehicle, Vin};
 use crate::mqtt::Publish;
 use crate::policy::GovernorStatus;
@@ -35,7 +35,7 @@ impl Paths {
 
     /// The state topic of a row; also of `snapshot` and `availability`.
     pub fn of(&self, key: &str) -> String {
-        format!("{}/{}/{key}", self.base, self.car)
+        [&self.base, "/", &self.car, "/", key].concat()
     }
 
     /// Where a control is commanded.
@@ -102,16 +102,19 @@ impl CarTopics {
 
     /// The topics that changed since the last call, the snapshot last.
     pub fn changed(&mut self, car: &Vehicle) -> Vec<Publish> {
-        let mut messages = self.values(car);
+        let mut messages = self.outdated(car);
+        for table in catalogue::TABLES {
+            messages.extend(self.values(table, car));
+        }
         messages.extend(self.snapshot(car));
         messages
     }
 
-    /// The values that changed since the last call, in the catalogue's order. A row that the car
-    /// turns out not to have is deleted.
-    pub fn values(&mut self, car: &Vehicle) -> Vec<Publish> {
-        let mut messages = self.outdated(car);
-        for row in catalogue::rows().filter(|row| row.has_state()) {
+    /// The values of one table that changed since the last call. A row that the car turns out not
+    /// to have is deleted.
+    pub fn values(&mut self, table: &Table, car: &Vehicle) -> Vec<Publish> {
+        let mut messages = Vec::new();
+        for row in table.rows.iter().filter(|row| row.has_state()) {
             if !row.gate.admits(row, car) {
                 if self.said.remove(row.key).is_some() {
                     self.is_news = true;
@@ -138,7 +141,7 @@ impl CarTopics {
     }
 
     /// Takes back, once, what an earlier run published of facts that the car does not have.
-    fn outdated(&mut self, car: &Vehicle) -> Vec<Publish> {
+    pub fn outdated(&mut self, car: &Vehicle) -> Vec<Publish> {
         if self.earlier.is_empty() {
             return Vec::new();
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::catalogue;
 use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{HomeAssistant, Settings};
@@ -150,13 +151,20 @@ impl Voice {
         let available = silent_for < self.unavailable_after
             && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed));
         let mut messages: Vec<Publish> = self.topics.available(available).into_iter().collect();
-        let values = self.topics.values(car);
-        if !values.is_empty() {
+        let n_before = messages.len();
+        messages.extend(self.topics.outdated(car));
+        let mut is_news = messages.len() > n_before;
+        for table in catalogue::TABLES {
+            let values = self.topics.values(table, car);
+            is_news |= !values.is_empty();
+            messages.extend(values);
+            // The broker works on them while the next are drawn up.
+            self.say_at_once(std::mem::take(&mut messages)).await;
+        }
+        if is_news {
             let due = clock::uptime() + VALUES_FIRST;
             self.redraw_at.get_or_insert(due);
         }
-        messages.extend(values);
-        self.say_at_once(messages).await;
 
         let mut messages: Vec<Publish> = self.topics.snapshot(car).into_iter().collect();
         let is_removed = status.problem == Some(Problem::Removed);

@@ -98,21 +98,23 @@ impl Reading {
 impl Row {
     /// The value of this row for this car.
     pub fn read(&self, car: &Vehicle) -> Said {
-        if !self.reading.is_heard(car) {
-            return Said::Silent;
-        }
         if let Reading::Derived(_, read) = self.reading {
-            return read(car);
+            return if self.reading.is_heard(car) {
+                read(car)
+            } else {
+                Said::Silent
+            };
         }
-        let Some(value) = self
-            .reading
-            .signals()
-            .first()
-            .and_then(|path| car.value(path))
-        else {
-            return Said::Unknown;
-        };
-        self.reading.say(value).unwrap_or(Said::Unknown)
+        let signal = self.reading.signals().first();
+        match signal.and_then(|path| car.known(path)) {
+            Some(known) => {
+                let value = known.value.as_ref();
+                let said = value.and_then(|value| self.reading.say(value));
+                said.unwrap_or(Said::Unknown)
+            }
+            None if self.reading.is_heard(car) => Said::Unknown,
+            None => Said::Silent,
+        }
     }
 
     /// When this row's value was last seen.

@@ -132,7 +132,7 @@ fn field(
     if !same_kind {
         oddities.add(format!("{}.{name} is {}", group.name, shape(json)));
     }
-    let signal = Signal::new(&format!("{}.{name}", group.name));
+    let signal = Signal::new(&[group.name, ".", name].concat());
     Some((signal, scalar(json)))
 }
 

@@ -1,6 +1,7 @@
 //! The newest value of each signal of one car.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -31,6 +32,11 @@ impl Signal {
     /// The part before the first dot: the object of `vehicle_data` that holds the field.
     pub fn group(&self) -> &str {
         self.0.split_once('.').map_or("", |(group, _)| group)
+    }
+
+    fn is_in(&self, group: &str) -> bool {
+        let rest = self.0.strip_prefix(group);
+        rest.is_some_and(|rest| rest.starts_with('.'))
     }
 }
 
@@ -110,42 +116,50 @@ impl Vehicle {
     }
 
     fn put(&mut self, signal: &Signal, value: Option<Value>, seen: &Observation) -> bool {
-        if let Some(old) = self.signals.get_mut(signal) {
-            if old.at > seen.at {
-                return false;
+        let n_signals = self.signals.len();
+        match self.signals.entry(signal.clone()) {
+            Entry::Occupied(old) => {
+                let old = old.into_mut();
+                if old.at > seen.at {
+                    return false;
+                }
+                let changed = old.value != value;
+                old.was_known |= value.is_some();
+                old.value = value;
+                old.at = seen.at;
+                old.source = seen.source;
+                changed
             }
-            let changed = old.value != value;
-            old.was_known |= value.is_some();
-            old.value = value;
-            old.at = seen.at;
-            old.source = seen.source;
-            return changed;
+            Entry::Vacant(_) if n_signals >= SIGNALS_AT_MOST => false,
+            Entry::Vacant(place) => {
+                place.insert(Known {
+                    was_known: value.is_some(),
+                    value,
+                    at: seen.at,
+                    source: seen.source,
+                });
+                true
+            }
         }
-        if self.signals.len() >= SIGNALS_AT_MOST {
-            return false;
-        }
-        let known = Known {
-            was_known: value.is_some(),
-            value,
-            at: seen.at,
-            source: seen.source,
-        };
-        self.signals.insert(signal.clone(), known);
-        true
     }
 
     fn forget_vanished(&mut self, seen: &Observation) -> bool {
-        let listed: std::collections::BTreeSet<&str> =
-            seen.signals.iter().map(|(s, _)| s.as_str()).collect();
+        let mut listed: Vec<&str> = seen.signals.iter().map(|(s, _)| s.as_str()).collect();
+        listed.sort_unstable();
         let mut changed = false;
-        for (signal, known) in &mut self.signals {
-            let vanished = seen.whole_groups.contains(&signal.group())
-                && !listed.contains(signal.as_str())
-                && !POSITION.contains(&signal.as_str())
-                && known.at <= seen.at;
-            if vanished {
-                changed |= known.value.take().is_some();
-                known.at = seen.at;
+        for group in &seen.whole_groups {
+            for (signal, known) in self
+                .signals
+                .range_mut::<str, _>((Bound::Excluded(*group), Bound::Unbounded))
+                .take_while(|(signal, _)| signal.is_in(group))
+            {
+                let vanished = listed.binary_search(&signal.as_str()).is_err()
+                    && !POSITION.contains(&signal.as_str())
+                    && known.at <= seen.at;
+                if vanished {
+                    changed |= known.value.take().is_some();
+                    known.at = seen.at;
+                }
             }
         }
         changed
@@ -181,7 +195,7 @@ impl Vehicle {
         self.signals
             .range::<str, _>((Bound::Excluded(group), Bound::Unbounded))
             .next()
-            .is_some_and(|(signal, _)| signal.group() == group)
+            .is_some_and(|(signal, _)| signal.is_in(group))
     }
 
     /// Every signal ever mentioned, by name.

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::Cause;
 use super::line::{self, Plan};
-use super::wire::{Heard, Saying};
+use super::wire::{Heard, Saying, Will};
 use super::{Incoming, Subscription};
 use crate::config;
 use crate::outbox::{Packet, Ticket};
@@ -31,8 +31,7 @@ pub(super) struct Opening<'a> {
     pub settings: &'a config::Mqtt,
     pub client_id: &'a str,
     pub tls: Option<Arc<ClientConfig>>,
-    /// Topic and payload that the broker publishes, retained, when we vanish.
-    pub will: Option<(&'a str, &'a str)>,
+    pub will: Option<Will>,
 }
 
 /// Something that the broker did.
@@ -90,9 +89,7 @@ impl Connection {
             settings: opening.settings.clone(),
             client_id: opening.client_id.to_owned(),
             tls: opening.tls,
-            will: opening
-                .will
-                .map(|(topic, payload)| (topic.to_owned(), payload.to_owned())),
+            will: opening.will,
         };
         Self::over(sayings, heard, tokio::spawn(line::run(plan, to_say, tell)))
     }

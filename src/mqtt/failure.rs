@@ -22,6 +22,8 @@ pub enum Kind {
     Dropped,
     /// The broker said no: only the owner can mend it.
     Refused,
+    /// The broker takes nothing with QoS 1: try again at once with less.
+    OnlyQos0,
     /// The TLS handshake failed: only the owner can mend it.
     Tls,
     /// Another client uses our id.
@@ -65,6 +67,7 @@ pub(super) enum Refusal {
     Version,
     Unavailable,
     Banned,
+    Qos1,
     Other(&'static str),
 }
 
@@ -181,6 +184,10 @@ impl Attempt<'_> {
             Refusal::Banned => (
                 Kind::Refused,
                 format!("{self} has banned this client: see the broker's log"),
+            ),
+            Refusal::Qos1 => (
+                Kind::OnlyQos0,
+                format!("{self} refuses the connection: it does not support QoS 1"),
             ),
             Refusal::Unavailable => (
                 Kind::Slow,
@@ -392,7 +399,7 @@ impl From<CodeV5> for Refusal {
             C::QuotaExceeded => Self::Other("quota exceeded"),
             C::PayloadFormatInvalid => Self::Other("it does not take our last will's payload"),
             C::RetainNotSupported => Self::Other("it does not keep retained messages"),
-            C::QoSNotSupported => Self::Other("it does not support QoS 1"),
+            C::QoSNotSupported => Self::Qos1,
             C::UseAnotherServer | C::ServerMoved => Self::Other("it sends us to another server"),
             C::MalformedPacket | C::ProtocolError => Self::Other("protocol error"),
             C::UnspecifiedError | C::ImplementationSpecificError | C::Success => {

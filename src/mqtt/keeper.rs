@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
 use super::suspicion::{Suspicion, Verdict};
+use super::wire::Will;
 use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
 use crate::clock;
 use crate::config;
@@ -56,6 +57,8 @@ pub(super) struct Keeper {
     client_id: String,
     subscriptions: Vec<Subscription>,
     state_topic: String,
+    /// With QoS 1 until the broker refuses that; messages follow what it says of itself.
+    will: Will,
     ends: Ends,
     outbox: Outbox,
     n_connections: u64,
@@ -111,6 +114,11 @@ impl Keeper {
             settings,
             client_id,
             subscriptions: Vec::new(),
+            will: Will {
+                topic: state_topic.clone(),
+                payload: "offline",
+                is_acknowledged: true,
+            },
             state_topic,
             ends,
             outbox,
@@ -136,6 +144,10 @@ impl Keeper {
                 Err(end) => end,
             };
             self.outbox.disconnected();
+            if failure.kind == Kind::OnlyQos0 && self.will.is_acknowledged {
+                self.will.is_acknowledged = false;
+                continue;
+            }
             let (failure, in_a_row) = if let Some(lasted) = lasted {
                 n_failed = 0;
                 let failure = self.judge(failure, lasted, suspect);
@@ -264,7 +276,7 @@ impl Keeper {
             settings: &self.settings,
             client_id: &self.client_id,
             tls,
-            will: Some((&self.state_topic, "offline")),
+            will: Some(self.will.clone()),
         }))
     }
 
@@ -470,7 +482,7 @@ impl Keeper {
         match failure.kind {
             Kind::Unreachable | Kind::Slow => warn!(reason = %sentence, "broker unreachable"),
             Kind::Dropped => warn!(reason = %sentence, "broker connection lost"),
-            Kind::Refused | Kind::Tls | Kind::TakenOver | Kind::Settings => {
+            Kind::Refused | Kind::OnlyQos0 | Kind::Tls | Kind::TakenOver | Kind::Settings => {
                 error!(reason = %sentence, "no broker connection until this is mended");
             }
         }
@@ -510,7 +522,11 @@ impl Keeper {
             );
         }
         if !facts.acknowledges {
-            warn!("this broker does not support QoS 1: messages may be lost");
+            warn!(
+                "this broker supports only QoS 0, so everything is published without \
+                 acknowledgement: what is lost on the way stays lost until it changes, or until \
+                 the next connection"
+            );
         }
     }
 

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::failure::Cause;
-use super::wire::{self, Heard, Hello, Saying};
+use super::wire::{self, Heard, Hello, Saying, Will};
 use crate::clock;
 use crate::config::{self, Protocol};
 
@@ -37,8 +37,8 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
 /// A broker acknowledges each of so many messages by itself; they are read together after this, or
-/// each would wake this process while the broker needs the processor. More than brokers with a
-/// small window let be under way, whom that would slow down.
+/// each would wake this process while the broker needs the processor. Not where the broker's window
+/// is full, or smaller: it would wait for us.
 const BURST: usize = 32;
 const GATHER: Duration = Duration::from_millis(1);
 /// A buffer that grew beyond this for one long message is given back.
@@ -49,8 +49,7 @@ pub(super) struct Plan {
     pub settings: config::Mqtt,
     pub client_id: String,
     pub tls: Option<Arc<ClientConfig>>,
-    /// Topic and payload that the broker publishes, retained, when we vanish.
-    pub will: Option<(String, String)>,
+    pub will: Option<Will>,
 }
 
 /// Runs the line to its end and tells what it hears; the last word is why it ended. It also ends
@@ -89,6 +88,9 @@ struct Line {
     is_flushed: bool,
     /// Messages in `out` or not flushed that no broker acknowledges.
     n_unacknowledged: usize,
+    /// Messages that the broker is to acknowledge, and how many it lets be so.
+    n_under_way: usize,
+    receive_max: usize,
     keep_alive: Duration,
     ping_at: Instant,
     awaits_pong: bool,
@@ -109,17 +111,18 @@ impl Line {
             out: BytesMut::new(),
             is_flushed: true,
             n_unacknowledged: 0,
+            n_under_way: 0,
+            receive_max: 0,
             keep_alive: Duration::from_secs(keep_alive_s),
             ping_at: now(),
             awaits_pong: false,
             listen_at: now(),
         };
-        let will = plan.will.as_ref().map(|(t, p)| (t.as_str(), p.as_str()));
         let hello = Hello {
             settings: &plan.settings,
             client_id: &plan.client_id,
             keep_alive_s: u16::try_from(keep_alive_s).unwrap_or(u16::MAX),
-            will,
+            will: plan.will.as_ref(),
         };
         wire::write_hello(&hello, &mut line.out)?;
         line.mouth.write_all_buf(&mut line.out).await?;
@@ -130,6 +133,7 @@ impl Line {
                     if let Some(seconds @ 1..) = facts.keep_alive_s {
                         line.keep_alive = Duration::from_secs(seconds.into());
                     }
+                    line.receive_max = facts.receive_max.into();
                     line.ping_at = now() + line.keep_alive;
                     return Ok((line, heard));
                 }
@@ -177,14 +181,12 @@ impl Line {
             saying = sayings.recv(), if self.out.len() < WRITE_AT_ONCE => {
                 let Some(saying) = saying else { return Err(Cause::Closed) };
                 self.say(saying)?;
-                let mut n_said = 1;
                 while self.out.len() < WRITE_AT_ONCE
                     && let Ok(saying) = sayings.try_recv()
                 {
                     self.say(saying)?;
-                    n_said += 1;
                 }
-                if n_said >= BURST {
+                if (BURST..self.receive_max).contains(&self.n_under_way) {
                     self.listen_at = now() + GATHER;
                 }
             }
@@ -244,8 +246,10 @@ impl Line {
 
     fn say(&mut self, saying: Saying) -> Result<(), Cause> {
         tracing::trace!("said {saying}");
-        if matches!(saying, Saying::Publish { id: None, .. }) {
-            self.n_unacknowledged += 1;
+        match saying {
+            Saying::Publish { id: None, .. } => self.n_unacknowledged += 1,
+            Saying::Publish { id: Some(_), .. } => self.n_under_way += 1,
+            _ => {}
         }
         wire::write(self.protocol, saying, &mut self.out)
     }
@@ -256,6 +260,9 @@ impl Line {
             tracing::trace!("heard {heard}");
             match &heard {
                 Heard::Pong => self.awaits_pong = false,
+                Heard::Acknowledged(..) => {
+                    self.n_under_way = self.n_under_way.saturating_sub(1);
+                }
                 Heard::Message { id: Some(id), .. } => self.say(Saying::Acknowledge(*id))?,
                 _ => {}
             }
@@ -353,6 +360,8 @@ mod tests {
             out: BytesMut::new(),
             is_flushed: true,
             n_unacknowledged: 0,
+            n_under_way: 0,
+            receive_max: 0,
             keep_alive: Duration::from_mins(1),
             ping_at: now() + Duration::from_mins(1),
             awaits_pong: false,

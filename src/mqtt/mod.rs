@@ -41,7 +41,7 @@ const INCOMING_MAX: usize = 256;
 /// microseconds: the outbox never waits for the broker.
 const PUBLISH_MAX: usize = 256;
 
-/// What the rooms say to the broker. QoS 1 throughout.
+/// What the rooms say to the broker. QoS 1 throughout, or 0 where the broker takes no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Publish {
     /// A retained topic's newest payload; sent only if it differs from the last, and again after

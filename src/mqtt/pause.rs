@@ -31,7 +31,9 @@ pub(super) fn before_retry(kind: Kind, failed: u32, jitter: f64) -> Duration {
             11..=20 => (3_000, 6_000),
             _ => (15_000, 20_000),
         },
-        Kind::Refused | Kind::Tls | Kind::TakenOver | Kind::Settings => (25_000, 35_000),
+        Kind::Refused | Kind::OnlyQos0 | Kind::Tls | Kind::TakenOver | Kind::Settings => {
+            (25_000, 35_000)
+        }
     };
     let spread = f64::from(to_ms - from_ms) * jitter.clamp(0.0, 1.0);
     Duration::from_millis(from_ms.into()) + Duration::from_secs_f64(spread / 1e3)

@@ -135,8 +135,16 @@ pub(super) struct Hello<'a> {
     pub settings: &'a config::Mqtt,
     pub client_id: &'a str,
     pub keep_alive_s: u16,
-    /// Topic and payload that the broker publishes, retained, when we vanish.
-    pub will: Option<(&'a str, &'a str)>,
+    pub will: Option<&'a Will>,
+}
+
+/// What the broker publishes, retained, when we vanish.
+#[derive(Debug, Clone)]
+pub(super) struct Will {
+    pub topic: String,
+    pub payload: &'static str,
+    /// With QoS 1. A broker that takes only QoS 0 refuses the whole connection over it.
+    pub is_acknowledged: bool,
 }
 
 /// User and password; the client crate writes a malformed packet for an empty user name.
@@ -161,8 +169,13 @@ pub(super) fn write_hello(hello: &Hello<'_>, out: &mut BytesMut) -> Result<(), C
                 clean_start: true,
                 properties: Some(properties),
             };
-            let will = hello.will.map(|(topic, payload)| {
-                LastWill::new(topic, payload, v5::QoS::AtLeastOnce, true, None)
+            let will = hello.will.map(|will| {
+                let qos = if will.is_acknowledged {
+                    v5::QoS::AtLeastOnce
+                } else {
+                    v5::QoS::AtMostOnce
+                };
+                LastWill::new(&will.topic, will.payload, qos, true, None)
             });
             let login = login.map(|(user, password)| Login::new(user, password));
             let packet = Packet::Connect(connect, will, login);
@@ -173,9 +186,14 @@ pub(super) fn write_hello(hello: &Hello<'_>, out: &mut BytesMut) -> Result<(), C
             let mut connect = Connect::new(client_id);
             connect.keep_alive = hello.keep_alive_s;
             connect.clean_session = true;
-            connect.last_will = hello
-                .will
-                .map(|(topic, payload)| LastWill::new(topic, payload, QoS::AtLeastOnce, true));
+            connect.last_will = hello.will.map(|will| {
+                let qos = if will.is_acknowledged {
+                    QoS::AtLeastOnce
+                } else {
+                    QoS::AtMostOnce
+                };
+                LastWill::new(&will.topic, will.payload, qos, true)
+            });
             if let Some((user, password)) = login {
                 connect.set_login(user, password);
             }
@@ -197,15 +215,15 @@ pub(super) fn write(protocol: Protocol, saying: Saying, out: &mut BytesMut) -> R
     Ok(())
 }
 
-/// A payload without another copy of it: a discovery message is long.
-fn bytes(payload: Arc<str>) -> Bytes {
+/// Without another copy: a discovery message is long, and an answer's topics are many.
+fn bytes(text: Arc<str>) -> Bytes {
     struct Text(Arc<str>);
     impl AsRef<[u8]> for Text {
         fn as_ref(&self) -> &[u8] {
             self.0.as_bytes()
         }
     }
-    Bytes::from_owner(Text(payload))
+    Bytes::from_owner(Text(text))
 }
 
 fn packet_v5(saying: Saying) -> v5::v5::Packet {
@@ -221,10 +239,14 @@ fn packet_v5(saying: Saying) -> v5::v5::Packet {
             id,
         } => {
             let qos = id.map_or(QoS::AtMostOnce, |_| QoS::AtLeastOnce);
-            let mut publish = Publish::new(&*topic, qos, bytes(payload), None);
-            publish.retain = retain;
-            publish.pkid = id.unwrap_or_default();
-            Packet::Publish(publish)
+            Packet::Publish(Publish {
+                qos,
+                retain,
+                topic: bytes(topic),
+                pkid: id.unwrap_or_default(),
+                payload: bytes(payload),
+                ..Publish::default()
+            })
         }
         Saying::Subscribe { id, subscriptions } => {
             let filters = subscriptions.iter().map(filter_v5);

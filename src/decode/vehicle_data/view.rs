@@ -45,9 +45,11 @@ struct Seen<'a>(&'a [Observation]);
 
 impl Seen<'_> {
     fn value(&self, path: &str) -> Option<&Value> {
+        let group = path.split_once('.').map(|(group, _)| group);
         self.0
             .iter()
-            .flat_map(|observation| &observation.signals)
+            .filter(|seen| seen.whole_groups.first().copied() == group)
+            .flat_map(|seen| &seen.signals)
             .find(|(signal, _)| signal.as_str() == path)
             .and_then(|(_, value)| value.as_ref())
     }

@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tesla2mqtt::broker;
+use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::Targets;
@@ -106,6 +110,41 @@ async fn an_outage_is_two_or_three_lines_however_often_it_is_tried() {
     assert!(end.contains("broker back after"), "{lines:#?}");
     assert!(end.contains("11 topics republished"), "{lines:#?}");
     assert!(lines.last().unwrap().contains("said offline"), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_only_qos_0_is_one_warning_and_used_as_it_is() {
+    const REFUSED_FOR_QOS: [u8; 5] = [0x20, 3, 0, 0x9B, 0];
+    const ACCEPTED_WITH_QOS_0: [u8; 7] = [0x20, 5, 0, 0, 2, 0x24, 0];
+    let (log, _guard) = Log::start("tesla2mqtt::mqtt=info");
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let bridge = Bridge::start(&settings(listener.local_addr().unwrap(), Protocol::V5));
+    let mut said = [0; 1024];
+    for (will_qos, answer) in [(1, &REFUSED_FOR_QOS[..]), (0, &ACCEPTED_WITH_QOS_0)] {
+        let accepted = timeout(PATIENCE, listener.accept()).await;
+        let (mut client, _) = accepted.expect("at once").unwrap();
+        let n = client.read(&mut said).await.unwrap();
+        let name = said[..n].windows(4).position(|word| word == b"MQTT");
+        let flags = said[name.expect("a CONNECT") + 5];
+        assert_eq!(flags >> 3 & 0b11, will_qos);
+        client.write_all(answer).await.unwrap();
+        if will_qos == 0 {
+            let n = timeout(PATIENCE, client.read(&mut said)).await;
+            let online = &said[..n.expect("something to say").unwrap()];
+            assert_eq!(online[0], 0x31, "retained, QoS 0: {online:?}");
+            log.until("connected to the broker").await;
+            bridge.cancel.cancel();
+            let farewell = timeout(PATIENCE, bridge.task).await.unwrap().unwrap();
+            assert!(farewell.offline_said);
+            break;
+        }
+    }
+    let lines = log.lines();
+    let n_loud = lines.iter().filter(|l| !l.contains("INFO")).count();
+    assert!(
+        n_loud == 1 && lines.iter().any(|l| l.contains("QoS 0")),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test]

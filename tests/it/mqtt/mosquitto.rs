@@ -94,6 +94,37 @@ async fn its_access_list_costs_the_refused_topics_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_is_used_with_qos_0_where_it_takes_no_more() {
+    if mosquitto().is_empty() {
+        return;
+    }
+    let broker = Broker::mosquitto("allow_anonymous true\nmax_qos 0", &[]).await;
+    let start = async || {
+        let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+        bridge.until_up().await;
+        for n in 0..200 {
+            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+        }
+        bridge
+    };
+    let is = |seen: &Seen, word: &str| {
+        seen.topics.len() == 201 && seen.topics["tesla2mqtt/bridge/state"] == word
+    };
+    let bridge = start().await;
+    let watcher = Watcher::start(broker.addr);
+    watcher.until("all", |seen| is(seen, "online")).await;
+    assert!(bridge.stop().await.offline_said);
+    watcher
+        .until("the farewell", |seen| is(seen, "offline"))
+        .await;
+
+    let bridge = start().await;
+    watcher.until("all again", |seen| is(seen, "online")).await;
+    bridge.task.abort();
+    watcher.until("the will", |seen| is(seen, "offline")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clear_removes_everything_where_qos_1_is_not_supported() {
     const N_TOPICS: usize = 1500;
     if mosquitto().is_empty() {
