@@ -37,8 +37,8 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
 /// A broker acknowledges each of so many messages by itself; they are read together after this, or
-/// each would wake this process while the broker needs the processor. Not where the broker's window
-/// is full, or smaller: it would wait for us.
+/// each would wake this process while the broker needs the processor. Not when the broker's window is
+/// full or smaller than this: it would be waiting for us.
 const BURST: usize = 32;
 const GATHER: Duration = Duration::from_millis(1);
 /// A buffer that grew beyond this for one long message is given back.

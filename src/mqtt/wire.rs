@@ -215,7 +215,7 @@ pub(super) fn write(protocol: Protocol, saying: Saying, out: &mut BytesMut) -> R
     Ok(())
 }
 
-/// Without another copy: a discovery message is long, and an answer's topics are many.
+/// Without another copy: a discovery message is long, and so are an answer's topics together.
 fn bytes(text: Arc<str>) -> Bytes {
     struct Text(Arc<str>);
     impl AsRef<[u8]> for Text {

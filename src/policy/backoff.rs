@@ -26,7 +26,7 @@ pub(super) enum Kind {
     MissingScope,
     NotFound,
     NotPermitted,
-    /// 408 again and again, although the light calls say online.
+    /// 408 again and again, although light calls say online.
     Unavailable,
 }
 
@@ -42,7 +42,7 @@ impl Kind {
             Self::BillingLimit | Self::MissingScope => (HOUR, 6 * HOUR),
             Self::Refused => (900, 6 * HOUR),
             Self::NotFound => (60, HOUR),
-            Self::Unavailable => (60, 900),
+            Self::Unavailable => (60, 300),
             Self::NotPermitted => (10, HOUR),
         }
     }

@@ -16,6 +16,8 @@ const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// A car's clock may run ahead of ours by this much.
 const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
 /// So many answers with an old time in a row mean that the newer time was wrong.
+/// A car that was not looked at for so long may have slept and woken meanwhile.
+const UNWATCHED: Duration = Duration::from_mins(30);
 const STALE_IN_A_ROW: u8 = 5;
 /// Miles that a parked car has moved, and that a car just seen in gear has come too far.
 const MOVED_MI: f64 = 0.1;
@@ -41,12 +43,19 @@ impl Policy {
             .memory
             .online_at
             .is_none_or(|at| m.since(at) > OUT_OF_SIGHT);
+        let was_unwatched = self
+            .memory
+            .last_data_ok_at
+            .is_none_or(|at| m.since(at) > UNWATCHED);
+        if was_unwatched && self.memory.state == State::Idle {
+            self.memory.clear_since = None;
+        }
         self.proved_signed_in();
         let memory = &mut self.memory;
         memory.backoffs.succeeded(Ask::Data);
         memory.learning.is_online();
         memory.n_not_found = 0;
-        memory.n_unavailable = 0;
+        memory.unavailable_at = None;
         memory.is_online = true;
         memory.online_at = Some(m.t);
         memory.last_data_ok_at = Some(m.t);

@@ -13,6 +13,8 @@ const RECENT_LIGHT: Duration = Duration::from_secs(30);
 const UNAVAILABLE_WAIT: Duration = Duration::from_mins(1);
 /// A look at a quiet car that failed is not repeated before this.
 const FAILED_LOOK: Duration = Duration::from_mins(5);
+/// Two 408s so close are one trouble. Longer than the wait between them.
+const AGAIN: Duration = Duration::from_mins(10);
 const NOT_FOUND_IN_A_ROW: u8 = 3;
 
 impl Policy {
@@ -77,11 +79,13 @@ impl Policy {
     }
 
     /// 408: the newest word is "not online", and the next call is a light one. Where that says
-    /// online each time, the two of them are asked less and less: a 408 costs as much as an answer.
+    /// online each time, data is asked for less and less: a 408 costs as much as an answer.
     fn unavailable(&mut self, m: Moment) {
-        self.memory.n_unavailable = self.memory.n_unavailable.saturating_add(1);
-        if self.memory.n_unavailable > 1 {
+        let before = self.memory.unavailable_at.replace(m.t);
+        if before.is_some_and(|at| m.since(at) < AGAIN) {
             self.back_off(Ask::Data, Kind::Unavailable, m);
+        } else {
+            self.memory.backoffs.forget(Kind::Unavailable);
         }
         if matches!(
             self.memory.state,

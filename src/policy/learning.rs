@@ -18,9 +18,9 @@ pub(super) const POLLED: Duration = Duration::from_secs(150);
 /// A car that is back within this time was out of reach, not asleep.
 const BLIP: Duration = Duration::from_mins(5);
 const CONFIRMATIONS: u8 = 2;
-/// No car takes so long. One that was learned to sleep although it is polled, and has been polled
-/// so long without falling asleep, may only have been out of reach where it seemed to sleep.
-const DOUBT: Duration = Duration::from_hours(1);
+/// No car takes so long to fall asleep. One that was learned to sleep although it is polled, and has
+/// been polled so long without sleeping, may only have been out of reach where it seemed to sleep.
+const DOUBT: Duration = Duration::from_hours(2);
 const KEPT_SAMPLES: usize = 10;
 const ENOUGH_SAMPLES: usize = 3;
 const PLAUSIBLE: std::ops::RangeInclusive<u64> = 180..=3600;
@@ -141,7 +141,7 @@ impl Learning {
         }
     }
 
-    /// Nothing has held the parked car awake for this long, it is polled, and it is awake.
+    /// Nothing has held the parked car awake for this long, it was polled throughout, and is awake.
     pub(super) fn resists(&mut self, parked: Duration) {
         if parked >= DOUBT && self.class == Class::NotHeld {
             self.unlearn();

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::backoff::Kind;
 use super::interface::{Ask, Light, LightState, State};
 use super::learning::{POLLED, Sleep};
 use super::memory::Moment;
@@ -91,8 +90,6 @@ impl Policy {
     fn is_not_online(&mut self, word: LightState, m: Moment) {
         let asleep = word == LightState::Asleep;
         let memory = &mut self.memory;
-        memory.n_unavailable = 0;
-        memory.backoffs.forget(Kind::Unavailable);
         match memory.state {
             State::Waking if memory.wake_until.is_some() => {}
             State::Waking => {

@@ -98,9 +98,9 @@ pub(super) struct Memory {
     #[serde(default)]
     pub(super) n_nudges: u8,
     pub(super) n_not_found: u8,
-    /// 408s in a row on the word that the car is online.
+    /// The last 408, unless data came since.
     #[serde(default)]
-    pub(super) n_unavailable: u8,
+    pub(super) unavailable_at: Option<At>,
     pub(super) relist: bool,
     pub(super) location_dropped: bool,
 
@@ -209,7 +209,7 @@ impl Memory {
             last_nudge_at: None,
             n_nudges: 0,
             n_not_found: 0,
-            n_unavailable: 0,
+            unavailable_at: None,
             relist: false,
             location_dropped: false,
             light: None,

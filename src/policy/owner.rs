@@ -254,8 +254,8 @@ impl Policy {
         for kind in [Kind::SignedOut, Kind::Refused, Kind::MissingScope] {
             memory.backoffs.forget(kind);
         }
-        let spread = memory.random.up_to(self.config.start_spread);
-        memory.want_light(m.t + spread);
+        // An older wish would end the spread.
+        memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
 
     /// An answer came, with nobody having told that the account is signed in again.
@@ -292,8 +292,7 @@ impl Policy {
         let memory = &mut self.memory;
         if memory.backoffs.has(Kind::BillingLimit) {
             memory.backoffs.forget(Kind::BillingLimit);
-            let spread = memory.random.up_to(self.config.start_spread);
-            memory.want_light(m.t + spread);
+            memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
         }
     }
 }

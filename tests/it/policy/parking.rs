@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::model::Now;
 use tesla2mqtt::policy::{
-    Ask, Belief, Class, ClassSetting, DataView, HoldReason, PolicyConfig, Preset, State,
+    Ask, Belief, Class, ClassSetting, DataView, HoldReason, LightState, PolicyConfig, Preset,
+    State, User,
 };
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
 use tesla2mqtt::sim::{Car, CarSpec, Deed, Event, Plan};
 
 use super::guarantees::check;
-use super::rig::{HOUR, MINUTE, Rig, SECOND, What, drive, held, hold, life, minutes, spec};
+use super::rig::{
+    HOUR, MINUTE, Rig, SECOND, What, dead_zone, drive, held, hold, life, minutes, spec,
+};
 
 const PARKED_AT: Duration = minutes(30);
 
@@ -93,6 +96,72 @@ fn a_held_car_sleeps_at_most_four_minutes_later_than_unpolled() {
             let late = fell_asleep(&rig, 0) - (10 * MINUTE + length) - t * MINUTE;
             assert!(late <= 240 * SECOND, "{t} min: {late:?} later");
         }
+    }
+}
+
+/// 9, and G4: two parks without reception, offline as if asleep.
+///
+/// Given a held car that was learned to sleep although it is polled; when it is parked: doubted
+/// after two hours, then let to sleep.
+#[test]
+fn a_car_that_was_only_out_of_reach_is_let_to_sleep_after_all() {
+    let deeds = [
+        (10, drive(20)),
+        (36, dead_zone(30)),
+        (120, drive(20)),
+        (146, dead_zone(30)),
+        (300, drive(20)),
+    ];
+    let car = CarSpec {
+        sleeps_as: LightState::Offline,
+        time_to_sleep: 15 * MINUTE,
+        ..held(life(&deeds))
+    };
+    let mut rig = Rig::new(Preset::Metered, car);
+    rig.run_until(290 * MINUTE);
+    assert_eq!(rig.policy.status(rig.now()).class, Class::NotHeld);
+    assert_eq!(rig.state(), State::Asleep);
+    rig.run_until(430 * MINUTE);
+    assert_eq!(rig.state(), State::Idle, "polled in vain");
+    rig.run_until(470 * MINUTE);
+    check(&rig);
+    assert_eq!(rig.state(), State::Asleep, "{}", rig.story());
+    assert_eq!(rig.policy.status(rig.now()).class, Class::Unknown);
+}
+
+/// G5: what began before a held car is left alone is seen.
+///
+/// Given a held car; when it parks: a look 5 s before Quiet, no other in the 30 s before; none if
+/// the owner lets it sleep.
+#[test]
+fn a_last_look_comes_just_before_a_car_is_left_alone() {
+    for minute in [20, 21, 22, 23] {
+        let mut rig = Rig::pinned(
+            Preset::Metered,
+            ClassSetting::Held,
+            held(life(&[(10, drive(minute))])),
+        );
+        rig.run_until(HOUR);
+        check(&rig);
+        let quiet = rig.entered(State::Quiet, Duration::ZERO).expect("parked");
+        let looks: Vec<_> = rig
+            .asks_from(quiet - 30 * SECOND, Ask::Data)
+            .into_iter()
+            .filter(|at| *at < quiet)
+            .collect();
+        assert_eq!(looks.len(), 1, "{looks:?} before {quiet:?}");
+        assert!(quiet - looks[0] <= 30 * SECOND);
+
+        let mut told = Rig::pinned(
+            Preset::Metered,
+            ClassSetting::Held,
+            held(life(&[(10, drive(minute))])),
+        );
+        told.run_until(minutes(minute + 12));
+        let at = told.at;
+        told.user(User::LetSleep).run_for(MINUTE);
+        assert_eq!(told.state(), State::Quiet);
+        assert!(told.asks_from(at, Ask::Data).is_empty());
     }
 }
 

@@ -403,7 +403,8 @@ impl Rig {
         let dice = *seed >> 33;
         #[expect(clippy::cast_precision_loss, reason = "31 bits")]
         let strikes = (dice as f64) / f64::from(1u32 << 31) < *chance;
-        strikes.then(|| match dice % 5 {
+        strikes.then(|| match dice % 6 {
+            5 if ask == Ask::Data => Failure::Unavailable,
             0 => Failure::Server,
             1 => Failure::Limited {
                 retry_after: Some(Duration::from_secs(dice % 400)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tesla2mqtt::policy::{Ask, Failure, Input};
 
-use crate::policy::rig::{Line, What};
+use crate::policy::rig::{Line, MINUTE, SECOND, What};
 
 /// First wait, cap, and the part of a step that jitter may take away.
 fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
@@ -23,6 +23,22 @@ fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
 struct Row {
     failures: Vec<Failure>,
     not_before: Duration,
+    /// 408s of one trouble, and the last.
+    n_refused: u32,
+    refused_at: Duration,
+}
+
+impl Row {
+    /// The first of them is followed by a light call; from the second on the waits grow.
+    fn refused(&mut self, at: Duration) {
+        let goes_on = self.n_refused > 0 && at - self.refused_at < 10 * MINUTE;
+        self.n_refused = if goes_on { self.n_refused + 1 } else { 1 };
+        self.refused_at = at;
+        if self.n_refused > 1 {
+            let step = (30 * SECOND).saturating_mul(1 << (self.n_refused - 2).min(20));
+            self.not_before = self.not_before.max(at + step.min(150 * SECOND));
+        }
+    }
 }
 
 /// Both calls' failures.
@@ -48,7 +64,8 @@ impl Retries {
             What::Served(_) => self.data = Row::default(),
             // Who asks for a look gets one.
             What::Heard(input) if !matches!(input, Input::Budget(_)) => self.forgive(),
-            What::Restarted => self.forgive(),
+            // A start is opened by a light call.
+            What::Restarted => self.light.not_before = Duration::ZERO,
             _ => {}
         }
         Ok(())
@@ -70,6 +87,9 @@ impl Retries {
         let same = |of: &&Failure| steps(**of) == steps(failure);
         let n_before = row.failures.iter().filter(same).count();
         row.failures.push(failure);
+        if ask == Ask::Data && failure == Failure::Unavailable {
+            return row.refused(at);
+        }
         if let Some((first, cap, part)) = steps(failure) {
             let step = first.saturating_mul(1 << n_before.min(20)).min(cap);
             row.not_before = at + Duration::from_secs(step).mul_f64(part);

@@ -176,8 +176,8 @@ fn time_to_see(rig: &Rig, at: Duration) -> Option<Duration> {
         _ => return None,
     };
     let guard = match rig.car.spec().brief_wakes {
-        Some(_) => config.wake_guard,
-        None => Duration::ZERO,
+        Some(_) if before.last()?.state != State::Idle => config.wake_guard,
+        _ => Duration::ZERO,
     };
     Some(interval.mul_f64(1.05) + guard + 6 * SECOND)
 }
@@ -199,5 +199,5 @@ fn were_too_many(before: &[&Line], at: Duration) -> bool {
 /// What begins after the last look before Quiet is seen by the next one.
 fn goes_quiet(rig: &Rig, at: Duration) -> bool {
     let entered = rig.entered(State::Quiet, at);
-    entered.is_some_and(|then| then - at < LAST_LOOK.min(MINUTE))
+    entered.is_some_and(|then| then - at < LAST_LOOK)
 }
