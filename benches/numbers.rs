@@ -41,8 +41,8 @@ use tap::Tap;
 
 const PROGRAMS: usize = 3;
 const SNAPSHOTS: usize = 41;
-const ANSWERS: usize = 15;
-const RETURNS: usize = 7;
+const ANSWERS: usize = 11;
+const RETURNS: usize = 5;
 const SETTLED: Duration = Duration::from_mins(1);
 /// A burst of values is over when nothing comes for so long.
 const QUIET: Duration = Duration::from_millis(300);
