@@ -122,18 +122,19 @@ impl Backoffs {
     /// When the call may be tried again, and whether it is the account that forbade it; `None`
     /// unless its last outcome was a failure.
     pub(super) fn until(&self, ask: Ask) -> Option<(At, Kind)> {
-        let own = self.0.iter().filter(|entry| entry.ask == ask);
-        own.max_by_key(|entry| entry.until)
-            .map(|entry| (entry.until, entry.kind))
+        self.longest(ask, |_| true)
     }
 
     /// The same without the waits that only spare a call that may fail again: nobody has asked
     /// for them.
     pub(super) fn imposed_until(&self, ask: Ask) -> Option<(At, Kind)> {
-        let own = self.0.iter().filter(|entry| {
-            entry.ask == ask && !matches!(entry.kind, Kind::Transport | Kind::Server)
-        });
-        own.max_by_key(|entry| entry.until)
+        self.longest(ask, |kind| !matches!(kind, Kind::Transport | Kind::Server))
+    }
+
+    fn longest(&self, ask: Ask, counts: impl Fn(Kind) -> bool) -> Option<(At, Kind)> {
+        let own = self.0.iter().filter(|entry| entry.ask == ask);
+        own.filter(|entry| counts(entry.kind))
+            .max_by_key(|entry| entry.until)
             .map(|entry| (entry.until, entry.kind))
     }
 
