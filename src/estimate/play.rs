@@ -173,7 +173,6 @@ pub(super) fn play(
         .collect();
     let mut worst_factor: f64 = 1.0;
     let mut n_not_permitted = 0;
-    let mut day = None;
     // A car's turn changes when that car is due, and no other's.
     let mut queue: BinaryHeap<_> = cars.iter().enumerate().map(entry).collect();
     while let Some(mut first) = queue.peek_mut() {
@@ -183,13 +182,11 @@ pub(super) fn play(
         }
         let now = now_at(due);
         if let Some(governor) = &mut governor {
-            let today = Some(due.as_secs() / DAY.as_secs());
-            if day != today && governor.month_rolled(now) {
+            if governor.month_rolled(now) {
                 for car in &mut cars {
                     car.hear(now, Input::MonthRolled);
                 }
             }
-            day = today;
             let budget = governor.budget(now);
             worst_factor = worst_factor.max(budget.factor);
             if cars[nth].budget.replace(budget) != Some(budget) {

@@ -379,7 +379,7 @@ impl Policy {
         if memory.state == State::Idle
             && let Some(quiet_at) = self.quiet_at()
             && memory.data_wanted_at.is_none()
-            && plan.at + LAST_LOOK.min(self.config.settle / 4) > quiet_at
+            && plan.at > self.last_look_at(quiet_at)
         {
             plan = self.last_look(plan, quiet_at)?;
         }
@@ -395,9 +395,13 @@ impl Policy {
         // Where calls are dear or fail, a car is rather left alone.
         let is_spared = memory.let_sleep || memory.budget.factor > 1.0 || plan.why != Why::Interval;
         (!has_looked && !is_spared).then(|| Plan {
-            at: quiet_at.saturating_sub(LAST_LOOK.min(self.config.settle / 4)),
+            at: self.last_look_at(quiet_at),
             ..plan
         })
+    }
+
+    fn last_look_at(&self, quiet_at: At) -> At {
+        quiet_at.saturating_sub(LAST_LOOK.min(self.config.settle / 4))
     }
 
     fn routine_data(&self, m: Moment) -> Option<(At, Why)> {

@@ -176,6 +176,19 @@ async fn many_calls_at_once_cause_one_refresh() {
     }
 }
 
+/// Answers `a0` and `r0`, then `a1` and `r1`, and so on, after `delay`; it is asked `n_expected` times.
+async fn rotating_token_answers(server: &MockServer, delay: Duration, n_expected: u64) {
+    let n = AtomicUsize::new(0);
+    Mock::given(path(TOKEN))
+        .respond_with(By(move |_: &Request| {
+            let n = n.fetch_add(1, Ordering::Relaxed);
+            json_answer(200, &token_body(&format!("a{n}"), &format!("r{n}"))).set_delay(delay)
+        }))
+        .expect(n_expected)
+        .mount(server)
+        .await;
+}
+
 /// A whole fleet meets a 401 at the same time.
 ///
 /// 42: 401 once.
@@ -183,15 +196,7 @@ async fn many_calls_at_once_cause_one_refresh() {
 async fn a_refused_access_token_is_refreshed_once_for_all() {
     let server = MockServer::start().await;
     let rig = rig(Api::Fleet, &server.uri());
-    let n = AtomicUsize::new(0);
-    Mock::given(path(TOKEN))
-        .respond_with(By(move |_: &Request| {
-            let n = n.fetch_add(1, Ordering::Relaxed);
-            json_answer(200, &token_body(&format!("a{n}"), &format!("r{n}")))
-        }))
-        .expect(2)
-        .mount(&server)
-        .await;
+    rotating_token_answers(&server, Duration::ZERO, 2).await;
     Mock::given(header("authorization", "Bearer a0"))
         .respond_with(
             json_answer(401, &json!({"error": "token expired (401)"}))
@@ -309,16 +314,7 @@ async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
 async fn two_processes_do_not_spend_the_same_token() {
     let server = MockServer::start().await;
     let rig = rig(Api::Fleet, &server.uri());
-    let n = AtomicUsize::new(0);
-    Mock::given(path(TOKEN))
-        .respond_with(By(move |_: &Request| {
-            let n = n.fetch_add(1, Ordering::Relaxed);
-            json_answer(200, &token_body(&format!("a{n}"), &format!("r{n}")))
-                .set_delay(Duration::from_millis(100))
-        }))
-        .expect(1)
-        .mount(&server)
-        .await;
+    rotating_token_answers(&server, Duration::from_millis(100), 1).await;
     light_answers(&server).await;
     let (one, other) = (rig.open().await, rig.open().await);
     let (car_one, car_other) = (car(), car());
