@@ -42,6 +42,7 @@ mod recordings;
 mod reload;
 mod rig;
 mod secrets;
+mod segments;
 mod service;
 mod sign_in;
 mod sim_cloud;
