@@ -1,7 +1,6 @@
 //! One car's task: it does what the policy says, keeps what the answers showed, and says what
 //! changed. It decides nothing itself.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -18,7 +17,6 @@ use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::discovery::Announced;
 use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
@@ -101,35 +99,22 @@ impl CarTask {
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
-        let (policy, vehicle, logbook, announced, published, before) = match file.read() {
-            Some(memory) if memory.vehicle.vin == vin => (
-                Policy::restore(policy_config, &vin, memory.policy, now),
-                memory.vehicle,
-                memory.logbook,
-                memory.announced,
-                memory.published,
-                memory.paths,
-            ),
-            _ => (
-                Policy::new(policy_config, &vin, seed(), now),
-                Vehicle::new(vin.clone()),
-                Logbook::default(),
-                Announced::default(),
-                BTreeSet::new(),
-                None,
-            ),
+        let memory = file.read().unwrap_or_default();
+        let policy = match memory.policy {
+            Some(snapshot) => Policy::restore(policy_config, &vin, snapshot, now),
+            None => Policy::new(policy_config, &vin, seed(), now),
         };
         let connection = mqtt.connection();
-        let voice = Voice::new(settings, &vin, mqtt, announced, published);
+        let voice = Voice::new(settings, &vin, mqtt, memory.announced, memory.published);
         Self {
             door,
-            vehicle,
-            logbook,
+            vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
+            logbook: memory.logbook,
             tariff: settings.tariff.clone(),
             found: Vec::new(),
             policy,
             events: Vec::new(),
-            leftover: before.filter(|before| {
+            leftover: memory.paths.filter(|before| {
                 let others = settings.cars.keys().filter(|other| **other != vin);
                 let mut taken = others.map(|other| paths(settings, other));
                 before != voice.paths() && taken.all(|taken| taken != *before)
@@ -411,8 +396,8 @@ impl CarTask {
     async fn remember(&mut self, now: Now) {
         self.is_unwritten = false;
         let memory = Memory {
-            policy: self.policy.snapshot(now),
-            vehicle: self.vehicle.clone(),
+            policy: Some(self.policy.snapshot(now)),
+            vehicle: Some(self.vehicle.clone()),
             logbook: self.logbook.clone(),
             announced: self.voice.announced(),
             published: self.voice.published(),

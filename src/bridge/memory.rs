@@ -1,10 +1,13 @@
-//! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`.
+//! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`. Its parts are read each on
+//! its own: one that another version wrote differently does not take the others with it.
 //! Beside it [`keep`], for the small files of the bridge itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::discovery;
 use crate::durable;
@@ -15,31 +18,67 @@ use crate::topics::Paths;
 
 const CARS: &str = "cars";
 
-/// One car's file.
-#[derive(Debug, Serialize, Deserialize)]
+/// One car's file; what is missing in it, or cannot be read, is as if it had never been known.
+#[derive(Debug, Default, Serialize)]
 pub struct Memory {
     /// The policy's snapshot: state, clocks, what it learned.
-    pub policy: policy::Snapshot,
+    pub policy: Option<policy::Snapshot>,
     /// The newest value of each signal.
-    pub vehicle: Vehicle,
+    pub vehicle: Option<Vehicle>,
     /// Its drives and charges.
-    #[serde(default)]
     pub logbook: Logbook,
     /// The components that Home Assistant was told of.
-    #[serde(default)]
     pub announced: discovery::Announced,
     /// The keys that are published: a later version may have less.
-    #[serde(default)]
     pub published: BTreeSet<String>,
     /// The account through which the car is followed.
-    #[serde(default)]
     pub account: Option<String>,
     /// The car's name at the Owner API.
-    #[serde(default)]
     pub id: Option<ApiId>,
     /// Where the car was published.
-    #[serde(default)]
     pub paths: Option<Paths>,
+}
+
+impl Memory {
+    /// The file's bytes as a memory, and a line on each part that could not be read. An error is
+    /// a file that is no JSON object at all.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
+        let mut parts = Parts {
+            raw: serde_json::from_slice(bytes)?,
+            damage: Vec::new(),
+        };
+        let memory = Self {
+            policy: parts.take("policy"),
+            vehicle: parts.take("vehicle"),
+            logbook: parts.take("logbook"),
+            announced: parts.take("announced"),
+            published: parts.take("published"),
+            account: parts.take("account"),
+            id: parts.take("id"),
+            paths: parts.take("paths"),
+        };
+        Ok((memory, parts.damage))
+    }
+}
+
+/// A file's members that have not been read yet.
+struct Parts {
+    raw: BTreeMap<String, Box<RawValue>>,
+    damage: Vec<String>,
+}
+
+impl Parts {
+    fn take<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let Some(raw) = self.raw.remove(name) else {
+            return T::default();
+        };
+        serde_json::from_str(raw.get()).unwrap_or_else(|error| {
+            // The error's own text may quote a value, and that may be where the car is.
+            let column = error.column();
+            self.damage.push(format!("{name}, its character {column}"));
+            T::default()
+        })
+    }
 }
 
 /// A car that an earlier run followed: it is followed again before Tesla has answered, so that
@@ -68,9 +107,8 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
     });
     vins.filter_map(|vin| {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
-        let account = memory.account.filter(|_| memory.vehicle.vin == vin)?;
         Some(Remembered {
-            account,
+            account: memory.account?,
             vin,
             id: memory.id,
             paths: memory.paths,
@@ -94,6 +132,7 @@ pub async fn keep(path: &Path, value: &impl Serialize, what: &str) {
 /// Where a car's memory is kept.
 #[derive(Debug, Clone)]
 pub struct MemoryFile {
+    vin: Vin,
     path: PathBuf,
 }
 
@@ -102,27 +141,36 @@ impl MemoryFile {
     pub fn of(vin: &Vin, state_directory: &Path) -> Self {
         let name = format!("{}.json", vin.as_str());
         Self {
+            vin: vin.clone(),
             path: state_directory.join(CARS).join(name),
         }
     }
 
     /// Reads the memory; a missing, damaged or foreign file is an empty memory, said in the log.
     pub fn read(&self) -> Option<Memory> {
+        let file = self.path.display();
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!(file = %self.path.display(), %error, "memory of a car cannot be read, starting without it");
+                tracing::warn!(%file, %error, "memory of a car cannot be read, starting without it");
                 return None;
             }
         };
-        match serde_json::from_slice(&bytes) {
-            Ok(memory) => Some(memory),
-            Err(error) => {
-                tracing::warn!(file = %self.path.display(), %error, "memory of a car is damaged, starting without it");
-                None
-            }
+        let (memory, damage) = Memory::decode(&bytes)
+            .inspect_err(|error| {
+                tracing::warn!(%file, %error, "memory of a car is damaged, starting without it");
+            })
+            .ok()?;
+        for part in damage {
+            tracing::warn!(%file, %part, "a part of a car's memory cannot be read, starting without that part");
         }
+        let is_foreign = |vehicle: &Vehicle| vehicle.vin != self.vin;
+        if memory.vehicle.as_ref().is_some_and(is_foreign) {
+            tracing::warn!(%file, "memory of another car, starting without it");
+            return None;
+        }
+        Some(memory)
     }
 
     /// Writes the memory durably, off the reactor.
@@ -148,6 +196,117 @@ impl MemoryFile {
                 tracing::warn!(file = %self.path.display(), %error, "memory of a car cannot be written; hint: is the state directory full or read-only?");
             }
             Err(error) => tracing::warn!(%error, "memory of a car was not written"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::model::{Now, Observation, Signal, Source, Value};
+
+    fn whole() -> Memory {
+        let vin = Vin::new("LRW3E7EK5PC000031").expect("a VIN");
+        let now = Now {
+            mono: std::time::Duration::ZERO,
+            wall: Timestamp::UNIX_EPOCH,
+        };
+        let mut vehicle = Vehicle::new(vin.clone());
+        vehicle.apply(&Observation {
+            at: now.wall,
+            source: Source::Data,
+            signals: vec![(
+                Signal::new("charge_state.battery_level"),
+                Some(Value::Int(71)),
+            )],
+            whole_groups: Vec::new(),
+        });
+        Memory {
+            policy: Some(
+                policy::Policy::new(policy::PolicyConfig::default(), &vin, 1, now).snapshot(now),
+            ),
+            vehicle: Some(vehicle),
+            account: Some("home".to_owned()),
+            published: BTreeSet::from(["battery_level".to_owned()]),
+            ..Memory::default()
+        }
+    }
+
+    fn written(memory: &Memory) -> Json {
+        serde_json::to_value(memory).expect("JSON")
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let bytes = written(&whole()).to_string();
+        let (read, damage) = Memory::decode(bytes.as_bytes()).expect("a memory");
+        assert_eq!(written(&read), written(&whole()));
+        assert_eq!(damage, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_read_takes_no_other_with_it() {
+        for part in [
+            "policy",
+            "vehicle",
+            "logbook",
+            "announced",
+            "published",
+            "account",
+            "id",
+            "paths",
+        ] {
+            let mut file = written(&whole());
+            file[part] = json!(48.137);
+            let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+            let (mut left, mut expected) = (written(&read), written(&whole()));
+            assert!(
+                damage.len() == 1 && damage[0].starts_with(part),
+                "{part}: {damage:?}"
+            );
+            assert!(!damage[0].contains("48.137"), "{damage:?}");
+            (left[part], expected[part]) = (Json::Null, Json::Null);
+            assert_eq!(left, expected, "{part}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_later_version_is_passed_over() {
+        let mut file = written(&whole());
+        file["of_a_later_version"] = json!([1]);
+        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        assert_eq!((written(&read), damage), (written(&whole()), Vec::new()));
+    }
+
+    #[test]
+    fn another_cars_file_is_no_memory_of_this_one() {
+        let state = tempfile::tempdir().expect("a directory");
+        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
+        let file = MemoryFile::of(&other, state.path());
+        fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
+        fs::write(&file.path, written(&whole()).to_string()).expect("a file");
+        assert!(file.read().is_none());
+        assert_eq!(remembered(state.path()), Vec::new());
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_is_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Memory::decode(&bytes);
+        }
+
+        #[test]
+        fn no_cut_file_is_half_a_memory(share in 0.0..1.0_f64) {
+            let bytes = written(&whole()).to_string();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a length")]
+            let cut = (bytes.len() as f64 * share) as usize;
+            prop_assert!(Memory::decode(&bytes.as_bytes()[..cut]).is_err());
         }
     }
 }
