@@ -34,7 +34,8 @@ pub struct Cleared {
 }
 
 /// Removes what `base_topic` and `discovery_prefix` say is ours, and `also` in addition. Looks
-/// again afterwards, on a fresh connection.
+/// again afterwards, on a fresh connection, and goes on while that shows more: a broker may drop
+/// what is too much for one subscriber at once (mosquitto: beyond some 1,000 messages).
 ///
 /// # Errors
 /// No connection, or the broker refuses to let us read or delete.
@@ -43,17 +44,28 @@ pub async fn clear(
     discovery_prefix: &str,
     also: &[String],
 ) -> Result<Cleared, Failure> {
-    let found = stored(mqtt, discovery_prefix, also).await?;
-    let id = random_client_id();
-    let (mut session, _) = Session::connect(mqtt, &id).await?;
-    session.delete(found.topics.iter().cloned()).await?;
-    session.close().await;
-    let left = stored(mqtt, discovery_prefix, also).await?.topics;
-    Ok(Cleared {
-        removed: found.topics.difference(&left).count(),
-        left: left.into_iter().collect(),
-        bridge_online: found.bridge_online,
-    })
+    let mut cleared = Cleared {
+        removed: 0,
+        left: Vec::new(),
+        bridge_online: false,
+    };
+    let mut found = stored(mqtt, discovery_prefix, also).await?;
+    loop {
+        let id = random_client_id();
+        let (mut session, _) = Session::connect(mqtt, &id).await?;
+        session.delete(found.topics.iter().cloned()).await?;
+        session.close().await;
+        let left = stored(mqtt, discovery_prefix, also).await?;
+        let removed = found.topics.difference(&left.topics).count();
+        cleared.removed += removed;
+        cleared.bridge_online |= found.bridge_online;
+        // A running bridge would go on saying new things.
+        if left.topics.is_empty() || removed == 0 || cleared.bridge_online {
+            cleared.left = left.topics.into_iter().collect();
+            return Ok(cleared);
+        }
+        found = left;
+    }
 }
 
 /// Runs the subcommand and says what was removed.
