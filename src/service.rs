@@ -58,9 +58,9 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// SIGTERM, SIGINT and SIGHUP as messages. Must be called inside the runtime, before anything
+/// SIGTERM and SIGINT as [`Signal::Stop`], SIGHUP as `hangup_is`. Must be called inside the runtime, before anything
 /// slow, because only from then on a signal no longer ends the process.
-pub fn signals() -> io::Result<mpsc::Receiver<Signal>> {
+pub fn signals(hangup_is: Signal) -> io::Result<mpsc::Receiver<Signal>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -71,7 +71,7 @@ pub fn signals() -> io::Result<mpsc::Receiver<Signal>> {
             let signal = tokio::select! {
                 Some(()) = terminate.recv() => Signal::Stop,
                 Some(()) = interrupt.recv() => Signal::Stop,
-                Some(()) = hangup.recv() => Signal::Reload,
+                Some(()) = hangup.recv() => hangup_is,
                 else => break,
             };
             if let Err(mpsc::error::TrySendError::Closed(_)) = sender.try_send(signal) {

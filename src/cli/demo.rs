@@ -8,6 +8,7 @@
 //! With a directory for its state a demo goes on where it ended: the cars' lives follow from their
 //! plan and the time at which they began, so that time is all that is kept of them.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,9 +21,11 @@ use serde::{Deserialize, Serialize};
 use super::{clear, say};
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
+use crate::model::Vin;
+use crate::service::{self, Signal};
 use crate::sim::CarSpec;
 use crate::sim::cloud::{Account, Cloud, CloudOptions, Login};
-use crate::{api, bridge, clock, durable, log, service};
+use crate::{api, bridge, clock, durable, log};
 
 /// MQTT's registered port.
 const MQTT_PORT: u16 = 1883;
@@ -32,6 +35,8 @@ const BASE_TOPIC: &str = "tesla2mqtt";
 const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
 /// A broker that went away does not hold up the end for longer.
 const CLEARED_WITHIN: Duration = Duration::from_secs(10);
+/// More than any speed costs in a month: the simulated cloud's bill is shown, but slows nothing.
+const BUDGET_DOLLARS: u32 = 10_000;
 /// The cars' past, in the directory that was named.
 const WORLD: &str = "demo.json";
 
@@ -85,7 +90,8 @@ pub fn main(options: Options) -> ExitCode {
 
 async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow::Result<()> {
     // First, so that Ctrl-C already ends things properly.
-    let signals = service::signals()?;
+    // The demo has no configuration to read anew: a terminal that is closed ends it.
+    let signals = service::signals(Signal::Stop)?;
     let cloud = Cloud::start(CloudOptions {
         // A new cloud's tokens are not those that an earlier one handed out.
         seed: clock::now().wall.as_millisecond().unsigned_abs(),
@@ -93,11 +99,13 @@ async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow:
     })
     .await?;
     cloud.add_account(Account::new(ACCOUNT));
+    let mut vins = BTreeSet::new();
     for car in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
+        vins.insert(car.vin.clone());
         cloud.add_car_since(ACCOUNT, car, world.since);
     }
     for file in &options.recording {
-        add_recording(&cloud, file)?;
+        vins.insert(add_recording(&cloud, file)?);
     }
     let (refresh_token, _) = cloud.issue_tokens(ACCOUNT, Login::Fleet);
 
@@ -112,7 +120,7 @@ async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow:
     log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
-    say(&introduction(&settings, &options));
+    say(&introduction(&settings, &options, vins.len()));
 
     let reload: bridge::Reload = {
         let settings = settings.clone();
@@ -235,17 +243,17 @@ async fn take_away(settings: &Settings) {
     );
 }
 
-fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<()> {
+/// One car has one life: another recording of it takes the place of the first.
+fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<Vin> {
     let name = file.display();
-    let text =
-        std::fs::read(file).map_err(|error| anyhow::anyhow!("--recording {name}: {error}"))?;
-    let answer = serde_json::from_slice(&text).map_err(|error| {
+    let content =
+        config::read_file(file).map_err(|error| anyhow::anyhow!("--recording {name}: {error}"))?;
+    let answer = serde_json::from_slice(&content.bytes).map_err(|error| {
         anyhow::anyhow!("--recording {name}: {error}; expected a vehicle_data answer in JSON")
     })?;
     cloud
         .add_recording(ACCOUNT, answer)
-        .map_err(|error| anyhow::anyhow!("--recording {name}: {error}"))?;
-    Ok(())
+        .map_err(|error| anyhow::anyhow!("--recording {name}: {error}"))
 }
 
 /// On MQTT's own port if it is free, else on any.
@@ -280,6 +288,7 @@ fn settings(
     let text = format!(
         "[mqtt]\nurl = {url}\nbase_topic = {base_topic}\n\
          [polling]\npreset = \"unmetered\"\n\
+         [budget]\ndollars = {BUDGET_DOLLARS}\n\
          [tariff]\nprice = 0.32\ncurrency = \"EUR\"\n\
          [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"demo\"\n\
          refresh_token = {refresh_token}\napi_url = {cloud}\nauth_url = {cloud}\n\
@@ -297,10 +306,9 @@ fn settings(
     Ok(config::from_text(&text)?)
 }
 
-fn introduction(settings: &Settings, options: &Options) -> String {
+fn introduction(settings: &Settings, options: &Options, n_cars: usize) -> String {
     let (host, port) = (&settings.mqtt.host, settings.mqtt.port);
     let base = &settings.mqtt.base_topic;
-    let n_cars = 2 + options.recording.len();
     let end = if options.broker.is_none() {
         "Ctrl-C ends it."
     } else if options.is_guest() {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use crate::bridge;
 use crate::config::{self, Loaded, Settings};
-use crate::{api, log, service};
+use crate::service::{self, Signal};
+use crate::{api, log};
 
 /// Loads the configuration, starts the log and runs the bridge until it is told to stop.
 pub fn main(file: Option<PathBuf>) -> ExitCode {
@@ -37,7 +38,7 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
         broker = %format_args!("{}:{}", settings.mqtt.host, settings.mqtt.port),
         "starting"
     );
-    let signals = match service::signals() {
+    let signals = match service::signals(Signal::Reload) {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "the system does not let the program hear its signals");

@@ -122,7 +122,7 @@ async fn the_events_of_their_rounds_have_plausible_figures() {
             .any(|door| door["door"] == "door_driver_front")
     })
     .await;
-    demo.end("INT", END).await;
+    demo.end("TERM", END).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,13 +136,16 @@ async fn a_recording_plays_as_a_third_car() {
         "vehicle_state": { "locked": true, "vehicle_name": "Recorded" },
     }});
     program.write("car.json", &answer.to_string());
-    let demo = Demo::start_in(program, &["--recording", "car.json"]);
+    let demo = Demo::start_in(
+        program,
+        &["--recording", "car.json", "--recording", "car.json"],
+    );
     let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/#");
     let topic = format!("tesla2mqtt/{}/battery_level", vin.as_str());
     subscriber.wait_for(&topic, "61", SOON).await;
     let said = demo.program.log();
     assert!(said.contains("3 simulated cars"), "{said}");
-    demo.end("TERM", END).await;
+    demo.end("HUP", END).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

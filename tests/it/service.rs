@@ -64,7 +64,7 @@ fn kill(signal: &str, child: &Child) {
 #[tokio::test]
 #[ignore = "a child process of another test"]
 async fn child_serves() {
-    let mut signals = service::signals().unwrap();
+    let mut signals = service::signals(Signal::Reload).unwrap();
     if let Some(interval) = service::watchdog_interval() {
         service::status(&format!("watchdog every {interval:?}"));
     }
