@@ -166,6 +166,12 @@ impl Account {
         .await
     }
 
+    /// Whether an account with these settings could be opened, as far as that shows without
+    /// touching its login: the files that it names are read once.
+    pub fn check(settings: &config::Account) -> Result<(), ApiError> {
+        transport(settings, &Hosts::tesla(), Patience::default()).map(drop)
+    }
+
     /// [`Self::open`] with other hosts than Tesla's behind the region names.
     pub async fn open_at(
         settings: &config::Account,
@@ -174,16 +180,7 @@ impl Account {
         hosts: Hosts,
         patience: Patience,
     ) -> Result<Self, ApiError> {
-        tls::install_provider();
-        let (api_url, token_url) = (
-            hosts.api(settings, settings.region),
-            hosts.token(settings, settings.region),
-        );
-        let transport = Transport::new(
-            &[&api_url, &token_url],
-            settings.ca_file.as_deref(),
-            patience,
-        )?;
+        let transport = transport(settings, &hosts, patience)?;
         warn_if_open_to_eavesdroppers(settings);
 
         let (directory, name) = (state_directory.to_owned(), settings.name.clone());
@@ -501,6 +498,20 @@ fn call_name(path: &str) -> &'static str {
         _ if path.ends_with("/vehicle_data") => "vehicle_data",
         _ => "vehicle",
     }
+}
+
+fn transport(
+    settings: &config::Account,
+    hosts: &Hosts,
+    patience: Patience,
+) -> Result<Transport, ApiError> {
+    tls::install_provider();
+    let (api_url, token_url) = (
+        hosts.api(settings, settings.region),
+        hosts.token(settings, settings.region),
+    );
+    let ca_file = settings.ca_file.as_deref();
+    Transport::new(&[&api_url, &token_url], ca_file, patience)
 }
 
 fn warn_if_open_to_eavesdroppers(settings: &config::Account) {

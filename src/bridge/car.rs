@@ -17,9 +17,10 @@ use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
+use crate::discovery::{self, Announced};
 use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
-use crate::mqtt::{Connection, Handle};
+use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::{
     Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
 };
@@ -77,6 +78,8 @@ pub struct CarTask {
     voice: Voice,
     /// Where an earlier run, or an earlier alias, published the car.
     leftover: Option<Paths>,
+    /// The prefix below which an earlier run told Home Assistant of the car, if it is another now.
+    told_below: Option<String>,
     file: MemoryFile,
     /// Something is said and done that the file does not hold yet.
     is_unwritten: bool,
@@ -105,7 +108,13 @@ impl CarTask {
             None => Policy::new(policy_config, &vin, seed(), now),
         };
         let connection = mqtt.connection();
-        let voice = Voice::new(settings, &vin, mqtt, memory.announced, memory.published);
+        let prefix = &settings.homeassistant.discovery_prefix;
+        let told_below = memory.prefix.filter(|before| before != prefix);
+        let announced = match told_below {
+            Some(_) => Announced::default(),
+            None => memory.announced,
+        };
+        let voice = Voice::new(settings, &vin, mqtt, announced, memory.published);
         Self {
             door,
             vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
@@ -119,6 +128,7 @@ impl CarTask {
                 let mut taken = others.map(|other| paths(settings, other));
                 before != voice.paths() && taken.all(|taken| taken != *before)
             }),
+            told_below,
             voice,
             file,
             is_unwritten: false,
@@ -140,6 +150,10 @@ impl CarTask {
         if let Some(paths) = self.leftover.take() {
             tracing::info!("the car is published elsewhere now, its old topics are removed");
             self.voice.clear(&paths).await;
+        }
+        if let Some(prefix) = self.told_below.take() {
+            let topic = discovery::car_topic(&prefix, self.door.car.vin.as_str());
+            self.voice.say(Publish::Delete { topic }).await;
         }
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
         // When the account of calls is written, after a call.
@@ -404,6 +418,7 @@ impl CarTask {
             account: Some(self.door.account.name().to_owned()),
             id: self.door.car.id,
             paths: Some(self.voice.paths().clone()),
+            prefix: Some(self.voice.prefix().to_owned()),
         };
         self.file.write(&memory).await;
     }

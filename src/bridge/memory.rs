@@ -37,6 +37,8 @@ pub struct Memory {
     pub id: Option<ApiId>,
     /// Where the car was published.
     pub paths: Option<Paths>,
+    /// Home Assistant's prefix, where it was told of the car.
+    pub prefix: Option<String>,
 }
 
 impl Memory {
@@ -56,6 +58,7 @@ impl Memory {
             account: parts.take("account"),
             id: parts.take("id"),
             paths: parts.take("paths"),
+            prefix: parts.take("prefix"),
         };
         Ok((memory, parts.damage))
     }
@@ -261,6 +264,7 @@ mod tests {
             "account",
             "id",
             "paths",
+            "prefix",
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);

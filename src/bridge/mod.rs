@@ -188,6 +188,7 @@ pub async fn run(
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
+    bridge.own.move_here(&bridge.settings).await;
     bridge.disown().await;
     bridge.say_own().await;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
@@ -275,7 +276,7 @@ impl Bridge {
             .await
             .map_err(|error| StartError::Account {
                 name: settings.name.clone(),
-                text: error.sentence(),
+                text: error.to_string(),
             })?;
         let index = self.next_account;
         self.next_account += 1;

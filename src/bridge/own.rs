@@ -14,7 +14,7 @@ use crate::api::{Account, AccountStatus};
 use crate::catalogue::BridgeFacts;
 use crate::clock;
 use crate::config::{Api, Settings};
-use crate::discovery::{self, AnnounceStep, Announced, Announcer};
+use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::model::{Now, Vin};
 use crate::mqtt::{Connection, Handle, Publish};
 use crate::policy::GovernorStatus;
@@ -29,6 +29,8 @@ const PROJECT_EVERY: Duration = Duration::from_mins(10);
 #[serde(default)]
 struct Told {
     base: String,
+    /// Home Assistant's, where it was told.
+    prefix: String,
     accounts: BTreeSet<String>,
     /// Facts of the bridge and of its accounts: a later version may have less.
     bridge_keys: BTreeSet<String>,
@@ -51,6 +53,8 @@ pub struct OwnVoice {
     announcer: Announcer,
     projections: BTreeMap<String, Projection>,
     told: Told,
+    /// What was told below another base topic or prefix, until it is taken back.
+    elsewhere: Option<Told>,
     path: PathBuf,
 }
 
@@ -58,21 +62,53 @@ impl OwnVoice {
     /// Nothing said yet in this run.
     pub fn new(mqtt: Handle, settings: &Settings) -> Self {
         let path = settings.state.directory.join("bridge.json");
-        let base = &settings.mqtt.base_topic;
-        let told = read(&path)
-            .filter(|told| told.base == *base)
-            .unwrap_or_else(|| Told {
-                base: base.clone(),
-                ..Told::default()
-            });
+        let here = Told {
+            base: settings.mqtt.base_topic.clone(),
+            prefix: settings.homeassistant.discovery_prefix.clone(),
+            ..Told::default()
+        };
+        let (told, elsewhere) = match read(&path, &here) {
+            Some(told) if (&told.base, &told.prefix) == (&here.base, &here.prefix) => (told, None),
+            other => (here, other),
+        };
         Self {
             announcer: Announcer::new(told.announced.clone()),
             projections: BTreeMap::new(),
             told,
+            elsewhere,
             path,
             mqtt,
             started_at: clock::now().wall,
             last_error: None,
+        }
+    }
+
+    /// Takes back what an earlier run told below another base topic or prefix.
+    pub async fn move_here(&mut self, settings: &Settings) {
+        let Some(old) = self.elsewhere.take() else {
+            return;
+        };
+        let base = &old.base;
+        let mut topics = vec![discovery::bridge_topic(&Setup {
+            prefix: old.prefix.clone(),
+            base: base.clone(),
+            ..setup(settings)
+        })];
+        if *base != self.told.base {
+            let of_accounts = old.accounts.iter().flat_map(|name| {
+                let keys = old.account_keys.iter();
+                keys.map(move |key| topics::of_account(base, name, key))
+            });
+            let of_bridge = old.bridge_keys.iter().map(String::as_str);
+            topics.extend(of_accounts);
+            topics.extend(
+                of_bridge
+                    .chain(["info", "state"])
+                    .map(|key| topics::of_bridge(base, key)),
+            );
+        }
+        for topic in topics {
+            self.mqtt.publish(Publish::Delete { topic }).await;
         }
     }
 
@@ -253,8 +289,18 @@ fn names(settings: &Settings) -> impl Iterator<Item = &str> {
 }
 
 /// A file that is missing or damaged costs a component that stays in Home Assistant, no more.
-fn read(path: &Path) -> Option<Told> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+/// Where an older version did not say, things were told `here`.
+fn read(path: &Path, here: &Told) -> Option<Told> {
+    let mut told: Told = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    for (said, here) in [
+        (&mut told.base, &here.base),
+        (&mut told.prefix, &here.prefix),
+    ] {
+        if said.is_empty() {
+            said.clone_from(here);
+        }
+    }
+    Some(told)
 }
 
 fn api_word(api: Api) -> &'static str {

@@ -3,6 +3,7 @@
 use super::car::ToCar;
 use super::fleet::Change;
 use super::{Bridge, Reload, subscriptions, voice};
+use crate::api;
 use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
 use crate::model::Vin;
@@ -42,12 +43,15 @@ impl Bridge {
             Setting::AccountAdded(name) => self.open_by_name(name).await,
             Setting::AccountRemoved(name) => {
                 let vins = self.close_by_name(name).await;
-                self.say_unavailable(&vins).await;
+                self.say_unavailable(&vins, old).await;
             }
             Setting::AccountChanged(name) => {
+                if self.keeps_unusable(name, old) {
+                    return;
+                }
                 let vins = self.close_by_name(name).await;
                 self.open_by_name(name).await;
-                self.say_unavailable(&vins).await;
+                self.say_unavailable(&vins, old).await;
             }
             Setting::Polling => {
                 let vins: Vec<(Vin, usize)> = self
@@ -130,28 +134,47 @@ impl Bridge {
         }
     }
 
+    /// An account that cannot be opened is as good as not configured: the next reload tries anew.
     async fn open_by_name(&mut self, name: &str) {
-        let found = self
-            .settings
-            .accounts
-            .iter()
-            .find(|account| account.name == name)
-            .cloned();
-        if let Some(settings) = found
-            && let Err(error) = self.open_account(settings).await
-        {
+        let Some(settings) = named(&self.settings, name).cloned() else {
+            return;
+        };
+        if let Err(error) = self.open_account(settings).await {
             tracing::error!("{error}");
+            self.settings
+                .accounts
+                .retain(|account| account.name != name);
         }
     }
 
-    /// Cars that nobody follows any more keep their topics: the owner may think again.
-    async fn say_unavailable(&mut self, vins: &[Vin]) {
+    /// Whether an account goes on as it was, because it could not be opened as it is wanted now.
+    /// The old settings stay ours, so that the next reload sees a change again.
+    fn keeps_unusable(&mut self, name: &str, old: &Settings) -> bool {
+        let wanted = self
+            .settings
+            .accounts
+            .iter_mut()
+            .find(|account| account.name == name);
+        let (Some(wanted), Some(old)) = (wanted, named(old, name)) else {
+            return false;
+        };
+        let Err(error) = api::Account::check(wanted) else {
+            return false;
+        };
+        tracing::error!("account {name}: {error}; it goes on as it was");
+        *wanted = old.clone();
+        true
+    }
+
+    /// Cars that nobody follows any more keep their topics: the owner may think again. They are
+    /// where the `old` settings put them.
+    async fn say_unavailable(&mut self, vins: &[Vin], old: &Settings) {
         for vin in vins {
             if self.cars.contains_key(vin) {
                 continue;
             }
             tracing::info!(%vin, "car is not followed any more");
-            let topic = voice::paths(&self.settings, vin).availability();
+            let topic = voice::paths(old, vin).availability();
             let payload = "offline".into();
             self.mqtt.publish(Publish::State { topic, payload }).await;
             for removal in self.teslamate.leave(vin).await {
@@ -183,4 +206,11 @@ impl Bridge {
             .await;
         vins
     }
+}
+
+fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a config::Account> {
+    settings
+        .accounts
+        .iter()
+        .find(|account| account.name == name)
 }

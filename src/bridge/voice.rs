@@ -109,6 +109,11 @@ impl Voice {
         self.topics.paths()
     }
 
+    /// Below which Home Assistant is told of the car.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Removes everything that was published elsewhere.
     pub async fn clear(&self, paths: &Paths) {
         let published = self.topics.published();
@@ -182,7 +187,7 @@ impl Voice {
         }
         self.say_at_once(messages).await;
         for word in self.topics.oddities() {
-            tracing::debug!(%word, "Tesla used a word that the catalogue does not list");
+            tracing::debug!(?word, "Tesla used a word that the catalogue does not list");
         }
         self.announce(car).await
     }

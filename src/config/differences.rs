@@ -141,4 +141,4 @@ equality!(Mqtt { host, port, tls, username, client_id, protocol, base_topic, kee
     secrets { password });
 equality!(Broker { enabled, listen, username } secrets { password });
 equality!(Account { name, api, refresh_token_changed_at, client_id, email, region, api_url,
-    auth_url, ca_file } secrets { refresh_token, client_secret, password });
+    auth_url, ca_file, ca_changed_at } secrets { refresh_token, client_secret, password });

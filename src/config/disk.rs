@@ -1,7 +1,8 @@
 //! The edge: the real environment and the real files.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::layers::PREFIX;
@@ -91,21 +92,38 @@ fn message(text: String) -> ConfigErrors {
     }
 }
 
-/// A whole file with what its directory entry says about it.
+/// No file that a configuration names is longer; systems' bundles of certificates are 200 KiB.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// A whole file with what its directory entry says about it. A pipe or device is refused: it may
+/// never end, or never begin.
 pub fn read_file(path: &Path) -> io::Result<FileContent> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is a pipe or a device, not a file"));
+    }
+    if metadata.len() > MOST_BYTES {
+        return Err(io::Error::other("it is larger than 4 MiB"));
     }
     let changed_at = metadata
         .modified()
         .ok()
         .and_then(|time| jiff::Timestamp::try_from(time).ok());
     Ok(FileContent {
-        bytes: std::fs::read(path)?,
+        bytes: bounded(path)?,
         mode: mode(&metadata),
         changed_at,
     })
+}
+
+/// Some files are longer than they say.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(unix)]

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
 
 use super::layers::{Given, Layers, found, from_text};
@@ -213,10 +215,29 @@ impl Reader<'_> {
         })
     }
 
-    /// The path of a file that can be read; `secret`: by nobody else.
-    pub fn readable(&mut self, key: &str, secret: bool) -> Option<PathBuf> {
+    /// A file of certificates, and when it was changed.
+    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, Option<Timestamp>)> {
         let path = self.path(key)?;
-        self.content(key, &path, secret).map(|_| path)
+        let content = self.content(key, &path, false)?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
+        if found.is_ok_and(|found| !found.is_empty()) {
+            return Some((path, content.changed_at));
+        }
+        let wanted = "expected one or more certificates in PEM form (\"-----BEGIN CERTIFICATE-----\") in this file";
+        self.refuse(key, wanted);
+        None
+    }
+
+    /// A file with a private key that nobody else can read.
+    pub fn private_key(&mut self, key: &str) -> Option<PathBuf> {
+        let path = self.path(key)?;
+        let content = self.content(key, &path, true)?;
+        if PrivateKeyDer::from_pem_slice(&content.bytes).is_ok() {
+            return Some(path);
+        }
+        let wanted = "expected a private key in PEM form (\"-----BEGIN PRIVATE KEY-----\") without a passphrase in this file";
+        self.refuse(key, wanted);
+        None
     }
 
     fn content(&mut self, key: &str, path: &Path, secret: bool) -> Option<FileContent> {

@@ -57,6 +57,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     })
 }
 
+const PORTS: &str = "expected a port from 1 to 65535";
+
 /// Host, port and whether TLS was asked for.
 struct Address {
     host: String,
@@ -126,9 +128,9 @@ fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
         "mqtt.client_key_file",
     ];
     let tls = Tls {
-        ca_file: reader.readable(keys[0], false),
-        client_cert_file: reader.readable(keys[1], false),
-        client_key_file: reader.readable(keys[2], true),
+        ca_file: reader.certificates(keys[0]).map(|(path, _)| path),
+        client_cert_file: reader.certificates(keys[1]).map(|(path, _)| path),
+        client_key_file: reader.private_key(keys[2]),
     };
     for key in keys {
         if !wanted && reader.is_given(key) {
@@ -167,7 +169,7 @@ fn broker_address(text: &str) -> Result<Address, String> {
         _ => return Err("expected a host name or address after \"://\"".to_owned()),
     };
     let port = match url.port() {
-        Some(0) => return Err("expected a port from 1 to 65535".to_owned()),
+        Some(0) => return Err(PORTS.to_owned()),
         Some(port) => port,
         None if tls => 8883,
         None => 1883,
@@ -296,7 +298,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     let region = reader.choice(&key("region"), &regions);
     let api_url = reader.text(&key("api_url"), base_url);
     let auth_url = reader.text(&key("auth_url"), base_url);
-    let ca_file = reader.readable(&key("ca_file"), false);
+    let (ca_file, ca_changed_at) = reader.certificates(&key("ca_file")).unzip();
 
     let lacks = |reader: &Reader<'_>, name: &str| {
         !reader.is_given(&key(name)) && !reader.is_given(&key(&format!("{name}_file")))
@@ -338,6 +340,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
         api_url,
         auth_url,
         ca_file,
+        ca_changed_at: ca_changed_at.flatten(),
     })
 }
 
@@ -356,6 +359,9 @@ fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| String::new())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(String::new());
+    }
+    if url.port() == Some(0) {
+        return Err(PORTS.to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("expected no user or password in the address".to_owned());
@@ -573,7 +579,10 @@ fn listen(reader: &mut Reader<'_>, key: &str) -> Option<SocketAddr> {
             .strip_prefix("localhost:")
             .map(|port| format!("127.0.0.1:{port}"))
             .unwrap_or(text.to_owned());
-        text.parse().map_err(|_| String::new())
+        match text.parse::<SocketAddr>() {
+            Ok(listen) if listen.port() == 0 => Err(PORTS.to_owned()),
+            read => read.map_err(|_| String::new()),
+        }
     })
 }
 

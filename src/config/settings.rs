@@ -152,6 +152,8 @@ pub struct Account {
     pub auth_url: Option<Url>,
     /// PEM file of a CA to trust in addition, for a look-alike host.
     pub ca_file: Option<PathBuf>,
+    /// When that file was changed: a renewed one is a change of the account.
+    pub ca_changed_at: Option<jiff::Timestamp>,
 }
 
 /// The three generations of Tesla's cloud API (tesla-api.md, section 1).

@@ -10,7 +10,7 @@ mod writer;
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -102,8 +102,14 @@ where
 
 /// A level alone is meant for the bridge: the libraries in it are one step quieter, but at
 /// `trace`; those that repeat what we say ourselves are silent but for errors.
-/// `info,rumqttc=debug` names one.
+/// `info,rumqttc=debug` names one. A bare word that is no level names nothing: the parser would
+/// take it for a library, and silence every other.
 pub fn filter(level: &str) -> Option<Targets> {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let mut words = level.split(',').map(str::trim);
+    if !words.all(|word| word.contains('=') || is_level(word)) {
+        return None;
+    }
     let directives: Vec<String> = level
         .split(',')
         .map(str::trim)

@@ -46,6 +46,7 @@ pub fn rig(api: Api, server: &str) -> Rig {
             api_url: Some(url.clone()),
             auth_url: Some(url),
             ca_file: None,
+            ca_changed_at: None,
         },
         hosts: Hosts::tesla(),
         patience: Patience {

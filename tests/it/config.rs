@@ -15,6 +15,10 @@ use tesla2mqtt::config::{
 use tesla2mqtt::logbook::{Cheap, Hours, Tariff};
 use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
 
+/// A certificate and its key, as far as a configuration looks into them.
+pub const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\
+    -----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
 pub const MINIMAL: &str = "[[accounts]]\nname = \"home\"\napi = \"owner\"\n";
 
 /// A world of a configuration file, variables and other files.
@@ -125,6 +129,10 @@ fn every_key_can_be_set_by_its_variable() {
         "log.level" => "debug",
         "homeassistant.enabled" => "false",
         "polling.unavailable_after" => "2h",
+        "mqtt.ca_file"
+        | "mqtt.client_cert_file"
+        | "mqtt.client_key_file"
+        | "accounts[].ca_file" => "/other.pem",
         path if path.ends_with("_file") => "/f",
         _ => match row.kind {
             schema::Kind::Bool => "true",
@@ -136,7 +144,8 @@ fn every_key_can_be_set_by_its_variable() {
     };
     let base = World::file(&format!("[broker]\nusername = \"u\"\npassword = \"p\"\n[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/c\"\nclient_key_file = \"/c\"\n[tariff]\nprice = 0.3\ncheap_price = 0.2\ncheap_hours = \"22:00-06:00\"\n[cars.5YJ3E1EA7KF000001]\n{MINIMAL}client_id = \"x\"\n"))
         .secret_file("/f", "secret", 0o600)
-        .secret_file("/c", "pem", 0o600);
+        .secret_file("/other.pem", PEM, 0o600)
+        .secret_file("/c", PEM, 0o600);
     let before = base.settings();
     for row in schema::rows() {
         let variable = variable_of(&row.path).replace("__VIN__", "__5YJ3E1EA7KF000001__");
@@ -389,10 +398,12 @@ fn an_inline_secret_in_a_file_that_others_can_read_is_warned_about() {
 fn tls_files_belong_to_mqtts_and_come_in_pairs() {
     let files = |text: &str| {
         World::with(text)
-            .secret_file("/ca", "pem", 0o644)
-            .secret_file("/cert", "pem", 0o644)
-            .secret_file("/key", "pem", 0o600)
-            .secret_file("/open", "pem", 0o644)
+            .secret_file("/ca", PEM, 0o644)
+            .secret_file("/cert", PEM, 0o644)
+            .secret_file("/key", PEM, 0o600)
+            .secret_file("/open", PEM, 0o644)
+            .secret_file("/text", "no PEM", 0o600)
+            .secret_file("/cut", &PEM[..40], 0o600)
     };
     let settings = files("[mqtt]\nurl = \"mqtts://h\"\nca_file = \"/ca\"\nclient_cert_file = \"/cert\"\nclient_key_file = \"/key\"").settings();
     assert_eq!(settings.mqtt.port, 8883);
@@ -405,6 +416,17 @@ fn tls_files_belong_to_mqtts_and_come_in_pairs() {
         "t.toml:3: mqtt.client_cert_file = \"/cert\": expected mqtt.client_key_file beside it",
     ]);
     files("[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/cert\"\nclient_key_file = \"/open\"").refused(&["t.toml:4: mqtt.client_key_file = \"/open\": others can read this secret (mode 0644): chmod 600 /open"]);
+    for path in ["/text", "/cut"] {
+        let no_pem = format!(
+            "[mqtt]\nurl = \"mqtts://h\"\nca_file = \"{path}\"\nclient_cert_file = \"{path}\"\nclient_key_file = \"{path}\""
+        );
+        let certificates = "expected one or more certificates in PEM form (\"-----BEGIN CERTIFICATE-----\") in this file";
+        files(&no_pem).refused(&[
+            &format!("t.toml:3: mqtt.ca_file = \"{path}\": {certificates}"),
+            &format!("t.toml:4: mqtt.client_cert_file = \"{path}\": {certificates}"),
+            &format!("t.toml:5: mqtt.client_key_file = \"{path}\": expected a private key in PEM form (\"-----BEGIN PRIVATE KEY-----\") without a passphrase in this file"),
+        ]);
+    }
 }
 
 #[test]

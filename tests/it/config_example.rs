@@ -7,7 +7,7 @@ use tesla2mqtt::cli::config::EXAMPLE;
 use tesla2mqtt::config::{Region, differences, from_text, schema};
 use tesla2mqtt::policy::{self, PolicyConfig, Preset};
 
-use crate::config::{MINIMAL, World};
+use crate::config::{MINIMAL, PEM, World};
 
 #[test]
 fn the_example_is_valid_and_equals_the_defaults_where_it_is_not_commented_out() {
@@ -107,7 +107,7 @@ fn every_key_of_the_example_is_valid_with_the_comment_sign_removed() {
         .collect();
     let mut world = World::file(&text.join("\n"));
     for file in ["ca.pem", "client.pem", "client.key", "proxy-ca.pem"] {
-        world = world.secret_file(&format!("/etc/tesla2mqtt/{file}"), "PEM", 0o600);
+        world = world.secret_file(&format!("/etc/tesla2mqtt/{file}"), PEM, 0o600);
     }
     let settings = world.settings();
     assert_eq!(settings.accounts[0].region, Some(Region::Eu));

@@ -34,6 +34,9 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[mqtt]\nurl = \"mqtt://h/x\"", "t.toml:2: mqtt.url = \"mqtt://h/x\": expected nothing after the host and port"),
     ("[mqtt]\nurl = \"mqtt://u:hunter2@h\"", "t.toml:2: mqtt.url: expected no user or password in the address; they have the keys mqtt.username and mqtt.password"),
     ("[web]\nlisten = \"8321\"", "t.toml:2: web.listen = \"8321\": expected an address and port such as \"127.0.0.1:8321\""),
+    ("[broker]\nlisten = \"127.0.0.1:0\"", "t.toml:2: broker.listen = \"127.0.0.1:0\": expected a port from 1 to 65535"),
+    ("[log]\nlevel = \"warning\"", "t.toml:2: log.level = \"warning\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \"info,tesla2mqtt\"", "t.toml:2: log.level = \"info,tesla2mqtt\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
     // Topics.
     ("[mqtt]\nbase_topic = \"\"", "t.toml:2: mqtt.base_topic = \"\": expected at least one level, as in \"tesla2mqtt\" or \"home/tesla\""),
     ("[mqtt]\nbase_topic = \"/t\"", "t.toml:2: mqtt.base_topic = \"/t\": expected no slash at either end and no empty level, as in \"tesla2mqtt\" or \"home/tesla\""),

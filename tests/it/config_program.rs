@@ -145,6 +145,13 @@ fn without_any_configuration_both_paths_and_the_way_out_are_named() {
         stderr.starts_with(".: cannot read the configuration: it is a directory"),
         "{stderr}"
     );
+    // Whoever reads such a file may wait for ever, or never come to its end.
+    let (code, _, stderr) = ran(program(&directory).args(["run", "--config", "/dev/zero"]));
+    assert_eq!(code, 2);
+    assert!(
+        stderr.starts_with("/dev/zero: cannot read the configuration: it is a pipe or a device"),
+        "{stderr}"
+    );
 }
 
 #[test]

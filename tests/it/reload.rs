@@ -8,6 +8,7 @@ use tesla2mqtt::sim::cloud::{Account, Call};
 use crate::rig::eventually;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
+use crate::rig::tls::Ca;
 use crate::rig::world::{ACCOUNT, World};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -183,6 +184,71 @@ async fn an_account_comes_changes_and_goes_without_touching_the_others_cars() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_could_not_be_opened_as_wanted_goes_on_until_it_can() {
+    let house = House::new(true).await;
+    settle().await;
+    let path = house.program.path("ca.pem");
+    let with_ca = format!("{}ca_file = \"{}\"\n", house.second_account, path.display());
+    let wanted = house.config(&format!("{}{with_ca}", house.first_account));
+    let before = house.trace();
+
+    // No certificate at all is a mistake in the configuration; one that cannot be read shows later.
+    for (content, complaint) in [
+        ("nothing", "expected one or more certificates in PEM form"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "account second: no secure connection can be set up",
+        ),
+    ] {
+        house.program.write("ca.pem", content);
+        house.program.reload(&wanted);
+        house.program.logs(complaint, SOON).await;
+    }
+    let n_lists = house.world.cloud.count(Call::Products);
+    house.program.write("ca.pem", &Ca::new("of the house").pem);
+    house.program.reload(&wanted);
+    eventually("the account was opened anew", SOON, || {
+        house.world.cloud.count(Call::Products) > n_lists
+    })
+    .await;
+    let availability = House::topic(&house.second, "availability");
+    let said = house.subscriber.messages();
+    let words = said.iter().filter(|(topic, ..)| *topic == availability);
+    let words: Vec<&str> = words.map(|(_, payload, _)| payload.as_str()).collect();
+    assert_eq!(words, ["online"], "its car was never unavailable");
+
+    // The same file with other content is a change, too.
+    let n_lists = house.world.cloud.count(Call::Products);
+    house
+        .program
+        .write("ca.pem", &Ca::new("of the next year").pem);
+    house.program.reload(&wanted);
+    eventually("the renewed file is read", SOON, || {
+        house.world.cloud.count(Call::Products) > n_lists
+    })
+    .await;
+    house.same_as(&before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_and_its_cars_alias_go_in_one_edit() {
+    let house = House::new(true).await;
+    let second = house.second.as_str();
+    let alias = format!("{}[cars.{second}]\nalias = \"one\"\n", house.both());
+    house.program.reload(&alias);
+    moved(&house, second, "one").await;
+
+    house.program.reload(&house.alone());
+    let availability = "tesla2mqtt/one/availability";
+    house
+        .subscriber
+        .wait_for(availability, "offline", SOON)
+        .await;
+    let elsewhere = House::topic(&house.second, "availability");
+    assert_eq!(house.subscriber.get(&elsewhere), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_taken_out_while_the_bridge_was_stopped_leaves_its_car_offline() {
     let mut house = House::new(true).await;
     let ended = house.program.terminate(Duration::from_secs(5)).await;
@@ -318,4 +384,36 @@ async fn what_only_a_restart_can_change_is_said_and_left_as_it_is() {
     house.same_as(&before);
     let topics = house.subscriber.topics();
     assert!(!topics.keys().any(|topic| topic.starts_with("cars/")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_topic_and_a_prefix_of_before_are_left_clean() {
+    let mut house = House::new(true).await;
+    settle().await;
+    assert!(
+        house
+            .program
+            .terminate(Duration::from_secs(5))
+            .await
+            .success()
+    );
+
+    let moved = house
+        .both()
+        .replace("[mqtt]\n", "[mqtt]\nbase_topic = \"home/tesla\"\n");
+    let moved = format!("[homeassistant]\ndiscovery_prefix = \"elsewhere\"\n{moved}");
+    house.program.start(&moved);
+    let config = format!(
+        "elsewhere/device/tesla2mqtt_{}/config",
+        house.second.as_str()
+    );
+    house.subscriber.until(&config, SOON).await;
+    eventually("nothing is left", SOON, || {
+        let topics = house.subscriber.topics();
+        let of_before = ["tesla2mqtt/", "homeassistant/"];
+        !topics
+            .keys()
+            .any(|topic| of_before.iter().any(|before| topic.starts_with(before)))
+    })
+    .await;
 }

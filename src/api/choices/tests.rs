@@ -17,6 +17,7 @@ pub fn settings(api: Api) -> config::Account {
         api_url: None,
         auth_url: None,
         ca_file: None,
+        ca_changed_at: None,
     }
 }
 
