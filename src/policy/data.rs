@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Policy;
 use super::holds::{self, Activity};
@@ -19,9 +19,12 @@ const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
 /// A car that was not looked at for so long may have slept and woken meanwhile.
 const UNWATCHED: Duration = Duration::from_mins(30);
 const STALE_IN_A_ROW: u8 = 5;
-/// Miles that a parked car has moved, and that a car just seen in gear has come too far.
+/// Miles that a parked car has moved.
 const MOVED_MI: f64 = 0.1;
-const MOVED_UNDER_WAY_MI: f64 = 1.0;
+/// A car just seen in gear has come further than its drive can account for: so far, with nobody
+/// looking for so long. Anything less belongs to the drive, as it does in the logbook.
+const MOVED_UNDER_WAY_MI: f64 = 3.0;
+const UNDER_WAY_UNSEEN: SignedDuration = SignedDuration::from_mins(15);
 /// Percent by which a battery only grows if it was charged.
 const CHARGED_PERCENT: f64 = 2.0;
 /// After so many looks a car of unknown class is not kept awake by being asked.
@@ -152,19 +155,25 @@ impl Policy {
         let Some(before) = before.filter(|_| !belongs) else {
             return;
         };
-        let too_far = if doing == Activity::Driving {
-            MOVED_UNDER_WAY_MI
-        } else {
-            MOVED_MI
+        let moved_mi = moved_mi(before, now);
+        let moved = match doing {
+            Activity::Driving => {
+                moved_mi > MOVED_UNDER_WAY_MI && now.at.duration_since(before.at) > UNDER_WAY_UNSEEN
+            }
+            _ => moved_mi > MOVED_MI,
         };
-        let moved = moved_mi(before, now) > too_far;
         if self.memory.drive.is_none() && moved {
             self.emit(Event::MissedDrive {
                 from: before,
                 to: now,
             });
+            if doing == Activity::Driving {
+                // The drive begins here: no mile is told twice.
+                self.memory.reading = Some(now);
+            }
         }
-        let charged = charged_percent(before, now) >= CHARGED_PERCENT;
+        let is_its_own = doing != Activity::Charging;
+        let charged = is_its_own && charged_percent(before, now) >= CHARGED_PERCENT;
         if self.memory.charge.is_none() && self.memory.drive.is_none() && charged {
             self.emit(Event::MissedCharge {
                 from: before,

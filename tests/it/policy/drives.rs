@@ -100,7 +100,39 @@ fn a_drive_missed_in_quiet_is_corrected_at_the_look() {
         assert!((missed[0] * 1.609 - driven).abs() < 0.5, "{missed:?}");
         assert_eq!(n_started(&rig), 1 + usize::from(under_way));
         assert_eq!(n_ended(&rig), 1 + usize::from(under_way));
+        let began_at = rig.events().filter_map(|(_, event)| match event {
+            Event::DriveStarted { from } => from.and_then(|from| from.odometer_mi),
+            _ => None,
+        });
+        let told_until = rig.events().find_map(|(_, event)| match event {
+            Event::MissedDrive { to, .. } => to.odometer_mi,
+            _ => None,
+        });
+        if under_way {
+            assert_eq!(began_at.last(), told_until, "no mile is told twice");
+        }
     }
+}
+
+/// Given a car in Quiet; when it is already on its way at the look, but not for long: all of it
+/// belongs to the drive, and so does what it charged before the look to a charge.
+#[test]
+fn what_is_under_way_at_the_look_was_not_missed() {
+    let mut rig = held_rig(life(&[(10, drive(20)), (48, drive(20))]));
+    rig.run_until(2 * HOUR);
+    check(&rig);
+    assert_eq!(missed_miles(&rig), Vec::<f64>::new(), "{}", rig.story());
+    assert_eq!((n_started(&rig), n_ended(&rig)), (2, 2));
+
+    let mut rig = held_rig(life(&[(10, drive(20)), (36, charge(60, 11.0))]));
+    rig.run_until(35 * MINUTE);
+    assert_eq!(rig.state(), State::Quiet);
+    rig.run_until(3 * HOUR);
+    check(&rig);
+    let charging = rig.entered(State::Charging, 36 * MINUTE).expect("seen");
+    assert!(charging > 44 * MINUTE, "two percent late: {charging:?}");
+    let missed = rig.n_events(|event| matches!(event, Event::MissedCharge { .. }));
+    assert_eq!(missed, 0, "{}", rig.story());
 }
 
 /// 18
