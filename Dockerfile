@@ -20,7 +20,8 @@ COPY --from=build --chown=65532:65532 /state /var/lib/tesla2mqtt
 USER 65532:65532
 VOLUME /var/lib/tesla2mqtt
 # Looks at the age of a file that the working loop touches. It asks neither Tesla nor the broker:
-# an outage of theirs is waited out, and restarting would not help.
+# an outage of theirs is waited out, and restarting would not help. It reads the configuration from
+# the usual place; who names another in `run --config` names it here, too (--health-cmd).
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["/usr/bin/tesla2mqtt", "health"]
 ENTRYPOINT ["/usr/bin/tesla2mqtt"]

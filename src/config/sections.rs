@@ -429,6 +429,8 @@ fn level(text: &str) -> Result<String, &'static str> {
         Err("expected no /, +, # and no control character")
     } else if text.starts_with('$') {
         Err("expected no $ at the start")
+    } else if text.trim() != text {
+        Err("expected no blank at either end")
     } else {
         Ok(text.to_owned())
     }

@@ -51,6 +51,7 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[broker]\npassword = \"p\"", "t.toml:1: broker.username: missing: broker.password is set: expected text that is not empty"),
     // Cars.
     ("[cars.5YJ3E1EA7KF000001]\nalias = \"a/b\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias = \"a/b\": expected no /, +, # and no control character: one topic level, such as \"model-3\""),
+    ("[cars.5YJ3E1EA7KF000001]\nalias = \" \"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias = \" \": expected no blank at either end: one topic level, such as \"model-3\""),
     ("[cars.5YJ3E1EA7KF000001]\nalias = \"bridge\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias = \"bridge\": this level is the bridge's own: expected another name: one topic level, such as \"model-3\""),
     ("[cars.5YJ3E1EA7KF000001]\nalias = \"a\"\n[cars.5YJ3E1EA7KF000002]\nalias = \"a\"", "t.toml:4: cars.5YJ3E1EA7KF000002.alias = \"a\": another car has this alias: expected each alias once"),
     ("[cars.5yj3e1ea7kf000001]\nalias = \"a\"\n[cars.5YJ3E1EA7KF000001]\nalias = \"b\"", "t.toml:1: cars.5YJ3E1EA7KF000001: this car is here twice"),
