@@ -144,8 +144,17 @@ pub struct ProductList {
     pub vehicles: Vec<ListedVehicle>,
     /// The energy sites, each once.
     pub energy_sites: Vec<ListedSite>,
-    /// Entries that could not be used.
-    pub unusable: usize,
+    /// Entries that may be cars and could not be read.
+    pub n_unusable: usize,
+    /// Tesla named more pages than anyone has cars.
+    pub is_cut: bool,
+}
+
+impl ProductList {
+    /// Whether a car that is not on it is none of the account's.
+    pub fn is_whole(&self) -> bool {
+        self.n_unusable == 0 && !self.is_cut
+    }
 }
 
 impl Account {
@@ -344,7 +353,7 @@ impl Account {
             let query: Vec<(&str, &str)> = number.iter().map(|n| ("page", n.as_str())).collect();
             let reply = self.get(path, &query, statuses).await?;
             let page: ProductPage = products::products(&reply.body)?;
-            list.unusable += page.unusable;
+            list.n_unusable += page.n_unusable;
             list.vehicles.extend(
                 page.vehicles
                     .into_iter()
@@ -367,6 +376,7 @@ impl Account {
             pages = MOST_PAGES,
             "the list of products does not end; cut"
         );
+        list.is_cut = true;
         Ok(list)
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
+use super::list::{ListWatch, News};
 use crate::api::{Account, AccountStatus, ApiError, Kind};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
@@ -26,6 +27,15 @@ pub enum FromAccount {
         account: usize,
         /// The cars.
         cars: Vec<ListedVehicle>,
+        /// Whether a car that is missing has gone.
+        is_whole: bool,
+    },
+    /// Something is wrong with its list.
+    Trouble {
+        /// Whose list.
+        account: usize,
+        /// In one sentence.
+        trouble: String,
     },
     /// Signed in, signed out, unreachable.
     Status {
@@ -48,6 +58,7 @@ pub async fn run(
     let mut status = account.status();
     let mut retry = FIRST_RETRY;
     let mut has_failed = false;
+    let mut watch = ListWatch::default();
     let mut next_list = clock::now().mono;
     loop {
         tokio::select! {
@@ -74,22 +85,38 @@ pub async fn run(
                 };
                 let error = listed.outcome.as_ref().err();
                 settle(&mut ledger.governor(), clock::now(), &listed.statuses, error);
-                match listed.outcome {
+                let (news, asked) = match listed.outcome {
                     Ok(list) => {
-                        retry = FIRST_RETRY;
-                        has_failed = false;
-                        next_list = clock::now().mono + LIST_EVERY;
-                        let _ = fleet.send(FromAccount::Listed { account: index, cars: list.vehicles }).await;
+                        has_failed = !list.is_whole();
+                        let news = watch.listed(&list);
+                        let (cars, is_whole) = (list.vehicles, !has_failed);
+                        let _ = fleet.send(FromAccount::Listed { account: index, cars, is_whole }).await;
+                        (news, None)
                     }
                     Err(error) => {
                         tracing::debug!(account = account.name(), %error, "list of cars not had");
-                        // Without randomness the accounts of a bridge would ask in step.
-                        let dice = getrandom::u32().unwrap_or_default();
-                        let wait = wait_after(retry, error.retry_after(), dice);
                         has_failed = true;
-                        next_list = clock::now().mono + wait;
-                        retry = (retry * 2).min(LAST_RETRY);
+                        (watch.failed(&error), error.retry_after())
                     }
+                };
+                let wait = if has_failed {
+                    // Without randomness the accounts of a bridge would ask in step.
+                    let dice = getrandom::u32().unwrap_or_default();
+                    let step = retry;
+                    retry = (retry * 2).min(LAST_RETRY);
+                    wait_after(step, asked, dice)
+                } else {
+                    retry = FIRST_RETRY;
+                    LIST_EVERY
+                };
+                next_list = clock::now().mono + wait;
+                match news {
+                    Some(News::Trouble(trouble)) => {
+                        tracing::warn!("account {}: {trouble}", account.name());
+                        let _ = fleet.send(FromAccount::Trouble { account: index, trouble }).await;
+                    }
+                    Some(News::Mended) => tracing::info!("account {}: its list of cars is whole again", account.name()),
+                    None => {}
                 }
             }
         }

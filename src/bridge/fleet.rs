@@ -39,9 +39,15 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Takes in an account's whole list.
-    pub fn listed(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
-        let cars: BTreeMap<Vin, ListedVehicle> =
+    /// Takes in an account's list. Of a car that is missing in one that is not whole nothing is
+    /// known: it stays where it was.
+    pub fn listed(
+        &mut self,
+        account: usize,
+        cars: Vec<ListedVehicle>,
+        is_whole: bool,
+    ) -> Vec<Change> {
+        let mut cars: BTreeMap<Vin, ListedVehicle> =
             cars.into_iter().map(|car| (car.vin.clone(), car)).collect();
         self.signed_out.remove(&account);
         let seen: Vec<Change> = cars
@@ -51,6 +57,11 @@ impl Fleet {
                 car: Box::new(car.clone()),
             })
             .collect();
+        for (vin, car) in self.listed.remove(&account).unwrap_or_default() {
+            if !is_whole {
+                cars.entry(vin).or_insert(car);
+            }
+        }
         self.listed.insert(account, cars);
         let mut changes = self.settle(Some(account));
         changes.extend(seen);
@@ -137,11 +148,12 @@ mod tests {
 
     enum Told {
         Listed(usize, &'static [u8]),
+        InPart(usize, &'static [u8]),
         Remembered(usize, &'static [u8]),
         SignedOut(usize),
         Withdrawn(usize),
     }
-    use Told::{Listed, Remembered, SignedOut, Withdrawn};
+    use Told::{InPart, Listed, Remembered, SignedOut, Withdrawn};
 
     fn car(number: u8) -> ListedVehicle {
         let vin = format!("LRW3E7EK5PC{number:06}");
@@ -172,7 +184,8 @@ mod tests {
         for (n, (told, expected)) in steps.iter().enumerate() {
             let cars = |numbers: &[u8]| numbers.iter().map(|n| car(*n)).collect();
             let changes = match told {
-                Listed(account, numbers) => fleet.listed(*account, cars(numbers)),
+                Listed(account, numbers) => fleet.listed(*account, cars(numbers), true),
+                InPart(account, numbers) => fleet.listed(*account, cars(numbers), false),
                 Remembered(account, numbers) => fleet.remembered(*account, cars(numbers)),
                 SignedOut(account) => fleet.signed_out(*account),
                 Withdrawn(account) => fleet.withdrawn(*account),
@@ -192,6 +205,19 @@ mod tests {
             (Listed(0, &[2]), &["seen 2"]),
             (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
             (Withdrawn(0), &["gone 1", "gone 2"]),
+        ]);
+    }
+
+    #[test]
+    fn a_list_that_is_not_whole_takes_no_car_away() {
+        play(&[
+            (Remembered(0, &[1]), &["follow 1 by 0"]),
+            (InPart(0, &[]), &[]),
+            (InPart(0, &[2]), &["follow 2 by 0 (news)"]),
+            (InPart(0, &[1]), &["seen 1"]),
+            (Listed(0, &[2]), &["gone 1", "seen 2"]),
+            (InPart(0, &[]), &[]),
+            (Withdrawn(0), &["gone 2"]),
         ]);
     }
 

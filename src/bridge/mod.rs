@@ -7,6 +7,7 @@ pub mod events;
 mod fleet;
 mod incoming;
 mod ledger;
+mod list;
 mod memory;
 mod orders;
 mod own;
@@ -347,12 +348,21 @@ impl Bridge {
 
     async fn hear(&mut self, word: FromAccount) {
         match word {
-            FromAccount::Listed { account, cars } => {
+            FromAccount::Listed {
+                account,
+                cars,
+                is_whole,
+            } => {
                 if !self.accounts.contains_key(&account) {
                     return;
                 }
-                let changes = self.fleet.listed(account, cars);
+                let changes = self.fleet.listed(account, cars, is_whole);
                 self.follow(changes).await;
+            }
+            FromAccount::Trouble { account, trouble } => {
+                if let Some(followed) = self.accounts.get(&account) {
+                    self.own.trouble(&followed.settings.name, &trouble);
+                }
             }
             FromAccount::Status { account, status } => self.account_status(account, &status).await,
         }

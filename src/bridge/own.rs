@@ -238,7 +238,12 @@ impl OwnVoice {
             }
             AccountStatus::SigningIn | AccountStatus::SignedIn { .. } => return,
         };
-        self.last_error = Some(format!("account {account}: {trouble}"));
+        self.trouble(account, trouble);
+    }
+
+    /// An error of an account's that a person should see.
+    pub fn trouble(&mut self, account: &str, sentence: &str) {
+        self.last_error = Some(format!("account {account}: {sentence}"));
     }
 
     /// Says the bridge's facts; what did not change is not sent.

@@ -20,8 +20,10 @@ pub struct ProductPage {
     pub energy_sites: Vec<ListedSite>,
     /// The number of the page after this one, where Tesla says that there is one.
     pub next_page: Option<u64>,
-    /// Entries that are neither a car with a usable VIN nor an energy site.
-    pub unusable: usize,
+    /// Entries that may be cars, but none with a usable VIN.
+    pub n_unusable: usize,
+    /// Entries that are neither cars nor energy sites.
+    pub n_others: usize,
 }
 
 /// A car as the light endpoints describe it.
@@ -81,11 +83,19 @@ pub fn products(body: &[u8]) -> Result<ProductPage, DecodeError> {
             page.vehicles.push(vehicle);
         } else if let Some(site) = entry.as_object().and_then(site) {
             page.energy_sites.push(site);
+        } else if entry.as_object().is_some_and(is_no_car) {
+            page.n_others += 1;
         } else {
-            page.unusable += 1;
+            page.n_unusable += 1;
         }
     }
     Ok(page)
+}
+
+/// A product of a kind that came after this program.
+fn is_no_car(entry: &Map<String, Json>) -> bool {
+    let of_a_car = ["vin", "vehicle_id", "id_s", "state"];
+    !entry.is_empty() && of_a_car.iter().all(|key| !entry.contains_key(*key))
 }
 
 /// Reads the answer of `/api/1/vehicles/{id}` about the car that was asked for. An answer without

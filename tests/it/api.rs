@@ -54,7 +54,7 @@ async fn every_page_of_the_list_is_read_and_each_car_is_listed_once() {
     let list = called.outcome.unwrap();
     let vins: Vec<&str> = list.vehicles.iter().map(|car| car.vin.as_str()).collect();
     assert_eq!(vins, [vin(1), vin(2), vin(3)]);
-    assert_eq!((list.energy_sites.len(), list.unusable), (1, 1));
+    assert_eq!((list.energy_sites.len(), list.n_unusable), (1, 1));
 }
 
 #[tokio::test]

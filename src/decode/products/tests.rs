@@ -100,7 +100,7 @@ fn every_recorded_list_is_read_whole() {
         assert_eq!(seen, *cars, "{name}");
         let seen: Vec<u64> = page.energy_sites.iter().map(|s| s.energy_site_id).collect();
         assert_eq!(seen, *sites, "{name}");
-        assert_eq!((page.unusable, page.next_page), (0, None), "{name}");
+        assert_eq!((page.n_unusable, page.next_page), (0, None), "{name}");
     }
 }
 
@@ -160,7 +160,7 @@ fn an_entry_that_is_nothing_costs_only_itself() {
         {"vin": VIN.to_lowercase(), "state": 3, "in_service": "yes", "id": {}, "display_name": " ",
          "vehicle_config": [], "api_version": "new", "tokens": 1},
     ], "count": "many", "pagination": 5}));
-    assert_eq!(page.unusable, 8);
+    assert_eq!((page.n_unusable, page.n_others), (7, 1));
     assert_eq!(page.energy_sites[0].energy_site_id, 12);
     let car = &page.vehicles[0];
     assert_eq!(
@@ -319,7 +319,7 @@ proptest! {
         let arrived_at = Timestamp::UNIX_EPOCH;
         if let Ok(page) = products(body.to_string().as_bytes()) {
             let entries = body.get("response").unwrap_or(&body).as_array().unwrap().len();
-            prop_assert_eq!(entries, page.vehicles.len() + page.energy_sites.len() + page.unusable);
+            prop_assert_eq!(entries, page.vehicles.len() + page.energy_sites.len() + page.n_unusable + page.n_others);
             for car in &page.vehicles {
                 for seen in car.observations(arrived_at) {
                     prop_assert!(seen.at <= arrived_at);

@@ -352,7 +352,11 @@ fn the_decoder_reads_the_lists_and_light_answers() {
         json!({ "response": [product(&spec, Ids::of(9), light, midnight()), energy_site(1)] });
     let page = crate::decode::products::products(list.to_string().as_bytes()).expect("a list");
     assert_eq!(
-        (page.vehicles.len(), page.energy_sites.len(), page.unusable),
+        (
+            page.vehicles.len(),
+            page.energy_sites.len(),
+            page.n_unusable
+        ),
         (1, 1, 0)
     );
 }
