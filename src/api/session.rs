@@ -29,11 +29,12 @@ use super::auth::{self, Grant};
 use super::choices::{belongs, candidates, generation_name, life_left, pasted, retry_wait};
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
-use super::store::{Lock, StoreError, Stored, TokenStore, same};
+use super::store::{StoreError, Stored, TokenStore, same};
 use super::token::{self, TokenAnswer};
 use super::transport::Transport;
 use crate::clock;
 use crate::config::{self, Api, Region};
+use crate::durable::Lock;
 
 /// What a call needs.
 #[derive(Debug)]
