@@ -75,6 +75,7 @@ pub enum Complaint {
 /// Where a topic stands in line: what makes the rest readable comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    Ahead,
     Bridge,
     Availability,
     Discovery,
@@ -184,6 +185,17 @@ impl Outbox {
             }
         }
         self.take_event(limit)
+    }
+
+    /// Makes a topic that waits the next one.
+    pub fn ahead(&mut self, topic: &str) {
+        let mut waiting = self.dirty.iter();
+        let Some((&place, _)) = waiting.find(|(_, waits)| ***waits == *topic) else {
+            return;
+        };
+        if let Some(topic) = self.dirty.remove(&place) {
+            self.dirty.insert((Rank::Ahead, place.1), topic);
+        }
     }
 
     /// Leaves a topic out from now on: the broker ends the connection over it, which would keep

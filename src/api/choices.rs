@@ -84,25 +84,26 @@ pub fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
 }
 
 /// How long to wait after the `n`-th failed refresh in a row (from 0), doubled each time and
-/// spread by `jitter` (0 to 1). A token that still lives leaves time.
+/// spread by `jitter` (0 to 1). A token that still lives leaves time. What the server asked for is
+/// a minimum: one that asks for nothing is not to be asked for ever.
 pub fn retry_wait(kind: &Kind, n: u32, has_token: bool, jitter: f64) -> Duration {
     let (first, last) = match kind {
-        Kind::Limited {
-            retry_after: Some(asked),
-        } => {
-            return asked
-                .mul_f64(1.0 + 0.1 * jitter)
-                .max(Duration::from_secs(30));
-        }
         Kind::Unreachable if !has_token => (5, 300),
         Kind::TimedOut | Kind::Garbled | Kind::Server if !has_token => (10, 900),
         Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Server => (300, 1800),
         Kind::Limited { retry_after: None } => (300, 3600),
+        Kind::Limited { .. } => (30, 3600),
         Kind::Store => (10, 300),
         _ => (900, 14_400),
     };
     let doubled = first << n.min(16);
-    Duration::from_secs(doubled.min(last)).mul_f64(0.8 + 0.4 * jitter)
+    let own = Duration::from_secs(doubled.min(last)).mul_f64(0.8 + 0.4 * jitter);
+    match kind {
+        Kind::Limited {
+            retry_after: Some(asked),
+        } => own.max(asked.mul_f64(1.0 + 0.1 * jitter)),
+        _ => own,
+    }
 }
 
 #[cfg(test)]

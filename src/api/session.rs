@@ -29,11 +29,12 @@ use super::auth::{self, Grant};
 use super::choices::{belongs, candidates, generation_name, life_left, pasted, retry_wait};
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
-use super::store::{Lock, StoreError, Stored, TokenStore, same};
+use super::store::{StoreError, Stored, TokenStore, same};
 use super::token::{self, TokenAnswer};
 use super::transport::Transport;
 use crate::clock;
 use crate::config::{self, Api, Region};
+use crate::durable::Lock;
 
 /// What a call needs.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// A token that lives for seconds is not replaced ahead of time, but when it is needed.
 const SOONEST: Duration = Duration::from_secs(30);
-/// How often a signed-out account looks for a new login on disk.
+/// How often an account that is signed out, or in trouble, looks for a new login on disk.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long to wait for another process that is refreshing the same account.
 const LOCK_PATIENCE: Duration = Duration::from_secs(70);
@@ -178,11 +179,10 @@ impl Session {
                     Some(request) => self.serve(request).await,
                     None => break,
                 },
-                () = clock::sleep_until(due) => match self.ended {
-                    Some(_) => self.look_for_login().await,
-                    None => {
-                        let _reported = self.renew().await;
-                    }
+                () = clock::sleep_until(due) => if self.is_to_look() {
+                    self.look_for_login().await;
+                } else {
+                    let _reported = self.renew().await;
                 },
             }
         }
@@ -192,18 +192,30 @@ impl Session {
     fn due(&self) -> Duration {
         match (&self.ended, &self.trouble) {
             (Some(_), _) => self.look_at,
-            (None, Some(trouble)) => trouble.retry_at,
+            // What was not written yet is newer than what is on disk.
+            (None, Some(trouble)) if self.unsaved.is_some() => trouble.retry_at,
+            (None, Some(trouble)) => trouble.retry_at.min(self.look_at),
             (None, None) => self.refresh_at,
         }
     }
 
-    /// `tesla2mqtt login` stores a new login while we are signed out.
+    /// Whether what is due is a look at the disk, not a refresh.
+    fn is_to_look(&self) -> bool {
+        let waits = |trouble: &Trouble| clock::now().mono < trouble.retry_at;
+        self.ended.is_some() || self.trouble.as_ref().is_some_and(waits)
+    }
+
+    /// `tesla2mqtt login` stores a new login while we are signed out, or wait to try again: a
+    /// token host may have asked for a day.
     async fn look_for_login(&mut self) {
         self.look_at = clock::now().mono + LOOK_EVERY.mul_f64(self.pace);
         match self.adopt_newer().await {
             Ok(true) => {
+                let is_asked_to_wait = self.trouble.is_some();
                 self.ended = None;
-                if self.usable_lease().is_none() {
+                if self.usable_lease().is_some() {
+                    self.trouble = None;
+                } else if !is_asked_to_wait {
                     let _reported = self.renew().await;
                 }
             }

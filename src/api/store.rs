@@ -7,9 +7,9 @@
 //! Tesla still takes for a while (tesla-api.md, 1c.3). A lock file keeps two processes from
 //! spending the same token.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -17,7 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use tracing::warn;
 
-use crate::{config, durable, log};
+use crate::durable::{self, Lock};
+use crate::{config, log};
 
 /// A login as it is kept.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -131,12 +132,6 @@ pub struct StoreError {
     source: io::Error,
 }
 
-/// Held while a refresh token is spent; released when dropped, also by a kill.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
 impl TokenStore {
     /// The store of account `name` below the state directory; its own directory is made 0700.
     pub fn new(state_directory: &Path, name: &str) -> Result<Self, StoreError> {
@@ -216,19 +211,10 @@ impl TokenStore {
             .map_err(|e| self.error("write", e))
     }
 
-    /// Takes the lock if no other process has it.
+    /// Takes the lock if no other process has it; to be held while a refresh token is spent.
     pub fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
-        let open = || {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600);
-            options.open(self.directory.join(format!("{}.lock", self.name)))
-        };
-        let file = open().map_err(|e| self.error("lock", e))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(self.error("lock", e)),
-        }
+        let path = self.directory.join(format!("{}.lock", self.name));
+        durable::try_lock(&path).map_err(|e| self.error("lock", e))
     }
 
     /// A kill between writing and renaming leaves the successor of the stored token beside it.

@@ -3,6 +3,7 @@
 
 mod account;
 mod car;
+mod claim;
 pub mod events;
 mod fleet;
 mod incoming;
@@ -29,7 +30,6 @@ use crate::cli::health;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
-use crate::durable;
 use crate::model::Vin;
 use crate::mqtt::{self, Connection, Handle, Publish};
 use crate::policy::{Budget, Failure, Input};
@@ -37,6 +37,7 @@ use crate::service::{self, Signal};
 
 use account::FromAccount;
 use car::{CarTask, Door, ToCar};
+pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
@@ -71,6 +72,15 @@ pub enum StartError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// Another process has claimed the state directory.
+    #[error(
+        "state.directory {path}: another tesla2mqtt runs with it, and two would throw each other \
+         off the broker; stop that one, or give this one a [state] directory of its own"
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
     },
     /// The account cannot be opened.
     #[error("account {name}: {text}")]
@@ -138,17 +148,14 @@ struct Bridge {
 }
 
 /// Runs the bridge until SIGTERM or SIGINT, then says `offline`, writes every state and returns,
-/// all within two seconds.
+/// all within two seconds. The state directory stays claimed until then.
 pub async fn run(
     settings: Settings,
+    _claim: Claim,
     mut signals: mpsc::Receiver<Signal>,
     reload: Reload,
 ) -> Result<(), StartError> {
     let directory = settings.state.directory.clone();
-    durable::private_directory(&directory).map_err(|source| StartError::StateDirectory {
-        path: directory.clone(),
-        source,
-    })?;
     #[cfg(feature = "broker")]
     let _embedded = if settings.broker.enabled {
         Some(crate::broker::start(&settings.broker).await?)

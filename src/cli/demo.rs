@@ -19,13 +19,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{clear, say};
+use crate::bridge::{self, StartError};
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::model::Vin;
 use crate::service::{self, Signal};
 use crate::sim::CarSpec;
 use crate::sim::cloud::{Account, Cloud, CloudOptions, Login};
-use crate::{api, bridge, clock, durable, log};
+use crate::{api, clock, durable, log};
 
 /// MQTT's registered port.
 const MQTT_PORT: u16 = 1883;
@@ -81,14 +82,14 @@ pub fn main(options: Options) -> ExitCode {
     clock::run_at_speed_since(world.speed, world.since);
     api::tls::install_provider();
     super::on_one_thread(async {
-        match run(options, &state, &world).await {
+        match run(options, state, &world).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::failed(&error),
         }
     })
 }
 
-async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow::Result<()> {
+async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::Result<()> {
     // First, so that Ctrl-C already ends things properly.
     // The demo has no configuration to read anew: a terminal that is closed ends it.
     let signals = service::signals(Signal::Stop)?;
@@ -116,7 +117,13 @@ async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow:
         let url = format!("mqtt://{}", embedded.addr);
         (Some(embedded), url)
     };
-    let settings = settings(&options, &url, &cloud.url(), &refresh_token, &state.path)?;
+    let settings = settings(
+        &options,
+        &url,
+        &cloud.url(),
+        &refresh_token,
+        &state.folder.path,
+    )?;
     log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
@@ -126,7 +133,7 @@ async fn run(options: Options, state: &StateDirectory, world: &World) -> anyhow:
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let outcome = bridge::run(settings.clone(), signals, reload).await;
+    let outcome = bridge::run(settings.clone(), state.claim, signals, reload).await;
     if options.is_guest() {
         take_away(&settings).await;
     }
@@ -198,6 +205,11 @@ impl World {
 
 /// The folder of the bridge's state; goes with the demo, unless it was named.
 struct StateDirectory {
+    folder: Folder,
+    claim: bridge::Claim,
+}
+
+struct Folder {
     path: PathBuf,
     is_kept: bool,
 }
@@ -205,20 +217,29 @@ struct StateDirectory {
 impl StateDirectory {
     fn prepare(options: &Options) -> anyhow::Result<Self> {
         let name = format!("tesla2mqtt-demo-{}", std::process::id());
-        let folder = Self {
+        let folder = Folder {
             path: options
                 .state
                 .clone()
                 .unwrap_or_else(|| std::env::temp_dir().join(name)),
             is_kept: options.state.is_some(),
         };
-        durable::private_directory(&folder.path)
-            .map_err(|error| anyhow::anyhow!("--state {}: {error}", folder.path.display()))?;
-        Ok(folder)
+        let name = folder.path.display();
+        let claim = bridge::Claim::to(&folder.path).map_err(|error| match error {
+            StartError::InUse { .. } => anyhow::anyhow!(
+                "--state {name}: another tesla2mqtt runs with it; stop that one, or name another \
+                 directory"
+            ),
+            StartError::StateDirectory { source, .. } => {
+                anyhow::anyhow!("--state {name}: {source}")
+            }
+            other => other.into(),
+        })?;
+        Ok(Self { folder, claim })
     }
 }
 
-impl Drop for StateDirectory {
+impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_kept {
             // What cannot be removed is in the system's own folder.

@@ -16,10 +16,11 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
-use crate::api::store::{Lock, TokenStore, keep_login, replace_login};
+use crate::api::store::{TokenStore, keep_login, replace_login};
 use crate::api::{self, AccountStatus};
+use crate::clock;
 use crate::config::{self, Api, Settings};
-use crate::{clock, durable};
+use crate::durable::{self, Lock};
 
 /// A token host answers within a second or two; the bridge itself would go on trying.
 const PATIENCE: Duration = Duration::from_mins(1);

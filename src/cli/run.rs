@@ -45,7 +45,11 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match bridge::run(settings, signals, reload).await {
+    let ended = match bridge::Claim::to(&settings.state.directory) {
+        Ok(claim) => bridge::run(settings, claim, signals, reload).await,
+        Err(error) => Err(error),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
-use super::suspicion::{Suspicion, Verdict};
+use super::suspicion::{Suspicion, Trial, Verdict};
 use super::wire::Will;
 use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
 use crate::clock;
@@ -30,9 +30,6 @@ const DRAIN_VALUES: Duration = Duration::from_millis(700);
 const DRAIN_OFFLINE: Duration = Duration::from_secs(1);
 /// A broker that acknowledges nothing for this long is as good as gone.
 const STALL: Duration = Duration::from_secs(30);
-/// Between an acknowledgement and the next message, when one of them ends the connections: time
-/// for the broker to show which.
-const CAREFUL: Duration = Duration::from_millis(20);
 
 /// How the connection task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,14 +89,9 @@ struct Course {
     connected_at: Option<Duration>,
     /// Monotonic time of the last sign of life.
     heard_at: Duration,
-    /// The topic of the last acknowledgement: some brokers acknowledge first and hang up then.
-    acknowledged: Option<Arc<str>>,
-    /// Monotonic time before which nothing is handed over.
-    careful_until: Duration,
+    trial: Trial,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
     n_said_again: Option<usize>,
-    /// The broker has refused a message: if it ends the connection now, then for this one.
-    refused: bool,
 }
 
 impl Keeper {
@@ -230,8 +222,8 @@ impl Keeper {
             }
             self.log_complaints();
             let stalled = clock::instant_of(course.heard_at + STALL);
-            let careful = clock::instant_of(course.careful_until);
-            let waits = course.careful_until > clock::uptime();
+            let rested = clock::instant_of(course.trial.rests_until());
+            let rests = course.trial.rests_until() > clock::uptime();
             let cause = tokio::select! {
                 () = self.ends.cancel.cancelled() => {
                     return Ok(self.farewell(link, course.connected_at.is_some()).await);
@@ -249,21 +241,31 @@ impl Keeper {
                     Ok(()) => continue,
                     Err(cause) => cause,
                 },
-                () = sleep_until(careful), if waits => continue,
+                () = sleep_until(rested), if rests => continue,
                 () = sleep_until(stalled), if link.n_under_way() > 0 => Cause::NoAcknowledgement,
             };
             let failure = self.attempt(course.connected_at.is_some()).explain(&cause);
             let now = clock::uptime();
             return Err(End {
+                suspect: self.suspect(&failure, &course.trial, link.under_way(), now),
                 failure,
                 lasted: course.connected_at.map(|at| now.saturating_sub(at)),
-                suspect: link
-                    .under_way()
-                    .or(course.acknowledged.as_ref())
-                    .filter(|_| !course.refused)
-                    .cloned(),
             });
         }
+    }
+
+    /// The topic over which a connection may have ended. Never the one that is the first on each:
+    /// without it there is no bridge.
+    fn suspect(
+        &self,
+        failure: &Failure,
+        trial: &Trial,
+        under_way: Option<&Arc<str>>,
+        now: Duration,
+    ) -> Option<Arc<str>> {
+        trial
+            .over(under_way, now)
+            .filter(|topic| **topic != *self.state_topic && failure.kind != Kind::TakenOver)
     }
 
     fn open(&self) -> Result<Link, Failure> {
@@ -284,9 +286,14 @@ impl Keeper {
     fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
         while link.has_room() {
             if self.suspicion.is_careful()
-                && (link.n_under_way() > 0 || clock::uptime() < course.careful_until)
+                && (link.n_under_way() > 0 || clock::uptime() < course.trial.rests_until())
             {
                 return Ok(());
+            }
+            if course.trial.rested()
+                && let Some(suspect) = self.suspicion.suspect()
+            {
+                self.outbox.ahead(suspect);
             }
             let Some(packet) = self.outbox.next_packet() else {
                 return Ok(());
@@ -329,6 +336,9 @@ impl Keeper {
                 self.subscriptions.clear();
                 self.subscribe(link);
                 self.outbox.connected(facts.packet_max);
+                if self.suspicion.is_careful() {
+                    self.outbox.ahead(&self.state_topic);
+                }
                 self.ends
                     .says
                     .send_replace(Connection::Up(self.n_connections));
@@ -340,8 +350,9 @@ impl Keeper {
             } => {
                 self.outbox.acknowledged(ticket);
                 if self.suspicion.is_careful() {
-                    course.careful_until = course.heard_at + CAREFUL;
-                    course.acknowledged = Some(Arc::clone(&topic));
+                    course
+                        .trial
+                        .acknowledged(Arc::clone(&topic), course.heard_at);
                 }
                 if let Some(why) = refusal {
                     if self.suspicion.is_careful() {
@@ -354,7 +365,7 @@ impl Keeper {
                         );
                     }
                     self.told_refusal = true;
-                    course.refused = true;
+                    course.trial.refused();
                 }
             }
             Said::Subscribed { refused } => {

@@ -90,12 +90,13 @@ impl Running {
         let path = state.path().join("state");
         let config = config.replace("\"state\"", &format!("{:?}", path.display().to_string()));
         let settings = config::from_text(&config).unwrap();
+        let claim = bridge::Claim::to(&path).unwrap();
         let (signals, received) = mpsc::channel(4);
         let same = settings.clone();
         let reload: bridge::Reload = Box::new(move || Ok(same.clone()));
         Self {
             signals,
-            task: tokio::spawn(bridge::run(settings, received, reload)),
+            task: tokio::spawn(bridge::run(settings, claim, received, reload)),
             _state: state,
         }
     }

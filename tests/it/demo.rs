@@ -227,6 +227,10 @@ async fn a_demo_with_a_state_goes_on_where_it_ended() {
     subscriber.until(&key("command/refresh/result"), SOON).await;
     let odometer = number(key("odometer")).expect("a number");
     let since = fs::read_to_string(program.path("kept/demo.json")).expect("the world");
+    let second = program.command(&["demo", "--state", "kept"]);
+    assert_eq!(second.code, Some(1), "{second:?}");
+    let expected = "--state kept: another tesla2mqtt runs with it";
+    assert!(second.stderr.contains(expected), "{second:?}");
     assert!(program.terminate(END).await.success());
 
     subscriber.forget();

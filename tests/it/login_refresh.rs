@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tesla2mqtt::api::{AccountStatus, Kind};
+use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
 use tesla2mqtt::policy::Failure;
 use wiremock::matchers::{any, body_string_contains, header, method, path};
@@ -288,6 +289,36 @@ async fn a_token_host_in_trouble_is_not_stormed_and_the_calls_know_why() {
             AccountStatus::Unreachable { .. }
         ));
     }
+}
+
+/// The token host wants a day of peace; its owner has another login.
+#[tokio::test]
+async fn a_new_login_is_taken_up_while_the_token_host_is_left_alone() {
+    let server = MockServer::start().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    Mock::given(path(TOKEN))
+        .respond_with(ResponseTemplate::new(429).insert_header("Retry-After", "86400"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    light_answers(&server).await;
+    let account = rig.open().await;
+    status_becomes(&account, |status| {
+        matches!(status, AccountStatus::Unreachable { .. })
+    })
+    .await;
+    // As `tesla2mqtt login` does; whole at once, or it would be taken for damaged.
+    let now = clock::now().wall;
+    let login = json!({
+        "refresh_token": "r9", "access_token": "a9", "seed": "r0-secret",
+        "issued_at": now.to_string(),
+        "access_expires_at": (now + Duration::from_hours(8)).to_string(),
+    });
+    let beside = rig.state.path().join("login.json");
+    std::fs::write(&beside, login.to_string()).unwrap();
+    std::fs::rename(&beside, rig.store()).unwrap();
+    status_becomes(&account, is_signed_in).await;
+    account.vehicle(&car()).await.outcome.unwrap();
 }
 
 #[tokio::test]

@@ -44,6 +44,22 @@ fn a_value_that_went_back_during_an_outage_is_said_again_all_the_same() {
 }
 
 #[test]
+fn a_topic_that_is_asked_for_goes_ahead_of_the_others_and_only_if_it_waits() {
+    let mut outbox = connected();
+    outbox.put(state("t/bridge/state", "online"));
+    outbox.put(state("t/VIN/a", "1"));
+    outbox.put(state("t/VIN/b", "2"));
+    outbox.ahead("t/VIN/b");
+    outbox.ahead("t/VIN/unknown");
+    assert_eq!(
+        drain(&mut outbox),
+        ["t/VIN/b=2", "t/bridge/state=online", "t/VIN/a=1"]
+    );
+    outbox.ahead("t/VIN/b");
+    assert_eq!(drain(&mut outbox), [""; 0]);
+}
+
+#[test]
 fn what_makes_the_rest_readable_comes_first_on_every_connection() {
     let mut outbox = Outbox::new("t");
     outbox.put(event("t/VIN/event/drive", "1"));

@@ -310,6 +310,42 @@ async fn a_state_directory_that_cannot_be_made_ends_with_1_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_bridge_with_one_state_directory_ends_with_1_until_the_first_is_gone() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let config = world.fresh_fleet_config();
+    let (mut first, mut second) = (Program::prepare(), Program::prepare());
+    let path = first.state_directory();
+    let quoted = format!("{:?}", path.display().to_string());
+    let same = config.replace("\"state\"", &quoted);
+    assert_ne!(same, config);
+    first.start(&config);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let availability = format!("tesla2mqtt/{}/availability", vin.as_str());
+    subscriber.wait_for(&availability, "online", SOON).await;
+
+    second.start(&same);
+    assert_eq!(second.ended(SOON).await.code(), Some(1));
+    let log = second.log();
+    for expected in [
+        path.to_str().unwrap(),
+        "another tesla2mqtt runs with it",
+        "stop that one",
+    ] {
+        assert!(log.contains(expected), "{expected} in {log}");
+    }
+    // It was turned away before it touched anything.
+    let ways = subscriber.messages().into_iter();
+    let ways = ways.filter(|(topic, ..)| topic == "tesla2mqtt/bridge/state");
+    assert_eq!(ways.count(), 1);
+
+    first.kill();
+    second.start(&same);
+    second.logs("connected to the broker", SOON).await;
+    assert!(second.terminate(END).await.success(), "{}", second.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_is_what_config_check_accepts() {
     let program = Program::prepare();
     let example = program.command(&["config", "example"]);

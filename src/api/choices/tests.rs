@@ -99,10 +99,13 @@ fn waits_double_to_a_limit_and_are_spread() {
     let limited = |wait: u64| Kind::Limited {
         retry_after: Some(Duration::from_secs(wait)),
     };
-    assert_eq!(secs(&limited(0), 0, false), 30);
-    assert_eq!(secs(&limited(1000), 9, false), 1050);
+    assert_eq!(row(&limited(0), false), [30, 60, 120, 3600, 3600]);
+    assert_eq!(row(&limited(1000), false), [1050, 1050, 1050, 3600, 3600]);
+    assert_eq!(secs(&limited(86_400), 9, false), 90_720);
     let spread = [0.0, 1.0].map(|jitter| retry_wait(&Kind::Server, 0, false, jitter).as_secs());
     assert_eq!(spread, [8, 12]);
+    let spread = [0.0, 1.0].map(|jitter| retry_wait(&limited(0), 0, false, jitter).as_secs());
+    assert_eq!(spread, [24, 36]);
 }
 
 #[test]
