@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Call, CloudOptions, Login};
+use tesla2mqtt::sim::cloud::{Account, Aim, Call, CloudOptions, Fault, Login};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use crate::rig::eventually;
@@ -107,6 +107,65 @@ fn account(world: &World, login: Login) -> String {
         ),
     };
     format!("[[accounts]]\nname = \"{ACCOUNT}\"\n{rest}api_url = \"{url}\"\nauth_url = \"{url}\"\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_cars_that_is_refused_is_told_once_and_that_it_is_there_again() {
+    let world = World::new().await;
+    let vin = world.add_sleeping_car(1);
+    let refused = Fault::status(412, "account must be registered in the current region");
+    world
+        .cloud
+        .fail_next(2, &Aim::at(&[Call::Products]), &refused);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let trouble = "no list of its cars";
+    program.logs(trouble, SOON).await;
+    eventually("last_error", SOON, || {
+        let error = subscriber.get("tesla2mqtt/bridge/last_error");
+        error.is_some_and(|error| error.contains(trouble))
+    })
+    .await;
+    let state = format!("tesla2mqtt/{}/state", vin.as_str());
+    subscriber.wait_for(&state, "asleep", 3 * SOON).await;
+    program.logs("its list of cars is whole again", SOON).await;
+    assert_eq!(program.log().matches(trouble).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_odd_entry_of_the_list_takes_no_car_away() {
+    let world = World::new().await;
+    let vin = world.add_sleeping_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    let config = world.fresh_fleet_config();
+    program.start(&config);
+    let state = format!("tesla2mqtt/{}/state", vin.as_str());
+    subscriber.wait_for(&state, "asleep", SOON).await;
+    assert!(program.terminate(SOON).await.success());
+
+    let odd = Fault::Status {
+        code: 200,
+        headers: Vec::new(),
+        body: r#"{"response":[{"id":5,"vin":null,"state":"asleep"}],"count":1}"#.to_owned(),
+    };
+    world.cloud.fail_next(1, &Aim::at(&[Call::Products]), &odd);
+    let n_calls = world.calls(&vin).len();
+    program.start(&config);
+    program.logs("followed as before", SOON).await;
+    eventually("the car is asked about", SOON, || {
+        world.calls(&vin).len() > n_calls
+    })
+    .await;
+    let availability = format!("tesla2mqtt/{}/availability", vin.as_str());
+    let messages = subscriber.messages();
+    let words: Vec<&str> = messages
+        .iter()
+        .filter(|(topic, ..)| *topic == availability)
+        .map(|(_, payload, _)| payload.as_str())
+        .collect();
+    assert!(!words.contains(&"offline"), "{words:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
