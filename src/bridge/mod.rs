@@ -13,11 +13,11 @@ mod memory;
 mod orders;
 mod own;
 mod reload;
+mod start_error;
 mod teslamate;
 mod voice;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -43,6 +43,7 @@ use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
 use own::OwnVoice;
+pub use start_error::StartError;
 use teslamate::Numbers;
 pub use teslamate::published_topics as teslamate_topics;
 
@@ -61,47 +62,6 @@ const RESTART_AFTER: Duration = Duration::from_secs(30);
 /// Words that may wait for one car while it waits for an answer: at most a minute's. They are few,
 /// and the account's next list repeats what one beyond would have said.
 const INBOX_MAX: usize = 64;
-
-/// Why the bridge could not start, or could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The state directory cannot be made or written.
-    #[error("state.directory {path}: {source}; expected a directory that this user may write")]
-    StateDirectory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has claimed the state directory.
-    #[error(
-        "state.directory {path}: another tesla2mqtt runs with it, and two would throw each other \
-         off the broker; stop that one, or give this one a [state] directory of its own"
-    )]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The account cannot be opened.
-    #[error("account {name}: {text}")]
-    Account {
-        /// The account's name.
-        name: String,
-        /// What happened and what to do.
-        text: String,
-    },
-    /// A TLS file of the broker's cannot be used.
-    #[error("mqtt: {0}")]
-    Tls(#[from] mqtt::TlsError),
-    /// A task that everything stands on ended although nobody ended it: a bug. The supervisor
-    /// (systemd, a container's) starts the process again.
-    #[error("{0} broke; please report this with the lines above")]
-    Broke(&'static str),
-    /// The embedded broker cannot start.
-    #[cfg(feature = "broker")]
-    #[error("broker: {0}")]
-    Broker(#[from] crate::broker::BrokerError),
-}
 
 /// Reads the configuration anew at SIGHUP, and sets the log's level by it.
 pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
