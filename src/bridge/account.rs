@@ -17,6 +17,8 @@ use crate::policy::{CallClass, Governor};
 const LIST_EVERY: Duration = Duration::from_hours(1);
 const FIRST_RETRY: Duration = Duration::from_secs(10);
 const LAST_RETRY: Duration = Duration::from_mins(15);
+/// After a list without a car, or one that is not whole; doubled up to the usual hour.
+const FIRST_DOUBT: Duration = Duration::from_mins(5);
 
 /// What an account's task tells the fleet.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub async fn run(
 ) {
     let mut status = account.status();
     let mut retry = FIRST_RETRY;
+    let mut doubt = FIRST_DOUBT;
     let mut has_failed = false;
     let mut watch = ListWatch::default();
     let mut next_list = clock::now().mono;
@@ -85,29 +88,29 @@ pub async fn run(
                 };
                 let error = listed.outcome.as_ref().err();
                 settle(&mut ledger.governor(), clock::now(), &listed.statuses, error);
-                let (news, asked) = match listed.outcome {
+                // Without randomness the accounts of a bridge would ask in step.
+                let dice = getrandom::u32().unwrap_or_default();
+                has_failed = listed.outcome.is_err();
+                let (news, wait) = match listed.outcome {
                     Ok(list) => {
-                        has_failed = !list.is_whole();
+                        retry = FIRST_RETRY;
+                        let is_whole = list.is_whole();
+                        let wait = if is_whole && !list.vehicles.is_empty() {
+                            doubt = FIRST_DOUBT;
+                            LIST_EVERY
+                        } else {
+                            wait_after(doubled(&mut doubt, LIST_EVERY), None, dice)
+                        };
                         let news = watch.listed(&list);
-                        let (cars, is_whole) = (list.vehicles, !has_failed);
+                        let cars = list.vehicles;
                         let _ = fleet.send(FromAccount::Listed { account: index, cars, is_whole }).await;
-                        (news, None)
+                        (news, wait)
                     }
                     Err(error) => {
                         tracing::debug!(account = account.name(), %error, "list of cars not had");
-                        has_failed = true;
-                        (watch.failed(&error), error.retry_after())
+                        let step = doubled(&mut retry, LAST_RETRY);
+                        (watch.failed(&error), wait_after(step, error.retry_after(), dice))
                     }
-                };
-                let wait = if has_failed {
-                    // Without randomness the accounts of a bridge would ask in step.
-                    let dice = getrandom::u32().unwrap_or_default();
-                    let step = retry;
-                    retry = (retry * 2).min(LAST_RETRY);
-                    wait_after(step, asked, dice)
-                } else {
-                    retry = FIRST_RETRY;
-                    LIST_EVERY
                 };
                 next_list = clock::now().mono + wait;
                 match news {
@@ -115,7 +118,7 @@ pub async fn run(
                         tracing::warn!("account {}: {trouble}", account.name());
                         let _ = fleet.send(FromAccount::Trouble { account: index, trouble }).await;
                     }
-                    Some(News::Mended) => tracing::info!("account {}: its list of cars is whole again", account.name()),
+                    Some(News::Mended) => tracing::info!("account {}: its list of cars is there again", account.name()),
                     None => {}
                 }
             }
@@ -135,6 +138,13 @@ fn settle(governor: &mut Governor, now: Now, statuses: &[u16], error: Option<&Ap
         Some(Kind::BillingLimit) => governor.over_limit(now, CallClass::Light),
         _ => {}
     }
+}
+
+/// The step, which is twice as long the next time.
+fn doubled(step: &mut Duration, last: Duration) -> Duration {
+    let this = *step;
+    *step = (this * 2).min(last);
+    this
 }
 
 /// The upper half of the step is spread; what Tesla asked for is a minimum.

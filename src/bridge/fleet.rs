@@ -57,13 +57,14 @@ impl Fleet {
                 car: Box::new(car.clone()),
             })
             .collect();
+        let arrived: BTreeSet<Vin> = cars.keys().cloned().collect();
         for (vin, car) in self.listed.remove(&account).unwrap_or_default() {
             if !is_whole {
                 cars.entry(vin).or_insert(car);
             }
         }
         self.listed.insert(account, cars);
-        let mut changes = self.settle(Some(account));
+        let mut changes = self.settle(Some((account, &arrived)));
         changes.extend(seen);
         changes
     }
@@ -96,7 +97,7 @@ impl Fleet {
             .map(|(vin, _)| vin)
     }
 
-    fn settle(&mut self, news: Option<usize>) -> Vec<Change> {
+    fn settle(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<Change> {
         let mut changes = Vec::new();
         let vins: BTreeSet<Vin> = self
             .listed
@@ -120,11 +121,13 @@ impl Fleet {
             match best {
                 Some(account) if self.followed.get(&vin) != Some(&account) => {
                     let car = Box::new(self.listed[&account][&vin].clone());
+                    let is_news =
+                        news.is_some_and(|(by, cars)| by == account && cars.contains(&vin));
                     self.followed.insert(vin, account);
                     changes.push(Change::Follow {
                         car,
                         account,
-                        is_news: news == Some(account),
+                        is_news,
                     });
                 }
                 Some(_) => {}
@@ -218,6 +221,14 @@ mod tests {
             (Listed(0, &[2]), &["gone 1", "seen 2"]),
             (InPart(0, &[]), &[]),
             (Withdrawn(0), &["gone 2"]),
+        ]);
+        // What such a list does not say is no news.
+        play(&[
+            (Listed(0, &[1]), &["follow 1 by 0 (news)"]),
+            (Listed(1, &[1]), &[]),
+            (SignedOut(0), &["follow 1 by 1"]),
+            (SignedOut(1), &[]),
+            (InPart(0, &[]), &["follow 1 by 0"]),
         ]);
     }
 

@@ -30,7 +30,14 @@ impl ListWatch {
         if error.ends_login() || (mostly_passes(&error.kind) && self.n_failed < PATIENCE) {
             return None;
         }
-        self.tell(format!("no list of its cars: {}", error.sentence()))
+        // How long Tesla wants to be left alone is another number each time.
+        let sentence = match error.kind {
+            Kind::Limited { .. } => {
+                ApiError::new(Kind::Limited { retry_after: None }, "").sentence()
+            }
+            _ => error.sentence(),
+        };
+        self.tell(format!("no list of its cars: {sentence}"))
     }
 
     /// A list arrived.
@@ -126,6 +133,18 @@ mod tests {
             );
             assert_eq!(told(watch.listed(&list(1, 0))), "");
         }
+    }
+
+    #[test]
+    fn a_limit_is_told_once_whatever_wait_it_asks_for() {
+        let mut watch = ListWatch::default();
+        let mut limited = |seconds| {
+            let retry_after = Some(std::time::Duration::from_secs(seconds));
+            told(watch.failed(&ApiError::new(Kind::Limited { retry_after }, "")))
+        };
+        assert_eq!([limited(9), limited(8)], ["", ""]);
+        assert!(limited(7).contains("limits the rate"));
+        assert_eq!([limited(6), limited(5)], ["", ""]);
     }
 
     #[test]

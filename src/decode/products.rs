@@ -94,7 +94,14 @@ pub fn products(body: &[u8]) -> Result<ProductPage, DecodeError> {
 
 /// A product of a kind that came after this program.
 fn is_no_car(entry: &Map<String, Json>) -> bool {
-    let of_a_car = ["vin", "vehicle_id", "id_s", "state"];
+    let of_a_car = [
+        "vin",
+        "vehicle_id",
+        "id_s",
+        "state",
+        "display_name",
+        "access_type",
+    ];
     !entry.is_empty() && of_a_car.iter().all(|key| !entry.contains_key(*key))
 }
 

@@ -129,7 +129,7 @@ async fn a_list_of_cars_that_is_refused_is_told_once_and_that_it_is_there_again(
     .await;
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
     subscriber.wait_for(&state, "asleep", 3 * SOON).await;
-    program.logs("its list of cars is whole again", SOON).await;
+    program.logs("its list of cars is there again", SOON).await;
     assert_eq!(program.log().matches(trouble).count(), 1);
 }
 
@@ -158,6 +158,7 @@ async fn an_odd_entry_of_the_list_takes_no_car_away() {
         world.calls(&vin).len() > n_calls
     })
     .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let availability = format!("tesla2mqtt/{}/availability", vin.as_str());
     let messages = subscriber.messages();
     let words: Vec<&str> = messages
