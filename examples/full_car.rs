@@ -12,7 +12,7 @@ use tesla2mqtt::catalogue::{Reading, rows};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
 use tesla2mqtt::sim::{Car, CarSpec};
 use tesla2mqtt::topics::{CarTopics, Paths};

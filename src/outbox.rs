@@ -9,10 +9,10 @@
 //!
 //! It knows nothing of sockets, protocol versions or time.
 
+pub mod level;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-
-use crate::mqtt::{Publish, level};
 
 /// Topics that are kept at most: some sixty cars. Beyond it, new topics are dropped and counted.
 pub const TOPICS_MAX: usize = 16_384;
@@ -21,6 +21,35 @@ pub const EVENTS_MAX: usize = 256;
 /// Connections in which a delete is confirmed before it is forgotten. Two, because a broker that
 /// is killed may come back with a retained message that it had already removed.
 const CONFIRMATIONS: u8 = 2;
+
+/// What the rooms say to the broker. QoS 1 throughout, or 0 where the broker takes no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Publish {
+    /// A retained topic's newest payload; sent only if it differs from the last, and again after
+    /// every reconnect.
+    State {
+        /// Full topic.
+        topic: String,
+        /// Payload; never empty.
+        payload: Arc<str>,
+    },
+    /// A message that is not retained (`event/…`, command results): kept until acknowledged,
+    /// bounded, oldest dropped first.
+    Event {
+        /// Full topic.
+        topic: String,
+        /// Payload.
+        payload: Arc<str>,
+    },
+    /// Removes a retained topic: an empty payload now and after the next reconnect, then
+    /// forgotten.
+    Delete {
+        /// Full topic.
+        topic: String,
+    },
+    /// Say every retained topic again although nothing changed (Home Assistant's birth).
+    Everything,
+}
 
 /// One message for the broker, QoS 1.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 //! Without systemd (`NOTIFY_SOCKET` unset) the notes go nowhere. The watchdog is fed by the loop
 //! that does the work, never by a timer of its own, so that a hang is a missing beat.
 
+pub mod heartbeat;
+
 use std::io;
 use std::time::Duration;
 

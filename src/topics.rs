@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, Row, Said, Table};
 use crate::model::{Source, Vehicle, Vin};
-use crate::mqtt::Publish;
+use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
 
 /// The topics of one car.

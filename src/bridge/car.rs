@@ -20,7 +20,8 @@ use crate::decode::products::ListedVehicle;
 use crate::discovery::{self, Announced};
 use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
-use crate::mqtt::{Connection, Handle, Publish};
+use crate::mqtt::{Connection, Handle};
+use crate::outbox::Publish;
 use crate::policy::{
     Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
 };

@@ -6,7 +6,8 @@ use super::Bridge;
 use super::car::ToCar;
 use super::orders::{self, Heard};
 use crate::config::Settings;
-use crate::mqtt::{Incoming, Publish, Subscription};
+use crate::mqtt::{Incoming, Subscription};
+use crate::outbox::Publish;
 
 /// What the bridge listens to.
 pub(super) fn subscriptions(settings: &Settings) -> Vec<Subscription> {

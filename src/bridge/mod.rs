@@ -26,14 +26,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::api::{self, AccountStatus};
-use crate::cli::health;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::model::Vin;
-use crate::mqtt::{self, Connection, Handle, Publish};
+use crate::mqtt::{self, Connection, Handle};
+use crate::outbox::Publish;
 use crate::policy::{Budget, Failure, Input};
-use crate::service::{self, Signal};
+use crate::service::{self, Signal, heartbeat};
 
 use account::FromAccount;
 use car::{CarTask, Door, ToCar};
@@ -202,7 +202,7 @@ pub async fn run(
     {
         tracing::warn!("the broker did not take the last values in time");
     }
-    if let Err(error) = health::end(&directory) {
+    if let Err(error) = heartbeat::end(&directory) {
         tracing::debug!(%error, "the heartbeat file cannot be removed");
     }
     match broken {
@@ -521,7 +521,7 @@ impl Bridge {
             }
         }
         self.say_accounts().await;
-        if let Err(error) = health::beat(&self.settings.state.directory) {
+        if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }
     }

@@ -8,7 +8,8 @@ use crate::clock;
 use crate::command::{self, Flood, OwnerCommand, Pace, Reply, Verb};
 use crate::config::Settings;
 use crate::model::Vin;
-use crate::mqtt::{Incoming, Publish, Subscription};
+use crate::mqtt::{Incoming, Subscription};
+use crate::outbox::Publish;
 
 /// What a car's task is to do, and answer.
 #[derive(Debug)]

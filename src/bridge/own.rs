@@ -16,7 +16,8 @@ use crate::clock;
 use crate::config::{Api, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::model::{Now, Vin};
-use crate::mqtt::{Connection, Handle, Publish};
+use crate::mqtt::{Connection, Handle};
+use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
 use crate::topics;
 

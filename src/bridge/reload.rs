@@ -7,7 +7,7 @@ use crate::api;
 use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
 use crate::model::Vin;
-use crate::mqtt::Publish;
+use crate::outbox::Publish;
 use crate::policy::Input;
 use crate::service;
 

@@ -14,7 +14,7 @@ use crate::compat::CarNumbers;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{Compat, Settings};
 use crate::model::Vin;
-use crate::mqtt::Publish;
+use crate::outbox::Publish;
 
 /// The file's content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

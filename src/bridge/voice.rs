@@ -13,7 +13,8 @@ use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::logbook::Finding;
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
-use crate::mqtt::{Connection, Handle, Publish};
+use crate::mqtt::{Connection, Handle};
+use crate::outbox::Publish;
 use crate::policy::{Event, Problem, State, Status};
 use crate::topics::{CarTopics, Paths};
 

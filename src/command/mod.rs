@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 pub use self::flood::{Flood, Pace};
 use crate::model::Vin;
-use crate::mqtt::level::is_legal_topic;
+use crate::outbox::level::is_legal_topic;
 use crate::policy::{Event, Input, Problem, State, Status, User};
 
 /// A payload beyond this is not read.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Now, Vehicle};
-use crate::mqtt::Publish;
+use crate::outbox::Publish;
 
 pub use self::table::{NOT_DERIVED, NotDerived, Row, TABLE, Unknown};
 

@@ -21,6 +21,6 @@ pub use load::{Loaded, Source, from_text, load};
 pub use problem::ConfigErrors;
 pub use reader::{FileContent, ReadFile};
 pub use settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Log, LogFormat,
-    Mqtt, Polling, Protocol, Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
+    Protocol, Region, Settings, State, Tls, Web,
 };

@@ -8,11 +8,13 @@ use url::{Host, Url};
 
 use super::reader::Reader;
 use super::settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Log, LogFormat,
-    Mqtt, Polling, Protocol, Region, Settings, State, Tls, Web,
+    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
+    Protocol, Region, Settings, State, Tls, Web,
 };
+use crate::log::{Format, Log, filter};
 use crate::logbook::{Cheap, Hours, Tariff};
 use crate::model::Vin;
+use crate::outbox::level;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
@@ -31,7 +33,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let compat = Compat {
         teslamate: reader.bool("compat.teslamate"),
         teslamate_namespace: reader.text("compat.teslamate_namespace", |text| {
-            level(text)
+            topic_level(text)
                 .map_err(|complaint| format!("{complaint}: one topic level, such as \"home\""))
         }),
     };
@@ -190,14 +192,14 @@ fn topic(text: &str) -> Result<String, String> {
         "expected at least one level"
     } else if text.contains(['+', '#']) {
         "expected no wildcard (+ or #)"
-    } else if text.chars().any(char::is_control) {
-        "expected no control character"
     } else if text.split('/').any(str::is_empty) {
         "expected no slash at either end and no empty level"
     } else if text.starts_with('$') {
         "expected a topic outside of the broker's own ($…)"
     } else if text.len() > 128 {
         "expected at most 128 bytes"
+    } else if !level::is_legal_topic(text) {
+        "expected no control character"
     } else {
         return Ok(text.to_owned());
     };
@@ -416,21 +418,21 @@ fn alias(text: &str) -> Result<String, String> {
     } else if Vin::new(text).is_ok() {
         Err("expected a name that cannot be taken for a VIN")
     } else {
-        level(text)
+        topic_level(text)
     };
     checked.map_err(|complaint| format!("{complaint}: one topic level, such as \"model-3\""))
 }
 
 /// One level of a topic.
-fn level(text: &str) -> Result<String, &'static str> {
+fn topic_level(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.len() > 64 {
         Err("expected 1 to 64 bytes")
-    } else if text.contains(['/', '+', '#']) || text.chars().any(char::is_control) {
-        Err("expected no /, +, # and no control character")
     } else if text.starts_with('$') {
         Err("expected no $ at the start")
     } else if text.trim() != text {
         Err("expected no blank at either end")
+    } else if !level::is_legal_level(text) {
+        Err("expected no /, +, # and no control character")
     } else {
         Ok(text.to_owned())
     }
@@ -563,9 +565,9 @@ fn minute_of_day(text: &str) -> Option<u16> {
 fn log(reader: &mut Reader<'_>) -> Option<Log> {
     let format = reader.choice(
         "log.format",
-        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+        &[("text", Format::Text), ("json", Format::Json)],
     );
-    let level = reader.text("log.level", |text| match crate::log::filter(text) {
+    let level = reader.text("log.level", |text| match filter(text) {
         Some(_) if !text.trim().is_empty() => Ok(text.to_owned()),
         _ => Err(String::new()),
     });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::log::Log;
 use crate::logbook::Tariff;
 use crate::model::Vin;
 use crate::policy::{
@@ -203,9 +204,17 @@ pub struct Polling {
 }
 
 impl Polling {
+    /// The owner's preset, or the one that suits an account that speaks to `api`.
+    pub fn preset(&self, api: Api) -> Preset {
+        self.preset.unwrap_or(match api {
+            Api::Fleet => Preset::Metered,
+            Api::Owner | Api::Password => Preset::Unmetered,
+        })
+    }
+
     /// What the policy of a car works with whose account speaks to `api`.
     pub fn policy(&self, api: Api) -> PolicyConfig {
-        let mut config = PolicyConfig::preset(self.preset.unwrap_or(Preset::of(api)));
+        let mut config = PolicyConfig::preset(self.preset(api));
         for field in policy::FIELDS {
             if let Some(interval) = self.intervals.get(field.name) {
                 field.set(&mut config, *interval);
@@ -270,22 +279,4 @@ pub struct Web {
 pub struct State {
     /// Directory, made 0700.
     pub directory: PathBuf,
-}
-
-/// The log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// Form of the lines.
-    pub format: LogFormat,
-    /// Levels, as `info` or `info,tesla2mqtt::policy=debug`.
-    pub level: String,
-}
-
-/// Form of the log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }

@@ -94,7 +94,7 @@ impl Way {
 
     /// An account as the owner configured it.
     pub fn configured(account: &str, api: Api, polling: &Polling, budget: &Budget) -> Self {
-        let preset = polling.preset.unwrap_or(Preset::of(api));
+        let preset = polling.preset(api);
         Self {
             name: format!("configured for account {account}, preset {}", word(preset)),
             policy: polling.policy(api),

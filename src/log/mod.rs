@@ -22,7 +22,24 @@ pub use self::panics::report_panics;
 pub use self::redact::{hide, hide_rotating, redact};
 pub use self::writer::Lines;
 use crate::clock;
-use crate::config::{Log, LogFormat};
+
+/// What the owner wants of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Form of the lines.
+    pub format: Format,
+    /// Levels, as `info` or `info,tesla2mqtt::policy=debug`.
+    pub level: String,
+}
+
+/// Form of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 /// What the lines look like beyond their format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,12 +106,12 @@ where
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(lines)
         .with_ansi(look.color)
-        .with_level(!look.journal || log.format == LogFormat::Json);
+        .with_level(!look.journal || log.format == Format::Json);
     let layer = match (log.format, look.journal) {
-        (LogFormat::Text, false) => layer.with_timer(Seconds).boxed(),
-        (LogFormat::Text, true) => layer.without_time().boxed(),
-        (LogFormat::Json, false) => layer.json().flatten_event(true).with_timer(Seconds).boxed(),
-        (LogFormat::Json, true) => layer.json().flatten_event(true).without_time().boxed(),
+        (Format::Text, false) => layer.with_timer(Seconds).boxed(),
+        (Format::Text, true) => layer.without_time().boxed(),
+        (Format::Json, false) => layer.json().flatten_event(true).with_timer(Seconds).boxed(),
+        (Format::Json, true) => layer.json().flatten_event(true).without_time().boxed(),
     };
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
     (subscriber, Control(handle))

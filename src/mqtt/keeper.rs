@@ -14,14 +14,14 @@ use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::client::{BrokerFacts, Connection as Link, Gone, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
+use super::link::{BrokerFacts, Gone, Link, Opening, Refused, Said};
 use super::suspicion::{Suspicion, Trial, Verdict};
 use super::wire::Will;
-use super::{Connection, Incoming, Publish, Subscription, pause, state_topic, tls};
+use super::{Connection, Incoming, Subscription, pause, state_topic, tls};
 use crate::clock;
 use crate::config;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Publish};
 
 /// Time for the last values, `offline` and their acknowledgements.
 const DRAIN: Duration = Duration::from_millis(1200);

@@ -56,7 +56,7 @@ pub(super) struct Plan {
 /// when nobody listens any more.
 pub(super) async fn run(
     plan: Plan,
-    sayings: mpsc::UnboundedReceiver<Saying>,
+    sayings: mpsc::Receiver<Saying>,
     tell: mpsc::Sender<Result<Heard, Cause>>,
 ) {
     let line = match timeout(CONNECT, Line::connect(&plan)).await {
@@ -155,7 +155,7 @@ impl Line {
     /// Until the end.
     async fn talk(
         mut self,
-        mut sayings: mpsc::UnboundedReceiver<Saying>,
+        mut sayings: mpsc::Receiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Cause {
         // What came in one piece with the CONNACK would wait for the next that comes.
@@ -172,7 +172,7 @@ impl Line {
     /// One thing: something written, read, or said.
     async fn turn(
         &mut self,
-        sayings: &mut mpsc::UnboundedReceiver<Saying>,
+        sayings: &mut mpsc::Receiver<Saying>,
         tell: &mpsc::Sender<Result<Heard, Cause>>,
     ) -> Result<(), Cause> {
         self.arrived.reserve(READ_AT_ONCE);
@@ -367,8 +367,8 @@ mod tests {
             awaits_pong: false,
             listen_at: now(),
         };
-        let (say, sayings) = mpsc::unbounded_channel();
-        say.send(Saying::Ping).expect("open");
+        let (say, sayings) = mpsc::channel(8);
+        say.try_send(Saying::Ping).expect("room");
         let (tell, mut told) = mpsc::channel(8);
         let cause = line.talk(sayings, &tell).await;
         drop(tell);

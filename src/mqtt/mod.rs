@@ -8,67 +8,36 @@
 //! What topics mean is none of its business; `outbox` says what is to be sent, `bridge` what
 //! comes in.
 
-mod client;
 mod failure;
 mod identity;
 mod keeper;
-pub mod level;
 mod line;
+mod link;
 mod pause;
 mod session;
 mod suspicion;
 mod tls;
 mod wire;
 
-use std::sync::Arc;
-
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use client::BrokerFacts;
 pub use failure::{Failure, Kind};
 pub use identity::{client_id, random_client_id};
 pub use keeper::Farewell;
+pub use link::BrokerFacts;
 pub use session::{Session, probe};
 pub use tls::TlsError;
 
 use crate::config;
+use crate::outbox::Publish;
 
 /// Incoming messages that wait for the bridge at most; what comes beyond is dropped and logged.
 const INCOMING_MAX: usize = 256;
 /// Messages from the rooms on their way to the outbox. A room waits when it is full, for
 /// microseconds: the outbox never waits for the broker.
 const PUBLISH_MAX: usize = 256;
-
-/// What the rooms say to the broker. QoS 1 throughout, or 0 where the broker takes no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Publish {
-    /// A retained topic's newest payload; sent only if it differs from the last, and again after
-    /// every reconnect.
-    State {
-        /// Full topic.
-        topic: String,
-        /// Payload; never empty.
-        payload: Arc<str>,
-    },
-    /// A message that is not retained (`event/…`, command results): kept until acknowledged,
-    /// bounded, oldest dropped first.
-    Event {
-        /// Full topic.
-        topic: String,
-        /// Payload.
-        payload: Arc<str>,
-    },
-    /// Removes a retained topic: an empty payload now and after the next reconnect, then
-    /// forgotten.
-    Delete {
-        /// Full topic.
-        topic: String,
-    },
-    /// Say every retained topic again although nothing changed (Home Assistant's birth).
-    Everything,
-}
 
 /// A message from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use super::client::{BrokerFacts, Connection, Opening, Refused, Said};
 use super::failure::{Attempt, Cause, Failure, Kind};
+use super::link::{BrokerFacts, Link, Opening, Refused, Said};
 use super::{Incoming, Subscription, tls};
 use crate::clock;
 use crate::config;
@@ -21,7 +21,7 @@ const LISTEN_MAX: Duration = Duration::from_secs(30);
 pub struct Session<'a> {
     settings: &'a config::Mqtt,
     client_id: &'a str,
-    link: Connection,
+    link: Link,
     outbox: Outbox,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
             kind: Kind::Settings,
             sentence: e.to_string(),
         })?;
-        let link = Connection::open(Opening {
+        let link = Link::open(Opening {
             settings,
             client_id,
             tls,
@@ -119,7 +119,7 @@ impl<'a> Session<'a> {
     /// The connection ended, nothing was acknowledged for ten seconds, or the broker refused.
     pub async fn delete(&mut self, topics: impl Iterator<Item = String>) -> Result<(), Failure> {
         for topic in topics {
-            self.outbox.put(super::Publish::Delete { topic });
+            self.outbox.put(crate::outbox::Publish::Delete { topic });
         }
         let mut refusal: Option<(Arc<str>, String)> = None;
         loop {

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Api;
-
 /// A set of intervals that suits one way of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,16 +16,6 @@ pub enum Preset {
     Unmetered,
     /// The car pushes by itself; polling only reconciles.
     Push,
-}
-
-impl Preset {
-    /// The default for an account.
-    pub fn of(api: Api) -> Self {
-        match api {
-            Api::Fleet => Self::Metered,
-            Api::Owner | Api::Password => Self::Unmetered,
-        }
-    }
 }
 
 /// The owner's word on whether data calls keep the car awake.

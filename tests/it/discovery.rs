@@ -10,7 +10,7 @@ use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, rows};
 use tesla2mqtt::decode::{products, vehicle_data::vehicle_data};
 use tesla2mqtt::discovery::{self, Message, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{self, CarTopics, Paths};
 
 use crate::discovery_lint::{is_topic, lint};

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use secrecy::SecretString;
-use tesla2mqtt::config::{Log, LogFormat};
-use tesla2mqtt::log::{self, Look};
+use tesla2mqtt::log::{self, Format, Log, Look};
 
 use crate::child;
 
@@ -31,7 +30,7 @@ impl Write for Memory {
     }
 }
 
-fn settings(format: LogFormat, level: &str) -> Log {
+fn settings(format: Format, level: &str) -> Log {
     Log {
         format,
         level: level.to_owned(),
@@ -54,7 +53,7 @@ const JOURNAL: Look = Look {
 
 #[test]
 fn a_line_for_people_begins_with_the_time_to_the_second_in_utc() {
-    let text = written(&settings(LogFormat::Text, "info"), Look::default(), |_| {
+    let text = written(&settings(Format::Text, "info"), Look::default(), |_| {
         tracing::info!(target: "tesla2mqtt::policy", state = "asleep", "car state changed");
     });
     let (time, rest) = text.split_once(' ').unwrap();
@@ -68,7 +67,7 @@ fn a_line_for_people_begins_with_the_time_to_the_second_in_utc() {
 
 #[test]
 fn a_line_for_the_journal_begins_with_its_priority_and_has_no_time() {
-    let text = written(&settings(LogFormat::Text, "trace"), JOURNAL, |_| {
+    let text = written(&settings(Format::Text, "trace"), JOURNAL, |_| {
         tracing::error!(target: "tesla2mqtt", "one\ntwo");
         tracing::warn!(target: "tesla2mqtt", "three");
         tracing::info!(target: "tesla2mqtt", "four");
@@ -85,7 +84,7 @@ fn a_line_for_the_journal_begins_with_its_priority_and_has_no_time() {
 
 #[test]
 fn a_line_for_programs_is_one_json_object() {
-    let text = written(&settings(LogFormat::Json, "info"), Look::default(), |_| {
+    let text = written(&settings(Format::Json, "info"), Look::default(), |_| {
         tracing::warn!(target: "tesla2mqtt::mqtt", n = 3, "broker\nunreachable");
     });
     assert_eq!(text.lines().count(), 1);
@@ -104,7 +103,7 @@ fn levels_can_be_set_by_module_and_changed_while_running() {
         tracing::warn!(target: "reqwest", "library warning {n}");
     };
     let text = written(
-        &settings(LogFormat::Text, "info,tesla2mqtt::policy=debug"),
+        &settings(Format::Text, "info,tesla2mqtt::policy=debug"),
         JOURNAL,
         |control| {
             say(1);
@@ -140,7 +139,7 @@ fn levels_can_be_set_by_module_and_changed_while_running() {
 #[test]
 fn a_secret_is_hidden_in_every_field_and_format() {
     log::hide(&SecretString::from("a \"very\" secret"));
-    for format in [LogFormat::Text, LogFormat::Json] {
+    for format in [Format::Text, Format::Json] {
         let text = written(&settings(format, "trace"), JOURNAL, |_| {
             let span = tracing::info_span!("login", password = "a \"very\" secret");
             let _entered = span.enter();
@@ -174,7 +173,7 @@ fn no_secret_is_in_what_http_and_mqtt_write_at_trace() {
 #[ignore = "a child process of another test"]
 async fn child_login_at_trace() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let _control = log::start(&settings(LogFormat::Text, "trace"));
+    let _control = log::start(&settings(Format::Text, "trace"));
     log::hide(&SecretString::from(PASSWORD));
     log::hide_rotating(&SecretString::from(TOKEN));
 
@@ -243,7 +242,7 @@ fn a_panic_is_one_error_line_without_a_secret() {
 #[tokio::test]
 #[ignore = "a child process of another test"]
 async fn child_panics_in_a_task() {
-    let _control = log::start(&settings(LogFormat::Text, "info"));
+    let _control = log::start(&settings(Format::Text, "info"));
     log::report_panics();
     log::hide_rotating(&SecretString::from(TOKEN));
     let task = tokio::spawn(async { panic!("token {TOKEN}\nis odd") });
@@ -268,7 +267,7 @@ fn a_closed_pipe_does_not_end_the_process() {
 #[test]
 #[ignore = "a child process of another test"]
 fn child_writes_to_a_closed_pipe() {
-    let _control = log::start(&settings(LogFormat::Text, "info"));
+    let _control = log::start(&settings(Format::Text, "info"));
     log::report_panics();
     println!("waiting");
     let _ = io::stdin().read_line(&mut String::new());

@@ -16,7 +16,7 @@ use tesla2mqtt::decode;
 use tesla2mqtt::discovery::{self, Setup};
 use tesla2mqtt::logbook::{Logbook, Tariff};
 use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::cloud::Login;
 use tesla2mqtt::topics::{CarTopics, Paths};
 

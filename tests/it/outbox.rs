@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::outbox::{Complaint, EVENTS_MAX, Outbox, Packet, TOPICS_MAX};
 
 const LIMIT: usize = 1 << 20;

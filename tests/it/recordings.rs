@@ -12,7 +12,7 @@ use tesla2mqtt::catalogue;
 use tesla2mqtt::decode::{products, vehicle_data};
 use tesla2mqtt::discovery::{self, Setup};
 use tesla2mqtt::model::{Now, Observation, Vehicle, Vin};
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{CarTopics, Paths};
 
 /// All recordings are older, so that each object keeps its own time.

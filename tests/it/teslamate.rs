@@ -7,7 +7,7 @@ use std::time::Duration;
 use tesla2mqtt::compat::teslamate::TeslaMateTopics;
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle};
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 
 use super::recordings::recordings;
 

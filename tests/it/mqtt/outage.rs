@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tesla2mqtt::clock;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::Publish;
+use tesla2mqtt::outbox::Publish;
 
 use super::rig::*;
 

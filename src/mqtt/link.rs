@@ -23,6 +23,8 @@ pub use super::wire::BrokerFacts;
 
 /// Messages under way (sent or about to be, not acknowledged) at most.
 const WINDOW: usize = 256;
+/// What waits to be said at most: a full window, and subscriptions beside it.
+const SAYINGS_MAX: usize = WINDOW + 64;
 /// What the line has heard and we have not, at most: it waits then.
 const HEARD_MAX: usize = 256;
 
@@ -58,15 +60,14 @@ pub(super) struct Refused {
     pub why: String,
 }
 
-/// The line has ended: the next [`Connection::said`] says why.
+/// The line has ended: the next [`Link::said`] says why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 
 /// One connection, from the attempt to its end.
-pub(super) struct Connection {
-    /// Without a bound of its own: the window bounds the messages, and a line that is stuck ends
-    /// within two keep-alives.
-    sayings: mpsc::UnboundedSender<Saying>,
+pub(super) struct Link {
+    /// Never full: the window bounds the messages, and the rest is few.
+    sayings: mpsc::Sender<Saying>,
     heard: mpsc::Receiver<Result<Heard, Cause>>,
     facts: BrokerFacts,
     in_flight: BTreeMap<u16, (Ticket, Arc<str>)>,
@@ -77,13 +78,13 @@ pub(super) struct Connection {
     /// Subscriptions that are not answered.
     asked: BTreeMap<u16, Vec<Subscription>>,
     last_id: u16,
-    _line: AbortOnDropHandle<()>,
+    line: AbortOnDropHandle<()>,
 }
 
-impl Connection {
-    /// Starts an attempt; [`Connection::said`] tells how it goes. Needs a tokio runtime.
+impl Link {
+    /// Starts an attempt; [`Link::said`] tells how it goes. Needs a tokio runtime.
     pub fn open(opening: Opening<'_>) -> Self {
-        let (sayings, to_say) = mpsc::unbounded_channel();
+        let (sayings, to_say) = mpsc::channel(SAYINGS_MAX);
         let (tell, heard) = mpsc::channel(HEARD_MAX);
         let plan = Plan {
             settings: opening.settings.clone(),
@@ -96,7 +97,7 @@ impl Connection {
 
     /// Over a line that is there; it ends with the connection.
     fn over(
-        sayings: mpsc::UnboundedSender<Saying>,
+        sayings: mpsc::Sender<Saying>,
         heard: mpsc::Receiver<Result<Heard, Cause>>,
         line: JoinHandle<()>,
     ) -> Self {
@@ -109,7 +110,7 @@ impl Connection {
             n_written: 0,
             asked: BTreeMap::new(),
             last_id: 0,
-            _line: AbortOnDropHandle::new(line),
+            line: AbortOnDropHandle::new(line),
         }
     }
 
@@ -162,7 +163,7 @@ impl Connection {
         self.in_flight.len() + self.unacknowledged.len()
     }
 
-    /// Whether [`Connection::publish`] may be called.
+    /// Whether [`Link::publish`] may be called.
     pub fn has_room(&self) -> bool {
         self.n_under_way() < WINDOW.min(self.facts.receive_max.into())
     }
@@ -200,7 +201,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks for messages. That the connection is over shows in the next [`Connection::said`].
+    /// Asks for messages. That the connection is over shows in the next [`Link::said`].
     pub fn subscribe(&mut self, subscriptions: &[Subscription]) {
         if subscriptions.is_empty() {
             return;
@@ -212,7 +213,7 @@ impl Connection {
     }
 
     /// Asks for no more of these messages. That the connection is over shows in the next
-    /// [`Connection::said`].
+    /// [`Link::said`].
     pub fn unsubscribe(&mut self, subscription: &Subscription) {
         let id = self.free_id();
         let filter = subscription.filter.clone();
@@ -220,14 +221,18 @@ impl Connection {
     }
 
     /// Says goodbye, so that the will is not published. Closing at once would reset the
-    /// connection and lose what the broker has not read: go on with [`Connection::said`] until
+    /// connection and lose what the broker has not read: go on with [`Link::said`] until
     /// the broker closes.
     pub fn disconnect(&self) {
         let _ = self.say(Saying::Goodbye);
     }
 
     fn say(&self, saying: Saying) -> Result<(), Gone> {
-        self.sayings.send(saying).map_err(|_| Gone)
+        self.sayings.try_send(saying).map_err(|_| {
+            // A line that takes no more would never be heard of again.
+            self.line.abort();
+            Gone
+        })
     }
 
     /// A packet id that nothing under way has: not 0, in turn, so that an acknowledgement
@@ -255,22 +260,22 @@ mod tests {
     use super::*;
 
     /// A connection whose line is in the hands of the test.
-    fn connection() -> (Connection, mpsc::Sender<Result<Heard, Cause>>) {
-        let (sayings, to_say) = mpsc::unbounded_channel();
+    fn link() -> (Link, mpsc::Sender<Result<Heard, Cause>>) {
+        let (sayings, to_say) = mpsc::channel(SAYINGS_MAX);
         let (tell, heard) = mpsc::channel(HEARD_MAX);
-        let line = tokio::spawn(async move {
+        let takes_all = async move {
             let _open = to_say;
             std::future::pending::<()>().await;
-        });
-        let connection = Connection::over(sayings, heard, line);
-        (connection, tell)
+        };
+        let link = Link::over(sayings, heard, tokio::spawn(takes_all));
+        (link, tell)
     }
 
     #[tokio::test]
     async fn a_refusal_names_the_filter_that_was_asked_with_it() {
-        let (mut connection, tell) = connection();
-        connection.subscribe(&[Subscription::plain("a"), Subscription::plain("b")]);
-        connection.subscribe(&[Subscription::plain("c")]);
+        let (mut link, tell) = link();
+        link.subscribe(&[Subscription::plain("a"), Subscription::plain("b")]);
+        link.subscribe(&[Subscription::plain("c")]);
         let no = || Some("no".to_owned());
         for answer in [
             Heard::Subscribed(2, vec![no()]),
@@ -280,7 +285,7 @@ mod tests {
             tell.send(Ok(answer)).await.expect("room");
         }
         for filter in ["c", "b"] {
-            let Ok(Said::Subscribed { refused }) = connection.said().await else {
+            let Ok(Said::Subscribed { refused }) = link.said().await else {
                 panic!("expected an answer");
             };
             let (filter, why) = (filter.to_owned(), "no".to_owned());
@@ -290,30 +295,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_without_acknowledgement_is_under_way_until_it_is_written() {
-        let (mut connection, tell) = connection();
-        connection.facts.acknowledges = false;
+        let (mut link, tell) = link();
+        link.facts.acknowledges = false;
         let mut outbox = crate::outbox::Outbox::new("base");
         outbox.connected(1 << 20);
         for n in 0..=WINDOW {
-            outbox.put(crate::mqtt::Publish::State {
+            outbox.put(crate::outbox::Publish::State {
                 topic: format!("base/{n}"),
                 payload: "1".into(),
             });
         }
-        while connection.has_room() {
+        while link.has_room() {
             let packet = outbox.next_packet().expect("more than a window");
-            connection.publish(packet).expect("open");
+            link.publish(packet).expect("open");
         }
-        assert_eq!(connection.n_under_way(), WINDOW);
+        assert_eq!(link.n_under_way(), WINDOW);
         tell.send(Ok(Heard::Written(2))).await.expect("room");
         tell.send(Ok(Heard::Pong)).await.expect("room");
         drop(tell);
         let mut n_retired = 0;
-        while let Ok(Said::Acknowledged { .. }) = connection.said().await {
+        while let Ok(Said::Acknowledged { .. }) = link.said().await {
             n_retired += 1;
         }
         assert_eq!(n_retired, 2);
-        assert_eq!(connection.n_under_way(), WINDOW - 2);
-        assert!(connection.has_room());
+        assert_eq!(link.n_under_way(), WINDOW - 2);
+        assert!(link.has_room());
     }
 }
