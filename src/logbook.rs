@@ -29,7 +29,7 @@ pub use self::tariff::{Cheap, Hours, Tariff};
 pub use self::watch::Notice;
 use self::watch::Watch;
 use crate::catalogue::Said;
-use crate::model::{Observation, Signal, Source, Value, Vehicle};
+use crate::model::{Now, Observation, Signal, Source, Value, Vehicle};
 
 /// The signals of [`Logbook::observation`].
 pub const DERIVED_SIGNALS: &[&str] = &[
@@ -122,6 +122,15 @@ impl Logbook {
             .chain(charge.map(Finding::Charge))
             .chain(notices.into_iter().map(Finding::Notice))
             .collect()
+    }
+
+    /// Takes back times that a clock wrote which has been set back since: until it is so late again,
+    /// every answer would count as an old one.
+    pub fn not_after(&mut self, now: Now) {
+        let ahead = self.last.as_mut().filter(|last| last.at > now.wall);
+        if let Some(last) = ahead.filter(|_| now.is_set()) {
+            last.at = now.wall;
+        }
     }
 
     /// The running figures as signals; those that are not known yet are left out. What is not

@@ -353,6 +353,7 @@ impl CarTask {
     }
 
     fn take_listed(&mut self, listed: &ListedVehicle, now: Now) {
+        self.vehicle.not_after(now);
         for seen in listed.observations(now.wall) {
             self.vehicle.apply(&seen);
         }
@@ -364,9 +365,11 @@ impl CarTask {
                 for oddity in &data.oddities {
                     tracing::debug!(%oddity, "a field was not understood");
                 }
+                self.vehicle.not_after(now);
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
+                self.logbook.not_after(now);
                 self.found
                     .extend(self.logbook.note(&self.vehicle, &self.tariff));
                 self.vehicle.apply(&self.logbook.observation(now.wall));

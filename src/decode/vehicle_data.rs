@@ -181,22 +181,16 @@ fn top_level(
 
 /// 2012, the year of the first car that answers; junk such as 1 is before it.
 const EARLIEST_CAR: i64 = 1_325_376_000_000;
-/// 2020: a wall clock before it has not been set yet (a small computer without a clock chip boots
-/// in the past), and the car knows better what time it is.
-const CLOCK_IS_SET: i64 = 1_577_836_800_000;
 
-fn is_set(wall: Timestamp) -> bool {
-    wall.as_millisecond() >= CLOCK_IS_SET
-}
-
-/// The car's own time of an object where it is sane, never after the arrival.
+/// The car's own time of an object where it is sane, never after the arrival; but while our own
+/// clock is not set, the car knows better what time it is.
 fn seen_at(timestamp: Option<&Json>, received: Now) -> Timestamp {
     let stamped = timestamp
         .and_then(Json::as_i64)
         .filter(|ms| *ms >= EARLIEST_CAR)
         .and_then(|ms| Timestamp::from_millisecond(ms).ok());
     match stamped {
-        Some(at) if is_set(received.wall) => at.min(received.wall),
+        Some(at) if received.is_set() => at.min(received.wall),
         Some(at) => at,
         None => received.wall,
     }

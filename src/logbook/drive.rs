@@ -106,6 +106,8 @@ impl DriveLog {
         let UnderWay { started_at, from } = self.under_way.take()?;
         let is_lost = |last: &&Reading| now.seconds_since(last.at) > CONTACT_LOST_S;
         let ended_at = last.filter(is_lost).map_or(now.at, |last| last.at);
+        // A clock that was set back meanwhile.
+        let ended_at = ended_at.max(started_at);
         let distance_mi = now.miles_since(&from)?;
         if distance_mi < DISTANCE_AT_LEAST_MI {
             return None;

@@ -457,6 +457,33 @@ fn an_answer_that_is_not_newer_changes_nothing() {
 }
 
 #[test]
+fn a_drive_is_not_lost_when_the_clock_is_set_back() {
+    let mut rig = Rig::new();
+    let now = |minute| Now {
+        mono: std::time::Duration::ZERO,
+        wall: at(minute),
+    };
+    let answer = |rig: &mut Rig, minutes, words: &[_], odometer| {
+        rig.car.not_after(now(rig.minute + minutes));
+        rig.logbook.not_after(now(rig.minute + minutes));
+        rig.after(minutes, words, &[("odometer", odometer)])
+    };
+    answer(&mut rig, 600, PARKED, 1000.0);
+    answer(&mut rig, -300, PARKED, 1000.0);
+    answer(&mut rig, 1, DRIVING, 1000.5);
+    let drive = drive(answer(&mut rig, 10, PARKED, 1008.0));
+    assert!(close(drive.distance_mi, 8.0), "{drive:?}");
+    // And while it goes on.
+    answer(&mut rig, 1, DRIVING, 1008.5);
+    answer(&mut rig, -300, DRIVING, 1009.0);
+    let found = answer(&mut rig, 1, PARKED, 1010.0);
+    assert!(
+        matches!(&found[..], [Finding::Drive(drive)] if drive.duration_s == 0),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn an_event_tells_the_figures_with_their_units_and_the_cost() {
     let mut rig = Rig::new();
     rig.after(

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Signal, Value};
 
-/// Who spoke. Sources are equal: the newest time wins, whoever it was.
+/// Who spoke. Sources are equal: the newest time wins, whoever it was. Only the bridge has no time
+/// but that of its own clock, and is believed as it speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {

@@ -15,7 +15,15 @@ pub struct Now {
     pub wall: Timestamp,
 }
 
+/// 2020: a calendar before it has not been set yet.
+const CLOCK_IS_SET: i64 = 1_577_836_800;
+
 impl Now {
+    /// Whether the calendar can be believed at all.
+    pub fn is_set(self) -> bool {
+        self.wall.as_second() >= CLOCK_IS_SET
+    }
+
     /// The same instant plus `by`, on both clocks.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {

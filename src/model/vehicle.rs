@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Observation, Source, Value, Vin};
+use super::{Now, Observation, Source, Value, Vin};
 
 /// The name of a fact: its path in `vehicle_data` (`charge_state.battery_level`,
 /// `vehicle_state.software_update.status`), a top-level word of the vehicle object
@@ -84,6 +84,13 @@ const POSITION: [&str; 9] = [
 /// More signals than any car has; a cloud that invents names without end fills no memory.
 const SIGNALS_AT_MOST: usize = 2000;
 
+/// What the bridge says, and the words of the vehicle object itself (`state`), carry the time of
+/// their arrival: they come in the order in which they were true, also where the clock was set back
+/// between two of them.
+fn comes_in_order(signal: &Signal, source: Source) -> bool {
+    source == Source::Bridge || signal.group().is_empty()
+}
+
 /// One car: its VIN and the newest value of each signal. Kept while the car sleeps, and over
 /// restarts of the bridge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,8 +109,8 @@ impl Vehicle {
         }
     }
 
-    /// Takes in an observation; per signal the newest time wins, an equal time replaces. Returns
-    /// whether any value changed.
+    /// Takes in an observation; per signal the newest time wins, an equal time replaces. What
+    /// carries no time but that of its arrival always replaces. Returns whether any value changed.
     pub fn apply(&mut self, seen: &Observation) -> bool {
         let mut changed = false;
         for (signal, value) in &seen.signals {
@@ -115,12 +122,23 @@ impl Vehicle {
         changed
     }
 
+    /// Nothing can have been seen after `now`: times that say so were written by a clock that has
+    /// been set back since, and would keep the newest words out for as long as it was ahead. A
+    /// clock that is not set yet sets nothing right.
+    pub fn not_after(&mut self, now: Now) {
+        if now.is_set() {
+            for known in self.signals.values_mut() {
+                known.at = known.at.min(now.wall);
+            }
+        }
+    }
+
     fn put(&mut self, signal: &Signal, value: Option<Value>, seen: &Observation) -> bool {
         let n_signals = self.signals.len();
         match self.signals.entry(signal.clone()) {
             Entry::Occupied(old) => {
                 let old = old.into_mut();
-                if old.at > seen.at {
+                if old.at > seen.at && !comes_in_order(signal, seen.source) {
                     return false;
                 }
                 let changed = old.value != value;
@@ -203,3 +221,6 @@ impl Vehicle {
         self.signals.iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

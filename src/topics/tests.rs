@@ -5,7 +5,8 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Observation, Signal, Source, Value};
+use crate::compat::teslamate::TeslaMateTopics;
+use crate::model::{Now, Observation, Signal, Source, Value};
 
 const VIN: &str = "5YJ3E7EB0KF000005";
 
@@ -28,6 +29,18 @@ impl Rig {
 
     fn later(&mut self, seconds: u64) {
         self.at += Duration::from_secs(seconds);
+    }
+
+    fn set_clock_back(&mut self, seconds: u64) {
+        self.at -= Duration::from_secs(seconds);
+    }
+
+    /// The bridge's file read again.
+    fn restart(&mut self) {
+        let kept = serde_json::to_string(&self.car).unwrap();
+        self.car = serde_json::from_str(&kept).unwrap();
+        self.topics = CarTopics::new(self.topics.paths().clone());
+        self.news();
     }
 
     fn see(&mut self, source: Source, signals: &[(&str, Option<Value>)]) -> Vec<(String, String)> {
@@ -124,6 +137,65 @@ fn a_poll_in_which_nothing_changed_says_nothing_but_the_age() {
         news,
         [(format!("{VIN}/last_update"), "2023-11-14T22:14:20Z".into())]
     );
+}
+
+#[test]
+fn topics_do_not_freeze_when_the_clock_is_set_back_nor_after_a_start_with_a_late_clock() {
+    const HOURS: u64 = 7 * 3600;
+    for is_restarted in [false, true] {
+        let mut rig = Rig::new();
+        rig.see(
+            Source::Bridge,
+            &[
+                ("bridge.state", text("online")),
+                ("bridge.state_since", int(1_795_608_000)),
+                ("bridge.data_calls_today", int(7)),
+            ],
+        );
+        rig.see(Source::Light, &[("state", text("online"))]);
+        rig.see(Source::Data, &[("charge_state.battery_level", int(70))]);
+        rig.set_clock_back(HOURS);
+        if is_restarted {
+            rig.restart();
+        }
+        rig.car.not_after(Now {
+            mono: Duration::ZERO,
+            wall: rig.at,
+        });
+        let mut news = rig.see(Source::Data, &[("charge_state.battery_level", int(69))]);
+        news.extend(rig.see(Source::Light, &[("state", text("asleep"))]));
+        news.extend(rig.see(
+            Source::Bridge,
+            &[
+                ("bridge.state", text("asleep")),
+                ("bridge.state_since", int(1_795_582_801)),
+                ("bridge.data_calls_today", int(0)),
+            ],
+        ));
+        let mut tree = TeslaMateTopics::new(1, None);
+        let now = Now {
+            mono: Duration::ZERO,
+            wall: rig.at,
+        };
+        for change in tree.changes(&rig.car, now) {
+            if let Publish::State { topic, payload } = change {
+                news.push((topic, payload.to_string()));
+            }
+        }
+        for (key, payload) in [
+            ("battery_level", "69"),
+            ("online", "off"),
+            ("asleep", "on"),
+            ("state", "asleep"),
+            ("state_since", "2026-11-25T05:00:01Z"),
+            ("data_calls_today", "0"),
+        ] {
+            let expected = (format!("{VIN}/{key}"), payload.to_owned());
+            assert!(news.contains(&expected), "{expected:?} in {news:?}");
+        }
+        let expected = ("teslamate/cars/1/state".to_owned(), "asleep".to_owned());
+        assert!(news.contains(&expected), "{news:?}");
+    }
 }
 
 #[test]
