@@ -153,6 +153,11 @@ impl Voice {
             log_event(event);
         }
         car.apply(&self.own_observation(status, now));
+        if has_stopped(car, status, &events)
+            && let Some(end) = car.end_of_drive()
+        {
+            car.apply(&end);
+        }
         let silent_for = now.mono.saturating_sub(self.last_contact);
         let available = silent_for < self.unavailable_after
             && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed));
@@ -300,6 +305,14 @@ impl Voice {
             signals,
         }
     }
+}
+
+/// A drive ends when data shows it, or without: the car sleeps, or has been out of reach for long.
+fn has_stopped(car: &Vehicle, status: &Status, events: &[Event]) -> bool {
+    let is_told = |event: &Event| matches!(event, Event::DriveEnded { .. });
+    matches!(status.state, State::Asleep | State::Unreachable)
+        || car.text("state") == Some("asleep")
+        || events.iter().any(is_told)
 }
 
 fn last_sleep(in_quiet: bool) -> Value {

@@ -183,6 +183,32 @@ impl Vehicle {
         changed
     }
 
+    /// What ends a drive of which nobody saw the end: a car that sleeps, or of which nothing was
+    /// heard for so long that its drive is over, is not in gear, has no speed and follows no route
+    /// (entity-catalogue.md, 3.3). As of the newest word on the drive, so that whatever the car
+    /// says next counts. `None` of a car that is not in gear.
+    pub fn end_of_drive(&self) -> Option<Observation> {
+        const DRIVE: &str = "drive_state";
+        const GEAR: &str = "drive_state.shift_state";
+        if !matches!(self.text(GEAR)?, "D" | "R" | "N") {
+            return None;
+        }
+        let words = self
+            .signals
+            .iter()
+            .filter(|(signal, _)| signal.is_in(DRIVE));
+        let at = words.map(|(_, known)| known.at).max()?;
+        Some(Observation {
+            source: Source::Bridge,
+            at,
+            whole_groups: vec![DRIVE],
+            signals: vec![
+                (Signal::new(GEAR), Some(Value::Text("P".to_owned()))),
+                (Signal::new("drive_state.power"), Some(Value::Int(0))),
+            ],
+        })
+    }
+
     /// The newest word on a signal, with its time; `None` when it was never mentioned.
     pub fn known(&self, path: &str) -> Option<&Known> {
         self.signals.get(path)

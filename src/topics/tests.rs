@@ -35,6 +35,23 @@ impl Rig {
         self.at -= Duration::from_secs(seconds);
     }
 
+    fn now(&self) -> Now {
+        Now {
+            mono: Duration::ZERO,
+            wall: self.at,
+        }
+    }
+
+    fn of_teslamate(&self, tree: &mut TeslaMateTopics) -> Vec<(String, String)> {
+        let states = tree.changes(&self.car, self.now()).into_iter();
+        states
+            .filter_map(|change| match change {
+                Publish::State { topic, payload } => Some((topic, payload.to_string())),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The bridge's file read again.
     fn restart(&mut self) {
         let kept = serde_json::to_string(&self.car).unwrap();
@@ -158,10 +175,7 @@ fn topics_do_not_freeze_when_the_clock_is_set_back_nor_after_a_start_with_a_late
         if is_restarted {
             rig.restart();
         }
-        rig.car.not_after(Now {
-            mono: Duration::ZERO,
-            wall: rig.at,
-        });
+        rig.car.not_after(rig.now());
         let mut news = rig.see(Source::Data, &[("charge_state.battery_level", int(69))]);
         news.extend(rig.see(Source::Light, &[("state", text("asleep"))]));
         news.extend(rig.see(
@@ -172,16 +186,7 @@ fn topics_do_not_freeze_when_the_clock_is_set_back_nor_after_a_start_with_a_late
                 ("bridge.data_calls_today", int(0)),
             ],
         ));
-        let mut tree = TeslaMateTopics::new(1, None);
-        let now = Now {
-            mono: Duration::ZERO,
-            wall: rig.at,
-        };
-        for change in tree.changes(&rig.car, now) {
-            if let Publish::State { topic, payload } = change {
-                news.push((topic, payload.to_string()));
-            }
-        }
+        news.extend(rig.of_teslamate(&mut TeslaMateTopics::new(1, None)));
         for (key, payload) in [
             ("battery_level", "69"),
             ("online", "off"),
@@ -196,6 +201,65 @@ fn topics_do_not_freeze_when_the_clock_is_set_back_nor_after_a_start_with_a_late
         let expected = ("teslamate/cars/1/state".to_owned(), "asleep".to_owned());
         assert!(news.contains(&expected), "{news:?}");
     }
+}
+
+#[test]
+fn a_car_that_fell_out_of_reach_in_gear_and_is_asleep_does_not_drive_on() {
+    let mut rig = Rig::new();
+    let driving = [
+        ("drive_state.shift_state", text("D")),
+        ("drive_state.speed", int(43)),
+        ("drive_state.power", int(21)),
+        ("drive_state.latitude", int(52)),
+        ("drive_state.longitude", int(5)),
+        ("drive_state.active_route_destination", text("Home")),
+        ("drive_state.active_route_miles_to_arrival", int(9)),
+        ("drive_state.active_route_minutes_to_arrival", int(12)),
+        ("drive_state.timestamp", int(1_795_608_000_000)),
+    ];
+    rig.see(Source::Data, &driving);
+    let mut tree = TeslaMateTopics::new(1, None);
+    tree.changes(&rig.car, rig.now());
+    let end = rig.car.end_of_drive().unwrap();
+    assert!(rig.car.apply(&end));
+    assert_eq!(rig.car.end_of_drive(), None);
+    let mut news = rig.news();
+    news.retain(|(topic, _)| !topic.ends_with("/snapshot"));
+    news.extend(rig.of_teslamate(&mut tree));
+    let said: BTreeMap<&str, &str> = news
+        .iter()
+        .map(|(topic, payload)| (topic.as_str(), payload.as_str()))
+        .collect();
+    let no_route = r#"{"error":"No active route available"}"#;
+    for (key, payload) in [
+        ("speed", "0"),
+        ("power", "0"),
+        ("shift_state", "p"),
+        ("parking_brake", "on"),
+        ("active_route", no_route),
+        ("destination", "None"),
+        ("distance_to_arrival", "None"),
+        ("time_to_arrival", "None"),
+    ] {
+        assert_eq!(said.get(&*format!("{VIN}/{key}")), Some(&payload), "{key}");
+    }
+    assert!(said[&*format!("{VIN}/route")].contains(r#""active":false"#));
+    let location = said[&*format!("{VIN}/location")];
+    assert!(location.contains(r#""latitude":52,"#), "{location}");
+    for (key, payload) in [
+        ("speed", "0"),
+        ("power", "0"),
+        ("shift_state", "P"),
+        ("active_route", no_route),
+        ("active_route_destination", "nil"),
+    ] {
+        let topic = format!("teslamate/cars/1/{key}");
+        assert_eq!(said.get(&*topic), Some(&payload), "{key}");
+    }
+    // Back in reach it may well drive on.
+    rig.later(1);
+    let news = rig.see(Source::Data, &driving);
+    assert!(news.contains(&(format!("{VIN}/speed"), "43".into())));
 }
 
 #[test]

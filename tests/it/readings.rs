@@ -286,6 +286,41 @@ async fn last_values_are_there_while_tesla_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_car_that_falls_out_of_reach_in_gear_and_is_asleep_does_not_drive_on() {
+    let world = World::new().await;
+    let vin = world.add_driven_car(1);
+    let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    let config = world.fresh_fleet_config();
+    program.start(&config.replace("[polling]\n", "[polling]\ndriving_data = \"5s\"\n"));
+    subscriber.wait_for(&topic("shift_state"), "d", SOON).await;
+
+    let away = Fault::status(408, "vehicle unavailable");
+    world.cloud.fail_next(100, &Aim::at(&[Call::Data]), &away);
+    let asleep = Fault::Status {
+        code: 200,
+        headers: Vec::new(),
+        body: format!(
+            r#"{{"response":{{"vin":"{}","state":"asleep"}}}}"#,
+            vin.as_str()
+        ),
+    };
+    world
+        .cloud
+        .fail_next(100, &Aim::at(&[Call::Light]), &asleep);
+    for (key, payload) in [
+        ("asleep", "on"),
+        ("shift_state", "p"),
+        ("parking_brake", "on"),
+        ("speed", "0"),
+        ("power", "0"),
+    ] {
+        subscriber.wait_for(&topic(key), payload, SOON).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_without_the_position_is_read_without_it() {
     let world = World::new().await;
     let without = |account: &mut Account| {
