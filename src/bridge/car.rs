@@ -115,7 +115,10 @@ impl CarTask {
             Some(_) => Announced::default(),
             None => memory.announced,
         };
-        let voice = Voice::new(settings, &vin, mqtt, announced, memory.published);
+        let mut voice = Voice::new(settings, &vin, mqtt, announced, memory.published);
+        if let Some(contact) = memory.contact {
+            voice.was_silent_since(contact, now);
+        }
         Self {
             door,
             vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
@@ -423,6 +426,7 @@ impl CarTask {
             id: self.door.car.id,
             paths: Some(self.voice.paths().clone()),
             prefix: Some(self.voice.prefix().to_owned()),
+            contact: Some(self.voice.last_contact(now)),
         };
         self.file.write(&memory).await;
     }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -39,6 +40,8 @@ pub struct Memory {
     pub paths: Option<Paths>,
     /// Home Assistant's prefix, where it was told of the car.
     pub prefix: Option<String>,
+    /// When Tesla last answered about the car.
+    pub contact: Option<Timestamp>,
 }
 
 impl Memory {
@@ -59,6 +62,7 @@ impl Memory {
             id: parts.take("id"),
             paths: parts.take("paths"),
             prefix: parts.take("prefix"),
+            contact: parts.take("contact"),
         };
         Ok((memory, parts.damage))
     }
@@ -265,6 +269,7 @@ mod tests {
             "id",
             "paths",
             "prefix",
+            "contact",
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);

@@ -13,6 +13,7 @@ mod memory;
 mod orders;
 mod own;
 mod reload;
+mod silence;
 mod start_error;
 mod teslamate;
 mod voice;

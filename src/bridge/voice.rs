@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::silence::Silence;
 use crate::catalogue;
 use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
@@ -41,7 +42,7 @@ pub struct Voice {
     last_data_at: Option<Timestamp>,
     /// Silence of Tesla's after which the car counts as unknown.
     pub unavailable_after: Duration,
-    last_contact: Duration,
+    silence: Silence,
 }
 
 /// What all messages of this bridge have in common.
@@ -83,7 +84,7 @@ impl Voice {
             has_announced: false,
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
-            last_contact: clock::now().mono,
+            silence: Silence::begins(clock::now()),
         }
     }
 
@@ -132,7 +133,17 @@ impl Voice {
 
     /// Tesla answered about this car, whatever it said.
     pub fn contact(&mut self, now: Now) {
-        self.last_contact = now.mono;
+        self.silence = Silence::begins(now);
+    }
+
+    /// An earlier run had its last answer then.
+    pub fn was_silent_since(&mut self, contact: Timestamp, now: Now) {
+        self.silence = Silence::goes_on(contact, now);
+    }
+
+    /// When Tesla last answered about this car, to be kept over restarts.
+    pub fn last_contact(&self, now: Now) -> Timestamp {
+        self.silence.began_at(now)
     }
 
     /// `vehicle_data` arrived whole.
@@ -158,8 +169,7 @@ impl Voice {
         {
             car.apply(&end);
         }
-        let silent_for = now.mono.saturating_sub(self.last_contact);
-        let available = silent_for < self.unavailable_after
+        let available = self.silence.lasts(now) < self.unavailable_after
             && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed));
         let mut messages: Vec<Publish> = self.topics.available(available).into_iter().collect();
         let n_before = messages.len();

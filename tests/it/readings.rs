@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Account, Aim, Call, CloudOptions, Fault, Login};
 use tesla2mqtt::sim::{CarSpec, Plan};
@@ -283,6 +284,37 @@ async fn last_values_are_there_while_tesla_cannot_be_reached() {
     let subscriber = Subscriber::to(port, "tesla2mqtt/#");
     program.start(&config);
     subscriber.wait_for(&level, &before, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_an_answer_does_not_make_a_car_available_that_was_not() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let config = world.fresh_fleet_config();
+    let mut program = Program::prepare();
+    program.start(&config);
+    subscriber.until(&topic("battery_level"), SOON).await;
+    assert!(program.terminate(Duration::from_secs(2)).await.success());
+
+    // Two hours later, and Tesla is away.
+    world.cloud.shutdown().await;
+    let file = program.state_directory().join("cars");
+    let file = file.join(format!("{}.json", vin.as_str()));
+    let mut memory: Json = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let contact: jiff::Timestamp = memory["contact"].as_str().unwrap().parse().unwrap();
+    memory["contact"] = (contact - Duration::from_hours(2)).to_string().into();
+    std::fs::write(&file, memory.to_string()).unwrap();
+    subscriber.forget();
+    program.start(&config);
+    subscriber.until(&topic("availability"), SOON).await;
+    let messages = subscriber.messages();
+    let of_car = messages
+        .iter()
+        .filter(|(name, ..)| *name == topic("availability"));
+    let words: Vec<&str> = of_car.map(|(_, word, _)| word.as_str()).collect();
+    assert_eq!(words, ["offline"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
