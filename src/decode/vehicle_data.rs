@@ -137,7 +137,8 @@ fn field(
 }
 
 /// Without a fix the car leaves the position out, or sends null, or the point in the Gulf of
-/// Guinea where both are 0. None of them is news: the last position stays.
+/// Guinea where both are 0; degrees that no place has are no better. None of them is news: the last
+/// position stays.
 fn forget_no_position(signals: &mut Vec<(Signal, Option<Value>)>) {
     let number = |signals: &[(Signal, Option<Value>)], name: &str| {
         signals
@@ -147,8 +148,11 @@ fn forget_no_position(signals: &mut Vec<(Signal, Option<Value>)>) {
     };
     let latitude = number(signals, "drive_state.latitude");
     let longitude = number(signals, "drive_state.longitude");
-    let is_fix = |at: Option<f64>| at.is_some_and(|degrees| degrees != 0.0);
-    if latitude.is_some() && longitude.is_some() && (is_fix(latitude) || is_fix(longitude)) {
+    let is_fix = |(latitude, longitude): (f64, f64)| {
+        let is_place = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+        is_place && (latitude != 0.0 || longitude != 0.0)
+    };
+    if latitude.zip(longitude).is_some_and(is_fix) {
         return;
     }
     signals.retain(|(signal, _)| {

@@ -275,3 +275,23 @@ fn text(body: &mut Body, key: &str, value: &str) {
         body.insert(key.into(), value.into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue;
+
+    #[test]
+    fn home_assistant_guesses_no_decimals_of_a_derived_number() {
+        let is_measured = |row: &&Row| {
+            let is_shown_as_sent = row.class.is_empty() || row.unit == "%";
+            let is_sensor = read_only(row).is_some_and(|face| face.platform == Platform::Sensor);
+            is_sensor && !row.unit.is_empty() && !is_shown_as_sent && row.class != "temperature"
+        };
+        let rows: Vec<&Row> = catalogue::rows().filter(is_measured).collect();
+        assert!(rows.iter().any(|row| row.key == "charger_power"));
+        for row in rows {
+            assert!(decimals(row).is_some(), "{}", row.key);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{later, or_unknown};
-use crate::catalogue::said::{Said, number};
+use crate::catalogue::said::Said;
 use crate::model::{Value, Vehicle};
 
 pub const SHIFT: &[&str] = &["drive_state.shift_state"];
@@ -51,10 +51,17 @@ pub fn power(car: &Vehicle) -> Said {
     }
 }
 
+pub const HEADING: &[&str] = &["drive_state.heading"];
+/// Whole degrees; a full circle is north again.
+pub fn heading(car: &Vehicle) -> Said {
+    let degrees = car.number(HEADING[0]);
+    or_unknown(degrees.map(|degrees| Said::number(degrees.round().rem_euclid(360.0), 0)))
+}
+
 pub const LOCATION: &[&str] = &[
     "drive_state.latitude",
     "drive_state.longitude",
-    "drive_state.heading",
+    HEADING[0],
     "drive_state.speed",
     "drive_state.gps_as_of",
     "drive_state.shift_state",
@@ -64,10 +71,7 @@ pub fn location(car: &Vehicle) -> Said {
     let Some(mut at) = position(car, LOCATION[0], LOCATION[1]) else {
         return Said::Silent;
     };
-    at.insert(
-        "heading".into(),
-        car.number(LOCATION[2]).map_or(Json::Null, number),
-    );
+    at.insert("heading".into(), heading(car).json());
     at.insert("speed".into(), speed(car).json());
     let fixed_at = car.value(LOCATION[4]).and_then(Value::epoch);
     at.insert(
@@ -204,4 +208,33 @@ pub fn traffic_delay(car: &Vehicle) -> Said {
 }
 pub fn time_to_arrival(car: &Vehicle) -> Said {
     on_route(car, later(car, ROUTE[1], 60.0).map(Said::Time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Observation, Signal, Source, Vin};
+
+    #[test]
+    fn a_full_circle_is_north_and_both_topics_say_the_same_heading() {
+        for (degrees, expected) in [(359.7, 0.0), (359.4, 359.0), (0.2, 0.0), (-90.0, 270.0)] {
+            let mut car = Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap());
+            let signal = |path, degrees| (Signal::new(path), Some(Value::Float(degrees)));
+            car.apply(&Observation {
+                source: Source::Data,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                whole_groups: Vec::new(),
+                signals: vec![
+                    signal(LOCATION[0], 52.0),
+                    signal(LOCATION[1], 5.0),
+                    signal(HEADING[0], degrees),
+                ],
+            });
+            assert_eq!(heading(&car), Said::Number(expected), "{degrees}");
+            let Said::Json(at) = location(&car) else {
+                panic!("no position");
+            };
+            assert_eq!(at["heading"], Said::Number(expected).json(), "{degrees}");
+        }
+    }
 }

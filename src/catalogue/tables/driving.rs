@@ -17,12 +17,12 @@ const MINUTES: f64 = 1.0 / 60.0;
 
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    sensor("speed",                          "Speed",                          Derived(d::SPEED, d::speed))                                   .measured("mph", "speed").off().stream("VehicleSpeed").note("0 at rest"),
-    sensor("power",                          "Power",                          Derived(d::POWER, d::power))                                   .measured("kW", "power").diagnostic().off().note("negative while charging or recovering; 0 at rest"),
+    sensor("speed",                          "Speed",                          Derived(d::SPEED, d::speed))                                   .measured("mph", "speed").off().precision(0).stream("VehicleSpeed").note("0 at rest"),
+    sensor("power",                          "Power",                          Derived(d::POWER, d::power))                                   .measured("kW", "power").diagnostic().off().precision(0).note("negative while charging or recovering; 0 at rest"),
     sensor("shift_state",                    "Shift state",                    Derived(d::SHIFT, d::shift_state))                             .class("enum").off().icon("car-shift-pattern").options(d::GEARS).stream("Gear").note("p at rest"),
     binary("parking_brake",                  "Parking brake",                  Derived(d::SHIFT, d::parking_brake))                           .off().icon("car-brake-parking").stream("Gear").note("gear p; the car does not report the brake"),
     sensor("odometer",                       "Odometer",                       Number("vehicle_state.odometer", 2))                           .metered("mi", "distance").diagnostic().precision(0).stream("Odometer"),
-    sensor("heading",                        "Heading",                        Number("drive_state.heading", 0))                              .angle().diagnostic().off().icon("compass").stream("GpsHeading"),
+    sensor("heading",                        "Heading",                        Derived(d::HEADING, d::heading))                               .angle().diagnostic().off().icon("compass").stream("GpsHeading"),
     sensor("latitude",                       "Latitude",                       Number("drive_state.latitude", 6))                             .measured("°", "").diagnostic().off().icon("latitude").stream("Location.latitude"),
     sensor("longitude",                      "Longitude",                      Number("drive_state.longitude", 6))                            .measured("°", "").diagnostic().off().icon("longitude").stream("Location.longitude"),
     tracker("location",                      "Location",                       Derived(d::LOCATION, d::location))                             .icon("map-marker").stream("Location").age_within("gps_as_of").note("JSON; the last known position stays; not said again when only `gps_as_of` moved"),
@@ -33,7 +33,7 @@ pub const ROWS: &[Row] = &[
     sensor("energy_at_arrival",              "State of charge at arrival",     Derived(d::ROUTE, d::energy_at_arrival))                       .measured("%", "battery").diagnostic().off().stream("ExpectedEnergyPercentAtTripArrival").note("may be negative"),
     sensor("distance_to_arrival",            "Distance to arrival",            Derived(d::ROUTE, d::distance_to_arrival))                     .measured("mi", "distance").precision(1).stream("MilesToArrival"),
     sensor("time_to_arrival",                "Time to arrival",                Derived(d::ROUTE, d::time_to_arrival))                         .class("timestamp").jitter(60).stream("MinutesToArrival").note("moves by 1 minute at least"),
-    sensor("traffic_delay",                  "Traffic delay",                  Derived(d::ROUTE, d::traffic_delay))                           .measured("min", "duration").off().stream("RouteTrafficMinutesDelay"),
+    sensor("traffic_delay",                  "Traffic delay",                  Derived(d::ROUTE, d::traffic_delay))                           .measured("min", "duration").off().precision(0).stream("RouteTrafficMinutesDelay"),
     binary("located_at_home",                "Located at home",                Truth("telemetry.LocatedAtHome"))                              .class("presence").if_seen().stream("LocatedAtHome"),
     binary("located_at_work",                "Located at work",                Truth("telemetry.LocatedAtWork"))                              .icon("briefcase").if_seen().stream("LocatedAtWork"),
     binary("located_at_favorite",            "Located at favorite",            Truth("telemetry.LocatedAtFavorite"))                          .off().icon("star").if_seen().stream("LocatedAtFavorite"),

@@ -13,7 +13,7 @@ pub const ROWS: &[Row] = &[
     sensor("update_version",           "Update version",                    Derived(d::UPDATE, d::update_version))           .diagnostic().off().icon("numeric").stream("SoftwareUpdateVersion"),
     sensor("update_download_percent",  "Software update download",          Derived(d::UPDATE, d::update_download_percent))  .measured("%", "").diagnostic().off().precision(0).icon("download").stream("SoftwareUpdateDownloadPercentComplete"),
     sensor("update_install_percent",   "Software update installation",      Derived(d::UPDATE, d::update_install_percent))   .measured("%", "").diagnostic().off().precision(0).icon("update").stream("SoftwareUpdateInstallationPercentComplete").note("only while installing"),
-    sensor("update_expected_duration", "Software update expected duration", Derived(d::UPDATE, d::update_expected_duration)) .measured("min", "duration").diagnostic().off().stream("SoftwareUpdateExpectedDurationMinutes"),
+    sensor("update_expected_duration", "Software update expected duration", Derived(d::UPDATE, d::update_expected_duration)) .measured("min", "duration").diagnostic().off().precision(0).stream("SoftwareUpdateExpectedDurationMinutes"),
     sensor("model",                    "Model",                             Derived(d::MODEL, d::model))                     .diagnostic().off().icon("car").stream("CarType"),
     sensor("trim_badging",             "Trim badging",                      Text("vehicle_config.trim_badging"))             .diagnostic().off().icon("shield-star-outline").stream("Trim"),
     sensor("exterior_color",           "Exterior color",                    Text("vehicle_config.exterior_color"))           .diagnostic().off().icon("palette").stream("ExteriorColor"),

@@ -244,6 +244,8 @@ fn quirk_14_a_missing_or_zero_position_leaves_the_last_one_in_place() {
         json!({"power": 0, "latitude": 0, "longitude": 0.0, "timestamp": 1_705_700_003_000_u64}),
         json!({"power": 0, "latitude": 50.0, "timestamp": 1_705_700_004_000_u64}),
         json!({"power": 0, "latitude": "here", "longitude": 5, "timestamp": 1_705_700_005_000_u64}),
+        json!({"power": 0, "latitude": 95, "longitude": 5, "timestamp": 1_705_700_006_000_u64}),
+        json!({"power": 0, "latitude": 52, "longitude": 200, "timestamp": 1_705_700_007_000_u64}),
     ] {
         for seen in decode(json!({"drive_state": lost})).observations {
             vehicle.apply(&seen);
