@@ -1,6 +1,7 @@
 //! A car's values → its MQTT topics, only those that changed.
 //!
-//! `<base>/<car>/<key>` holds one plain value, `<base>/<car>/snapshot` all of them with their age,
+//! `<base>/<car>/<key>` holds one plain value, `<base>/<car>/snapshot` all of them with their age
+//! (but for those that move with every look: it is not drawn up for these alone),
 //! `<base>/<car>/availability` whether the bridge can know the car at all: a sleeping car is
 //! `online`. Nothing that a cloud says becomes part of a topic: levels are VINs or aliases and
 //! keys of the catalogue.
@@ -237,7 +238,8 @@ impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let rows = self.topics.said.iter().filter_map(|(key, (row, said))| {
             let value = said.json();
-            (!value.is_null()).then(|| {
+            // What tells of the look itself would be out of date at the next one.
+            (!row.is_age && !value.is_null()).then(|| {
                 let seen = row.seen_at(self.car);
                 let entry = Entry {
                     at: seen.map(|(at, _)| catalogue::seconds(at)),

@@ -56,7 +56,11 @@ pub fn document() -> String {
         &format!(
             "\nA topic is published when its value changes. A look at the car that found nothing new publishes\n\
              nothing but what tells of the look itself: {},\n\
-             and the counters of its [account](#each-account). None of these alone is news for the snapshot.",
+             and the counters of its [account](#each-account).\n\
+             \n\
+             `<base>/<VIN>/snapshot` holds every known value but these, with the time `at` which it had last been\n\
+             seen when the snapshot was drawn up: when any of its values changed. How fresh all of them are says\n\
+             `last_update`.",
             code_list(&ages)
         ),
     );

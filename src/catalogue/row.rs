@@ -115,7 +115,7 @@ pub struct Row {
     pub inverted: bool,
     /// A time moves on its topic only by more than this, seconds.
     pub jitter_s: u32,
-    /// Changes with every look at the car; such a change alone is no news for the snapshot.
+    /// Changes with every look at the car; the snapshot goes without it.
     pub is_age: bool,
     /// The member of its JSON that changes with every look at the car: such a change alone is not
     /// published.

@@ -384,6 +384,42 @@ fn the_snapshot_holds_every_known_value_with_its_time_and_source() {
 }
 
 #[test]
+fn the_snapshot_never_contradicts_a_topic() {
+    let mut rig = Rig::new();
+    let look = |n: i64, level: i64| {
+        [
+            ("bridge.state", text("online")),
+            ("bridge.last_update", int(1_700_000_000 + n)),
+            ("bridge.next_poll", int(1_700_000_600 + n)),
+            ("bridge.awake_today", int(n)),
+            ("bridge.light_calls_today", int(n)),
+            ("bridge.data_calls_today", int(n)),
+            ("charge_state.battery_level", int(level)),
+            ("drive_state.latitude", int(52)),
+            ("drive_state.longitude", int(5)),
+            ("drive_state.gps_as_of", int(1_700_000_000 + n)),
+        ]
+    };
+    let mut retained = BTreeMap::new();
+    for (n, level) in [(0, 72), (60, 72), (120, 71), (180, 71)] {
+        rig.later(60);
+        retained.extend(rig.see(Source::Bridge, &look(n, level)));
+        let snapshot = &retained[&format!("{VIN}/snapshot")];
+        let snapshot: Json = serde_json::from_str(snapshot).unwrap();
+        let values = snapshot["values"].as_object().unwrap();
+        assert!(values.contains_key("battery_level") && values.contains_key("location"));
+        for (key, entry) in values {
+            let said = &retained[&format!("{VIN}/{key}")];
+            let value = match &entry["value"] {
+                Json::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            assert_eq!(&value, said, "{key} after {n} seconds");
+        }
+    }
+}
+
+#[test]
 fn a_row_that_the_car_turns_out_not_to_have_is_deleted() {
     let mut rig = Rig::new();
     let heater = |heaters: i64| {
