@@ -6,11 +6,13 @@
 pub mod heartbeat;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// What the outside asks of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,20 @@ pub fn ready() {
 /// One line for `systemctl status`.
 pub fn status(text: &str) {
     tell(&[NotifyState::Status(text)]);
+}
+
+/// The line that `systemctl status` shows; the same text is not told twice.
+#[derive(Debug, Default)]
+pub struct Status(String);
+
+impl Status {
+    /// Tells it, if it is news.
+    pub fn say(&mut self, text: &str) {
+        if self.0 != text {
+            status(text);
+            text.clone_into(&mut self.0);
+        }
+    }
 }
 
 /// The configuration is being read again; [`ready`] follows.
@@ -60,14 +76,50 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
+/// What the outside has asked for and nobody has done yet. To stop is never forgotten and comes
+/// before all else; to read the configuration again is one wish, however often it was uttered.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    stop: CancellationToken,
+    reload: Arc<Notify>,
+}
+
+impl Signals {
+    /// Asks for something.
+    pub fn send(&self, signal: Signal) {
+        match signal {
+            Signal::Stop => self.stop.cancel(),
+            Signal::Reload => self.reload.notify_one(),
+        }
+    }
+
+    /// Waits for what is asked for next.
+    pub async fn next(&self) -> Signal {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Signal::Stop,
+            () = self.reload.notified() => Signal::Reload,
+        }
+    }
+
+    /// Does what may take long; at [`Signal::Stop`] it is left half done, and [`Self::next`] says so.
+    pub async fn unless_stopped(&self, work: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = work => {}
+        }
+    }
+}
+
 /// SIGTERM and SIGINT as [`Signal::Stop`], SIGHUP as `hangup_is`. Must be called inside the runtime, before anything
 /// slow, because only from then on a signal no longer ends the process.
-pub fn signals(hangup_is: Signal) -> io::Result<mpsc::Receiver<Signal>> {
+pub fn signals(hangup_is: Signal) -> io::Result<Signals> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    // Full: whoever sent four signals that are not handled yet gains nothing by a fifth.
-    let (sender, receiver) = mpsc::channel(4);
+    let signals = Signals::default();
+    let told = signals.clone();
     tokio::spawn(async move {
         loop {
             let signal = tokio::select! {
@@ -76,10 +128,8 @@ pub fn signals(hangup_is: Signal) -> io::Result<mpsc::Receiver<Signal>> {
                 Some(()) = hangup.recv() => hangup_is,
                 else => break,
             };
-            if let Err(mpsc::error::TrySendError::Closed(_)) = sender.try_send(signal) {
-                break;
-            }
+            told.send(signal);
         }
     });
-    Ok(receiver)
+    Ok(signals)
 }

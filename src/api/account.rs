@@ -65,7 +65,7 @@ struct Shared {
     without_location: AtomicBool,
 }
 
-/// Whether the account can be used, for the board and for MQTT.
+/// Whether the account can be used, for the log and for MQTT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountStatus {
     /// The first token is being fetched.

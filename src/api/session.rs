@@ -468,7 +468,7 @@ impl Session {
         }
     }
 
-    /// Another process (`login`, `doctor`) may have refreshed the account since we looked: its
+    /// Another process (`login`) may have refreshed the account since we looked: its
     /// tokens are taken over instead of spending one that it already spent.
     async fn adopt_newer(&mut self) -> Result<bool, ApiError> {
         let store = self.store.clone();

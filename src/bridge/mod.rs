@@ -34,7 +34,7 @@ use crate::model::Vin;
 use crate::mqtt::{self, Connection, Handle};
 use crate::outbox::Publish;
 use crate::policy::{Budget, Failure, Input};
-use crate::service::{self, Signal, heartbeat};
+use crate::service::{self, Signal, Signals, heartbeat};
 
 use account::FromAccount;
 use car::{CarTask, Door, ToCar};
@@ -113,7 +113,7 @@ struct Bridge {
 pub async fn run(
     settings: Settings,
     _claim: Claim,
-    mut signals: mpsc::Receiver<Signal>,
+    signals: Signals,
     reload: Reload,
 ) -> Result<(), StartError> {
     let directory = settings.state.directory.clone();
@@ -165,17 +165,18 @@ pub async fn run(
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
     let mut is_ready = false;
+    let mut status = service::Status::default();
     let broken = loop {
         tokio::select! {
-            signal = signals.recv() => match signal {
-                Some(Signal::Reload) => bridge.reload(&reload).await,
-                Some(Signal::Stop) | None => break None,
+            signal = signals.next() => match signal {
+                Signal::Stop => break None,
+                Signal::Reload => signals.unless_stopped(bridge.reload(&reload)).await,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
-                is_ready = tell_service(&now, is_ready);
+                is_ready = tell_service(&now, &mut status, is_ready);
                 bridge.own.announce(&bridge.settings).await;
             }
             () = &mut ready_at_latest, if !is_ready => {
@@ -212,17 +213,17 @@ pub async fn run(
     }
 }
 
-fn tell_service(connection: &Connection, is_ready: bool) -> bool {
+fn tell_service(connection: &Connection, status: &mut service::Status, is_ready: bool) -> bool {
     match connection {
         Connection::Up(_) => {
             if !is_ready {
                 service::ready();
             }
-            service::status("connected to the broker");
+            status.say("connected to the broker");
             true
         }
         Connection::Down(why) => {
-            service::status(&format!(
+            status.say(&format!(
                 "no broker: {why}; the cars are followed meanwhile"
             ));
             is_ready

@@ -88,12 +88,12 @@ pub fn main(file: Option<&Path>) -> ExitCode {
 fn report(cleared: &Cleared) -> ExitCode {
     super::say(&format!("removed {} retained messages\n", cleared.removed));
     if cleared.bridge_online {
-        eprintln!(
-            "a bridge is running with this base topic: stop it first, it publishes them again"
+        super::complain(
+            "a bridge is running with this base topic: stop it first, it publishes them again",
         );
     }
     for topic in &cleared.left {
-        eprintln!("still there: {topic}");
+        super::complain(&format!("still there: {topic}"));
     }
     if cleared.left.is_empty() && !cleared.bridge_online {
         ExitCode::SUCCESS

@@ -18,7 +18,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{clear, say};
+use super::{WrongUsage, clear, say};
 use crate::bridge::{self, StartError};
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
@@ -71,7 +71,8 @@ pub struct Options {
 
 /// Runs the demo until Ctrl-C.
 pub fn main(options: Options) -> ExitCode {
-    let prepared = StateDirectory::prepare(&options).and_then(|state| {
+    let prepared = options.check().and_then(|()| {
+        let state = StateDirectory::prepare(&options)?;
         let world = World::of(&options)?;
         Ok((state, world))
     });
@@ -145,6 +146,21 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
 }
 
 impl Options {
+    /// What becomes part of the bridge's configuration.
+    fn check(&self) -> anyhow::Result<()> {
+        let texts = [
+            ("--broker", "mqtt.url", self.broker.as_deref()),
+            ("--base-topic", "mqtt.base_topic", Some(self.base_topic())),
+            ("--log", "log.level", Some(self.log.as_str())),
+        ];
+        let mistake =
+            |(option, key, text): (&str, _, Option<&str>)| config::mistake(key, text?, option);
+        match texts.into_iter().find_map(mistake) {
+            Some(mistake) => Err(WrongUsage(mistake).into()),
+            None => Ok(()),
+        }
+    }
+
     fn base_topic(&self) -> &str {
         let of_the_broker = if self.broker.is_some() {
             GUESTS_BASE_TOPIC
@@ -266,15 +282,12 @@ async fn take_away(settings: &Settings) {
 
 /// One car has one life: another recording of it takes the place of the first.
 fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<Vin> {
-    let name = file.display();
-    let content =
-        config::read_file(file).map_err(|error| anyhow::anyhow!("--recording {name}: {error}"))?;
-    let answer = serde_json::from_slice(&content.bytes).map_err(|error| {
-        anyhow::anyhow!("--recording {name}: {error}; expected a vehicle_data answer in JSON")
-    })?;
-    cloud
-        .add_recording(ACCOUNT, answer)
-        .map_err(|error| anyhow::anyhow!("--recording {name}: {error}"))
+    let wrong = |why: String| WrongUsage(format!("--recording {}: {why}", file.display()));
+    let content = config::read_file(file).map_err(|error| wrong(error.to_string()))?;
+    let answer = serde_json::from_slice(&content.bytes)
+        .map_err(|error| wrong(format!("{error}; expected a vehicle_data answer in JSON")))?;
+    let added = cloud.add_recording(ACCOUNT, answer);
+    Ok(added.map_err(|error| wrong(error.to_string()))?)
 }
 
 /// On MQTT's own port if it is free, else on any.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
-use super::say;
+use super::{complain, say};
 use crate::config;
 use crate::estimate::{self, Case, LIFE_FILE_FORM, LIVES, Life, NamedLife, Way};
 use crate::policy::Preset;
@@ -38,10 +38,13 @@ pub struct Options {
     /// The car sleeps although it is asked (the default)
     #[arg(long)]
     not_held: bool,
-    /// Follow it with this preset and its budget. With --config FILE (only then) the polling, the
-    /// budget and the prices of that configuration are played instead [default: metered]
+    /// Follow it with this preset and its budget [default: metered]
     #[arg(long, value_name = "PRESET")]
     preset: Option<PresetName>,
+    /// Follow it with the polling, the budget and the prices of this configuration instead of a
+    /// preset's. None is read unless it is named
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The account of the configuration, where it has several [default: the first]
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
@@ -92,12 +95,12 @@ fn after_help() -> String {
     text
 }
 
-/// Answers on standard output.
+/// Answers on standard output. The configuration may have been named before the subcommand.
 pub fn main(options: &Options, config: Option<&Path>) -> ExitCode {
-    match run(options, config) {
+    match run(options, options.config.as_deref().or(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => {
-            eprintln!("{error:#}");
+            complain(&format!("{error:#}"));
             ExitCode::from(2)
         }
         Err(Failure::Running(error)) => super::failed(&error),

@@ -1,37 +1,29 @@
 //! `health`: is a running bridge of this configuration alive?
 //!
-//! Looks how old the heartbeat in the state directory is, and asks neither Tesla nor the broker.
+//! Looks how old the heartbeat in the state directory is, and asks neither Tesla nor the broker. A
+//! bridge runs on with what it has read, so a mistake that somebody makes in the file later is
+//! no sign of its death.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::complain;
 use crate::service::heartbeat;
 use crate::{clock, config};
 
-/// Exit code 0: alive; 1: not; 2: the configuration is wrong.
+/// Exit code 0: alive; 1: not; 2: not, and with this configuration none can run.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "every subcommand takes its arguments whole"
 )]
 pub fn main(named: Option<PathBuf>) -> ExitCode {
-    let settings = match config::load_from_disk(named.as_deref()) {
-        Ok(loaded) => loaded.settings,
-        Err(errors) => {
-            say(&errors.to_string());
-            return ExitCode::from(2);
-        }
+    let directory = config::state_directory_from_disk(named.as_deref());
+    let Err(reason) = heartbeat::check(&directory, clock::now().wall) else {
+        return ExitCode::SUCCESS;
     };
-    match heartbeat::check(&settings.state.directory, clock::now().wall) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            say(&reason);
-            ExitCode::from(1)
-        }
+    if let Err(errors) = config::load_from_disk(named.as_deref()) {
+        return super::wrong_configuration(&errors);
     }
-}
-
-/// `eprintln!` would panic where standard error is closed.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    complain(&reason);
+    ExitCode::FAILURE
 }

@@ -10,11 +10,13 @@ pub mod health;
 pub mod login;
 pub mod run;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, LocalOptions};
 
 const ABOUT: &str = "Tesla → MQTT bridge: follows every car without keeping it awake";
@@ -43,10 +45,10 @@ struct Arguments {
 }
 
 /// Where the configuration is read from.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ConfigFile {
     /// Configuration file [default: /etc/tesla2mqtt/tesla2mqtt.toml, then ./config/tesla2mqtt.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
@@ -54,14 +56,19 @@ pub struct ConfigFile {
 enum Command {
     /// Run the bridge (also without a subcommand). Sleeping cars: light calls only; bill: data
     /// calls while a car is awake
-    Run,
+    Run(ConfigFile),
     /// Everything in one process, no account and no broker needed: a simulated Tesla cloud with
     /// living cars, an MQTT broker and the bridge. Touches no real car, costs nothing
     #[cfg(feature = "broker")]
     Demo(demo::Options),
     /// Sign an account in with a refresh token from stdin, keep it, and try it: one refresh and one
     /// list of cars. Touches no car, costs nothing
-    Login(login::Options),
+    Login {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        options: login::Options,
+    },
     /// Estimate what following a car will cost: calls, dollars, sleep, and how late a drive is
     /// seen. Plays a chosen life through the bridge's own policy. Asks Tesla nothing
     Estimate(estimate::Options),
@@ -70,52 +77,81 @@ enum Command {
     Config(ConfigCommand),
     /// Remove every retained topic and discovery message that the bridge ever published. Asks
     /// Tesla nothing
-    Clear,
+    Clear(ConfigFile),
     /// Exit with 0 if a running bridge of this configuration is alive (for container health
     /// checks). Asks Tesla nothing
-    Health,
+    Health(ConfigFile),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Validate the configuration; every problem with its file, line, key and expectation
-    Check,
+    Check(ConfigFile),
     /// Print a commented example
     Example,
 }
 
 /// Runs the program; the exit code is the contract's.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let file = arguments.file.config;
-    match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => run::main(file),
+    let Arguments { file, command } = Arguments::parse();
+    // `--config` may stand before the subcommand, too.
+    let chosen = |own: ConfigFile| own.config.or(file.config.clone());
+    match command.unwrap_or(Command::Run(ConfigFile::default())) {
+        Command::Run(own) => run::main(chosen(own)),
         #[cfg(feature = "broker")]
-        Command::Demo(options) => demo::main(options),
-        Command::Login(options) => login::main(file.as_deref(), &options),
-        Command::Estimate(options) => estimate::main(&options, file.as_deref()),
-        Command::Config(ConfigCommand::Check) => config::check(file),
-        Command::Config(ConfigCommand::Example) => config::example(),
-        Command::Clear => clear::main(file.as_deref()),
-        Command::Health => health::main(file),
+        Command::Demo(options) => {
+            without_configuration("demo", &file);
+            demo::main(options)
+        }
+        Command::Login { file, options } => login::main(chosen(file).as_deref(), &options),
+        Command::Estimate(options) => estimate::main(&options, file.config.as_deref()),
+        Command::Config(ConfigCommand::Check(own)) => config::check(chosen(own)),
+        Command::Config(ConfigCommand::Example) => {
+            without_configuration("config example", &file);
+            config::example()
+        }
+        Command::Clear(own) => clear::main(chosen(own).as_deref()),
+        Command::Health(own) => health::main(chosen(own)),
     }
 }
 
+/// Refuses a file that would not be read.
+fn without_configuration(subcommand: &str, file: &ConfigFile) {
+    if file.config.is_some() {
+        let complaint = format!("--config: {subcommand} reads no configuration");
+        let error = Arguments::command().error(ErrorKind::ArgumentConflict, complaint);
+        error.exit()
+    }
+}
+
+/// What was asked for cannot be done, whatever the world is like.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
 /// Says every problem on stderr.
 fn wrong_configuration(errors: &crate::config::ConfigErrors) -> ExitCode {
-    eprintln!("{errors}");
+    complain(&errors.to_string());
     ExitCode::from(2)
 }
 
 /// Says what went wrong and why, on stderr.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("{error:#}");
-    ExitCode::FAILURE
+    complain(&format!("{error:#}"));
+    if error.is::<WrongUsage>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Writes a line to stderr; where that is closed nobody can be told, and `eprintln!` would panic.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes to stdout; a reader that went away (`| head`) is no error.
 fn say(text: &str) {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
@@ -138,7 +174,9 @@ fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("the system does not let the program start its reactor: {error}");
+            complain(&format!(
+                "the system does not let the program start its reactor: {error}"
+            ));
             ExitCode::FAILURE
         }
     }

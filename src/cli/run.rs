@@ -18,17 +18,22 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
     let control = log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    warn(&warnings);
     api::tls::install_provider();
     let reload = Box::new(move || {
         let loaded = config::load_from_disk(file.as_deref())?;
         loaded.settings.secrets().for_each(log::hide);
         control.set_level(&loaded.settings.log.level);
+        warn(&loaded.warnings);
         Ok(loaded.settings)
     });
     super::on_one_thread(run(settings, reload))
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::layers::PREFIX;
-use super::load::{Loaded, Source, load};
+use super::load::{Loaded, Source, load, state_directory};
 use super::problem::ConfigErrors;
 use super::reader::{FileContent, reason};
 
@@ -43,6 +43,21 @@ pub fn load_with(
     load(&Source {
         file,
         env,
+        read_file: &read_file,
+    })
+}
+
+/// Where a bridge of this configuration keeps its state, as far as can be told.
+pub fn state_directory_from_disk(named: Option<&Path>) -> PathBuf {
+    let paths = match named {
+        Some(path) => vec![path],
+        None => DEFAULT_PATHS.iter().map(Path::new).collect(),
+    };
+    let mut files = paths.into_iter().map(|path| (path, read_file(path)));
+    let found = files.find(|(_, read)| !is_absent(read));
+    state_directory(&Source {
+        file: found.and_then(|(path, read)| Some((path.to_owned(), read.ok()?))),
+        env: environment(),
         read_file: &read_file,
     })
 }

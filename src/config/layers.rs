@@ -4,7 +4,7 @@
 //! built here from the `toml` crate's spans, because the `config` crate knows neither the line of
 //! a value nor the file of an unknown key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use config::{ConfigError, Map, Value, ValueKind};
@@ -21,6 +21,9 @@ pub(super) const PREFIX: &str = "TESLA2MQTT__";
 /// More accounts than anyone has; bounds what an index in the environment can make us allocate.
 const MOST_ACCOUNTS: usize = 64;
 
+/// No key of the schema has a longer name between its dots.
+const LONGEST_NAME: usize = 40;
+
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Given {
@@ -35,6 +38,8 @@ pub(super) struct Layers {
     pub given: BTreeMap<String, Given>,
     /// Tables that exist, also empty ones: `accounts[0]`, `cars.5YJ…`.
     pub tables: BTreeMap<String, Origin>,
+    /// Keys that an unknown one was probably meant to be: they are not missing as well.
+    pub suggested: BTreeSet<String>,
     /// The file is not TOML, so that nothing can be said about what it lacks.
     pub is_unreadable: bool,
 }
@@ -74,22 +79,16 @@ pub(super) fn join(
     let mut layers = Layers::default();
     let mut from_file = Layer::default();
     if let Some((path, text)) = file {
-        let tables = &mut layers.tables;
         let walk = FileWalk {
             path,
             text,
-            tables,
+            tables: &mut layers.tables,
+            suggested: &mut layers.suggested,
             problems,
         };
-        match walk.layer() {
-            Some(layer) => from_file = layer,
-            None => layers.is_unreadable = true,
-        }
+        (from_file, layers.is_unreadable) = walk.layer();
     }
-    if layers.is_unreadable {
-        return layers;
-    }
-    let env = env_layer(env, problems);
+    let env = env_layer(env, &mut layers.suggested, problems);
     let joined = config::Config::builder()
         .add_source(from_file)
         .add_source(env)
@@ -114,31 +113,30 @@ struct FileWalk<'a> {
     text: &'a str,
     /// Where each table starts; the `config` crate forgets it when it joins two tables.
     tables: &'a mut BTreeMap<String, Origin>,
+    suggested: &'a mut BTreeSet<String>,
     problems: &'a mut Vec<Problem>,
 }
 
 impl FileWalk<'_> {
-    /// `None`: not TOML.
-    fn layer(mut self) -> Option<Layer> {
+    /// What the file says, and whether it is not TOML: then it is what could be made out.
+    fn layer(mut self) -> (Layer, bool) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        if errors.is_empty() {
-            let table = self.table(table.get_ref(), "");
-            return Some(Layer(table.into_iter().collect()));
-        }
-        // One mistake often upsets the parser several times; what follows it on its line, and
-        // what the rest of the file seems to lack, is noise.
-        let mut last_line = 0;
-        for error in errors {
+        let mistake = errors.iter().map(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            let line = self.line(at);
-            if line != last_line {
-                let key = self.key_near(line);
-                let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-                self.refuse(at, &key, &format!("not valid TOML: {reason}"));
-            }
-            last_line = line;
+            (at, error.message())
+        });
+        // One mistake, such as a quote that is not closed, upsets the parser on many lines: what
+        // follows the first, and what the rest of the file seems to have wrong, may be noise.
+        let first = mistake.min_by_key(|(at, _)| *at);
+        let n_problems = self.problems.len();
+        let table = self.table(table.get_ref(), "");
+        if let Some((at, message)) = first {
+            self.problems.truncate(n_problems);
+            let key = self.key_near(self.line(at));
+            let reason = message.lines().collect::<Vec<_>>().join(", ");
+            self.refuse(at, &key, &format!("not valid TOML: {reason}"));
         }
-        None
+        (Layer(table.into_iter().collect()), first.is_some())
     }
 
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Map<String, Value> {
@@ -182,9 +180,12 @@ impl FileWalk<'_> {
                 self.tables.insert(path.to_owned(), self.origin(at));
                 return Some(Value::new(None, self.table(table, path)));
             }
-            (None, _) => unknown(path),
+            (None, _) => self.unknown(path),
             (Some(Place::List), _) => expected_list(path),
-            (Some(_), other) => format!("expected a section [{path}], found {}", other.type_str()),
+            (Some(_), other) => {
+                let (name, form) = (shown(path), other.type_str());
+                format!("expected a section [{name}], found {form}")
+            }
         };
         self.refuse(at, path, &complaint);
         None
@@ -205,8 +206,17 @@ impl FileWalk<'_> {
         list
     }
 
+    fn unknown(&mut self, path: &str) -> String {
+        let Some(known) = schema::suggestion(path) else {
+            return "unknown key; `tesla2mqtt config example` shows every key".to_owned();
+        };
+        let complaint = format!("unknown key, did you mean {known}?");
+        self.suggested.insert(known);
+        complaint
+    }
+
     fn refuse(&mut self, at: usize, path: &str, complaint: &str) {
-        let problem = Problem::new(self.origin(at), path, complaint);
+        let problem = Problem::new(self.origin(at), &shown(path), complaint);
         self.problems.push(problem);
     }
 
@@ -222,44 +232,54 @@ impl FileWalk<'_> {
         before.split(|&byte| byte == b'\n').count()
     }
 
-    /// The key that a line which does not parse seems to set. Never its value.
+    /// The key that a line which does not parse seems to set, if there is such a key: it may as
+    /// well be a value, and a secret one, that got on a line of its own.
     fn key_near(&self, line: usize) -> String {
-        let is_key = |key: &str| {
-            !key.is_empty()
-                && key
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-        };
-        let mut lines: Vec<&str> = self.text.lines().take(line).map(str::trim).collect();
-        let here = lines.pop().unwrap_or_default();
-        let Some(key) = here
-            .split('=')
-            .next()
-            .map(str::trim)
-            .filter(|key| is_key(key))
-        else {
-            return "this line".to_owned();
-        };
-        let section = lines
-            .iter()
-            .rev()
-            .find_map(|line| line.strip_prefix('['))
-            .map(|header| header.trim_matches(['[', ']']))
-            .filter(|header| is_key(header));
-        section.map_or_else(|| key.to_owned(), |section| join_path(section, key))
+        let lines: Vec<&str> = self.text.lines().take(line).map(str::trim).collect();
+        let named = lines.split_last().and_then(|(here, above)| {
+            let key = here.split('=').next()?.trim();
+            let header = above.iter().rev().find(|line| line.starts_with('['));
+            let path = match header {
+                None => key.to_owned(),
+                Some(header) => join_path(&section_of(header, above)?, key),
+            };
+            matches!(schema::place(&path), Some(Place::Key(_))).then_some(path)
+        });
+        named.unwrap_or_else(|| "this line".to_owned())
     }
+}
+
+/// The section that a header begins, if it is one of ours; the lines up to it tell which of a list.
+fn section_of(header: &str, lines: &[&str]) -> Option<String> {
+    let start = |line: &str| line.split(']').next().map(str::to_owned);
+    let name = start(header)?.trim_start_matches('[').trim().to_owned();
+    match (schema::place(&name)?, name.split_once('.')) {
+        (Place::List, _) => {
+            let same = lines.iter().filter(|line| start(line) == start(header));
+            Some(format!("{name}[{}]", same.count().saturating_sub(1)))
+        }
+        (Place::Section, Some((_, car))) if Vin::new(car).is_err() => None,
+        (Place::Section, _) => Some(name),
+        (Place::Key(_) | Place::Names, _) => None,
+    }
+}
+
+/// An unknown name as it may be printed: on one line, and too little of it for a token.
+fn shown(path: &str) -> String {
+    let shown = |name: &str| {
+        let start: String = name.chars().take(8).collect();
+        if name.chars().count() > LONGEST_NAME {
+            format!("{}…", start.escape_debug())
+        } else {
+            name.escape_debug().to_string()
+        }
+    };
+    path.split('.').map(shown).collect::<Vec<_>>().join(".")
 }
 
 fn expected_list(path: &str) -> String {
     let name = path.split('[').next().unwrap_or(path);
     format!("expected a list of tables, each with the header [[{name}]]")
-}
-
-fn unknown(path: &str) -> String {
-    match schema::suggestion(path) {
-        Some(known) => format!("unknown key, did you mean {known}?"),
-        None => "unknown key; `tesla2mqtt config example` shows every key".to_owned(),
-    }
 }
 
 fn join_path(path: &str, key: &str) -> String {
@@ -289,7 +309,11 @@ fn other(form: &str) -> ValueKind {
     ValueKind::Array(vec![Value::new(None, form)])
 }
 
-fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Layer {
+fn env_layer(
+    env: &BTreeMap<String, String>,
+    suggested: &mut BTreeSet<String>,
+    problems: &mut Vec<Problem>,
+) -> Layer {
     let mut values = Vec::new();
     for (variable, text) in env {
         // `FOO=` is how Compose hands over what is not set.
@@ -305,10 +329,18 @@ fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Lay
                 ));
                 continue;
             }
-            Ok((Some(_), _)) => format!("a section, not a key: expected {variable}__KEY"),
+            Ok((Some(Place::List), _)) => format!("a list: expected {variable}__0__KEY"),
+            Ok((Some(Place::Names), _)) => format!("a list by name: expected {variable}__VIN__KEY"),
+            Ok((Some(Place::Section), _)) => {
+                format!("a section, not a key: expected {variable}__KEY")
+            }
             Ok((None, path)) => match schema::suggestion(&path) {
-                Some(known) => format!("unknown key, did you mean {}?", variable_of(&known)),
-                None => format!("unknown key; keys are {PREFIX}SECTION__KEY, in capitals"),
+                Some(known) => {
+                    let complaint = format!("unknown key, did you mean {}?", variable_of(&known));
+                    suggested.insert(known);
+                    complaint
+                }
+                None => format!("unknown key; {CAPITALS}"),
             },
             Err(complaint) => complaint,
         };
@@ -316,6 +348,8 @@ fn env_layer(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Lay
     }
     Layer(values)
 }
+
+const CAPITALS: &str = "keys are TESLA2MQTT__SECTION__KEY, in capitals";
 
 /// `ACCOUNTS__0__NAME` → `accounts[0].name`.
 fn env_path(rest: &str) -> Result<String, String> {
@@ -347,8 +381,8 @@ fn env_path(rest: &str) -> Result<String, String> {
                     ));
                 }
             },
-            _ if part.chars().any(|c| c.is_ascii_lowercase()) => {
-                return Err(format!("keys are {PREFIX}SECTION__KEY, in capitals"));
+            _ if part.is_empty() || part.chars().any(|c| c.is_ascii_lowercase()) => {
+                return Err(CAPITALS.to_owned());
             }
             _ => path = join_path(&path, &part.to_ascii_lowercase()),
         }
@@ -407,9 +441,7 @@ fn flatten(value: &Value, path: String, layers: &mut Layers) {
             layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         // A gap that an index in the environment left.
-        (ValueKind::Nil, _) => {
-            layers.tables.entry(path).or_insert(Origin::Nowhere);
-        }
+        (ValueKind::Nil, _) => {}
         (kind, _) => {
             let origin = value.origin().map_or(Origin::Nowhere, untag);
             let found = found(kind);

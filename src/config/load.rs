@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::layers::{self, PREFIX, variable_of};
-use super::problem::{ConfigErrors, Origin, Problem};
+use super::layers::{self, Given, Layers, PREFIX, variable_of};
+use super::problem::{ConfigErrors, Found, Origin, Problem};
 use super::reader::{FileContent, ReadFile, Reader};
 use super::settings::Settings;
 use super::{schema, sections};
@@ -66,6 +66,54 @@ pub fn from_text(text: &str) -> Result<Settings, ConfigErrors> {
     load(&source).map(|loaded| loaded.settings)
 }
 
+/// Where a bridge of this source keeps its state, whatever else is wrong with the source: a bridge
+/// that runs is not dead because somebody edits its file.
+pub fn state_directory(source: &Source<'_>) -> PathBuf {
+    let text = source.file.as_ref().map(|(path, content)| {
+        let path = path.display().to_string();
+        (path, String::from_utf8_lossy(&content.bytes))
+    });
+    let file = text.as_ref().map(|(path, text)| (path.as_str(), &**text));
+    let layers = joined(file, &source.env, &mut Vec::new());
+    let given = layers.given.get("state.directory");
+    let text = match given.map(|given| &given.found) {
+        Some(Found::Text(text)) if !text.is_empty() => text,
+        _ => schema::row("state.directory")
+            .and_then(|row| row.default)
+            .unwrap_or_default(),
+    };
+    PathBuf::from(text)
+}
+
+/// What is wrong with a text as the value of a key, for whoever takes it from elsewhere than a
+/// configuration and calls the key by another name.
+pub fn mistake(key: &str, text: &str, called: &str) -> Option<String> {
+    let mut layers = Layers::default();
+    let given = Given {
+        origin: Origin::Nowhere,
+        found: Found::Text(text.to_owned()),
+    };
+    layers.given.insert(key.to_owned(), given);
+    let mut reader = Reader::new(layers, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    sections::settings(&mut reader);
+    let problem = reader.problems.into_iter().find(|found| found.key == key)?;
+    Some(problem.message.replacen(key, called, 1))
+}
+
+/// File and environment, with what systemd says about the state directory.
+fn joined(
+    file: Option<(&str, &str)>,
+    env: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) -> Layers {
+    let mut layers = layers::join(file, env, problems);
+    let systemds = env.get("STATE_DIRECTORY");
+    if let Some(directory) = systemds.and_then(|list| list.split(':').next()) {
+        layers.default_to("state.directory", directory);
+    }
+    layers
+}
+
 fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
     let mut problems = Vec::new();
     let file = match &source.file {
@@ -78,26 +126,18 @@ fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
         }
     };
     let named = file.as_ref().map(|(path, text)| (path.as_str(), *text));
-    let mut layers = layers::join(named, &source.env, &mut problems);
+    let layers = joined(named, &source.env, &mut problems);
     if layers.is_unreadable {
         // What a broken file seems to lack is not worth a message.
         return Err(ConfigErrors::new(problems));
     }
-    if let Some(directory) = source
-        .env
-        .get("STATE_DIRECTORY")
-        .and_then(|list| list.split(':').next())
-    {
-        layers.default_to("state.directory", directory);
-    }
+    let reader = Reader::new(layers, source.read_file);
     Ok(Reader {
-        layers,
         file: file.as_ref().map(|(path, _)| path.clone()),
         credentials: source.env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        read_file: source.read_file,
         problems,
         warnings: misspelt_variables(&source.env),
-        inline_secrets: Vec::new(),
+        ..reader
     })
 }
 

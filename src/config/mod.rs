@@ -13,11 +13,14 @@ mod reader;
 pub mod schema;
 mod sections;
 mod settings;
+mod texts;
 
 pub use differences::{Change, differences};
-pub use disk::{DEFAULT_PATHS, environment, load_from_disk, load_with, read_file};
+pub use disk::{
+    DEFAULT_PATHS, environment, load_from_disk, load_with, read_file, state_directory_from_disk,
+};
 pub use layers::variable_of;
-pub use load::{Loaded, Source, from_text, load};
+pub use load::{Loaded, Source, from_text, load, mistake, state_directory};
 pub use problem::ConfigErrors;
 pub use reader::{FileContent, ReadFile};
 pub use settings::{

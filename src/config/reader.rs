@@ -1,22 +1,23 @@
 //! Reads the joined layers key by key: form, default, secret files. Every refusal is noted and
 //! reading goes on, so that all mistakes come out together.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
 
-use super::layers::{Given, Layers, found, from_text};
+use super::layers::{Given, Layers, found, from_text, variable_of};
 use super::problem::{Found, Origin, Problem, head};
 use super::schema::{self, Kind, Row};
 
-/// No secret and no certificate is longer.
-const MOST_BYTES: usize = 64 * 1024;
+/// MQTT has no room for a longer user name or password, and no token is longer.
+pub(super) const MOST_BYTES: usize = 65_535;
 
 /// A file as the edge read it.
 #[derive(Debug, Clone, Default)]
@@ -50,11 +51,33 @@ pub(super) struct Reader<'a> {
     pub warnings: Vec<String>,
     /// Secrets that stand in the configuration file itself.
     pub inline_secrets: Vec<String>,
+    /// Secrets with any source, readable or not: they are not missing.
+    pub sourced: BTreeSet<String>,
+}
+
+impl<'a> Reader<'a> {
+    /// With no file, no credential, and nothing noted yet.
+    pub fn new(layers: Layers, read_file: &'a ReadFile<'a>) -> Self {
+        Self {
+            layers,
+            file: None,
+            credentials: None,
+            read_file,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            inline_secrets: Vec::new(),
+            sourced: BTreeSet::new(),
+        }
+    }
 }
 
 impl Reader<'_> {
-    /// Notes that the value of a key is not what was expected.
+    /// Notes that the value of a key is not what was expected. What is wrong with it beside that
+    /// may follow from the same mistake.
     pub fn refuse(&mut self, key: &str, complaint: &str) {
+        if self.problems.iter().any(|problem| problem.key == key) {
+            return;
+        }
         let given = self.layers.given.get(key);
         let found = given
             .map(|given| &given.found)
@@ -63,18 +86,30 @@ impl Reader<'_> {
         self.problems.push(problem);
     }
 
-    /// Notes that a key is missing.
+    /// Notes that a key is missing, unless it was only misspelt.
     pub fn missing(&mut self, key: &str, why: &str) {
-        let expected = row(key).expected;
-        self.refuse(key, &format!("missing: {why}expected {expected}"));
+        self.missing_or(key, why, "");
+    }
+
+    /// The same for a secret, with the other places that it may stand in.
+    pub fn missing_secret(&mut self, key: &str, credential: Option<&str>, why: &str) {
+        let credential =
+            credential.map_or_else(String::new, |name| format!(" or the credential {name}"));
+        self.missing_or(key, why, &format!(", {key}_file{credential}"));
+    }
+
+    fn missing_or(&mut self, key: &str, why: &str, others: &str) {
+        if !self.layers.suggested.contains(key) {
+            let expected = row(key).expected;
+            self.refuse(key, &format!("missing: {why}expected {expected}{others}"));
+        }
     }
 
     /// Notes that there is no account, unless what stands in their place was refused already.
     pub fn missing_accounts(&mut self) {
-        if self
-            .problems
-            .iter()
-            .any(|problem| problem.key.starts_with("accounts"))
+        let is_told = |key: &str| key.starts_with("accounts");
+        if self.problems.iter().any(|problem| is_told(&problem.key))
+            || self.layers.suggested.contains("accounts")
         {
             return;
         }
@@ -93,6 +128,21 @@ impl Reader<'_> {
         self.warnings.push(message);
     }
 
+    /// Notes an account whose number in the environment is not the next one.
+    pub fn refuse_accounts_beyond(&mut self, n_accounts: usize) {
+        let beyond = self.layers.given.iter().find_map(|(key, given)| {
+            let (index, _) = key.strip_prefix("accounts[")?.split_once(']')?;
+            (index.parse::<usize>().ok()? >= n_accounts).then(|| given.origin.clone())
+        });
+        if let Some(origin) = beyond {
+            let next = variable_of(&format!("accounts[{n_accounts}]"));
+            let complaint =
+                format!("accounts are counted from 0 without a gap: expected {next}__…");
+            self.problems
+                .push(Problem::new(origin, "accounts", &complaint));
+        }
+    }
+
     /// Where a key stands, or else the table that it belongs to, or else the file.
     pub fn origin(&self, key: &str) -> Origin {
         if let Some(given) = self.layers.given.get(key) {
@@ -100,8 +150,10 @@ impl Reader<'_> {
         }
         let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
         match self.layers.tables.get(table) {
-            Some(origin) if *origin != Origin::Nowhere => origin.clone(),
-            _ => self
+            // Nothing but the environment speaks of it.
+            Some(Origin::Nowhere) => Origin::Env(variable_of(key)),
+            Some(origin) => origin.clone(),
+            None => self
                 .file
                 .as_ref()
                 .map_or(Origin::Nowhere, |path| Origin::File {
@@ -114,6 +166,11 @@ impl Reader<'_> {
     /// Whether the owner gave the key.
     pub fn is_given(&self, key: &str) -> bool {
         self.layers.given.contains_key(key)
+    }
+
+    /// Whether a secret is given anywhere, also where it cannot be read.
+    pub fn is_sourced(&self, key: &str) -> bool {
+        self.sourced.contains(key)
     }
 
     /// The value of a key, understood by `parse`; its error text replaces "expected …" if it is
@@ -181,12 +238,8 @@ impl Reader<'_> {
     pub fn number(&mut self, key: &str) -> Option<f64> {
         self.parsed(key, |value| match value {
             Found::Integer(number) => {
-                let number = i32::try_from(*number).map_err(|_| String::new())?;
-                if number < 0 {
-                    Err(String::new())
-                } else {
-                    Ok(f64::from(number))
-                }
+                let number = u64::try_from(*number).map_err(|_| String::new())?;
+                number.to_string().parse().map_err(|_| String::new())
             }
             Found::Number(number) if number.is_finite() && *number >= 0.0 => Ok(*number),
             _ => Err(String::new()),
@@ -194,15 +247,20 @@ impl Reader<'_> {
     }
 
     pub fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
-        self.text(key, |text| match text.trim().parse::<SignedDuration>() {
-            Ok(duration) => Duration::try_from(duration)
-                .ok()
-                .filter(|duration| range.contains(duration))
-                .ok_or_else(|| {
-                    let (least, most) = (friendly(*range.start()), friendly(*range.end()));
-                    format!("expected a duration from \"{least}\" to \"{most}\"")
-                }),
-            Err(_) => Err("expected a duration such as \"30s\" or \"10m\"".to_owned()),
+        let (least, most) = (friendly(*range.start()), friendly(*range.end()));
+        self.parsed(key, |value| match value {
+            Found::Text(text) => match any_duration(text.trim()) {
+                Some(duration) if range.contains(&duration) => Ok(duration),
+                None if !text.trim().starts_with('-') => {
+                    Err("expected a duration such as \"30s\" or \"10m\"".to_owned())
+                }
+                _ => Err(format!(
+                    "expected a duration from \"{least}\" to \"{most}\""
+                )),
+            },
+            _ => Err(format!(
+                "expected a duration from \"{least}\" to \"{most}\""
+            )),
         })
     }
 
@@ -242,6 +300,14 @@ impl Reader<'_> {
 
     fn content(&mut self, key: &str, path: &Path, secret: bool) -> Option<FileContent> {
         match (self.read_file)(path) {
+            // Perhaps the secret itself, and not where it is.
+            Err(_) if secret && !is_plainly_a_path(path) => {
+                let expected = row(key).expected;
+                let complaint = format!("expected {expected}: there is none of this name");
+                let origin = self.origin(key);
+                self.problems.push(Problem::new(origin, key, &complaint));
+                None
+            }
             Err(error) => {
                 self.refuse(key, &format!("cannot read this file: {}", reason(&error)));
                 None
@@ -278,10 +344,14 @@ impl Reader<'_> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 read => Some((path, name, read)),
             });
+        if !sources.is_empty() || credential.is_some() {
+            self.sourced.insert(key.to_owned());
+        }
         match (sources.as_slice(), credential) {
             ([], None) => None,
             ([], Some((path, name, read))) => {
-                match read.map_err(|error| reason(&error)).and_then(one_line) {
+                let read = read.map_err(|error| reason(&error));
+                match read.and_then(|content| one_line(key, content)) {
                     Ok(secret) => Some(secret),
                     Err(complaint) => {
                         let credential = format!("credential {name} ({})", path.display());
@@ -295,7 +365,7 @@ impl Reader<'_> {
             ([_], None) => {
                 let path = self.path(&file_key)?;
                 let content = self.content(&file_key, &path, true)?;
-                one_line(content)
+                one_line(key, content)
                     .map_err(|complaint| self.refuse(&file_key, &complaint))
                     .ok()
             }
@@ -314,28 +384,30 @@ impl Reader<'_> {
 
     fn inline_secret(&mut self, key: &str) -> Option<FoundSecret> {
         let given = &self.layers.given[key];
-        match &given.found {
-            Found::Text(text) if is_one_line(text) => {
-                let text = SecretString::from(text.clone());
+        let text = match &given.found {
+            // A blank at the end of a password may be meant.
+            Found::Text(text) if !is_token(key) => text.as_str(),
+            Found::Text(text) => plain(text),
+            _ => "",
+        };
+        let flaw = match (&given.found, flaw(key, text)) {
+            (Found::Text(_), None) => {
+                let text = SecretString::from(text.to_owned());
                 if matches!(given.origin, Origin::File { .. }) {
                     self.inline_secrets.push(key.to_owned());
                 }
-                Some(FoundSecret {
+                return Some(FoundSecret {
                     text,
                     changed_at: None,
-                })
+                });
             }
-            found => {
-                let found = match found {
-                    Found::Text(text) if text.is_empty() => "nothing between them",
-                    Found::Text(_) => "several lines",
-                    other => other.form(),
-                };
-                let complaint = format!("expected {}, found {found}", row(key).expected);
-                self.refuse(key, &complaint);
-                None
-            }
-        }
+            (Found::Text(_), Some("nothing")) => "nothing between them",
+            (Found::Text(_), Some(flaw)) => flaw,
+            (other, _) => other.form(),
+        };
+        let complaint = format!("expected {}, found {flaw}", row(key).expected);
+        self.refuse(key, &complaint);
+        None
     }
 }
 
@@ -344,10 +416,28 @@ fn row(key: &str) -> &'static Row {
     schema::row(key).expect("only keys of the schema are read; every one is read in a test")
 }
 
-/// Secrets are never shown, nor addresses that may carry one (`//user:password@`, `?token=`).
+/// Secrets are never shown, nor addresses that may carry one, whatever key they stand at.
 fn is_private(key: &str, found: &Found) -> bool {
-    let may_carry = |text: &str| key.ends_with("url") && text.contains(['@', '?', '#']);
-    row(key).kind == Kind::Secret || matches!(found, Found::Text(text) if may_carry(text))
+    let is_address = |text: &str| key.ends_with("url") || text.contains("://");
+    row(key).kind == Kind::Secret
+        || matches!(found, Found::Text(text) if is_address(text) && may_carry_a_secret(text))
+}
+
+/// `//user:password@host`, `?token=`, or a password after a colon where a port is expected.
+fn may_carry_a_secret(address: &str) -> bool {
+    let is_port = |rest: &str| {
+        let port = rest.split('/').next().unwrap_or_default();
+        rest.starts_with("//") || port.parse::<u16>().is_ok()
+    };
+    address.contains(['@', '?', '#']) || address.split(':').skip(1).any(|rest| !is_port(rest))
+}
+
+/// Whether a text that names no file was at least meant to; a token or a password hardly begins so.
+fn is_plainly_a_path(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    ["/", "./", "../", "~/"]
+        .iter()
+        .any(|start| text.starts_with(start))
 }
 
 /// Where systemd and Docker mount secrets for one service alone, with modes of their own.
@@ -359,25 +449,48 @@ fn is_open(path: &Path, mode: Option<u32>) -> bool {
     mode.is_some_and(|mode| mode & 0o077 != 0) && !is_mounted
 }
 
-fn one_line(content: FileContent) -> Result<FoundSecret, String> {
+fn one_line(key: &str, content: FileContent) -> Result<FoundSecret, String> {
     let changed_at = content.changed_at;
-    if content.bytes.len() > MOST_BYTES {
-        return Err("expected one line of text, found a file of over 64 KiB".to_owned());
-    }
     let text = String::from_utf8(content.bytes)
         .map_err(|_| "expected one line of text, found bytes that are not UTF-8".to_owned())?;
-    match text.trim() {
-        "" => Err("expected one line of text, found an empty file".to_owned()),
-        text if is_one_line(text) => Ok(FoundSecret {
-            text: SecretString::from(text.to_owned()),
-            changed_at,
-        }),
-        _ => Err("expected one line of text, found several".to_owned()),
+    let text = plain(&text);
+    let flaw = match flaw(key, text) {
+        None => {
+            return Ok(FoundSecret {
+                text: SecretString::from(text.to_owned()),
+                changed_at,
+            });
+        }
+        Some("nothing") => "an empty file",
+        Some(flaw) => flaw,
+    };
+    Err(format!("expected one line of text, found {flaw}"))
+}
+
+/// Without what an editor puts around it: blanks, line breaks, a mark of its encoding.
+fn plain(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// What is found where a secret should be, if it cannot be one.
+fn flaw(key: &str, text: &str) -> Option<&'static str> {
+    if plain(text).is_empty() {
+        Some("nothing")
+    } else if text.contains(['\n', '\r']) {
+        Some("several lines")
+    } else if text.chars().any(char::is_control) {
+        Some("a control character")
+    } else if text.len() > MOST_BYTES {
+        Some("more than 65535 bytes")
+    } else if is_token(key) && !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Some("a blank or a letter that no token has")
+    } else {
+        None
     }
 }
 
-fn is_one_line(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
+fn is_token(key: &str) -> bool {
+    key.ends_with(".refresh_token")
 }
 
 /// The words for an I/O error that the owner can act on.
@@ -390,8 +503,17 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
+/// A length of time as people write it, days and weeks included; `None`: it is none, or negative.
+fn any_duration(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(length).ok()
+}
+
 fn friendly(duration: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
     let (n, unit) = match duration.as_secs() {
+        s if s > DAY && s % DAY == 0 => (s / DAY, "d"),
         s if s > 0 && s % 3600 == 0 => (s / 3600, "h"),
         s if s > 0 && s % 60 == 0 => (s / 60, "m"),
         s => (s, "s"),

@@ -1,20 +1,18 @@
 //! One function a section: reads its keys and checks what they say together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use url::{Host, Url};
-
 use super::reader::Reader;
+use super::schema;
 use super::settings::{
     Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
     Protocol, Region, Settings, State, Tls, Web,
 };
+use super::texts::{alias, base_url, broker_address, listen, not_empty, topic, topic_level};
 use crate::log::{Format, Log, filter};
 use crate::logbook::{Cheap, Hours, Tariff};
 use crate::model::Vin;
-use crate::outbox::level;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
@@ -37,7 +35,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
                 .map_err(|complaint| format!("{complaint}: one topic level, such as \"home\""))
         }),
     };
-    let web = listen(reader, "web.listen").map(|listen| Web { listen });
+    let web = web(reader);
     let state = reader
         .path("state.directory")
         .map(|directory| State { directory });
@@ -59,13 +57,18 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     })
 }
 
-const PORTS: &str = "expected a port from 1 to 65535";
-
-/// Host, port and whether TLS was asked for.
-struct Address {
-    host: String,
-    port: u16,
-    tls: bool,
+fn web(reader: &mut Reader<'_>) -> Option<Web> {
+    let web = Web {
+        listen: reader.text("web.listen", listen)?,
+    };
+    let default = schema::row("web.listen").and_then(|row| row.default);
+    if default.is_some_and(|default| listen(default) != Ok(web.listen)) {
+        reader.warn(
+            "web.listen",
+            "has no effect: there is no status board in this version, nobody listens",
+        );
+    }
+    Some(web)
 }
 
 fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
@@ -129,19 +132,22 @@ fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
         "mqtt.client_cert_file",
         "mqtt.client_key_file",
     ];
+    if !wanted {
+        for key in keys {
+            if reader.is_given(key) {
+                reader.refuse(
+                    key,
+                    "has no effect without TLS: expected mqtt.url to start with \"mqtts://\"",
+                );
+            }
+        }
+        return Tls::default();
+    }
     let tls = Tls {
         ca_file: reader.certificates(keys[0]).map(|(path, _)| path),
         client_cert_file: reader.certificates(keys[1]).map(|(path, _)| path),
         client_key_file: reader.private_key(keys[2]),
     };
-    for key in keys {
-        if !wanted && reader.is_given(key) {
-            reader.refuse(
-                key,
-                "has no effect without TLS: expected mqtt.url to start with \"mqtts://\"",
-            );
-        }
-    }
     match (reader.is_given(keys[1]), reader.is_given(keys[2])) {
         (true, false) => reader.refuse(keys[1], "expected mqtt.client_key_file beside it"),
         (false, true) => reader.refuse(keys[2], "expected mqtt.client_cert_file beside it"),
@@ -150,81 +156,27 @@ fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
     tls
 }
 
-fn broker_address(text: &str) -> Result<Address, String> {
-    let url = Url::parse(text).map_err(|_| String::new())?;
-    let tls = match url.scheme() {
-        "mqtt" => false,
-        "mqtts" => true,
-        _ => return Err(String::new()),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        let rest = "expected no user or password in the address; they have the keys mqtt.username and mqtt.password";
-        return Err(rest.to_owned());
-    }
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err("expected nothing after the host and port".to_owned());
-    }
-    let host = match url.host() {
-        Some(Host::Domain(name)) if is_host_name(name) => name.to_owned(),
-        Some(Host::Ipv4(ip)) => ip.to_string(),
-        Some(Host::Ipv6(ip)) => ip.to_string(),
-        _ => return Err("expected a host name or address after \"://\"".to_owned()),
-    };
-    let port = match url.port() {
-        Some(0) => return Err(PORTS.to_owned()),
-        Some(port) => port,
-        None if tls => 8883,
-        None => 1883,
-    };
-    Ok(Address { host, port, tls })
-}
-
-fn is_host_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-}
-
-/// A base of topics: one or more levels, none of them empty.
-fn topic(text: &str) -> Result<String, String> {
-    let complaint = if text.is_empty() {
-        "expected at least one level"
-    } else if text.contains(['+', '#']) {
-        "expected no wildcard (+ or #)"
-    } else if text.split('/').any(str::is_empty) {
-        "expected no slash at either end and no empty level"
-    } else if text.starts_with('$') {
-        "expected a topic outside of the broker's own ($…)"
-    } else if text.len() > 128 {
-        "expected at most 128 bytes"
-    } else if !level::is_legal_topic(text) {
-        "expected no control character"
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(format!(
-        "{complaint}, as in \"tesla2mqtt\" or \"home/tesla\""
-    ))
-}
-
 fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
     let enabled = reader.bool("broker.enabled");
-    let listen = listen(reader, "broker.listen");
+    let listen = reader.text("broker.listen", listen);
     let username = reader.text("broker.username", not_empty);
     let password = reader.secret("broker.password", Some("broker.password"));
-    let has_password = password.is_some() || reader.is_given("broker.password");
-    if listen.is_some_and(|listen| !listen.ip().is_loopback()) && !has_password {
-        reader.refuse(
+    let is_open = listen.is_some_and(|listen| !listen.ip().is_loopback());
+    match (
+        reader.is_given("broker.username"),
+        reader.is_sourced("broker.password"),
+    ) {
+        (false, false) if is_open => reader.refuse(
             "broker.listen",
             "whoever reaches this address could command your cars: expected broker.username and broker.password, or a loopback address",
-        );
-    }
-    if has_password && username.is_none() {
-        reader.missing("broker.username", "broker.password is set: ");
-    }
-    if username.is_some() && !has_password {
-        reader.missing("broker.password", "broker.username is set: ");
+        ),
+        (false, true) => reader.missing("broker.username", "broker.password is set: "),
+        (true, false) => reader.missing_secret(
+            "broker.password",
+            Some("broker.password"),
+            "broker.username is set: ",
+        ),
+        _ => {}
     }
     Some(Broker {
         enabled,
@@ -251,6 +203,7 @@ fn accounts(reader: &mut Reader<'_>) -> Vec<Account> {
     let indices =
         (0..).take_while(|n| reader.layers.tables.contains_key(&format!("accounts[{n}]")));
     let n_accounts = indices.count();
+    reader.refuse_accounts_beyond(n_accounts);
     if n_accounts == 0 {
         reader.missing_accounts();
         return Vec::new();
@@ -284,10 +237,11 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
             "another account has this name: expected each name once",
         );
     }
-    let mut secret = |what: &str| {
-        let credential = name.as_ref().map(|name| format!("accounts.{name}.{what}"));
-        reader.secret(&key(what), credential.as_deref())
+    let credential = |what: &str| {
+        let name = name.as_ref()?;
+        Some(format!("accounts.{name}.{what}"))
     };
+    let mut secret = |what: &str| reader.secret(&key(what), credential(what).as_deref());
     let refresh_token = secret("refresh_token");
     let client_secret = secret("client_secret").map(|secret| secret.text);
     let password = secret("password").map(|secret| secret.text);
@@ -302,24 +256,26 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     let auth_url = reader.text(&key("auth_url"), base_url);
     let (ca_file, ca_changed_at) = reader.certificates(&key("ca_file")).unzip();
 
-    let lacks = |reader: &Reader<'_>, name: &str| {
-        !reader.is_given(&key(name)) && !reader.is_given(&key(&format!("{name}_file")))
+    let has = |reader: &Reader<'_>, name: &str| {
+        reader.is_given(&key(name)) || reader.is_sourced(&key(name))
     };
     match api {
-        Some(Api::Fleet) if lacks(reader, "client_id") => {
+        Some(Api::Fleet) if !has(reader, "client_id") => {
             reader.missing(&key("client_id"), "the Fleet API needs it: ");
         }
-        Some(Api::Password) if refresh_token.is_none() => {
-            if lacks(reader, "email") {
-                reader.missing(&key("email"), "the password login needs it: ");
+        Some(Api::Password) if !has(reader, "refresh_token") => {
+            let why = "the password login needs it: ";
+            if !has(reader, "email") {
+                reader.missing(&key("email"), why);
             }
-            if password.is_none() && lacks(reader, "password") {
-                reader.missing(&key("password"), "the password login needs it: ");
+            if !has(reader, "password") {
+                let credential = credential("password");
+                reader.missing_secret(&key("password"), credential.as_deref(), why);
             }
         }
         Some(Api::Owner | Api::Fleet) => {
             for name in ["email", "password"] {
-                if !lacks(reader, name) {
+                if has(reader, name) {
                     reader.warn(
                         &key(name),
                         "has no effect: only api = \"password\" signs in with it",
@@ -354,24 +310,6 @@ fn account_name(text: &str) -> Result<String, String> {
     } else {
         Err(String::new())
     }
-}
-
-/// The address that replaces one of Tesla's hosts.
-fn base_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| String::new())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err(String::new());
-    }
-    if url.port() == Some(0) {
-        return Err(PORTS.to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected no user or password in the address".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("expected an address without ? and #".to_owned());
-    }
-    Ok(url)
 }
 
 fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
@@ -410,32 +348,6 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
         cars.insert(vin, car);
     }
     cars
-}
-
-fn alias(text: &str) -> Result<String, String> {
-    let checked = if text == "bridge" {
-        Err("this level is the bridge's own: expected another name")
-    } else if Vin::new(text).is_ok() {
-        Err("expected a name that cannot be taken for a VIN")
-    } else {
-        topic_level(text)
-    };
-    checked.map_err(|complaint| format!("{complaint}: one topic level, such as \"model-3\""))
-}
-
-/// One level of a topic.
-fn topic_level(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() || text.len() > 64 {
-        Err("expected 1 to 64 bytes")
-    } else if text.starts_with('$') {
-        Err("expected no $ at the start")
-    } else if text.trim() != text {
-        Err("expected no blank at either end")
-    } else if !level::is_legal_level(text) {
-        Err("expected no /, +, # and no control character")
-    } else {
-        Ok(text.to_owned())
-    }
 }
 
 fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
@@ -575,25 +487,4 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
         format: format?,
         level: level?,
     })
-}
-
-fn listen(reader: &mut Reader<'_>, key: &str) -> Option<SocketAddr> {
-    reader.text(key, |text| {
-        let text = text
-            .strip_prefix("localhost:")
-            .map(|port| format!("127.0.0.1:{port}"))
-            .unwrap_or(text.to_owned());
-        match text.parse::<SocketAddr>() {
-            Ok(listen) if listen.port() == 0 => Err(PORTS.to_owned()),
-            read => read.map_err(|_| String::new()),
-        }
-    })
-}
-
-fn not_empty(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.contains('\0') {
-        Err(String::new())
-    } else {
-        Ok(text.to_owned())
-    }
 }

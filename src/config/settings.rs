@@ -38,7 +38,7 @@ pub struct Settings {
     pub commands: Commands,
     /// Topic trees of other bridges.
     pub compat: Compat,
-    /// The status board.
+    /// Reserved for a status board.
     pub web: Web,
     /// Where state is kept.
     pub state: State,
@@ -267,7 +267,7 @@ pub struct Compat {
     pub teslamate_namespace: Option<String>,
 }
 
-/// The status board.
+/// Reserved for a status board: nothing listens there yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
     /// Address.

@@ -8,7 +8,11 @@ mod panics;
 mod redact;
 mod writer;
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -51,16 +55,25 @@ pub struct Look {
 }
 
 impl Look {
-    /// What suits this process's standard output. `JOURNAL_STREAM` alone is no proof: a terminal
-    /// inside a desktop session inherits it.
+    /// What suits this process's standard output.
     pub fn of_stdout() -> Self {
-        let is_terminal = io::stdout().is_terminal();
-        let has = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            journal: has("JOURNAL_STREAM") && !is_terminal,
-            color: is_terminal && !has("NO_COLOR"),
+            journal: std::env::var_os("JOURNAL_STREAM").is_some_and(|stream| is_stdout(&stream)),
+            color: io::stdout().is_terminal() && !is_plain,
         }
     }
+}
+
+/// Whether standard output is the stream that `JOURNAL_STREAM` names by device and inode. Whatever
+/// a service or a desktop session starts inherits the variable, also with its output elsewhere
+/// (systemd.exec(5)).
+fn is_stdout(stream: &OsStr) -> bool {
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let metadata = stdout.and_then(|stdout| File::from(stdout).metadata());
+    metadata.is_ok_and(|metadata| {
+        stream.to_str() == Some(&format!("{}:{}", metadata.dev(), metadata.ino()))
+    })
 }
 
 /// Changes the levels of a running log.
@@ -119,12 +132,21 @@ where
 
 /// A level alone is meant for the bridge: the libraries in it are one step quieter, but at
 /// `trace`; those that repeat what we say ourselves are silent but for errors.
-/// `info,rumqttc=debug` names one. A bare word that is no level names nothing: the parser would
-/// take it for a library, and silence every other.
+/// `info,rumqttc=debug` names one. What names neither a level nor a module by its path is refused:
+/// the parser would take it for the name of a library, and silence every other.
 pub fn filter(level: &str) -> Option<Targets> {
-    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
-    let mut words = level.split(',').map(str::trim);
-    if !words.all(|word| word.contains('=') || is_level(word)) {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_module = |path: &str| {
+        path.split("::").all(|name| {
+            let letters = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            !name.is_empty() && name.chars().all(letters)
+        })
+    };
+    let is_legal = |word: &str| match word.split_once('=') {
+        Some((module, level)) => is_module(module) && is_level(level),
+        None => is_level(word),
+    };
+    if !level.split(',').map(str::trim).all(is_legal) {
         return None;
     }
     let directives: Vec<String> = level

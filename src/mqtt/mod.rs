@@ -50,7 +50,7 @@ pub struct Incoming {
     pub retain: bool,
 }
 
-/// The state of the broker connection, for readiness, the log and the board.
+/// The state of the broker connection, for readiness and the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connection {
     /// Never connected yet, or lost; the text says why, for the owner.

@@ -1,4 +1,4 @@
-//! One connection for one errand (`clear`, `doctor`): no will, no retries, no outbox.
+//! One connection for one errand (`clear`): no will, no retries, no outbox.
 
 use std::sync::Arc;
 use std::time::Duration;

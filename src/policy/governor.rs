@@ -140,7 +140,7 @@ struct Ledger {
     pace: Option<Pace>,
 }
 
-/// Figures for the topics and the board.
+/// Figures for the topics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GovernorStatus {
     /// Calls billed today.
@@ -384,7 +384,7 @@ impl Governor {
         self.ledger.factor_at = None;
     }
 
-    /// Figures for the topics and the board.
+    /// Figures for the topics.
     pub fn status(&self, now: Now) -> GovernorStatus {
         let month = self.month();
         let dollars = month.cost(&self.config.prices);

@@ -241,7 +241,7 @@ pub enum Step {
     Wait {
         /// Monotonic time of the next step.
         until: Duration,
-        /// The reason, for the log, the board and the tests.
+        /// The reason, for the log and the tests.
         why: Why,
     },
 }
@@ -524,7 +524,7 @@ pub enum Problem {
     Removed,
 }
 
-/// What the policy believes, for the topics, the log and the board.
+/// What the policy believes, for the topics and the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// The state.

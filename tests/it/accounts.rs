@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::service::Signal;
+use tesla2mqtt::service::{Signal, Signals};
 use tesla2mqtt::sim::cloud::{Account, Call, Request};
 use tesla2mqtt::sim::{CarSpec, Plan};
 use tesla2mqtt::{bridge, clock, config};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::child;
@@ -79,7 +78,7 @@ fn in_a_process_of_its_own(test: &str) {
 
 /// A bridge in this process, and the other end of its signals.
 struct Running {
-    signals: mpsc::Sender<Signal>,
+    signals: Signals,
     task: JoinHandle<Result<(), bridge::StartError>>,
     _state: tempfile::TempDir,
 }
@@ -91,18 +90,18 @@ impl Running {
         let config = config.replace("\"state\"", &format!("{:?}", path.display().to_string()));
         let settings = config::from_text(&config).unwrap();
         let claim = bridge::Claim::to(&path).unwrap();
-        let (signals, received) = mpsc::channel(4);
+        let signals = Signals::default();
         let same = settings.clone();
         let reload: bridge::Reload = Box::new(move || Ok(same.clone()));
         Self {
+            task: tokio::spawn(bridge::run(settings, claim, signals.clone(), reload)),
             signals,
-            task: tokio::spawn(bridge::run(settings, claim, received, reload)),
             _state: state,
         }
     }
 
     async fn stop(self) {
-        self.signals.send(Signal::Stop).await.unwrap();
+        self.signals.send(Signal::Stop);
         self.task.await.unwrap().unwrap();
     }
 }

@@ -263,8 +263,7 @@ fn an_account_that_the_environment_skips_is_missing() {
     assert_eq!(
         messages,
         [
-            "t.toml: accounts[1].api: missing: expected \"fleet\", \"owner\" or \"password\"",
-            "t.toml: accounts[1].name: missing: expected a name of letters, digits, - and _, such as \"home\"",
+            "TESLA2MQTT__ACCOUNTS__2__API: accounts are counted from 0 without a gap: expected TESLA2MQTT__ACCOUNTS__1__…"
         ]
     );
 }
@@ -298,7 +297,11 @@ fn a_secret_can_come_from_a_file_of_one_line() {
     );
     let refusals = [
         ("", 0o600, "expected one line of text, found an empty file"),
-        ("a\nb", 0o600, "expected one line of text, found several"),
+        (
+            "a\nb",
+            0o600,
+            "expected one line of text, found several lines",
+        ),
         (
             "abc",
             0o644,
@@ -323,6 +326,38 @@ fn a_secret_can_come_from_a_file_of_one_line() {
             )]);
     }
     World::file(&text).refused(&["t.toml:4: accounts[0].refresh_token_file = \"/token\": cannot read this file: there is none at this path"]);
+}
+
+#[test]
+fn what_an_editor_puts_around_a_token_is_no_part_of_it() {
+    let token = |world: World| {
+        let token = world.settings().accounts[0].refresh_token.clone().unwrap();
+        token.expose_secret().to_owned()
+    };
+    for around in ["abc", "\u{feff}abc\r\n", "  abc\n\n", "\u{feff} abc\u{a0}"] {
+        let file = World::file(&format!("{MINIMAL}refresh_token_file = \"/token\""));
+        assert_eq!(token(file.secret_file("/token", around, 0o600)), "abc");
+        let quoted = toml::Value::from(around);
+        let inline = World::file(&format!("{MINIMAL}refresh_token = {quoted}"));
+        assert_eq!(token(inline), "abc");
+        let variable = "TESLA2MQTT__ACCOUNTS__0__REFRESH_TOKEN";
+        assert_eq!(token(World::file(MINIMAL).env(variable, around)), "abc");
+    }
+    // A password's own blank may be meant, where it is written down with its quotes.
+    let settings = World::with("[mqtt]\nusername = \"u\"\npassword = \"a \"").settings();
+    assert_eq!(settings.mqtt.password.unwrap().expose_secret(), "a ");
+}
+
+#[test]
+fn a_bad_credential_is_one_mistake() {
+    let world = |text: &str| World::file(text).env("CREDENTIALS_DIRECTORY", "/c");
+    let text = format!("[broker]\nlisten = \"0.0.0.0:1884\"\nusername = \"u\"\n{MINIMAL}");
+    world(&text)
+        .secret_file("/c/broker.password", "", 0o400)
+        .refused(&["credential broker.password (/c/broker.password): expected one line of text, found an empty file"]);
+    world("[[accounts]]\nname = \"home\"\napi = \"password\"\nemail = \"a@b\"\n")
+        .secret_file("/c/accounts.home.password", "a\nb", 0o400)
+        .refused(&["credential accounts.home.password (/c/accounts.home.password): expected one line of text, found several lines"]);
 }
 
 #[test]
@@ -381,6 +416,18 @@ fn systemd_names_the_state_directory_unless_the_owner_does() {
     );
     let world = World::with("[state]\ndirectory = \"/mine\"").env("STATE_DIRECTORY", "/x");
     assert_eq!(world.settings().state.directory, Path::new("/mine"));
+}
+
+#[test]
+fn an_address_for_a_board_that_does_not_exist_is_warned_about() {
+    let warnings = |text: &str| World::with(text).load().unwrap().warnings;
+    assert_eq!(
+        warnings("[web]\nlisten = \"0.0.0.0:8321\""),
+        [
+            "t.toml:2: web.listen: has no effect: there is no status board in this version, nobody listens"
+        ]
+    );
+    assert_eq!(warnings("[web]\nlisten = \"127.0.0.1:8321\""), [""; 0]);
 }
 
 #[test]

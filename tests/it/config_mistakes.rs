@@ -1,6 +1,8 @@
 //! What each mistake in a configuration is told: one message with line, key and expectation.
 
 use pretty_assertions::assert_eq;
+use proptest::prelude::*;
+use tesla2mqtt::config::schema;
 
 use crate::config::{MINIMAL, World};
 
@@ -33,11 +35,25 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[mqtt]\nurl = \"mqtt://h:0\"", "t.toml:2: mqtt.url = \"mqtt://h:0\": expected a port from 1 to 65535"),
     ("[mqtt]\nurl = \"mqtt://h/x\"", "t.toml:2: mqtt.url = \"mqtt://h/x\": expected nothing after the host and port"),
     ("[mqtt]\nurl = \"mqtt://u:hunter2@h\"", "t.toml:2: mqtt.url: expected no user or password in the address; they have the keys mqtt.username and mqtt.password"),
+    ("[mqtt]\nurl = \"mqtt://256.1.1.1\"", "t.toml:2: mqtt.url = \"mqtt://256.1.1.1\": expected a host name or address after \"://\""),
+    ("[mqtt]\nurl = \"mqtt://1.2.3\"", "t.toml:2: mqtt.url = \"mqtt://1.2.3\": expected a host name or address after \"://\""),
+    ("[mqtt]\nurl = \"mqtt://1.2.3.4.5\"", "t.toml:2: mqtt.url = \"mqtt://1.2.3.4.5\": expected a host name or address after \"://\""),
+    ("[mqtt]\nurl = \"mqtt://.\"", "t.toml:2: mqtt.url = \"mqtt://.\": expected a host name or address after \"://\""),
+    ("[mqtt]\nurl = \"mqtt://-\"", "t.toml:2: mqtt.url = \"mqtt://-\": expected a host name or address after \"://\""),
+    ("[mqtt]\nurl = \"mqtt://a..b\"", "t.toml:2: mqtt.url = \"mqtt://a..b\": expected a host name or address after \"://\""),
+    ("[mqtt]\nusername = \"  \"", "t.toml:2: mqtt.username = \"  \": expected text that is not empty"),
     ("[web]\nlisten = \"8321\"", "t.toml:2: web.listen = \"8321\": expected an address and port such as \"127.0.0.1:8321\""),
     ("[broker]\nlisten = \"127.0.0.1:0\"", "t.toml:2: broker.listen = \"127.0.0.1:0\": expected a port from 1 to 65535"),
     ("[log]\nlevel = \"warning\"", "t.toml:2: log.level = \"warning\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
     ("[log]\nlevel = \"info,tesla2mqtt\"", "t.toml:2: log.level = \"info,tesla2mqtt\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \",\"", "t.toml:2: log.level = \",\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \"info,\"", "t.toml:2: log.level = \"info,\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \"=debug\"", "t.toml:2: log.level = \"=debug\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \"a b=debug\"", "t.toml:2: log.level = \"a b=debug\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \"tesla2mqtt[x]=debug\"", "t.toml:2: log.level = \"tesla2mqtt[x]=debug\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("[log]\nlevel = \"tesla2mqtt=\"", "t.toml:2: log.level = \"tesla2mqtt=\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
     // Topics.
+    ("[mqtt]\nbase_topic = \" \"", "t.toml:2: mqtt.base_topic = \" \": expected no blank at either end, as in \"tesla2mqtt\" or \"home/tesla\""),
     ("[mqtt]\nbase_topic = \"\"", "t.toml:2: mqtt.base_topic = \"\": expected at least one level, as in \"tesla2mqtt\" or \"home/tesla\""),
     ("[mqtt]\nbase_topic = \"/t\"", "t.toml:2: mqtt.base_topic = \"/t\": expected no slash at either end and no empty level, as in \"tesla2mqtt\" or \"home/tesla\""),
     ("[mqtt]\nbase_topic = \"t/#\"", "t.toml:2: mqtt.base_topic = \"t/#\": expected no wildcard (+ or #), as in \"tesla2mqtt\" or \"home/tesla\""),
@@ -46,8 +62,14 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[homeassistant]\nstatus_topic = \"a//b\"", "t.toml:2: homeassistant.status_topic = \"a//b\": expected no slash at either end and no empty level, as in \"tesla2mqtt\" or \"home/tesla\""),
     // TLS.
     ("[mqtt]\nurl = \"mqtts://h\"\nca_file = \"/ca\"", "t.toml:3: mqtt.ca_file = \"/ca\": cannot read this file: there is none at this path"),
+    ("[mqtt]\nca_file = \"/ca\"", "t.toml:2: mqtt.ca_file = \"/ca\": has no effect without TLS: expected mqtt.url to start with \"mqtts://\""),
+    ("[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/c\"", "t.toml:3: mqtt.client_cert_file = \"/c\": cannot read this file: there is none at this path"),
+    ("[mqtt]\nurl = \"mqtts://h\"\nclient_key_file = \"/c\"", "t.toml:3: mqtt.client_key_file = \"/c\": cannot read this file: there is none at this path"),
     // The own broker.
     ("[broker]\nlisten = \"0.0.0.0:1883\"", "t.toml:2: broker.listen = \"0.0.0.0:1883\": whoever reaches this address could command your cars: expected broker.username and broker.password, or a loopback address"),
+    ("[broker]\nlisten = \"0.0.0.0:1883\"\nusername = \"u\"", "t.toml:1: broker.password: missing: broker.username is set: expected one line of text in quotes, broker.password_file or the credential broker.password"),
+    ("[broker]\nlisten = \"0.0.0.0:1883\"\nusername = \"u\"\npassword_file = \"/nope\"", "t.toml:4: broker.password_file = \"/nope\": cannot read this file: there is none at this path"),
+    ("[broker]\nlisten = \"0.0.0.0:1883\"\nusername = \"\"\npassword = \"p\"", "t.toml:3: broker.username = \"\": expected text that is not empty"),
     ("[broker]\npassword = \"p\"", "t.toml:1: broker.username: missing: broker.password is set: expected text that is not empty"),
     // Cars.
     ("[cars.5YJ3E1EA7KF000001]\nalias = \"a/b\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias = \"a/b\": expected no /, +, # and no control character: one topic level, such as \"model-3\""),
@@ -87,7 +109,13 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[polling]\ndata_holds_awake = true", "t.toml:2: polling.data_holds_awake = true: expected \"learn\", \"yes\" or \"no\""),
     ("[log]\nformat = \"xml\"", "t.toml:2: log.format = \"xml\": expected \"text\" or \"json\""),
     ("[log]\nlevel = \"tesla2mqtt=loud\"", "t.toml:2: log.level = \"tesla2mqtt=loud\": expected levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
-    // Not TOML.
+    ("[polling]\nunavailable_after = \"8d\"", "t.toml:2: polling.unavailable_after = \"8d\": expected a duration from \"30m\" to \"7d\""),
+    ("[polling]\nquiet_first = 5", "t.toml:2: polling.quiet_first = 5: expected a duration from \"12m\" to \"24h\""),
+    // Names that nobody should see whole, or on two lines.
+    ("[mqtt]\n\"a\\nb\" = 1", "t.toml:2: mqtt.a\\nb: unknown key; `tesla2mqtt config example` shows every key"),
+    // Not TOML: only the first mistake, the others are its doing.
+    ("[mqtt]\nurl = \"mqtt://h\nprotocol = 5\n\"", "t.toml:2: mqtt.url: not valid TOML: invalid basic string, expected `\"`"),
+    ("[cars.5YJ3E1EA7KF000001]\nalias = \"a\n\nb\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias: not valid TOML: invalid basic string, expected `\"`"),
     ("[mqtt]\nurl = ", "t.toml:2: mqtt.url: not valid TOML: string values must be quoted, expected literal string"),
 ];
 
@@ -114,9 +142,12 @@ const IN_AN_ACCOUNT: &[(&str, &[&str])] = &[
         "[[accounts]]\nname = \"a\"\napi = \"password\"",
         &[
             "t.toml:1: accounts[0].email: missing: the password login needs it: expected the e-mail address of the account",
-            "t.toml:1: accounts[0].password: missing: the password login needs it: expected one line of text in quotes",
+            "t.toml:1: accounts[0].password: missing: the password login needs it: expected one line of text in quotes, accounts[0].password_file or the credential accounts.a.password",
         ],
     ),
+    ("[[accounts]]\nname = \"a\"\napi = \"password\"\nrefresh_token_file = \"/nope\"", &["t.toml:4: accounts[0].refresh_token_file = \"/nope\": cannot read this file: there is none at this path"]),
+    ("[[account]]\nname = \"a\"\napi = \"owner\"", &["t.toml:1: account: unknown key, did you mean accounts?"]),
+    ("[[Accounts]]\nname = \"a\"\napi = \"owner\"", &["t.toml:1: Accounts: unknown key, did you mean accounts?"]),
     ("[[accounts]]\nname = \"a\"\napi = \"tessie\"", &["t.toml:3: accounts[0].api = \"tessie\": expected \"fleet\", \"owner\" or \"password\""]),
     ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nregion = \"us\"", &["t.toml:4: accounts[0].region = \"us\": expected \"na\", \"eu\" or \"cn\""]),
     ("[[accounts]]\nname = \"a\"\napi = \"owner\"\napi_url = \"ftp://h\"", &["t.toml:4: accounts[0].api_url = \"ftp://h\": expected an address such as \"https://host\""]),
@@ -124,6 +155,10 @@ const IN_AN_ACCOUNT: &[(&str, &[&str])] = &[
     ("[[accounts]]\nname = \"a\"\napi = \"owner\"\napi_url = \"https://h/?token=hunter2\"", &["t.toml:4: accounts[0].api_url: expected an address without ? and #"]),
     ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = 12", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found a whole number"]),
     ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"\"", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found nothing between them"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"  \"", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found nothing between them"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"a b\"", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found a blank or a letter that no token has"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"tök\"", &["t.toml:4: accounts[0].refresh_token: expected one line of text in quotes, found a blank or a letter that no token has"]),
+    ("[[accounts]]\nname = \"a\"\napi = \"owner\"\napi_url = \"https://a..b\"", &["t.toml:4: accounts[0].api_url = \"https://a..b\": expected a host name or address after \"://\""]),
     ("[[accounts]]\nname = \"a\"\napi = \"owner\"\nrefresh_token = \"hunter2\"\nrefresh_token_file = \"/t\"", &["t.toml:4: accounts[0].refresh_token: given together with accounts[0].refresh_token_file: keep one of them"]),
 ];
 
@@ -141,6 +176,10 @@ const IN_THE_ENVIRONMENT: &[(&str, &str, &str)] = &[
     ("TESLA2MQTT__MQTT__PROTOCOL", "five", "TESLA2MQTT__MQTT__PROTOCOL = \"five\": expected 5, or 4 for MQTT 3.1.1"),
     ("TESLA2MQTT__MQTT__URRL", "x", "TESLA2MQTT__MQTT__URRL: unknown key, did you mean TESLA2MQTT__MQTT__URL?"),
     ("TESLA2MQTT__MQTT", "x", "TESLA2MQTT__MQTT: a section, not a key: expected TESLA2MQTT__MQTT__KEY"),
+    ("TESLA2MQTT____MQTT__URL", "x", "TESLA2MQTT____MQTT__URL: keys are TESLA2MQTT__SECTION__KEY, in capitals"),
+    ("TESLA2MQTT__ACCOUNTS", "[{\"name\":\"a\"}]", "TESLA2MQTT__ACCOUNTS: a list: expected TESLA2MQTT__ACCOUNTS__0__KEY"),
+    ("TESLA2MQTT__ACCOUNTS__1__NAME", "second", "TESLA2MQTT__ACCOUNTS__1__API: missing: expected \"fleet\", \"owner\" or \"password\""),
+    ("TESLA2MQTT__ACCOUNTS__63__NAME", "x", "TESLA2MQTT__ACCOUNTS__63__NAME: accounts are counted from 0 without a gap: expected TESLA2MQTT__ACCOUNTS__1__…"),
     ("TESLA2MQTT__mqtt__url", "x", "TESLA2MQTT__mqtt__url: keys are TESLA2MQTT__SECTION__KEY, in capitals"),
     ("TESLA2MQTT__ACCOUNTS__X__NAME", "x", "TESLA2MQTT__ACCOUNTS__X__NAME: expected a number from 0 to 63 after ACCOUNTS"),
     ("TESLA2MQTT__ACCOUNTS__99999999999__NAME", "x", "TESLA2MQTT__ACCOUNTS__99999999999__NAME: expected a number from 0 to 63 after ACCOUNTS"),
@@ -162,7 +201,6 @@ fn all_mistakes_come_out_together_in_the_order_of_the_file() {
     World::file("[mqtt]\nurl = \"x\"\nprotocol = 6\n[[accounts]]\nname = \"home\"\nap = \"owner\"").refused(&[
         "t.toml:2: mqtt.url = \"x\": expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\"",
         "t.toml:3: mqtt.protocol = 6: expected 5, or 4 for MQTT 3.1.1",
-        "t.toml:4: accounts[0].api: missing: expected \"fleet\", \"owner\" or \"password\"",
         "t.toml:6: accounts[0].ap: unknown key, did you mean accounts[0].api?",
     ]);
 }
@@ -175,16 +213,104 @@ fn a_value_of_a_secret_is_never_shown() {
         "[mqtt]\npassword = \"hunter2\\nhunter2\"",
         "[mqtt]\npassword = [\"hunter2\"]",
         "[mqtt]\npassword = \"hunter2\"\npassword_file = \"/p\"",
+        "[mqtt]\npassword_file = \"hunter2\"",
+        "[mqtt]\nurl = \"mqtts://h\"\nclient_key_file = \"hunter2\"",
         "[mqtt]\nurl = \"mqtt://x:hunter2@h\"",
+        "[mqtt]\nurl = \"mqtt://x:hunter2\"",
+        "[mqtt]\nurl = \"x:hunter2\"",
         "[mqtt]\nurl = \"nonsense hunter2@h\"",
+        "[mqtt]\nbase_topic = \"mqtt://x:hunter2@h/#\"",
         "[mqtt]\npassword = \"hunter2\"\npassword = \"hunter2\"",
     ] {
-        let messages = World::with(text)
-            .load()
-            .map(|_| ())
-            .expect_err(text)
-            .join("\n");
-        assert!(!messages.contains("hunter2"), "{messages}");
-        assert!(messages.starts_with("t.toml:"), "{messages}");
+        keeps_quiet(text, "hunter2");
     }
+}
+
+#[track_caller]
+fn keeps_quiet(text: &str, secret: &str) {
+    let messages = World::with(text).load().map(|_| ()).expect_err(text);
+    let messages = messages.join("\n");
+    assert!(!messages.contains(secret), "{messages}");
+    assert!(messages.starts_with("t.toml:"), "{messages}");
+}
+
+proptest! {
+    /// A paste brings its own line breaks, quotes and headers, and lacks others.
+    #[test]
+    fn property_a_token_that_was_pasted_badly_is_never_shown(
+        key in prop_oneof![Just("refresh_token"), Just("refresh_token_file"), Just("client_secret"), Just("password"), Just("")],
+        before in "[ =:\"'\n\\[]{0,6}",
+        after in "[ =\"'\n\\]x]{0,6}",
+    ) {
+        let token = "eyJhbGciOiJSUzI1NiJ9eyJzdWIiOiJ4In0c2lnbmF0dXJl";
+        for token in [token.to_owned(), format!("{token}.{token}.{token}")] {
+            let text = format!("{MINIMAL}{key}{before}{token}{after}\n");
+            let messages = World::file(&text).load().map(|_| ()).err().unwrap_or_default();
+            let messages = messages.join("\n");
+            prop_assert!(!messages.contains(&token[..20]), "{messages}\nfor\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_message_about_a_duration_quotes_only_what_is_one() {
+    let rows = schema::rows().iter();
+    for row in rows.filter(|row| row.kind == schema::Kind::Duration) {
+        let (section, name) = row.path.split_once('.').unwrap();
+        for quoted in row.expected.split('"').skip(1).step_by(2) {
+            let text = format!("[{section}]\n{name} = \"{quoted}\"");
+            let messages = World::with(&text).load().map(|_| ()).err();
+            // The same example stands at every interval, whatever its least value.
+            let messages = messages.unwrap_or_default().join("\n");
+            let is_about_the_range = messages.contains("expected a duration from");
+            assert!(messages.is_empty() || is_about_the_range, "{messages}");
+        }
+    }
+    for (text, expected) in [
+        ("7d", 7 * 24),
+        ("1w", 7 * 24),
+        ("1d 12h", 36),
+        ("168h", 7 * 24),
+    ] {
+        let text = format!("[polling]\nunavailable_after = \"{text}\"");
+        let read = World::with(&text).settings().polling.unavailable_after;
+        assert_eq!(read, std::time::Duration::from_hours(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_looked_up_is_too_long() {
+    let check = |host: &str, is_legal: bool| {
+        let text = format!("[mqtt]\nurl = \"mqtt://{host}\"");
+        assert_eq!(World::with(&text).load().is_ok(), is_legal, "{host}");
+    };
+    check(&"a".repeat(63), true);
+    check(&"a".repeat(64), false);
+    let label = "a".repeat(63);
+    check(&[label.as_str(); 3].join("."), true);
+    check(&[label.as_str(); 4].join("."), false);
+    for host in [
+        "broker.lan.",
+        "_mqtt.lan",
+        "10.0.0.1",
+        "[::1]",
+        "xn--n-cga.de",
+        "4.lan",
+    ] {
+        check(host, true);
+    }
+}
+
+#[test]
+fn a_user_name_or_password_that_mqtt_has_no_room_for_is_refused() {
+    let long = "u".repeat(65_536);
+    World::with(&format!("[mqtt]\nusername = \"u\"\npassword = \"{long}\"")).refused(&[
+        "t.toml:3: mqtt.password: expected one line of text in quotes, found more than 65535 bytes",
+    ]);
+    let messages = World::with(&format!("[mqtt]\nusername = \"{long}\"")).load();
+    let messages = messages.map(|_| ()).unwrap_err();
+    assert!(
+        messages[0].ends_with("expected at most 65535 bytes"),
+        "{messages:?}"
+    );
 }

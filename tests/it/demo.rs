@@ -275,7 +275,7 @@ async fn what_cannot_be_played_is_said_in_one_sentence() {
     ];
     for (file, expected) in cases {
         let outcome = program.command(&["demo", "--recording", file]);
-        assert_eq!(outcome.code, Some(1), "{file}: {outcome:?}");
+        assert_eq!(outcome.code, Some(2), "{file}: {outcome:?}");
         let start = format!("--recording {file}: ");
         assert!(outcome.stderr.starts_with(&start), "{outcome:?}");
         assert!(outcome.stderr.contains(expected), "{outcome:?}");
@@ -290,5 +290,38 @@ async fn a_speed_out_of_range_is_wrong_usage() {
         assert_eq!(outcome.code, Some(2), "{speed:?}: {outcome:?}");
         let expected = "expected a number from 1 (as fast as the world) to 3600";
         assert!(outcome.stderr.contains(expected), "{speed:?}: {outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_option_is_named_and_not_a_file_that_nobody_has() {
+    let cases = [
+        (
+            "--broker",
+            "nonsense",
+            "--broker = \"nonsense\": expected \"mqtt://host:1883\"",
+        ),
+        (
+            "--broker",
+            "mqtt://u:hunter2@h",
+            "--broker: expected no user or password",
+        ),
+        (
+            "--base-topic",
+            "a/#",
+            "--base-topic = \"a/#\": expected no wildcard",
+        ),
+        (
+            "--log",
+            "bogus",
+            "--log = \"bogus\": expected levels such as",
+        ),
+    ];
+    for (option, text, expected) in cases {
+        let outcome = Program::prepare().command(&["demo", option, text]);
+        assert_eq!(outcome.code, Some(2), "{option}: {outcome:?}");
+        assert!(outcome.stderr.starts_with(expected), "{outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        assert_eq!(outcome.stdout, "", "{option}");
     }
 }

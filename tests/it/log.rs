@@ -1,6 +1,10 @@
 //! The log: what a line looks like, and that no secret is in it whoever writes it.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -275,4 +279,41 @@ fn child_writes_to_a_closed_pipe() {
         tracing::error!(n, "still here");
     }
     std::process::exit(42);
+}
+
+#[test]
+fn only_the_stream_that_the_journal_named_gets_its_priorities() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let stream = || OwnedFd::from(theirs.try_clone().unwrap());
+    let metadata = File::from(stream()).metadata().unwrap();
+    let named = format!("{}:{}", metadata.dev(), metadata.ino());
+    // The others are inherited, by what a service or a desktop session starts.
+    for (variable, is_journal) in [(named.as_str(), true), ("9:12345", false), ("", false)] {
+        let status = child::command("log::child_says_where_it_thinks_it_is")
+            .env("JOURNAL_STREAM", variable)
+            .stdout(stream())
+            .status();
+        assert!(status.unwrap().success());
+        let mut bytes = [0; 4096];
+        let n = ours.read(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes[..n]);
+        let line = text.lines().find(|line| line.contains("one line")).unwrap();
+        let has_priority = line == "<6>it: one line";
+        let has_time = line.ends_with("Z  INFO it: one line");
+        assert_eq!(
+            (has_priority, has_time),
+            (is_journal, !is_journal),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "a child process of another test"]
+fn child_says_where_it_thinks_it_is() {
+    let _control = log::start(&settings(Format::Text, "it=info"));
+    println!();
+    tracing::info!(target: "it", "one line");
 }

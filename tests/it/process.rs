@@ -2,7 +2,7 @@
 //! hears, and what the other subcommands say.
 
 use std::fs;
-
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -380,18 +380,35 @@ async fn every_subcommand_explains_itself() {
     for words in ["Exit codes", "wakes a car", "demo"] {
         assert!(top.stdout.contains(words), "{words}: {}", top.stdout);
     }
-    for subcommand in ["run", "demo", "config", "clear", "health"] {
-        assert!(
-            top.stdout.contains(&format!("  {subcommand} ")),
-            "{subcommand}"
-        );
+    for (subcommand, takes_a_file) in [
+        ("run", true),
+        ("login", true),
+        ("estimate", true),
+        ("clear", true),
+        ("health", true),
+        ("demo", false),
+        ("config", false),
+    ] {
+        let listed = format!("  {subcommand} ");
+        assert!(top.stdout.contains(&listed), "{subcommand}");
         let help = program.command(&[subcommand, "--help"]);
         assert_eq!(help.code, Some(0), "{subcommand}");
-        assert!(
-            help.stdout.contains("--config"),
-            "{subcommand}: {}",
-            help.stdout
-        );
+        let offers = help.stdout.contains("--config");
+        assert_eq!(offers, takes_a_file, "{subcommand}: {}", help.stdout);
+    }
+    let check = program.command(&["config", "check", "--help"]);
+    assert!(check.stdout.contains("--config"), "{}", check.stdout);
+    // It has nothing to do there, and would be believed to have.
+    for arguments in [
+        ["demo", "--config", CONFIG].as_slice(),
+        &["--config", CONFIG, "demo"],
+        &["config", "example", "--config", CONFIG],
+        &["--config", CONFIG, "config", "example"],
+    ] {
+        let refused = program.command(arguments);
+        assert_eq!(refused.code, Some(2), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains("--config"), "{refused:?}");
+        assert_eq!(refused.stdout, "", "{arguments:?}");
     }
     let wrong = program.command(&["fly"]);
     assert_eq!(wrong.code, Some(2));
@@ -463,7 +480,21 @@ async fn health_tells_a_living_bridge_from_a_dead_one() {
     let heartbeat = program.state_directory().join("heartbeat");
     eventually("a heartbeat", SOON, || heartbeat.exists()).await;
     assert_eq!(health(&program), Some(0));
+    // A mistake that somebody makes in the file does not touch the bridge, which has read it.
+    for broken in [
+        config.replace("[mqtt]\n", "[mqtt]\nca_file = \"absent.pem\"\n"),
+        config.replace("[mqtt]\n", "[mqtt]\nprotocol = \"\n"),
+        config.replace("[[accounts]]", "[[account]]"),
+    ] {
+        assert_ne!(broken, config);
+        program.write(CONFIG, &broken);
+        assert_eq!(health(&program), Some(0), "{broken}");
+    }
     program.kill();
+    fs::remove_file(&heartbeat).unwrap();
+    assert_eq!(health(&program), Some(2), "and none can start with it");
+    fs::write(&heartbeat, "").unwrap();
+    program.write(CONFIG, &config);
     // The last beat of a bridge that was killed two minutes ago.
     let file = fs::File::options().write(true).open(&heartbeat).unwrap();
     let now = fs::metadata(&heartbeat).unwrap().modified().unwrap();
@@ -508,4 +539,31 @@ async fn a_closed_standard_output_does_not_end_the_bridge() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_standard_error_changes_no_exit_code() {
+    let program = Program::prepare();
+    program.write(CONFIG, "[mqtt]\nuser = \"me\"\n");
+    for arguments in [
+        ["run", "--config", CONFIG].as_slice(),
+        &["clear", "--config", CONFIG],
+        &["login", "--config", CONFIG],
+        &["health", "--config", CONFIG],
+        &["config", "check", "--config", CONFIG],
+        &["estimate", "--config", CONFIG],
+        &["estimate", "--life", "absent"],
+    ] {
+        let (read, write) = io::pipe().unwrap();
+        drop(read);
+        let status = Command::new(env!("CARGO_BIN_EXE_tesla2mqtt"))
+            .args(arguments)
+            .current_dir(program.path("."))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(write)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(2), "{arguments:?}");
+    }
 }

@@ -1,12 +1,14 @@
 //! SIGHUP: what changed is taken up, what did not is left alone.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Account, Call};
 
 use crate::rig::eventually;
-use crate::rig::program::Program;
+use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::tls::Ca;
 use crate::rig::world::{ACCOUNT, World};
@@ -416,4 +418,28 @@ async fn a_base_topic_and_a_prefix_of_before_are_left_clean() {
             .any(|topic| of_before.iter().any(|before| topic.starts_with(before)))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_after_many_reloads_is_heeded_in_time() {
+    let mut house = House::new(true).await;
+    for n in 0..20 {
+        let compat = format!("[compat]\nteslamate = {}\n", n % 2 == 0);
+        house.program.reload(&format!("{}{compat}", house.both()));
+    }
+    let ended = house.program.terminate(Duration::from_secs(2)).await;
+    assert!(ended.success(), "{ended}: {}", house.program.log());
+    let state = "tesla2mqtt/bridge/state";
+    house.subscriber.wait_for(state, "offline", SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warning_about_the_configuration_is_repeated_at_a_reload() {
+    let house = House::new(false).await;
+    let warning = "others can read this file";
+    assert!(!house.program.log().contains(warning));
+    let everybody = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(house.program.path(CONFIG), everybody).unwrap();
+    house.program.signal("HUP");
+    house.program.logs(warning, SOON).await;
 }

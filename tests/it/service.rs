@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use tesla2mqtt::service::{self, Signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child;
 
@@ -55,6 +56,45 @@ fn without_a_service_manager_nothing_is_told_and_ctrl_c_stops() {
     assert!(child.wait().unwrap().success());
 }
 
+#[test]
+fn a_stop_is_not_lost_behind_reloads_that_wait_and_comes_before_them() {
+    let mut child = child::command("service::child_is_busy").spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut says = |word: &str| {
+        lines
+            .find(|line| line.as_ref().unwrap().contains(word))
+            .unwrap_or_else(|| panic!("it does not say {word:?}"))
+            .unwrap()
+    };
+    says("busy");
+    for n in 1..=6 {
+        kill("-HUP", &child);
+        says(&format!("hangup {n}"));
+    }
+    kill("-TERM", &child);
+    says("next: Stop");
+    assert!(child.wait().unwrap().success());
+}
+
+/// Hears nothing of the house's signals until each of them has been delivered.
+#[tokio::test]
+#[ignore = "a child process of another test"]
+async fn child_is_busy() {
+    let signals = service::signals(Signal::Reload).unwrap();
+    let mut hangup = signal(SignalKind::hangup()).unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    println!("busy");
+    for n in 1..=6 {
+        hangup.recv().await.unwrap();
+        // Lets the house take note of it, too.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        println!("hangup {n}");
+    }
+    terminate.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    println!("next: {:?}", signals.next().await);
+}
+
 fn kill(signal: &str, child: &Child) {
     let pid = child.id().to_string();
     let status = Command::new("kill").args([signal, &pid]).status();
@@ -64,19 +104,19 @@ fn kill(signal: &str, child: &Child) {
 #[tokio::test]
 #[ignore = "a child process of another test"]
 async fn child_serves() {
-    let mut signals = service::signals(Signal::Reload).unwrap();
+    let signals = service::signals(Signal::Reload).unwrap();
     if let Some(interval) = service::watchdog_interval() {
         service::status(&format!("watchdog every {interval:?}"));
     }
     service::ready();
     println!("listening");
     loop {
-        match tokio::time::timeout(Duration::from_secs(20), signals.recv()).await {
-            Ok(Some(Signal::Reload)) => {
+        match tokio::time::timeout(Duration::from_secs(20), signals.next()).await {
+            Ok(Signal::Reload) => {
                 service::reloading();
                 service::ready();
             }
-            Ok(Some(Signal::Stop)) => break,
+            Ok(Signal::Stop) => break,
             other => panic!("no signal: {other:?}"),
         }
     }
