@@ -55,6 +55,8 @@ pub enum Kind {
     TokenRejected,
     /// The refresh token is spent, expired or revoked: the owner must sign in again.
     SignedOut,
+    /// 401 of a token host in words that do not end a login: as likely a fault as an end.
+    Unexplained,
     /// There is no token to begin with.
     NeverSignedIn,
     /// 400 `endpoint_deprecated`: this generation of login is gone.
@@ -172,10 +174,11 @@ impl ApiError {
             400 | 401 if words.has("unauthorized_client") || words.has("invalid_client") => {
                 Kind::ClientUnknown
             }
-            400 | 401 if words.has("invalid_grant") && password => Kind::WrongPassword,
-            400 if words.has("invalid_grant") || words.has("login_required") => Kind::SignedOut,
+            // A password that is offered again and again gets the account locked.
             401 if password => Kind::WrongPassword,
-            401 => Kind::SignedOut,
+            400 if password && words.end_a_login() => Kind::WrongPassword,
+            400 | 401 if words.end_a_login() => Kind::SignedOut,
+            401 => Kind::Unexplained,
             402 => Kind::PaymentRequired,
             403 if words.has("scope") => Kind::MissingScope,
             403 if words.has("fleet-api") => Kind::ClientRefused,
@@ -222,7 +225,7 @@ impl ApiError {
             | Kind::Garbled
             | Kind::Store
             | Kind::Closed => Failure::Transport,
-            Kind::Server => Failure::Server,
+            Kind::Server | Kind::Unexplained => Failure::Server,
             Kind::Limited { retry_after } => Failure::Limited {
                 retry_after: *retry_after,
             },
@@ -304,6 +307,9 @@ impl ApiError {
             }
             Kind::SignedOut => {
                 "Tesla ended this login: sign in again with `tesla2mqtt login`, or paste a new refresh token"
+            }
+            Kind::Unexplained => {
+                "Tesla refuses this login without saying why: if that lasts for hours, sign in again with `tesla2mqtt login`; it is tried again by itself"
             }
             Kind::NeverSignedIn => {
                 "no login yet: run `tesla2mqtt login`, or put a refresh token into the configuration"
@@ -437,6 +443,20 @@ impl Words {
             Err(_) => text.into_owned(),
         };
         Self { text, html: false }
+    }
+
+    /// Whether a token host says that the login itself is over (the auth row of 401 in
+    /// tesla-api.md, section 7). Anything else that it says with 401 may be a fault of its own,
+    /// and a login that was given up for it would be lost for nothing.
+    fn end_a_login(&self) -> bool {
+        let words = [
+            "login_required",
+            "login_failed",
+            "password_changed",
+            "revoked",
+            "invalid_grant",
+        ];
+        words.iter().any(|word| self.has(word))
     }
 
     fn has(&self, word: &str) -> bool {

@@ -14,6 +14,7 @@
 //! A reply that is lost without a kill is the second row: the same token is offered again.
 
 mod region;
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +26,14 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use super::account::AccountStatus;
-use super::auth::{self, Grant};
-use super::choices::{belongs, candidates, generation_name, life_left, pasted, retry_wait};
+use super::choices::{belongs, life_left, pasted, retry_wait};
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
-use super::store::{StoreError, Stored, TokenStore, same};
-use super::token::{self, TokenAnswer};
+use super::store::{StoreError, Stored, TokenStore};
+use super::token;
 use super::transport::Transport;
 use crate::clock;
-use crate::config::{self, Api, Region};
+use crate::config;
 use crate::durable::Lock;
 
 /// What a call needs.
@@ -130,6 +130,8 @@ pub struct Session {
     refused_at: Option<Duration>,
     n_refused: u32,
     moved_at: Option<Duration>,
+    /// A refused token was told of since the last success: not again at every try.
+    told_of_refusal: bool,
 }
 
 /// A failed refresh and when to try again.
@@ -161,6 +163,7 @@ impl Session {
             refused_at: None,
             n_refused: 0,
             moved_at: None,
+            told_of_refusal: false,
         };
         if pasted(&session.stored, &session.settings).is_none() {
             session.resume();
@@ -288,6 +291,7 @@ impl Session {
     async fn renew(&mut self) -> Result<Arc<Lease>, ApiError> {
         match self.renewed().await {
             Ok(lease) => {
+                self.told_of_refusal = false;
                 if let Some(trouble) = self.trouble.take() {
                     info!(
                         account = self.settings.name,
@@ -319,74 +323,6 @@ impl Session {
         }
         self.make_durable().await?;
         Ok(self.find_region().await)
-    }
-
-    /// Offers the tokens that may work, each once; after them the password.
-    async fn sign_in(&self) -> Result<(Option<SecretString>, TokenAnswer), ApiError> {
-        let mut refusal = None;
-        for (n, offered) in candidates(&self.stored, &self.settings)
-            .into_iter()
-            .enumerate()
-        {
-            let region = self.region(Some(&offered));
-            match self.ask(region, Grant::Refresh(&offered)).await {
-                Ok(answer) => return Ok((Some(offered), answer)),
-                Err(error) if matches!(error.kind, Kind::SignedOut) => {
-                    warn!(account = self.settings.name, offered = n + 1, %error, "a refresh token was refused");
-                    refusal = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if self.settings.api == Api::Password && self.settings.password.is_some() {
-            let answer = self.ask(self.region(None), Grant::Password).await?;
-            return Ok((None, answer));
-        }
-        Err(refusal.unwrap_or_else(|| ApiError::new(Kind::NeverSignedIn, "")))
-    }
-
-    async fn ask(&self, region: Option<Region>, grant: Grant<'_>) -> Result<TokenAnswer, ApiError> {
-        auth::ask(&self.transport, &self.hosts, &self.settings, region, grant).await
-    }
-
-    fn login_of(
-        &self,
-        used: Option<SecretString>,
-        answer: &TokenAnswer,
-        lock: Lock,
-    ) -> (Stored, Duration, Lock) {
-        let now = clock::now().wall;
-        let life = token::life(answer, now);
-        let is_other_login = same(used.as_ref(), pasted(&self.stored, &self.settings).as_ref());
-        let refresh_token = answer.refresh.clone().or_else(|| used.clone());
-        if answer.refresh.is_none() && self.settings.api == Api::Fleet {
-            warn!(
-                account = self.settings.name,
-                "the token host gave no new refresh token; check auth_url and the scope offline_access"
-            );
-        }
-        let is_same_value = same(used.as_ref(), refresh_token.as_ref());
-        let previous = if is_same_value {
-            self.stored.previous_refresh_token.clone()
-        } else {
-            used
-        };
-        let stored = Stored {
-            refresh_token,
-            previous_refresh_token: previous.filter(|_| !(is_same_value && is_other_login)),
-            access_token: Some(answer.access.clone()),
-            access_expires_at: now.checked_add(life).ok(),
-            issued_at: Some(now),
-            region: self.stored.region.clone().filter(|_| !is_other_login),
-            seed: self.settings.refresh_token.clone(),
-            api: Some(generation_name(self.settings.api).to_owned()),
-            email: self
-                .settings
-                .email
-                .clone()
-                .filter(|_| self.settings.api == Api::Password),
-        };
-        (stored, life, lock)
     }
 
     async fn make_durable(&mut self) -> Result<(), ApiError> {

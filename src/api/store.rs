@@ -61,6 +61,9 @@ pub struct Stored {
         default
     )]
     pub seed: Option<SecretString>,
+    /// When that token was spent, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed_spent_at: Option<Timestamp>,
     /// The generation of login that these tokens belong to, as in the configuration.
     #[serde(default)]
     pub api: Option<String>,

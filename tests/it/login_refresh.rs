@@ -18,7 +18,8 @@ use crate::login::{LIGHT, TOKEN, form, light_answers, login_required, token_answ
 async fn a_refused_newest_token_is_followed_by_its_predecessor_once() {
     let server = MockServer::start().await;
     let rig = rig(Api::Fleet, &server.uri());
-    rig.keep(&json!({"refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret", "issued_at": "2026-01-01T00:00:00Z"}));
+    let issued_at = clock::now().wall - Duration::from_hours(1);
+    rig.keep(&json!({"refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret", "issued_at": issued_at.to_string()}));
     Mock::given(path(TOKEN))
         .and(body_string_contains("refresh_token=r4"))
         .respond_with(json_answer(200, &token_body("a6", "r6")))
@@ -57,6 +58,48 @@ async fn after_a_lost_reply_the_same_token_is_offered_again() {
         .collect();
     assert_eq!(offered, ["r0-secret"; 3]);
     assert_eq!(rig.stored()["refresh_token"], json!("r2"));
+}
+
+/// The first unspecific 401 ended the login for ever, and had the predecessor and the seed offered,
+/// days after they were spent.
+#[tokio::test]
+async fn a_401_without_a_reason_is_a_fault_and_the_same_token_is_offered_again() {
+    let server = MockServer::start().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    rig.keep(&json!({
+        "refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret",
+        "issued_at": "2026-01-01T00:00:00Z",
+    }));
+    for answer in [
+        ResponseTemplate::new(401),
+        json_answer(401, &json!({"message": "Unauthorized"})),
+    ] {
+        Mock::given(path(TOKEN))
+            .respond_with(answer)
+            .up_to_n_times(2)
+            .mount(&server)
+            .await;
+    }
+    token_answers(&server, json_answer(200, &token_body("a6", "r6"))).await;
+    light_answers(&server).await;
+    let account = rig.open().await;
+    let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
+        matches!(status, AccountStatus::Unreachable { .. })
+    })
+    .await
+    else {
+        unreachable!()
+    };
+    assert!(sentence.contains("tesla2mqtt login"), "{sentence}");
+    status_becomes(&account, is_signed_in).await;
+    account.vehicle(&car()).await.outcome.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let offered: Vec<String> = requests
+        .iter()
+        .filter(|request| request.url.path() == TOKEN)
+        .map(|request| form(request)["refresh_token"].clone())
+        .collect();
+    assert_eq!(offered, ["r5"; 5]);
 }
 
 /// What Tesla documents: a refresh token is good once; its direct predecessor stays good for a

@@ -20,6 +20,7 @@ fn login(n: i64) -> Stored {
         issued_at: at(n),
         region: Some("eu".into()),
         seed: secret("secret-seed"),
+        seed_spent_at: at(0),
         api: Some("fleet".into()),
         email: None,
     }
