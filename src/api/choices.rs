@@ -9,7 +9,8 @@ use url::Url;
 
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
-use super::store::{Stored, same};
+use super::retry_after;
+use super::store::{Stored, Wait, same};
 use super::token;
 use crate::config::{self, Api};
 use crate::decode;
@@ -99,6 +100,16 @@ pub fn life_left(stored: &Stored, now: Timestamp) -> Option<Duration> {
     // A clock that boots in the past must not stretch the life of a token.
     let whole = Duration::try_from(end.duration_since(stored.issued_at?)).ok()?;
     (left > Duration::from_mins(1)).then_some(left.min(whole).min(token::LONGEST_LIFE))
+}
+
+/// What is left of a wait that a token host asked for before a restart; nothing where another token
+/// was pasted since.
+pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Option<Duration> {
+    let (then, today) = (&wait.seed, &settings.refresh_token);
+    let is_same_seed = same(then.as_ref(), today.as_ref()) || (then.is_none() && today.is_none());
+    let left = Duration::try_from(wait.until.duration_since(now)).ok()?;
+    // A clock that boots in the past must not stretch it.
+    (is_same_seed && !left.is_zero()).then_some(left.min(retry_after::LONGEST))
 }
 
 /// The base URL in an answer of `users/region`.

@@ -204,6 +204,18 @@ impl ApiError {
         }
     }
 
+    /// A 2xx whose body is no answer.
+    pub fn of_body(error: DecodeError, status: u16) -> Self {
+        let (kind, text) = match error {
+            DecodeError::Malformed(text) => (Kind::Garbled, text),
+            DecodeError::Refused(text) => (Kind::Server, text),
+        };
+        Self {
+            status: Some(status),
+            ..Self::new(kind, text)
+        }
+    }
+
     /// Blacks out what was sent along: a server may echo it, in any shape.
     #[must_use]
     pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
@@ -361,7 +373,7 @@ impl ApiError {
                 "Tesla did not understand the request; please report this with the log"
             }
             Kind::Store => {
-                "the login cannot be kept: make the state directory writable and check the disk"
+                "the login cannot be read or kept: check the disk, and that the state directory and all in it belong to the user that runs this; it is tried again by itself"
             }
             Kind::Setup => {
                 "no secure connection can be set up: check ca_file, and that CA certificates are installed"
@@ -386,20 +398,6 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
-
-/// A 200 whose body is no answer.
-impl From<DecodeError> for ApiError {
-    fn from(error: DecodeError) -> Self {
-        let (kind, text) = match error {
-            DecodeError::Malformed(text) => (Kind::Garbled, text),
-            DecodeError::Refused(text) => (Kind::Server, text),
-        };
-        Self {
-            status: Some(200),
-            ..Self::new(kind, text)
-        }
-    }
-}
 
 fn wait(reply: &Reply, now: Timestamp) -> Option<Duration> {
     asked_wait(reply.header("retry-after"), &reply.body, now)

@@ -121,6 +121,8 @@ async fn tried_apart(
         ..account.clone()
     };
     let trial_store = TokenStore::new(&apart, &account.name)?;
+    // Makes the store's own directory.
+    drop(trial_store.try_lock()?);
     keep_login(&trial_store, &only_this, token.clone(), clock::now().wall)?;
 
     let (settled, outcome) = signed_in(&only_this, &apart, || {

@@ -91,6 +91,7 @@ impl Session {
             region: self.stored.region.clone().filter(|_| !is_other_login),
             seed,
             seed_spent_at,
+            wait: None,
             api: Some(generation_name(self.settings.api).to_owned()),
             email: self
                 .settings
