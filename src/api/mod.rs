@@ -30,4 +30,5 @@ pub mod token;
 pub mod transport;
 
 pub use account::{Account, AccountStatus, Called, CarRef, ENDPOINTS, ProductList};
+pub use choices::belongs;
 pub use error::{ApiError, Kind};

@@ -129,8 +129,18 @@ pub fn replace_login(
     settings: &config::Account,
     proven: &Stored,
 ) -> Result<(), StoreError> {
+    let seed = settings.refresh_token.clone();
+    let known = store
+        .load()?
+        .filter(|known| same(known.seed.as_ref(), seed.as_ref()));
+    let seed_spent_at = if same(proven.previous_refresh_token.as_ref(), seed.as_ref()) {
+        proven.issued_at
+    } else {
+        known.and_then(|known| known.seed_spent_at)
+    };
     store.save(&Stored {
-        seed: settings.refresh_token.clone(),
+        seed,
+        seed_spent_at,
         ..proven.clone()
     })
 }
