@@ -19,7 +19,7 @@ use super::hosts::{Hosts, joined};
 use super::session::{Lease, Outfit, Request, Session};
 use super::store::{StoreError, TokenStore};
 use super::tls;
-use super::transport::{Patience, Reply, Transport};
+use super::transport::{LONGEST_DATA, LONGEST_LIST, Patience, Reply, Transport};
 use crate::clock;
 use crate::config::{self, Api, Region};
 use crate::decode::products;
@@ -159,7 +159,8 @@ impl ProductList {
 
 impl Account {
     /// Opens an account: reads its stored login and starts its task. Needs no network; an account
-    /// that was never signed in opens too, and says so in its status.
+    /// that was never signed in opens too, and says so in its status, as does one whose login
+    /// cannot be read.
     pub async fn open(
         settings: &config::Account,
         state_directory: &Path,
@@ -192,15 +193,11 @@ impl Account {
         let transport = transport(settings, &hosts, patience)?;
         warn_if_open_to_eavesdroppers(settings);
 
-        let (directory, name) = (state_directory.to_owned(), settings.name.clone());
-        let read = tokio::task::spawn_blocking(move || -> Result<_, StoreError> {
-            let store = TokenStore::new(&directory, &name)?;
-            let stored = store.load()?;
-            Ok((store, stored))
-        });
-        let (store, stored) = read
+        let store = TokenStore::new(state_directory, &settings.name)?;
+        let to_read = store.clone();
+        let found = tokio::task::spawn_blocking(move || to_read.load())
             .await
-            .map_err(|gone| ApiError::new(Kind::Closed, gone))??;
+            .map_err(|gone| ApiError::new(Kind::Closed, gone))?;
 
         let (lease_in, lease) = watch::channel(None);
         let (status_in, status) = watch::channel(AccountStatus::SigningIn);
@@ -215,7 +212,7 @@ impl Account {
             lease: lease_in,
             status: status_in,
         };
-        let session = Session::new(outfit, stored);
+        let session = Session::new(outfit, found);
         tokio::spawn(session.run(inbox, cancel));
         Ok(Self {
             shared: Arc::new(Shared {
@@ -273,8 +270,10 @@ impl Account {
     pub async fn vehicle(&self, car: &CarRef) -> Called<ListedVehicle> {
         let mut statuses = Vec::new();
         let reply = self.get(&self.path(car, ""), &[], &mut statuses).await;
-        let outcome =
-            reply.and_then(|reply| products::light(&reply.body, &car.vin).map_err(ApiError::from));
+        let outcome = reply.and_then(|reply| {
+            products::light(&reply.body, &car.vin)
+                .map_err(|error| ApiError::of_body(error, reply.status))
+        });
         Called { outcome, statuses }
     }
 
@@ -352,7 +351,8 @@ impl Account {
             let number = page_number.map(|n| n.to_string());
             let query: Vec<(&str, &str)> = number.iter().map(|n| ("page", n.as_str())).collect();
             let reply = self.get(path, &query, statuses).await?;
-            let page: ProductPage = products::products(&reply.body)?;
+            let page: ProductPage = products::products(&reply.body)
+                .map_err(|error| ApiError::of_body(error, reply.status))?;
             list.n_unusable += page.n_unusable;
             list.vehicles.extend(
                 page.vehicles
@@ -441,9 +441,13 @@ impl Account {
             .bearer_auth(lease.access.expose_secret())
             .header("accept", "application/json");
         let begun = clock::uptime();
-        let reply = self.shared.transport.send(request).await;
-        let ms = clock::uptime().saturating_sub(begun).as_millis();
         let call = call_name(path);
+        let longest = match call {
+            "vehicle_data" => LONGEST_DATA,
+            _ => LONGEST_LIST,
+        };
+        let reply = self.shared.transport.send(request, longest).await;
+        let ms = clock::uptime().saturating_sub(begun).as_millis();
         match &reply {
             Ok(reply) => debug!(
                 account = self.name(),

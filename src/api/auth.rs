@@ -14,7 +14,7 @@ use tracing::debug;
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
 use super::token::{TokenAnswer, token_answer};
-use super::transport::Transport;
+use super::transport::{LONGEST_TOKEN_ANSWER, Transport};
 use crate::config::{self, Api, Region};
 use crate::log;
 
@@ -54,7 +54,7 @@ pub async fn ask(
         Api::Owner => request.json(&owner_body(settings, grant)?),
         Api::Password => request.json(&password_body(settings, grant)?),
     };
-    let outcome = match transport.send(request).await {
+    let outcome = match transport.send(request, LONGEST_TOKEN_ANSWER).await {
         Ok(reply) => {
             debug!(
                 account = settings.name,
@@ -70,7 +70,7 @@ pub async fn ask(
                         log::hide_rotating(&answer.access);
                         answer.refresh.iter().for_each(log::hide_rotating);
                     })
-                    .map_err(ApiError::from)
+                    .map_err(|error| ApiError::of_body(error, reply.status))
             } else {
                 let password = matches!(grant, Grant::Password);
                 Err(ApiError::of_login(

@@ -7,21 +7,36 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
-use super::error::Kind;
+use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
-use super::store::{Stored, same};
+use super::retry_after;
+use super::store::{Stored, Wait, same};
 use super::token;
 use crate::config::{self, Api};
 use crate::decode;
 
+/// How long a spent refresh token stays good, so that a lost reply can be repaired. An older one
+/// is an offence that may end the login of its successors too (tesla-api.md, 1c.3).
+const GRACE: Duration = Duration::from_hours(24);
+
 /// The refresh tokens worth offering, best first: one that was pasted later, the newest, its
 /// predecessor (whose successor may have been lost), and the configuration's as a last resort.
-pub fn candidates(stored: &Stored, settings: &config::Account) -> Vec<SecretString> {
+/// What was spent longer ago than Tesla's grace is not among them.
+pub fn candidates(
+    stored: &Stored,
+    settings: &config::Account,
+    now: Timestamp,
+) -> Vec<SecretString> {
+    // A clock that jumps says nothing of how long ago it was, whichever way it jumps.
+    let in_grace = |spent: Timestamp| now.duration_since(spent).unsigned_abs() <= GRACE;
+    let previous = stored.previous_refresh_token.clone();
+    let is_spent_seed = same(stored.seed.as_ref(), settings.refresh_token.as_ref())
+        && stored.seed_spent_at.is_some_and(|at| !in_grace(at));
     let all = [
         pasted(stored, settings),
         stored.refresh_token.clone(),
-        stored.previous_refresh_token.clone(),
-        settings.refresh_token.clone(),
+        previous.filter(|_| stored.issued_at.is_some_and(in_grace)),
+        settings.refresh_token.clone().filter(|_| !is_spent_seed),
     ];
     let mut distinct: Vec<SecretString> = Vec::new();
     for token in all.into_iter().flatten() {
@@ -42,6 +57,18 @@ pub fn pasted(stored: &Stored, settings: &config::Account) -> Option<SecretStrin
     ];
     let is_known = known.iter().any(|token| same(token.as_ref(), configured));
     configured.filter(|_| !is_known).cloned()
+}
+
+/// Whether a token host's no to a refresh token is a reason to offer what comes next. Words that
+/// end the login always are. A pasted token may be anything, and is refused in any words: the
+/// stored login must not wait for it. Behind a token of the 2019 login there is the password.
+pub fn moves_on(no: &ApiError, is_pasted: bool, api: Api) -> bool {
+    match no.kind {
+        Kind::SignedOut => true,
+        Kind::Firewall | Kind::Garbled | Kind::Server | Kind::Limited { .. } => false,
+        _ if api == Api::Password => matches!(no.status, Some(400..=499)),
+        _ => is_pasted && matches!(no.status, Some(400 | 401 | 403)),
+    }
 }
 
 /// Tokens belong to a generation of login, those of the 2019 login to an e-mail address as well.
@@ -75,6 +102,16 @@ pub fn life_left(stored: &Stored, now: Timestamp) -> Option<Duration> {
     (left > Duration::from_mins(1)).then_some(left.min(whole).min(token::LONGEST_LIFE))
 }
 
+/// What is left of a wait that a token host asked for before a restart; nothing where another token
+/// was pasted since.
+pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Option<Duration> {
+    let (then, today) = (&wait.seed, &settings.refresh_token);
+    let is_same_seed = same(then.as_ref(), today.as_ref()) || (then.is_none() && today.is_none());
+    let left = Duration::try_from(wait.until.duration_since(now)).ok()?;
+    // A clock that boots in the past must not stretch it.
+    (is_same_seed && !left.is_zero()).then_some(left.min(retry_after::LONGEST))
+}
+
 /// The base URL in an answer of `users/region`.
 pub fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
     let answer = decode::open(body).ok()?;
@@ -91,6 +128,8 @@ pub fn retry_wait(kind: &Kind, n: u32, has_token: bool, jitter: f64) -> Duration
         Kind::Unreachable if !has_token => (5, 300),
         Kind::TimedOut | Kind::Garbled | Kind::Server if !has_token => (10, 900),
         Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Server => (300, 1800),
+        Kind::Unexplained if !has_token => (60, 14_400),
+        Kind::Unexplained => (300, 14_400),
         Kind::Limited { retry_after: None } => (300, 3600),
         Kind::Limited { .. } => (30, 3600),
         Kind::Store => (10, 300),

@@ -55,6 +55,8 @@ pub enum Kind {
     TokenRejected,
     /// The refresh token is spent, expired or revoked: the owner must sign in again.
     SignedOut,
+    /// 401 of a token host in words that do not end a login: as likely a fault as an end.
+    Unexplained,
     /// There is no token to begin with.
     NeverSignedIn,
     /// 400 `endpoint_deprecated`: this generation of login is gone.
@@ -172,10 +174,11 @@ impl ApiError {
             400 | 401 if words.has("unauthorized_client") || words.has("invalid_client") => {
                 Kind::ClientUnknown
             }
-            400 | 401 if words.has("invalid_grant") && password => Kind::WrongPassword,
-            400 if words.has("invalid_grant") || words.has("login_required") => Kind::SignedOut,
+            // A password that is offered again and again gets the account locked.
             401 if password => Kind::WrongPassword,
-            401 => Kind::SignedOut,
+            400 if password && words.end_a_login() => Kind::WrongPassword,
+            400 | 401 if words.end_a_login() => Kind::SignedOut,
+            401 => Kind::Unexplained,
             402 => Kind::PaymentRequired,
             403 if words.has("scope") => Kind::MissingScope,
             403 if words.has("fleet-api") => Kind::ClientRefused,
@@ -201,6 +204,18 @@ impl ApiError {
         }
     }
 
+    /// A 2xx whose body is no answer.
+    pub fn of_body(error: DecodeError, status: u16) -> Self {
+        let (kind, text) = match error {
+            DecodeError::Malformed(text) => (Kind::Garbled, text),
+            DecodeError::Refused(text) => (Kind::Server, text),
+        };
+        Self {
+            status: Some(status),
+            ..Self::new(kind, text)
+        }
+    }
+
     /// Blacks out what was sent along: a server may echo it, in any shape.
     #[must_use]
     pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
@@ -222,7 +237,7 @@ impl ApiError {
             | Kind::Garbled
             | Kind::Store
             | Kind::Closed => Failure::Transport,
-            Kind::Server => Failure::Server,
+            Kind::Server | Kind::Unexplained => Failure::Server,
             Kind::Limited { retry_after } => Failure::Limited {
                 retry_after: *retry_after,
             },
@@ -305,6 +320,9 @@ impl ApiError {
             Kind::SignedOut => {
                 "Tesla ended this login: sign in again with `tesla2mqtt login`, or paste a new refresh token"
             }
+            Kind::Unexplained => {
+                "Tesla refuses this login without saying why: if that lasts for hours, sign in again with `tesla2mqtt login`; it is tried again by itself"
+            }
             Kind::NeverSignedIn => {
                 "no login yet: run `tesla2mqtt login`, or put a refresh token into the configuration"
             }
@@ -355,7 +373,7 @@ impl ApiError {
                 "Tesla did not understand the request; please report this with the log"
             }
             Kind::Store => {
-                "the login cannot be kept: make the state directory writable and check the disk"
+                "the login cannot be read or kept: check the disk, and that the state directory and all in it belong to the user that runs this; it is tried again by itself"
             }
             Kind::Setup => {
                 "no secure connection can be set up: check ca_file, and that CA certificates are installed"
@@ -380,20 +398,6 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
-
-/// A 200 whose body is no answer.
-impl From<DecodeError> for ApiError {
-    fn from(error: DecodeError) -> Self {
-        let (kind, text) = match error {
-            DecodeError::Malformed(text) => (Kind::Garbled, text),
-            DecodeError::Refused(text) => (Kind::Server, text),
-        };
-        Self {
-            status: Some(200),
-            ..Self::new(kind, text)
-        }
-    }
-}
 
 fn wait(reply: &Reply, now: Timestamp) -> Option<Duration> {
     asked_wait(reply.header("retry-after"), &reply.body, now)
@@ -437,6 +441,20 @@ impl Words {
             Err(_) => text.into_owned(),
         };
         Self { text, html: false }
+    }
+
+    /// Whether a token host says that the login itself is over (the auth row of 401 in
+    /// tesla-api.md, section 7). Anything else that it says with 401 may be a fault of its own,
+    /// and a login that was given up for it would be lost for nothing.
+    fn end_a_login(&self) -> bool {
+        let words = [
+            "login_required",
+            "login_failed",
+            "password_changed",
+            "revoked",
+            "invalid_grant",
+        ];
+        words.iter().any(|word| self.has(word))
     }
 
     fn has(&self, word: &str) -> bool {

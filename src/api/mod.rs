@@ -6,7 +6,9 @@
 //! and nothing here can wake one. Reading order:
 //!
 //! * [`account`]: the handle and its calls
-//! * `session`: the task that owns the tokens, and in `session/region` where the account lives
+//! * `session`: the task that owns the tokens; in `session/sign_in` what is offered, in
+//!   `session/on_disk` what other processes and the next start find, in `session/region` where the
+//!   account lives
 //! * `choices`: what it decides without doing it: which token to offer, how long to wait
 //! * [`auth`]: the three generations of login, as requests and readings of their answers
 //! * [`token`]: what a token says about itself, and when to replace it
@@ -28,4 +30,5 @@ pub mod token;
 pub mod transport;
 
 pub use account::{Account, AccountStatus, Called, CarRef, ENDPOINTS, ProductList};
+pub use choices::belongs;
 pub use error::{ApiError, Kind};

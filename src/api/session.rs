@@ -13,7 +13,9 @@
 //!
 //! A reply that is lost without a kill is the second row: the same token is offered again.
 
+mod on_disk;
 mod region;
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,16 +27,17 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use super::account::AccountStatus;
-use super::auth::{self, Grant};
-use super::choices::{belongs, candidates, generation_name, life_left, pasted, retry_wait};
+use super::choices::{belongs, life_left, pasted, retry_wait, wait_left};
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
-use super::store::{StoreError, Stored, TokenStore, same};
-use super::token::{self, TokenAnswer};
+use super::store::{StoreError, Stored, TokenStore};
+use super::token;
 use super::transport::Transport;
 use crate::clock;
-use crate::config::{self, Api, Region};
+use crate::config;
 use crate::durable::Lock;
+
+use on_disk::on_disk;
 
 /// What a call needs.
 #[derive(Debug)]
@@ -84,10 +87,6 @@ type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// A token that lives for seconds is not replaced ahead of time, but when it is needed.
 const SOONEST: Duration = Duration::from_secs(30);
-/// How often an account that is signed out, or in trouble, looks for a new login on disk.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
-/// How long to wait for another process that is refreshing the same account.
-const LOCK_PATIENCE: Duration = Duration::from_secs(70);
 
 /// What a session is made of.
 pub struct Outfit {
@@ -130,6 +129,10 @@ pub struct Session {
     refused_at: Option<Duration>,
     n_refused: u32,
     moved_at: Option<Duration>,
+    /// A refused token was told of since the last success: not again at every try.
+    told_of_refusal: bool,
+    /// The store cannot be read, and that was told.
+    told_of_store: bool,
 }
 
 /// A failed refresh and when to try again.
@@ -140,8 +143,14 @@ struct Trouble {
 }
 
 impl Session {
-    /// A session over what the store holds. No network yet.
-    pub fn new(outfit: Outfit, stored: Option<Stored>) -> Self {
+    /// A session over what the store holds. No network yet. A store that cannot be read is looked
+    /// at again; until then nothing is offered, for the token in it may be newer.
+    pub fn new(outfit: Outfit, found: Result<Option<Stored>, StoreError>) -> Self {
+        let (stored, unreadable) = match found {
+            Ok(stored) => (stored, None),
+            Err(error) => (None, Some(ApiError::from(error))),
+        };
+        let asked_to_wait = stored.as_ref().and_then(|stored| stored.wait.clone());
         let is_ours = |stored: &Stored| belongs(stored, &outfit.settings);
         let mut session = Self {
             stored: stored.filter(is_ours).unwrap_or_default(),
@@ -161,9 +170,21 @@ impl Session {
             refused_at: None,
             n_refused: 0,
             moved_at: None,
+            told_of_refusal: false,
+            told_of_store: false,
         };
         if pasted(&session.stored, &session.settings).is_none() {
             session.resume();
+        }
+        let left = asked_to_wait
+            .and_then(|wait| wait_left(&wait, &session.settings, clock::now().wall))
+            .map(|left| {
+                let retry_after = Some(left);
+                ApiError::new(Kind::Limited { retry_after }, "asked before the restart")
+            });
+        session.told_of_store = unreadable.is_some();
+        if let Some(error) = unreadable.or(left) {
+            session.failed(error, 0);
         }
         session
     }
@@ -203,25 +224,6 @@ impl Session {
     fn is_to_look(&self) -> bool {
         let waits = |trouble: &Trouble| clock::now().mono < trouble.retry_at;
         self.ended.is_some() || self.trouble.as_ref().is_some_and(waits)
-    }
-
-    /// `tesla2mqtt login` stores a new login while we are signed out, or wait to try again: a
-    /// token host may have asked for a day.
-    async fn look_for_login(&mut self) {
-        self.look_at = clock::now().mono + LOOK_EVERY.mul_f64(self.pace);
-        match self.adopt_newer().await {
-            Ok(true) => {
-                let is_asked_to_wait = self.trouble.is_some();
-                self.ended = None;
-                if self.usable_lease().is_some() {
-                    self.trouble = None;
-                } else if !is_asked_to_wait {
-                    let _reported = self.renew().await;
-                }
-            }
-            Ok(false) => {}
-            Err(error) => debug!(account = self.settings.name, %error, "no look at the store"),
-        }
     }
 
     async fn serve(&mut self, request: Request) {
@@ -288,6 +290,7 @@ impl Session {
     async fn renew(&mut self) -> Result<Arc<Lease>, ApiError> {
         match self.renewed().await {
             Ok(lease) => {
+                self.told_of_refusal = false;
                 if let Some(trouble) = self.trouble.take() {
                     info!(
                         account = self.settings.name,
@@ -314,100 +317,15 @@ impl Session {
             }
             let store = self.store.clone();
             on_disk(move || store.rehearse()).await?;
-            let (used, answer) = self.sign_in().await?;
+            let signed_in = self.sign_in().await;
+            if let Some(asked) = signed_in.as_ref().err().and_then(ApiError::retry_after) {
+                self.remember_wait(asked).await;
+            }
+            let (used, answer) = signed_in?;
             self.unsaved = Some(self.login_of(used, &answer, lock));
         }
         self.make_durable().await?;
         Ok(self.find_region().await)
-    }
-
-    /// Offers the tokens that may work, each once; after them the password.
-    async fn sign_in(&self) -> Result<(Option<SecretString>, TokenAnswer), ApiError> {
-        let mut refusal = None;
-        for (n, offered) in candidates(&self.stored, &self.settings)
-            .into_iter()
-            .enumerate()
-        {
-            let region = self.region(Some(&offered));
-            match self.ask(region, Grant::Refresh(&offered)).await {
-                Ok(answer) => return Ok((Some(offered), answer)),
-                Err(error) if matches!(error.kind, Kind::SignedOut) => {
-                    warn!(account = self.settings.name, offered = n + 1, %error, "a refresh token was refused");
-                    refusal = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if self.settings.api == Api::Password && self.settings.password.is_some() {
-            let answer = self.ask(self.region(None), Grant::Password).await?;
-            return Ok((None, answer));
-        }
-        Err(refusal.unwrap_or_else(|| ApiError::new(Kind::NeverSignedIn, "")))
-    }
-
-    async fn ask(&self, region: Option<Region>, grant: Grant<'_>) -> Result<TokenAnswer, ApiError> {
-        auth::ask(&self.transport, &self.hosts, &self.settings, region, grant).await
-    }
-
-    fn login_of(
-        &self,
-        used: Option<SecretString>,
-        answer: &TokenAnswer,
-        lock: Lock,
-    ) -> (Stored, Duration, Lock) {
-        let now = clock::now().wall;
-        let life = token::life(answer, now);
-        let is_other_login = same(used.as_ref(), pasted(&self.stored, &self.settings).as_ref());
-        let refresh_token = answer.refresh.clone().or_else(|| used.clone());
-        if answer.refresh.is_none() && self.settings.api == Api::Fleet {
-            warn!(
-                account = self.settings.name,
-                "the token host gave no new refresh token; check auth_url and the scope offline_access"
-            );
-        }
-        let is_same_value = same(used.as_ref(), refresh_token.as_ref());
-        let previous = if is_same_value {
-            self.stored.previous_refresh_token.clone()
-        } else {
-            used
-        };
-        let stored = Stored {
-            refresh_token,
-            previous_refresh_token: previous.filter(|_| !(is_same_value && is_other_login)),
-            access_token: Some(answer.access.clone()),
-            access_expires_at: now.checked_add(life).ok(),
-            issued_at: Some(now),
-            region: self.stored.region.clone().filter(|_| !is_other_login),
-            seed: self.settings.refresh_token.clone(),
-            api: Some(generation_name(self.settings.api).to_owned()),
-            email: self
-                .settings
-                .email
-                .clone()
-                .filter(|_| self.settings.api == Api::Password),
-        };
-        (stored, life, lock)
-    }
-
-    async fn make_durable(&mut self) -> Result<(), ApiError> {
-        let Some((stored, _, _)) = &self.unsaved else {
-            return Ok(());
-        };
-        let (store, copy) = (self.store.clone(), stored.clone());
-        on_disk(move || store.save(&copy)).await?;
-        if let Some((stored, life, _lock)) = self.unsaved.take() {
-            self.stored = stored;
-            let now = clock::now().mono;
-            self.refresh_at =
-                now + token::refresh_after(life, jitter()).max(SOONEST.mul_f64(self.pace));
-            self.grant(now + life);
-            info!(
-                account = self.settings.name,
-                hours = life.as_secs() / 3600,
-                "signed in; the new refresh token is on disk"
-            );
-        }
-        Ok(())
     }
 
     /// Uses the access token of the store where it still lives: a restart costs no refresh.
@@ -448,45 +366,6 @@ impl Session {
     fn current(&self) -> Arc<Lease> {
         let lease = self.lease.borrow().clone();
         lease.expect("called with a lease that was just granted")
-    }
-
-    /// Waits for another process that may be spending this account's token.
-    async fn lock(&self) -> Result<Lock, ApiError> {
-        let begun = clock::uptime();
-        loop {
-            let store = self.store.clone();
-            if let Some(lock) = on_disk(move || store.try_lock()).await? {
-                return Ok(lock);
-            }
-            if clock::uptime() > begun + LOCK_PATIENCE {
-                return Err(ApiError::new(
-                    Kind::Store,
-                    "another process holds the lock of this account",
-                ));
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Another process (`login`) may have refreshed the account since we looked: its
-    /// tokens are taken over instead of spending one that it already spent.
-    async fn adopt_newer(&mut self) -> Result<bool, ApiError> {
-        let store = self.store.clone();
-        let Some(found) = on_disk(move || store.load()).await? else {
-            return Ok(false);
-        };
-        if found.same_tokens(&self.stored) || !belongs(&found, &self.settings) {
-            return Ok(false);
-        }
-        info!(
-            account = self.settings.name,
-            "another process renewed the login; taken over"
-        );
-        self.stored = found;
-        if pasted(&self.stored, &self.settings).is_none() {
-            self.resume();
-        }
-        Ok(true)
     }
 
     fn usable_lease(&self) -> Option<Arc<Lease>> {
@@ -554,14 +433,4 @@ fn unsent(error: &ApiError) -> ApiError {
 /// From 0 to 1, different in every process.
 fn jitter() -> f64 {
     getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
-}
-
-/// Disks of small computers take their time; the runtime goes on meanwhile.
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(ApiError::from),
-        Err(gone) => Err(ApiError::new(Kind::Closed, gone)),
-    }
 }

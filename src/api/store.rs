@@ -20,6 +20,10 @@ use tracing::warn;
 use crate::durable::{self, Lock};
 use crate::{config, log};
 
+/// As long as the longest login that we may have to keep: four tokens of the Owner API with many
+/// claims each.
+const REHEARSED: usize = 32 * 1024;
+
 /// A login as it is kept.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 pub struct Stored {
@@ -61,12 +65,32 @@ pub struct Stored {
         default
     )]
     pub seed: Option<SecretString>,
+    /// When that token was spent, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed_spent_at: Option<Timestamp>,
+    /// A wait that the token host asked for when it was last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
     /// The generation of login that these tokens belong to, as in the configuration.
     #[serde(default)]
     pub api: Option<String>,
     /// The e-mail address that these tokens belong to (2019 login): for another one they are void.
     #[serde(default)]
     pub email: Option<String>,
+}
+
+/// The token host wants to be left alone.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Wait {
+    /// Until then, by our calendar.
+    pub until: Timestamp,
+    /// The token of the configuration at the time: one that was pasted since is tried.
+    #[serde(
+        serialize_with = "expose",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
+    pub seed: Option<SecretString>,
 }
 
 impl Stored {
@@ -105,8 +129,18 @@ pub fn replace_login(
     settings: &config::Account,
     proven: &Stored,
 ) -> Result<(), StoreError> {
+    let seed = settings.refresh_token.clone();
+    let known = store
+        .load()?
+        .filter(|known| same(known.seed.as_ref(), seed.as_ref()));
+    let seed_spent_at = if same(proven.previous_refresh_token.as_ref(), seed.as_ref()) {
+        proven.issued_at
+    } else {
+        known.and_then(|known| known.seed_spent_at)
+    };
     store.save(&Stored {
-        seed: settings.refresh_token.clone(),
+        seed,
+        seed_spent_at,
         ..proven.clone()
     })
 }
@@ -133,7 +167,7 @@ pub struct StoreError {
 }
 
 impl TokenStore {
-    /// The store of account `name` below the state directory; its own directory is made 0700.
+    /// The store of account `name` below the state directory. Touches nothing yet.
     pub fn new(state_directory: &Path, name: &str) -> Result<Self, StoreError> {
         let directory = state_directory.join("accounts");
         let store = Self {
@@ -151,8 +185,6 @@ impl TokenStore {
             );
             return Err(store.error("account name", source));
         }
-        durable::private_directory(&store.directory)
-            .map_err(|e| store.error("make the directory", e))?;
         Ok(store)
     }
 
@@ -206,13 +238,16 @@ impl TokenStore {
     /// read-only.
     pub fn rehearse(&self) -> Result<(), StoreError> {
         let path = self.directory.join(format!("{}.rehearsal.json", self.name));
-        durable::replace(&path, &[b'x'; 4096])
+        durable::replace(&path, &vec![b'x'; REHEARSED])
             .and_then(|()| fs::remove_file(&path))
             .map_err(|e| self.error("write", e))
     }
 
-    /// Takes the lock if no other process has it; to be held while a refresh token is spent.
+    /// Takes the lock if no other process has it; to be held while a refresh token is spent. Makes
+    /// the store's own directory, 0700.
     pub fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
+        durable::private_directory(&self.directory)
+            .map_err(|e| self.error("make the directory", e))?;
         let path = self.directory.join(format!("{}.lock", self.name));
         durable::try_lock(&path).map_err(|e| self.error("lock", e))
     }

@@ -17,8 +17,13 @@ use super::error::{ApiError, Kind};
 /// Sent with every request.
 pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
 
-/// Largest body that is read; the longest real answers are some 30 kB.
-pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
+/// Longest `vehicle_data` that is read; real ones are some 30 kB.
+pub const LONGEST_DATA: usize = 4 * 1024 * 1024;
+/// Longest page of a list: a hundred cars, many times over. A list is taken apart whole, and
+/// becomes some eighty times as long in memory where somebody means harm.
+pub const LONGEST_LIST: usize = 1024 * 1024;
+/// Longest answer of a token host; real ones are some 5 kB.
+pub const LONGEST_TOKEN_ANSWER: usize = 256 * 1024;
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,7 +62,7 @@ pub struct Reply {
     pub status: u16,
     /// The headers that anyone reads, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, at most [`LARGEST_BODY`].
+    /// The body, at most as long as was asked for.
     pub body: Vec<u8>,
 }
 
@@ -127,8 +132,9 @@ impl Transport {
         &self.client
     }
 
-    /// Sends a request and reads the whole answer, whatever its status.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Reply, ApiError> {
+    /// Sends a request and reads the whole answer, whatever its status; one that is longer than
+    /// `longest` bytes is none.
+    pub async fn send(&self, request: RequestBuilder, longest: usize) -> Result<Reply, ApiError> {
         let mut response = request.send().await.map_err(|error| {
             let unanswered = !error.is_connect() && !error.is_builder();
             ApiError {
@@ -149,11 +155,13 @@ impl Transport {
         loop {
             match response.chunk().await {
                 Ok(None) => break,
-                Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_BODY => {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= longest => {
                     body.extend_from_slice(&chunk);
                 }
                 Ok(Some(_)) => {
-                    let error = ApiError::new(Kind::Garbled, "the body is larger than 4 MiB");
+                    let kib = longest / 1024;
+                    let error =
+                        ApiError::new(Kind::Garbled, format!("the body is longer than {kib} KiB"));
                     return Err(ApiError {
                         status: Some(status),
                         ..error
@@ -176,7 +184,7 @@ impl Transport {
 }
 
 fn is_read_by_anyone(name: &str) -> bool {
-    matches!(name, "retry-after" | "x-txid") || name.starts_with("ratelimit-")
+    matches!(name, "retry-after" | "x-txid")
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, ApiError> {

@@ -4,10 +4,7 @@
 use std::path::Path;
 
 use super::StartError;
-use crate::durable::{self, Lock};
-
-/// The file that is locked; it stays when the process ends, its lock does not.
-const FILE: &str = "lock";
+use crate::durable::{self, CLAIM, Lock};
 
 /// Nobody else runs with this state directory while this lives.
 #[derive(Debug)]
@@ -18,8 +15,9 @@ pub struct Claim {
 impl Claim {
     /// Makes the directory, private, and claims it.
     pub fn to(directory: &Path) -> Result<Self, StartError> {
-        let locked = durable::private_directory(directory)
-            .and_then(|()| durable::try_lock(&directory.join(FILE)));
+        // The file stays when the process ends, its lock does not.
+        let locked = durable::state_directory(directory)
+            .and_then(|()| durable::try_lock(&directory.join(CLAIM)));
         let path = directory.to_owned();
         match locked {
             Ok(Some(lock)) => Ok(Self { _lock: lock }),
@@ -43,7 +41,7 @@ mod tests {
         let claim = Claim::to(&state).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state), 0o700);
-        assert_eq!(mode(&state.join(FILE)), 0o600);
+        assert_eq!(mode(&state.join(CLAIM)), 0o600);
         let refused = Claim::to(&state).unwrap_err().to_string();
         assert!(refused.contains(state.to_str().unwrap()), "{refused}");
         drop(claim);

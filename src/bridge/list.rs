@@ -67,6 +67,7 @@ fn mostly_passes(kind: &Kind) -> bool {
             | Kind::TimedOut
             | Kind::Garbled
             | Kind::Server
+            | Kind::Unexplained
             | Kind::Limited { .. }
             | Kind::Unavailable
             | Kind::Closed

@@ -8,7 +8,9 @@ use crate::mqtt;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be made or written.
-    #[error("state.directory {path}: {source}; expected a directory that this user may write")]
+    #[error(
+        "state.directory {path}: {source}; expected a directory of its own, which this user may write"
+    )]
     StateDirectory {
         /// The directory.
         path: PathBuf,

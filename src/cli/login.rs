@@ -1,11 +1,14 @@
 //! `tesla2mqtt login`: takes a refresh token, tries it, and keeps it where the bridge finds it.
 //!
 //! A paste goes wrong easily, and the login that it would replace may be the one that works: the
-//! pasted token is tried in a place of its own and replaces the account's login only when Tesla
-//! has taken it. The account's lock is held meanwhile, so that a running bridge does not spend
-//! the same token, and picks up the outcome when it next renews.
+//! pasted token (of the 2019 login: the password) is tried in a place of its own and replaces the
+//! account's login only when Tesla has taken it. The account's lock is held meanwhile, so that a
+//! running bridge does not spend the same token, and picks up the outcome when it next renews.
+
+mod trial;
 
 use std::io::{BufRead, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,18 +19,18 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
-use crate::api::store::{TokenStore, keep_login, replace_login};
+use crate::api::store::{TokenStore, keep_login};
 use crate::api::{self, AccountStatus};
 use crate::clock;
 use crate::config::{self, Api, Settings};
 use crate::durable::{self, Lock};
 
+use trial::{Trial, tried_apart};
+
 /// A token host answers within a second or two; the bridge itself would go on trying.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// An answer that is under way when patience has ended.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
-/// Below the state directory, for the time of a trial.
-const APART: &str = "login";
 /// Refresh tokens are shorter than this by far; a wrong file at stdin is not read whole.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
@@ -57,113 +60,67 @@ pub fn main(file: Option<&Path>, options: &Options) -> ExitCode {
 async fn login(settings: &Settings, name: Option<&str>) -> anyhow::Result<()> {
     let account = chosen(settings, name)?;
     let directory = &settings.state.directory;
-    durable::private_directory(directory)
+    check_user(directory)?;
+    durable::state_directory(directory)
         .with_context(|| format!("state.directory {}", directory.display()))?;
-    if account.api == Api::Password {
+    let token = if account.api == Api::Password && account.password.is_some() {
         say(
             "this account signs in with the e-mail and password of the configuration; trying them\n",
         );
-        return try_it(account, directory).await;
-    }
-    say(&format!(
-        "Paste a refresh token for account {} ({}) and press Enter:\n",
-        account.name,
-        source(account.api)
-    ));
-    let token = read_token()?;
+        None
+    } else {
+        say(&format!(
+            "Paste a refresh token for account {} ({}) and press Enter:\n",
+            account.name,
+            source(account.api)
+        ));
+        Some(read_token()?)
+    };
+    let what = token.as_ref().map_or("this password", |_| "this token");
     let store = TokenStore::new(directory, &account.name)?;
+    let _lock = lock(&store).await?;
+    let trial = tried_apart(account, directory, &store, token.as_ref()).await?;
     let has_login = store
         .load()?
         .is_some_and(|stored| stored.refresh_token.is_some());
-    let _lock = lock(&store).await?;
-    match tried_apart(account, directory, &store, &token).await? {
-        Trial::Kept(listed) => listed,
-        Trial::Refused(error) => Err(error.context(if has_login {
-            "this token does not sign in, and the earlier login stays as it was"
-        } else {
-            "this token does not sign in"
-        })),
-        Trial::Unanswered(error) if has_login => {
-            Err(error
-                .context("this token could not be tried, and the earlier login stays as it was"))
-        }
-        Trial::Unanswered(error) => {
-            keep_login(&store, account, token, clock::now().wall)?;
-            Err(error.context("the token is kept untried, and a running bridge will try it"))
-        }
-    }
-}
-
-/// What became of a pasted token.
-enum Trial {
-    /// Tesla took it and it is the account's login now; inside, whether the cars could be listed.
-    Kept(anyhow::Result<()>),
-    /// Tesla does not take it.
-    Refused(anyhow::Error),
-    /// Nobody knows.
-    Unanswered(anyhow::Error),
-}
-
-/// Tries a token in a state directory of its own, with nothing else to sign in with.
-async fn tried_apart(
-    account: &config::Account,
-    directory: &Path,
-    store: &TokenStore,
-    token: &SecretString,
-) -> anyhow::Result<Trial> {
-    let apart = directory.join(APART);
-    remove(&apart)?;
-    durable::private_directory(&apart)
-        .with_context(|| format!("state.directory {}", apart.display()))?;
-    let only_this = config::Account {
-        refresh_token: None,
-        password: None,
-        ..account.clone()
-    };
-    let trial_store = TokenStore::new(&apart, &account.name)?;
-    keep_login(&trial_store, &only_this, token.clone(), clock::now().wall)?;
-
-    let (settled, outcome) = signed_in(&only_this, &apart, || {
-        keep_proven(&trial_store, store, account).map(|_| ())
-    })
-    .await?;
-    // The account's region may have turned out since, or the answer have come at the last moment.
-    let trial = if keep_proven(&trial_store, store, account)? {
-        Trial::Kept(outcome)
+    let stays = if has_login {
+        ", and the earlier login stays as it was"
     } else {
-        let error = outcome
-            .err()
-            .unwrap_or_else(|| anyhow::anyhow!("no access token"));
-        match settled {
-            Some(AccountStatus::SignedOut { .. }) => Trial::Refused(error),
-            _ => Trial::Unanswered(error),
-        }
+        ""
     };
-    // Not on the way out of an error above: the only copy of a spent token's successor may be here.
-    remove(&apart)?;
-    Ok(trial)
+    match trial {
+        Trial::Kept(listed) => listed,
+        Trial::Refused(error) => Err(error.context(format!("{what} does not sign in{stays}"))),
+        Trial::Unanswered(error) => match token {
+            Some(token) if !has_login => {
+                keep_login(&store, account, token, clock::now().wall)?;
+                Err(error.context("the token is kept untried, and a running bridge will try it"))
+            }
+            _ => Err(error.context(format!("{what} could not be tried{stays}"))),
+        },
+    }
 }
 
-/// Makes the tried login the account's, if Tesla has taken it.
-fn keep_proven(
-    trial: &TokenStore,
-    store: &TokenStore,
-    account: &config::Account,
-) -> anyhow::Result<bool> {
-    let proven = trial.load()?.filter(|login| login.access_token.is_some());
-    if let Some(proven) = &proven {
-        replace_login(store, account, proven)?;
+/// What is left in the state directory by anybody but its owner and root is closed to the bridge.
+fn check_user(directory: &Path) -> anyhow::Result<()> {
+    let looked = std::fs::read_dir(directory).map_err(|error| error.kind());
+    let place = std::fs::metadata(directory);
+    let of_bridge = std::fs::metadata(directory.join(durable::CLAIM)).or(place);
+    // Without /proc nobody knows who we are.
+    let us = std::fs::metadata("/proc/self");
+    let is_anothers = match (of_bridge, us) {
+        // Root's may be lent to our group: the volume of a container.
+        (Ok(found), Ok(us)) => us.uid() != 0 && ![0, us.uid()].contains(&found.uid()),
+        _ => false,
+    };
+    if is_anothers || matches!(looked, Err(std::io::ErrorKind::PermissionDenied)) {
+        bail!(
+            "state.directory {}: it belongs to another user; run this as root (sudo), which leaves \
+             the login to that user, or as that user",
+            directory.display()
+        );
     }
-    Ok(proven.is_some())
-}
-
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{}: remove", folder.display()))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Waits for a bridge that is renewing this login at the moment.
@@ -222,10 +179,6 @@ fn read_token() -> anyhow::Result<SecretString> {
         );
     }
     Ok(SecretString::from(token))
-}
-
-async fn try_it(account: &config::Account, directory: &Path) -> anyhow::Result<()> {
-    signed_in(account, directory, || Ok(())).await?.1
 }
 
 /// Signs an account in and lists its cars; `once_in` comes between the two. Also says how the

@@ -408,6 +408,58 @@ async fn every_answer_has_an_end() {
     }
 }
 
+/// Each of them was read up to the length of the longest `vehicle_data`: a list of 4 MB of empty
+/// objects took 288 MB of memory.
+#[tokio::test]
+async fn an_answer_is_read_as_far_as_one_of_its_kind_can_be_long() {
+    let blanks = |n: usize| ResponseTemplate::new(200).set_body_string(" ".repeat(n * 1024));
+    let server = cloud().await;
+    for at in [PRODUCTS, LIGHT] {
+        Mock::given(path(at))
+            .respond_with(blanks(1025))
+            .mount(&server)
+            .await;
+    }
+    Mock::given(path(DATA))
+        .respond_with(blanks(4096))
+        .mount(&server)
+        .await;
+    let signed_in = rig(Api::Fleet, &server.uri());
+    let account = signed_in.open().await;
+    let list = account.products().await.outcome.unwrap_err();
+    let light = account.vehicle(&car()).await.outcome.unwrap_err();
+    for error in [list, light] {
+        assert_eq!(error.kind, Kind::Garbled);
+        assert!(error.to_string().contains("1024 KiB"), "{error}");
+    }
+    let data = account.vehicle_data(&car(), &[]).await.outcome.unwrap();
+    assert_eq!(data.len(), 4096 * 1024);
+
+    let tokens = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(blanks(257))
+        .mount(&tokens)
+        .await;
+    let signed_out = rig(Api::Fleet, &tokens.uri());
+    let called = signed_out.open().await.products().await;
+    let error = called.outcome.unwrap_err().to_string();
+    assert!(error.contains("256 KiB"), "{error}");
+}
+
+/// The log called it a 200.
+#[tokio::test]
+async fn an_empty_answer_is_told_with_its_own_status() {
+    let server = cloud().await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(204))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let error = rig.open().await.vehicle(&car()).await.outcome;
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains("HTTP 204"), "{error}");
+}
+
 #[tokio::test]
 async fn after_the_end_calls_end_too() {
     let server = cloud().await;

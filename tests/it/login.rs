@@ -303,6 +303,82 @@ async fn a_pasted_token_that_is_refused_costs_nothing_but_itself() {
     assert_eq!(n_requests(&server, TOKEN).await, 2);
 }
 
+/// Only the words of a spent token were a reason to go on with the stored login.
+#[tokio::test]
+async fn a_pasted_token_that_is_refused_in_any_words_does_not_shut_out_the_stored_login() {
+    for (status, words) in [
+        (400, "invalid_request"),
+        (400, "unsupported_grant_type"),
+        (400, "unauthorized_client"),
+        (401, "login_failed"),
+        (401, "no reason"),
+        (403, "forbidden"),
+    ] {
+        let server = MockServer::start().await;
+        let mut rig = rig(Api::Fleet, &server.uri());
+        rig.keep(&json!({"refresh_token": "r5", "seed": "r0-secret", "issued_at": "2026-01-01T00:00:00Z"}));
+        rig.settings.refresh_token = Some(SecretString::from("pasted"));
+        Mock::given(path(TOKEN))
+            .and(body_string_contains("refresh_token=pasted"))
+            .respond_with(json_answer(status, &json!({"error": words})))
+            .expect(1)
+            .mount(&server)
+            .await;
+        gives_tokens(&server).await;
+        light_answers(&server).await;
+        rig.open().await.vehicle(&car()).await.outcome.unwrap();
+    }
+}
+
+/// Nor may a fault that looks like a no end what is pasted, where there is nothing else.
+#[tokio::test]
+async fn a_pasted_token_that_met_a_fault_is_tried_again_after_the_stored_one_has_ended() {
+    let server = MockServer::start().await;
+    let mut rig = rig(Api::Fleet, &server.uri());
+    rig.keep(
+        &json!({"refresh_token": "r5", "seed": "r0-secret", "issued_at": "2026-01-01T00:00:00Z"}),
+    );
+    rig.settings.refresh_token = Some(SecretString::from("pasted"));
+    Mock::given(path(TOKEN))
+        .and(body_string_contains("refresh_token=pasted"))
+        .respond_with(ResponseTemplate::new(401))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    Mock::given(path(TOKEN))
+        .and(body_string_contains("refresh_token=r5"))
+        .respond_with(login_required())
+        .expect(1)
+        .mount(&server)
+        .await;
+    gives_tokens(&server).await;
+    let account = rig.open().await;
+    status_becomes(&account, is_signed_in).await;
+}
+
+/// A server that has no refresh kept its accounts waiting for ever.
+#[tokio::test]
+async fn the_password_is_sent_again_where_the_refresh_is_refused_in_any_words() {
+    let server = MockServer::start().await;
+    let rig = password_rig(&server);
+    rig.keep(&json!({"refresh_token": "r1", "issued_at": "2026-01-01T00:00:00Z", "api": "password", "email": "owner@example.com"}));
+    Mock::given(body_string_contains("\"grant_type\":\"refresh_token\""))
+        .respond_with(json_answer(
+            400,
+            &json!({"error": "unsupported_grant_type"}),
+        ))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(body_string_contains("\"grant_type\":\"password\""))
+        .respond_with(json_answer(200, &token_body("qts-a2", "r2")))
+        .expect(1)
+        .mount(&server)
+        .await;
+    light_answers(&server).await;
+    rig.open().await.vehicle(&car()).await.outcome.unwrap();
+}
+
 #[test]
 fn no_secret_reaches_the_log_of_a_whole_login_at_any_level() {
     passes("login::child_a_whole_login_logged_at_trace");
@@ -315,7 +391,8 @@ async fn child_a_whole_login_logged_at_trace() {
     let _guard = tracing::subscriber::set_default(captured.subscriber());
     let server = MockServer::start().await;
     let mut rig = rig(Api::Fleet, &server.uri());
-    rig.keep(&json!({"refresh_token": "r5-secret", "previous_refresh_token": "r4-secret", "seed": "seed-secret"}));
+    let issued_at = tesla2mqtt::clock::now().wall.to_string();
+    rig.keep(&json!({"refresh_token": "r5-secret", "previous_refresh_token": "r4-secret", "seed": "seed-secret", "issued_at": issued_at}));
     rig.settings.client_secret = Some(SecretString::from("client-secret"));
     rig.settings.refresh_token = Some(SecretString::from("pasted-secret"));
     let echo = By(|request: &Request| {

@@ -18,7 +18,8 @@ use crate::login::{LIGHT, TOKEN, form, light_answers, login_required, token_answ
 async fn a_refused_newest_token_is_followed_by_its_predecessor_once() {
     let server = MockServer::start().await;
     let rig = rig(Api::Fleet, &server.uri());
-    rig.keep(&json!({"refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret", "issued_at": "2026-01-01T00:00:00Z"}));
+    let issued_at = clock::now().wall - Duration::from_hours(1);
+    rig.keep(&json!({"refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret", "issued_at": issued_at.to_string()}));
     Mock::given(path(TOKEN))
         .and(body_string_contains("refresh_token=r4"))
         .respond_with(json_answer(200, &token_body("a6", "r6")))
@@ -57,6 +58,48 @@ async fn after_a_lost_reply_the_same_token_is_offered_again() {
         .collect();
     assert_eq!(offered, ["r0-secret"; 3]);
     assert_eq!(rig.stored()["refresh_token"], json!("r2"));
+}
+
+/// The first unspecific 401 ended the login for ever, and had the predecessor and the seed offered,
+/// days after they were spent.
+#[tokio::test]
+async fn a_401_without_a_reason_is_a_fault_and_the_same_token_is_offered_again() {
+    let server = MockServer::start().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    rig.keep(&json!({
+        "refresh_token": "r5", "previous_refresh_token": "r4", "seed": "r0-secret",
+        "issued_at": "2026-01-01T00:00:00Z",
+    }));
+    for answer in [
+        ResponseTemplate::new(401),
+        json_answer(401, &json!({"message": "Unauthorized"})),
+    ] {
+        Mock::given(path(TOKEN))
+            .respond_with(answer)
+            .up_to_n_times(2)
+            .mount(&server)
+            .await;
+    }
+    token_answers(&server, json_answer(200, &token_body("a6", "r6"))).await;
+    light_answers(&server).await;
+    let account = rig.open().await;
+    let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
+        matches!(status, AccountStatus::Unreachable { .. })
+    })
+    .await
+    else {
+        unreachable!()
+    };
+    assert!(sentence.contains("tesla2mqtt login"), "{sentence}");
+    status_becomes(&account, is_signed_in).await;
+    account.vehicle(&car()).await.outcome.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let offered: Vec<String> = requests
+        .iter()
+        .filter(|request| request.url.path() == TOKEN)
+        .map(|request| form(request)["refresh_token"].clone())
+        .collect();
+    assert_eq!(offered, ["r5"; 5]);
 }
 
 /// What Tesla documents: a refresh token is good once; its direct predecessor stays good for a
@@ -307,16 +350,7 @@ async fn a_new_login_is_taken_up_while_the_token_host_is_left_alone() {
         matches!(status, AccountStatus::Unreachable { .. })
     })
     .await;
-    // As `tesla2mqtt login` does; whole at once, or it would be taken for damaged.
-    let now = clock::now().wall;
-    let login = json!({
-        "refresh_token": "r9", "access_token": "a9", "seed": "r0-secret",
-        "issued_at": now.to_string(),
-        "access_expires_at": (now + Duration::from_hours(8)).to_string(),
-    });
-    let beside = rig.state.path().join("login.json");
-    std::fs::write(&beside, login.to_string()).unwrap();
-    std::fs::rename(&beside, rig.store()).unwrap();
+    keep_living_login(rig.state.path());
     status_becomes(&account, is_signed_in).await;
     account.vehicle(&car()).await.outcome.unwrap();
 }
@@ -324,7 +358,7 @@ async fn a_new_login_is_taken_up_while_the_token_host_is_left_alone() {
 #[tokio::test]
 async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
     let server = MockServer::start().await;
-    let rig = rig(Api::Fleet, &server.uri());
+    let mut rig = rig(Api::Fleet, &server.uri());
     gives_tokens(&server).await;
     light_answers(&server).await;
     // The account's directory is a file: even root cannot write into it.
@@ -335,10 +369,79 @@ async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
     let directory = rig.state.path().join("accounts");
     std::fs::remove_dir_all(&directory).unwrap();
     std::fs::write(&directory, "").unwrap();
-    let error = rig.try_open().await.unwrap_err();
+    rig.cancel = tokio_util::sync::CancellationToken::new();
+    let error = rig.open().await.vehicle(&car()).await.outcome.unwrap_err();
     assert_eq!(error.kind, Kind::Store);
     assert!(error.to_string().contains("accounts"), "{error}");
     assert_eq!(n_requests(&server, TOKEN).await, 1);
+}
+
+/// It ended the whole bridge, at every start, with all other accounts.
+#[tokio::test]
+async fn a_login_that_cannot_be_read_is_waited_for_and_no_token_is_spent_meanwhile() {
+    let server = MockServer::start().await;
+    let rig = rig(Api::Fleet, &server.uri());
+    light_answers(&server).await;
+    // Root can read every file, but no directory as one.
+    std::fs::create_dir_all(rig.store()).unwrap();
+    let account = rig.open().await;
+    let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
+        matches!(status, AccountStatus::Unreachable { .. })
+    })
+    .await
+    else {
+        unreachable!()
+    };
+    assert!(sentence.contains("belong to the user"), "{sentence}");
+    let error = account.vehicle(&car()).await.outcome.unwrap_err();
+    assert_eq!(error.kind, Kind::Store);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(n_requests(&server, TOKEN).await, 0);
+
+    std::fs::remove_dir(rig.store()).unwrap();
+    keep_living_login(rig.state.path());
+    status_becomes(&account, is_signed_in).await;
+    account.vehicle(&car()).await.outcome.unwrap();
+}
+
+/// Every restart asked a token host again that had asked for ten hours of peace.
+#[tokio::test]
+async fn a_wait_that_the_token_host_asked_for_outlives_a_restart() {
+    let server = MockServer::start().await;
+    let mut rig = rig(Api::Fleet, &server.uri());
+    Mock::given(path(TOKEN))
+        .and(body_string_contains("refresh_token=pasted"))
+        .respond_with(json_answer(200, &token_body("a1", "r1")))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path(TOKEN))
+        .respond_with(ResponseTemplate::new(429).insert_header("Retry-After", "37829"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    for _ in 0..3 {
+        let account = rig.open().await;
+        let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
+            matches!(status, AccountStatus::Unreachable { .. })
+        })
+        .await
+        else {
+            unreachable!()
+        };
+        assert!(sentence.contains("limits the rate"), "{sentence}");
+        let error = account.vehicle(&car()).await.outcome.unwrap_err();
+        let left = error.retry_after().unwrap();
+        assert!(left > Duration::from_mins(630), "{left:?}");
+        rig.cancel.cancel();
+        account.closed().await;
+        rig.cancel = tokio_util::sync::CancellationToken::new();
+    }
+    // The owner has another token: it is tried at once.
+    rig.settings.refresh_token = Some(secrecy::SecretString::from("pasted"));
+    let account = rig.open().await;
+    status_becomes(&account, is_signed_in).await;
+    assert_eq!(rig.stored()["wait"], json!(null));
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use serde_json::json;
 use tesla2mqtt::api::AccountStatus;
 use tesla2mqtt::config::{Api, Region};
 use tesla2mqtt::policy::Failure;
-use wiremock::matchers::{any, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::matchers::{any, header, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::api_rig::*;
-use crate::login::{LIGHT, light_answers};
+use crate::login::{LIGHT, TOKEN, light_answers};
 
 fn region_rig(servers: [&MockServer; 3]) -> Rig {
     let mut rig = rig(Api::Fleet, &servers[0].uri());
@@ -47,6 +47,53 @@ async fn the_region_is_asked_for_once_where_nothing_tells_it() {
         );
     }
     assert_eq!(rig.stored()["region"], json!("eu"));
+}
+
+/// The bridge wrote the login that it held over the one that `tesla2mqtt login` had stored while the
+/// server was asked, and with it a token that works once was lost.
+#[tokio::test]
+async fn a_region_that_turns_out_late_does_not_overwrite_a_login_stored_meanwhile() {
+    let (na, eu, cn) = (
+        MockServer::start().await,
+        MockServer::start().await,
+        MockServer::start().await,
+    );
+    for is_moved in [false, true] {
+        let mut rig = region_rig([&na, &eu, &cn]);
+        if is_moved {
+            rig.settings.region = Some(Region::Na);
+        }
+        let _tokens = Mock::given(path(TOKEN))
+            .respond_with(json_answer(200, &token_body("a1-secret", "r1-secret")))
+            .mount_as_scoped(&na)
+            .await;
+        let state = rig.state.path().to_owned();
+        let home = eu.uri();
+        let told_late = By(move |request: &Request| {
+            keep_living_login(&state);
+            if request.url.path() == LIGHT {
+                let error = format!("use base URL: {home}");
+                return json_answer(421, &json!({"error": error}));
+            }
+            json_answer(200, &json!({"response": {"region": "eu"}}))
+        });
+        let _late = Mock::given(header("authorization", "Bearer a1-secret"))
+            .respond_with(told_late)
+            .up_to_n_times(1)
+            .mount_as_scoped(&na)
+            .await;
+        let _rest = Mock::given(any())
+            .respond_with(light_answer("asleep"))
+            .mount_as_scoped(&na)
+            .await;
+        let _there = Mock::given(any())
+            .respond_with(light_answer("asleep"))
+            .mount_as_scoped(&eu)
+            .await;
+        let called = rig.open().await.vehicle(&car()).await;
+        called.outcome.unwrap();
+        assert_eq!(rig.stored()["refresh_token"], json!("r9"), "{is_moved}");
+    }
 }
 
 #[tokio::test]

@@ -27,14 +27,20 @@ fn stored(refresh: &str, previous: &str, seed: &str) -> Stored {
         refresh_token: secret(refresh),
         previous_refresh_token: secret(previous),
         seed: secret(seed),
+        issued_at: Some(at(0)),
         ..Stored::default()
     }
+}
+
+/// So many hours after the stored tokens arrived.
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap()
 }
 
 #[test]
 fn the_tokens_are_offered_best_first_and_each_once() {
     let check = |stored: &Stored, expected: &[&str]| {
-        let offered = candidates(stored, &settings(Api::Fleet));
+        let offered = candidates(stored, &settings(Api::Fleet), at(1));
         let offered: Vec<&str> = offered.iter().map(ExposeSecret::expose_secret).collect();
         assert_eq!(offered, expected);
     };
@@ -57,7 +63,64 @@ fn the_tokens_are_offered_best_first_and_each_once() {
     check(&stored("r2", "configured", "older"), &["r2", "configured"]);
     let mut without = settings(Api::Fleet);
     without.refresh_token = None;
-    assert_eq!(candidates(&stored("r2", "r1", "older"), &without).len(), 2);
+    let stored = stored("r2", "r1", "older");
+    assert_eq!(candidates(&stored, &without, at(1)).len(), 2);
+}
+
+/// They were offered for ever: one that old may end the login of its successors.
+#[test]
+fn a_token_that_was_spent_longer_ago_than_the_grace_is_not_offered() {
+    let check = |stored: &Stored, hours: i64, expected: &[&str]| {
+        let offered = candidates(stored, &settings(Api::Fleet), at(hours));
+        let offered: Vec<&str> = offered.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(offered, expected, "after {hours} h");
+    };
+    let mut kept = stored("r2", "r1", "configured");
+    kept.seed_spent_at = Some(at(-20));
+    check(&kept, 3, &["r2", "r1", "configured"]);
+    check(&kept, 5, &["r2", "r1"]);
+    check(&kept, 25, &["r2"]);
+    check(&kept, -30, &["r2", "configured"]);
+    // It was never spent: `tesla2mqtt login` stored another login over it.
+    kept.seed_spent_at = None;
+    check(&kept, 25, &["r2", "configured"]);
+    kept.issued_at = None;
+    check(&kept, 0, &["r2", "configured"]);
+}
+
+/// A pasted token that was refused in other words shut out the stored login, and a 2019 account
+/// never got to its password.
+#[test]
+fn what_comes_next_is_offered_after_a_no_and_not_after_a_fault() {
+    let check = |kind: Kind, status: u16, expected: [bool; 3]| {
+        let error = ApiError {
+            status: Some(status),
+            ..ApiError::new(kind, "")
+        };
+        let seen = [
+            moves_on(&error, true, Api::Fleet),
+            moves_on(&error, false, Api::Fleet),
+            moves_on(&error, false, Api::Password),
+        ];
+        assert_eq!(seen, expected, "{error:?}");
+    };
+    check(Kind::SignedOut, 401, [true, true, true]);
+    check(Kind::Unexplained, 401, [true, false, true]);
+    check(Kind::BadRequest, 400, [true, false, true]);
+    check(Kind::ClientUnknown, 400, [true, false, true]);
+    check(Kind::AppRefused, 403, [true, false, true]);
+    check(Kind::EndpointGone, 404, [false, false, true]);
+    check(Kind::BadRequest, 422, [false, false, true]);
+    check(Kind::Firewall, 403, [false, false, false]);
+    check(Kind::Garbled, 400, [false, false, false]);
+    check(Kind::Server, 408, [false, false, false]);
+    check(Kind::Limited { retry_after: None }, 429, [false; 3]);
+    check(Kind::Server, 503, [false; 3]);
+    assert!(!moves_on(
+        &ApiError::new(Kind::TimedOut, ""),
+        true,
+        Api::Password
+    ));
 }
 
 #[test]
@@ -87,6 +150,10 @@ fn waits_double_to_a_limit_and_are_spread() {
     let row = |kind: &Kind, has_token| [0, 1, 2, 10, 1000].map(|n| secs(kind, n, has_token));
     assert_eq!(row(&Kind::Unreachable, false), [5, 10, 20, 300, 300]);
     assert_eq!(row(&Kind::Server, false), [10, 20, 40, 900, 900]);
+    assert_eq!(
+        row(&Kind::Unexplained, false),
+        [60, 120, 240, 14_400, 14_400]
+    );
     assert_eq!(row(&Kind::Unreachable, true), [300, 600, 1200, 1800, 1800]);
     assert_eq!(
         row(&Kind::Firewall, false),

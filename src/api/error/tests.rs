@@ -228,13 +228,6 @@ fn logins_that_no_recording_shows() {
         let error = ApiError::of_login(&reply(status, &[], body), password, now());
         assert_eq!(error.kind, expected, "{status} {body}");
     };
-    check(401, "", false, Kind::SignedOut);
-    check(
-        401,
-        r#"{"error":"password_changed"}"#,
-        false,
-        Kind::SignedOut,
-    );
     check(400, r#"{"error":"invalid_grant"}"#, false, Kind::SignedOut);
     check(
         401,
@@ -288,6 +281,35 @@ fn logins_that_no_recording_shows() {
     check(301, "", false, Kind::Redirected);
 }
 
+/// Every 401 of a token host was taken for the end of the login: a fault of a minute ended it for
+/// ever.
+#[test]
+fn only_a_401_in_words_that_say_so_ends_a_login() {
+    let check = |body: &str, expected: Kind| {
+        let error = ApiError::of_login(&reply(401, &[], body), false, now());
+        assert_eq!(error.kind, expected, "{body}");
+    };
+    for words in [
+        r#"{"error":"login_required"}"#,
+        r#"{"error":"login_failed"}"#,
+        r#"{"error":"password_changed"}"#,
+        r#"{"error":"access_denied","error_description":"User revoked consent"}"#,
+        r#"{"error":"invalid_grant"}"#,
+    ] {
+        check(words, Kind::SignedOut);
+    }
+    for words in [
+        "",
+        "{}",
+        "unauthorized",
+        r#"{"message":"Unauthorized"}"#,
+        r#"{"error":"token_expired"}"#,
+    ] {
+        check(words, Kind::Unexplained);
+    }
+    check(r#"{"error":"invalid_client"}"#, Kind::ClientUnknown);
+}
+
 #[test]
 fn only_what_the_owner_alone_can_cure_ends_the_login() {
     let check = |kind: Kind, expected: bool| {
@@ -313,6 +335,7 @@ fn only_what_the_owner_alone_can_cure_ends_the_login() {
         Kind::Server,
         Kind::Firewall,
         Kind::BadRequest,
+        Kind::Unexplained,
         Kind::ClientRefused,
         Kind::Locked,
         Kind::Store,

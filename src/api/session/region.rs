@@ -8,11 +8,12 @@ use secrecy::SecretString;
 use tracing::{debug, info, warn};
 use url::Url;
 
-use super::{Lease, Session, on_disk};
+use super::{Lease, Session};
 use crate::api::choices::home_of;
 use crate::api::error::{ApiError, Kind};
 use crate::api::hosts::{base_url_in, joined};
 use crate::api::token;
+use crate::api::transport::LONGEST_TOKEN_ANSWER;
 use crate::clock;
 use crate::config::{Api, Region};
 
@@ -44,7 +45,7 @@ impl Session {
             .client()
             .get(url)
             .bearer_auth(secrecy::ExposeSecret::expose_secret(&lease.access));
-        let told = match self.transport.send(request).await {
+        let told = match self.transport.send(request, LONGEST_TOKEN_ANSWER).await {
             Ok(reply) if reply.is_success() => home_of(&reply.body, &self.hosts),
             Ok(reply) if reply.status == 421 => base_url_in(&String::from_utf8_lossy(&reply.body)),
             Ok(reply) => {
@@ -105,13 +106,12 @@ impl Session {
             "the server told the account's region"
         );
         self.stored.region = Some(name.to_owned());
-        let (store, copy) = (self.store.clone(), self.stored.clone());
-        if let Err(error) = on_disk(move || store.save(&copy)).await {
+        let usable_until = self.current().usable_until;
+        self.grant(usable_until);
+        if let Err(error) = self.keep_region().await {
             // Costs one more wrong call after the next start.
             warn!(account = self.settings.name, %error, "the region could not be kept");
         }
-        let usable_until = self.current().usable_until;
-        self.grant(usable_until);
         self.current()
     }
 }

@@ -20,6 +20,11 @@ fn login(n: i64) -> Stored {
         issued_at: at(n),
         region: Some("eu".into()),
         seed: secret("secret-seed"),
+        seed_spent_at: at(0),
+        wait: Some(Wait {
+            until: at(500).expect("small"),
+            seed: secret("secret-seed"),
+        }),
         api: Some("fleet".into()),
         email: None,
     }
@@ -44,6 +49,7 @@ struct Rig {
 fn rig() -> Rig {
     let state = tempfile::tempdir().unwrap();
     let store = TokenStore::new(state.path(), "home").unwrap();
+    drop(store.try_lock().unwrap());
     Rig { state, store }
 }
 
@@ -163,6 +169,21 @@ fn a_place_that_cannot_be_written_is_found_out_before_a_token_is_spent() {
         "{error}"
     );
     assert!(rig.store.save(&login(1)).is_err());
+}
+
+/// The rehearsal was shorter than a login: a disk with one block left had a token spent for nothing.
+#[test]
+fn a_rehearsal_is_as_long_as_the_longest_login() {
+    let long = || Some(SecretString::from("x".repeat(6 * 1024)));
+    let longest = Stored {
+        refresh_token: long(),
+        previous_refresh_token: long(),
+        access_token: long(),
+        seed: long(),
+        ..login(1)
+    };
+    let text = serde_json::to_vec_pretty(&longest).unwrap();
+    assert!(text.len() <= REHEARSED, "{}", text.len());
 }
 
 #[test]
