@@ -48,5 +48,6 @@ mod sign_in;
 mod sim_cloud;
 mod sim_login;
 mod teslamate;
+mod trouble;
 mod unchanged;
 mod upgrade;
