@@ -30,6 +30,7 @@ mod login_refresh;
 mod login_region;
 mod mosquitto;
 mod mqtt;
+mod names;
 mod outbox;
 mod owner;
 mod packaging;
