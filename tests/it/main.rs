@@ -36,6 +36,7 @@ mod owner;
 mod packaging;
 mod policy;
 mod process;
+mod published;
 mod purity;
 mod quirks;
 mod readings;
