@@ -33,6 +33,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
@@ -56,9 +57,9 @@ const QUIET: Duration = Duration::from_millis(300);
 const BURST: usize = 100;
 
 const RSS_LIMIT_MB: f64 = 10.0;
-const RSS_FAILS_BEYOND_MB: f64 = 12.0;
+const RSS_FAILS_BEYOND_MB: f64 = 11.0;
 const ANSWER_LIMIT_MS: f64 = 2.0;
-const ANSWER_FAILS_BEYOND_MS: f64 = 50.0;
+const ANSWER_FAILS_BEYOND_MS: f64 = 10.0;
 const SNAPSHOT_LIMIT_MS: f64 = 5.0;
 const RETURN_LIMIT_MS: f64 = 1000.0;
 const SIZE_LIMIT_BYTES: u32 = 12_000_000;
@@ -327,10 +328,12 @@ impl Broker {
                     .stderr(Stdio::null())
                     .spawn()
                     .expect("mosquitto starts");
+                let begun = now();
                 while tokio::net::TcpStream::connect(("127.0.0.1", port))
                     .await
                     .is_err()
                 {
+                    assert!(now() - begun < SETTLED, "mosquitto does not listen");
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 Self::Mosquitto(child, port)
@@ -494,36 +497,58 @@ async fn broker_back(kind: Kind) -> (Duration, usize) {
     let port = broker.port();
     let mut program = Program::prepare();
     program.start(&config(&world, port));
-    let expected = settle(port).await;
+    let expected = settle(port, &program).await;
     broker.stop().await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     let broker = Broker::start(kind, port).await;
     let back = now();
     let (_client, mut events) = subscribe(port, "#").await;
     let mut topics = BTreeSet::new();
-    while topics.len() < expected {
-        if let Ok(Event::Incoming(Packet::Publish(publish))) = events.poll().await {
+    while topics.len() < expected.len() {
+        assert!(
+            now() - back < SETTLED,
+            "not back within {SETTLED:?}: {}\n{}",
+            names(expected.difference(&topics)),
+            program.log()
+        );
+        if let Ok(Ok(Event::Incoming(Packet::Publish(publish)))) =
+            tokio::time::timeout(QUIET, events.poll()).await
+        {
             topics.insert(publish.topic);
         }
     }
     let took = now() - back;
     broker.stop().await;
-    (took, expected)
+    (took, expected.len())
 }
 
-/// Waits until nothing more comes; the number of topics.
-async fn settle(port: u16) -> usize {
+/// Waits until nothing more comes; the topics.
+async fn settle(port: u16, program: &Program) -> BTreeSet<Bytes> {
     let (_client, mut events) = subscribe(port, "#").await;
     let mut topics = BTreeSet::new();
+    let begun = now();
     loop {
+        assert!(
+            now() - begun < SETTLED,
+            "no end of values, or not more than {BURST}, within {SETTLED:?}: {}\n{}",
+            names(&topics),
+            program.log()
+        );
         match tokio::time::timeout(Duration::from_secs(2), events.poll()).await {
             Ok(Ok(Event::Incoming(Packet::Publish(publish)))) => {
                 topics.insert(publish.topic);
             }
-            Err(_) if topics.len() > 100 => return topics.len(),
+            Err(_) if topics.len() > BURST => return topics,
             _ => {}
         }
     }
+}
+
+fn names<'t>(topics: impl IntoIterator<Item = &'t Bytes>) -> String {
+    let names = topics
+        .into_iter()
+        .map(|topic| String::from_utf8_lossy(topic));
+    names.collect::<Vec<_>>().join(" ")
 }
 
 async fn subscribe(port: u16, filter: &str) -> (AsyncClient, EventLoop) {
@@ -531,16 +556,20 @@ async fn subscribe(port: u16, filter: &str) -> (AsyncClient, EventLoop) {
     options.set_max_packet_size(Some(1 << 20));
     options.set_keep_alive(Duration::from_secs(30));
     let (client, mut events) = AsyncClient::new(options, 16);
-    loop {
-        match events.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                let _ = client.subscribe(filter, QoS::AtMostOnce).await;
+    let subscribed = async {
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    let _ = client.subscribe(filter, QoS::AtMostOnce).await;
+                }
+                Ok(Event::Incoming(Packet::SubAck(_))) => break,
+                Ok(_) => {}
+                Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
             }
-            Ok(Event::Incoming(Packet::SubAck(_))) => break,
-            Ok(_) => {}
-            Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
         }
-    }
+    };
+    let in_time = tokio::time::timeout(SETTLED, subscribed).await;
+    in_time.unwrap_or_else(|_| panic!("no subscription to {filter} within {SETTLED:?}"));
     (client, events)
 }
 

@@ -14,8 +14,9 @@
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`config`]: file, environment and credentials → settings
-//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`durable`]: the edges
-//! * [`bridge`]: the wiring: one task a car, one an account, two for the broker
+//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`chance`], [`durable`]: the
+//!   edges
+//! * [`bridge`]: the wiring: one task a car, two an account, two for the broker
 //! * [`estimate`]: what following a car would cost, played in virtual time
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
@@ -24,6 +25,7 @@ pub mod bridge;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod catalogue;
+pub mod chance;
 #[cfg(test)]
 #[path = "../tests/it/ci.rs"]
 mod ci;

@@ -25,7 +25,7 @@ use crate::config::{self, Settings};
 use crate::model::Vin;
 use crate::service::{self, Signal};
 use crate::sim::CarSpec;
-use crate::sim::cloud::{Account, Cloud, CloudOptions, Login};
+use crate::sim::cloud::{Account, Call, Cloud, CloudOptions, Ledger, Login};
 use crate::{api, clock, durable, log};
 
 /// MQTT's registered port.
@@ -38,6 +38,8 @@ const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
 const CLEARED_WITHIN: Duration = Duration::from_secs(10);
 /// More than any speed costs in a month: the simulated cloud's bill is shown, but slows nothing.
 const BUDGET_DOLLARS: u32 = 10_000;
+/// The same bad luck in every demo.
+const FAULTS_SEED: u64 = 40;
 /// The cars' past, in the directory that was named.
 const WORLD: &str = "demo.json";
 
@@ -58,6 +60,10 @@ pub struct Options {
     /// Play a recorded vehicle_data answer as one more car; may be given several times
     #[arg(long, value_name = "FILE")]
     recording: Vec<PathBuf>,
+    /// Let this share of Tesla's answers fail, 0 to 1: errors, limits, garbage, lost connections.
+    /// 0.4 is a very bad day, and the bridge lives through it
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_hyphen_values = true)]
+    faults: f64,
     /// Keep the bridge's memory and the cars' lives here: the next demo goes on where this one ends
     #[arg(long, value_name = "DIRECTORY")]
     state: Option<PathBuf>,
@@ -109,6 +115,9 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     for file in &options.recording {
         vins.insert(add_recording(&cloud, file)?);
     }
+    if options.faults > 0.0 {
+        cloud.be_unreliable(options.faults, FAULTS_SEED);
+    }
     let (refresh_token, _) = cloud.issue_tokens(ACCOUNT, Login::Fleet);
 
     let (embedded, url) = if let Some(url) = &options.broker {
@@ -141,6 +150,7 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
+    say(&bill(&cloud.ledger()));
     cloud.shutdown().await;
     Ok(outcome?)
 }
@@ -180,6 +190,13 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (1.0..=3600.0).contains(&speed) => Ok(speed),
         _ => Err("expected a number from 1 (as fast as the world) to 3600".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 (none) to 1 (all)".to_owned()),
     }
 }
 
@@ -338,6 +355,20 @@ fn settings(
         level = quoted(&options.log),
     );
     Ok(config::from_text(&text)?)
+}
+
+/// What the simulated cloud was asked, and what Tesla would charge for it.
+fn bill(ledger: &Ledger) -> String {
+    format!(
+        "\nThe simulated Tesla was asked for data {} times (${:.2} at its prices), for the cars' state {} times, \
+         for lists of cars {} times, for tokens {} times; wake calls: {}.\n",
+        ledger.count(Call::Data),
+        ledger.dollars(),
+        ledger.count(Call::Light),
+        ledger.count(Call::Products) + ledger.count(Call::Vehicles),
+        ledger.count(Call::Token),
+        ledger.wakes(),
+    )
 }
 
 fn introduction(settings: &Settings, options: &Options, n_cars: usize) -> String {

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::{DecodeError, lenient};
+use crate::model::clip;
 
 /// What was inside, and what stood beside it (`pagination`, `count`).
 #[derive(Debug, Clone, PartialEq)]
@@ -59,16 +60,6 @@ pub fn error_words(members: &Map<String, Value>) -> Option<String> {
         _ => error,
     };
     Some(clip(&words, 300))
-}
-
-/// At most `limit` characters, on one line.
-pub fn clip(text: &str, limit: usize) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(limit)
-        .collect();
-    line.trim().to_owned()
 }
 
 fn not_json(body: &[u8], error: &serde_json::Error) -> String {

@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use self::fields::{GROUPS, Group, Kind, TOP_LEVEL};
-use super::envelope::clip;
 use super::{DecodeError, open};
-use crate::model::{Now, Observation, Signal, Source, Value, Vin};
+use crate::model::{Now, Observation, Signal, Source, Value, Vin, clip};
 use crate::policy::DataView;
 
 pub use self::fields::is_known;

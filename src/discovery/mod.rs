@@ -16,7 +16,7 @@ pub use self::announcer::{AnnounceStep, Announced, Announcer};
 use self::component::Body;
 pub use self::component::platform;
 use crate::catalogue::{self, ACCOUNT_ROWS, BRIDGE_ROWS, Platform};
-use crate::model::Vehicle;
+use crate::model::{Vehicle, clip};
 use crate::topics::{self, Paths};
 
 /// What is the same in all messages of one bridge.
@@ -147,7 +147,7 @@ fn bridge_id(setup: &Setup) -> String {
 pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
     let model = catalogue::model_letter(car).map(model_name);
     let owners_name = catalogue::name(car)
-        .map(|name| line(name, 60))
+        .map(|name| clip(name, 60))
         .filter(|name| !name.is_empty());
     let is_named = owners_name.is_some();
     let made_up = model.as_deref().unwrap_or("Tesla");
@@ -271,15 +271,5 @@ fn model_name(letter: &str) -> String {
 }
 
 fn short(text: &str) -> String {
-    line(text, 40)
-}
-
-/// One line without control characters.
-fn line(text: &str, limit: usize) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(limit)
-        .collect();
-    line.trim().to_owned()
+    clip(text, 40)
 }

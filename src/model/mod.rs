@@ -6,12 +6,14 @@
 
 mod ids;
 mod observation;
+mod text;
 mod time;
 mod value;
 mod vehicle;
 
 pub use ids::{ApiId, StreamId, Vin, VinError};
 pub use observation::{Observation, Source};
+pub use text::clip;
 pub use time::Now;
 pub use value::Value;
 pub use vehicle::{Known, Signal, Vehicle};

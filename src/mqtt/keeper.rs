@@ -19,6 +19,7 @@ use super::link::{BrokerFacts, Gone, Link, Opening, Refused, Said};
 use super::suspicion::{Suspicion, Trial, Verdict};
 use super::wire::Will;
 use super::{Connection, Incoming, Subscription, pause, state_topic, tls};
+use crate::chance;
 use crate::clock;
 use crate::config;
 use crate::outbox::{Outbox, Publish};
@@ -149,7 +150,7 @@ impl Keeper {
                 (failure, n_failed)
             };
             self.tell_down(&failure);
-            let wait = pause::before_retry(failure.kind, in_a_row, jitter());
+            let wait = pause::before_retry(failure.kind, in_a_row, chance::share());
             if self.wait(wait).await {
                 return Farewell {
                     offline_said: false,
@@ -546,11 +547,6 @@ impl Keeper {
             warn!("{complaint}");
         }
     }
-}
-
-/// A number from 0 to 1, so that bridges of one house do not knock at the same moment.
-fn jitter() -> f64 {
-    getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
 }
 
 /// A duration as one says it: `2m 10s`, `340ms`.

@@ -301,6 +301,27 @@ impl Cloud {
         self.shared.world().faults.rate(share, aim, faults, seed);
     }
 
+    /// From now on a share (0 to 1) of all requests fails, in every way that passes by itself. An
+    /// access token may be refused before its time; a refresh token never is, because that is for
+    /// good.
+    pub fn be_unreliable(&self, share: f64, seed: u64) {
+        let sign_in = Aim::at(&[Call::Token, Call::Password]);
+        let with_access_token = Aim::at(&[
+            Call::Products,
+            Call::Vehicles,
+            Call::Light,
+            Call::Data,
+            Call::Wake,
+            Call::Region,
+        ]);
+        let passing = Fault::passing();
+        let mut refused = passing.clone();
+        refused.push(Fault::status(401, "token expired (401)"));
+        let faults = &mut self.shared.world().faults;
+        faults.rate(share, sign_in, passing, seed);
+        faults.rate(share, with_access_token, refused, seed + 1);
+    }
+
     /// No faults any more.
     pub fn heal(&self) {
         self.shared.world().faults.clear();

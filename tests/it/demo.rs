@@ -126,6 +126,41 @@ async fn the_events_of_their_rounds_have_plausible_figures() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_on_demand_cost_no_value_and_the_end_tells_what_was_asked() {
+    let demo = Demo::start(&["--speed", "300", "--faults", "0.4"]);
+    let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/#");
+    for vin in cars() {
+        let topic = format!("tesla2mqtt/{}/odometer", vin.as_str());
+        eventually(&topic, Duration::from_mins(1), || {
+            let read = subscriber.get(&topic);
+            read.is_some_and(|read| read != "None")
+        })
+        .await;
+    }
+    demo.program.signal("INT");
+    demo.program.logs("wake calls: 0.", SOON).await;
+    let said = demo.program.log();
+    assert!(!said.contains("panicked"), "{said}");
+    let asked = said.split_once("The simulated Tesla was asked for data ");
+    let (_, figures) = asked.unwrap_or_else(|| panic!("no bill in {said}"));
+    assert!(!figures.starts_with("0 times"), "{figures}");
+    assert!(
+        figures.contains(" at its prices), for the cars' state "),
+        "{figures}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_of_faults_out_of_range_is_wrong_usage() {
+    for share in ["nan", "-0.1", "1.1", "some", ""] {
+        let outcome = Program::prepare().command(&["demo", "--faults", share]);
+        assert_eq!(outcome.code, Some(2), "{share:?}: {outcome:?}");
+        let expected = "expected a number from 0 (none) to 1 (all)";
+        assert!(outcome.stderr.contains(expected), "{share:?}: {outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_plays_as_a_third_car() {
     let program = Program::prepare();
     let vin = vin(77);

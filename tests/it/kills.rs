@@ -58,6 +58,10 @@ async fn two_hundred_kills_during_rotation_never_lose_the_login() {
             }
             n_in_flight += 1;
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a timer's millisecond is too coarse"
+        )]
         std::thread::sleep(Duration::from_micros(dice.below(5_000)));
         program.kill();
         round += 1;

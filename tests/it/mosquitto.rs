@@ -20,6 +20,7 @@ use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::cloud::Login;
 use tesla2mqtt::topics::{CarTopics, Paths};
 
+use crate::published::play_each_recording;
 use crate::rig::program::Program;
 use crate::rig::subscriber::{Subscriber, Topics};
 use crate::rig::tls::Ca;
@@ -355,6 +356,17 @@ async fn mosquitto_has_the_expected_retained_set_with_mqtt_5_and_a_client_certif
 #[ignore = "needs mosquitto: .ci/run installs it"]
 async fn mosquitto_has_the_expected_retained_set_with_mqtt_3_1_1_and_a_client_certificate() {
     publishes_everything(4, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs mosquitto: .ci/run installs it"]
+async fn mosquitto_has_each_recorded_car_as_its_reviewed_table_says() {
+    let broker = Mosquitto::start().await;
+    let config = |config: String| {
+        let accounts = config.split_once("[[accounts]]").expect("an account").1;
+        broker.config(&format!("[[accounts]]{accounts}"), 5, false)
+    };
+    play_each_recording(config, |_| broker.subscriber()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

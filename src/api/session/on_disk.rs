@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::{SOONEST, Session, jitter};
+use super::{SOONEST, Session};
 use crate::api::choices::{belongs, pasted};
 use crate::api::error::{ApiError, Kind};
 use crate::api::store::{StoreError, Stored, Wait};
 use crate::api::token;
+use crate::chance;
 use crate::clock;
 use crate::durable::Lock;
 
@@ -57,7 +58,7 @@ impl Session {
             self.stored = stored;
             let now = clock::now().mono;
             self.refresh_at =
-                now + token::refresh_after(life, jitter()).max(SOONEST.mul_f64(self.pace));
+                now + token::refresh_after(life, chance::share()).max(SOONEST.mul_f64(self.pace));
             self.grant(now + life);
             info!(
                 account = self.settings.name,
@@ -86,7 +87,7 @@ impl Session {
         }
     }
 
-    /// Another process (`login`, `doctor`) may have refreshed the account since we looked: its
+    /// Another process (`login`) may have refreshed the account since we looked: its
     /// tokens are taken over instead of spending one that it already spent.
     pub(super) async fn adopt_newer(&mut self) -> Result<bool, ApiError> {
         let store = self.store.clone();

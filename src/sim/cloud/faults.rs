@@ -21,6 +21,8 @@ pub enum Fault {
     },
     /// No answer until the client gives up or the cloud stops.
     Hang,
+    /// No answer for so long, then the connection is reset: what sits in between has lost patience.
+    HangUp(Duration),
     /// The connection is reset; the request had no effect.
     Reset,
     /// The request is carried out, then the connection is reset: the reply is lost.
@@ -65,6 +67,33 @@ impl Fault {
         }
     }
 
+    /// One of each kind that passes by itself and says nothing lasting: not that the login is void,
+    /// not that the car sleeps or is gone. Silence is short, because a client's time-outs stay
+    /// real where the clocks run fast.
+    pub fn passing() -> Vec<Self> {
+        let moment = Duration::from_millis(20);
+        vec![
+            Self::status(500, "internal server error"),
+            Self::status(503, "upstream request timeout"),
+            Self::status(540, "device unexpected response"),
+            Self::rate_limited(None),
+            Self::rate_limited(Some("120")),
+            Self::HangUp(moment),
+            Self::Reset,
+            Self::LoseReply,
+            Self::Truncate(40),
+            Self::Garbage,
+            Self::Html(403),
+            Self::Html(502),
+            Self::SlowDrip {
+                bytes: 4096,
+                every: Duration::from_millis(5),
+            },
+            Self::Empty,
+            Self::Late(moment),
+        ]
+    }
+
     /// Whether the request still has its effect.
     pub(super) fn is_carried_out(&self) -> bool {
         matches!(
@@ -77,7 +106,7 @@ impl Fault {
     pub(super) fn seen_status(&self) -> Option<u16> {
         match self {
             Self::Status { code, .. } | Self::Html(code) => Some(*code),
-            Self::Hang | Self::Reset | Self::LoseReply => Some(0),
+            Self::Hang | Self::HangUp(_) | Self::Reset | Self::LoseReply => Some(0),
             Self::Garbage | Self::Empty => Some(200),
             Self::Truncate(_) | Self::SlowDrip { .. } | Self::Late(_) => None,
         }

@@ -172,6 +172,14 @@ async fn broken(fault: Fault, answer: Option<Answer>, shared: &Shared, cut: &Cut
             cut.now();
             answered(503, Body::empty())
         }
+        Fault::HangUp(after) => {
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                () = shared.stop.cancelled() => {}
+            }
+            cut.now();
+            answered(503, Body::empty())
+        }
         Fault::Reset | Fault::LoseReply => {
             cut.now();
             answered(503, Body::empty())
