@@ -13,6 +13,7 @@ mod reader;
 pub mod schema;
 mod sections;
 mod settings;
+mod topic;
 
 pub use differences::{Change, differences};
 pub use disk::{DEFAULT_PATHS, environment, load_from_disk, load_with, read_file};

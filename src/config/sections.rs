@@ -11,10 +11,10 @@ use super::settings::{
     Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
     Protocol, Region, Settings, State, Tls, Web,
 };
+use super::topic::{alias, keep_apart, topic, topic_level};
 use crate::log::{Format, Log, filter};
 use crate::logbook::{Cheap, Hours, Tariff};
 use crate::model::Vin;
-use crate::outbox::level;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
@@ -22,6 +22,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let broker = broker(reader);
     let mqtt = mqtt(reader, broker.as_ref());
     let homeassistant = homeassistant(reader);
+    if let (Some(mqtt), Some(homeassistant)) = (&mqtt, &homeassistant) {
+        keep_apart(reader, &mqtt.base_topic, homeassistant);
+    }
     let accounts = accounts(reader);
     let cars = cars(reader);
     let polling = polling(reader);
@@ -184,28 +187,6 @@ fn is_host_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-}
-
-/// A base of topics: one or more levels, none of them empty.
-fn topic(text: &str) -> Result<String, String> {
-    let complaint = if text.is_empty() {
-        "expected at least one level"
-    } else if text.contains(['+', '#']) {
-        "expected no wildcard (+ or #)"
-    } else if text.split('/').any(str::is_empty) {
-        "expected no slash at either end and no empty level"
-    } else if text.starts_with('$') {
-        "expected a topic outside of the broker's own ($…)"
-    } else if text.len() > 128 {
-        "expected at most 128 bytes"
-    } else if !level::is_legal_topic(text) {
-        "expected no control character"
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(format!(
-        "{complaint}, as in \"tesla2mqtt\" or \"home/tesla\""
-    ))
 }
 
 fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
@@ -410,32 +391,6 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
         cars.insert(vin, car);
     }
     cars
-}
-
-fn alias(text: &str) -> Result<String, String> {
-    let checked = if text == "bridge" {
-        Err("this level is the bridge's own: expected another name")
-    } else if Vin::new(text).is_ok() {
-        Err("expected a name that cannot be taken for a VIN")
-    } else {
-        topic_level(text)
-    };
-    checked.map_err(|complaint| format!("{complaint}: one topic level, such as \"model-3\""))
-}
-
-/// One level of a topic.
-fn topic_level(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() || text.len() > 64 {
-        Err("expected 1 to 64 bytes")
-    } else if text.starts_with('$') {
-        Err("expected no $ at the start")
-    } else if text.trim() != text {
-        Err("expected no blank at either end")
-    } else if !level::is_legal_level(text) {
-        Err("expected no /, +, # and no control character")
-    } else {
-        Ok(text.to_owned())
-    }
 }
 
 fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
