@@ -294,14 +294,11 @@ pub fn account(base: &str, name: &str, status: &GovernorStatus) -> Vec<Publish> 
         .collect()
 }
 
-/// Takes back everything that was said of an account.
-pub fn account_gone(base: &str, name: &str) -> Vec<Publish> {
+/// Every topic that an account can have, to remove them.
+pub fn every_topic_of_account(base: &str, name: &str) -> impl Iterator<Item = String> {
     ACCOUNT_ROWS
         .iter()
-        .map(|of| Publish::Delete {
-            topic: of_account(base, name, of.row.key),
-        })
-        .collect()
+        .map(move |of| of_account(base, name, of.row.key))
 }
 
 /// Times move only by more than their jitter, and an object with more than its age; everything else

@@ -13,6 +13,7 @@ mod memory;
 mod orders;
 mod own;
 mod reload;
+mod removals;
 mod start_error;
 mod teslamate;
 mod voice;
@@ -43,6 +44,7 @@ use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
 use own::OwnVoice;
+use removals::Removals;
 pub use start_error::StartError;
 use teslamate::Numbers;
 pub use teslamate::published_topics as teslamate_topics;
@@ -93,6 +95,7 @@ struct Bridge {
     settings: Settings,
     mqtt: Handle,
     own: OwnVoice,
+    removals: Removals,
     orders: Orders,
     teslamate: Numbers,
     accounts: BTreeMap<usize, Followed>,
@@ -137,6 +140,7 @@ pub async fn run(
     let (news, mut from_accounts) = mpsc::channel(16);
     let mut bridge = Bridge {
         own: OwnVoice::new(mqtt.clone(), &settings),
+        removals: Removals::open(mqtt.clone(), &directory),
         orders: Orders::default(),
         teslamate: Numbers::open(&settings),
         settings,
@@ -152,11 +156,15 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
+    bridge.removals.repeat().await;
     bridge.place_teslamates_topics().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.own.move_here(&bridge.settings).await;
+    bridge
+        .own
+        .move_here(&bridge.settings, &mut bridge.removals)
+        .await;
     bridge.disown().await;
     bridge.say_own().await;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
@@ -177,6 +185,7 @@ pub async fn run(
                 is_ready = tell_service(&now, is_ready);
                 bridge.own.announce(&bridge.settings).await;
             }
+            () = bridge.removals.confirmed() => bridge.removals.forget().await,
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
                 is_ready = true;
@@ -424,7 +433,7 @@ impl Bridge {
             relist: followed.relist.clone(),
             car: api::CarRef::of(&listed),
         };
-        let task = CarTask::prepare(
+        let (task, left) = CarTask::prepare(
             &self.settings,
             &followed.settings,
             door,
@@ -432,6 +441,7 @@ impl Bridge {
             words,
             cancel.clone(),
         );
+        self.removals.remove(left).await;
         let task = task.with_teslamate(teslamate);
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
@@ -533,7 +543,9 @@ impl Bridge {
             (followed.settings.name.as_str(), status)
         });
         let accounts = accounts.collect();
-        self.own.say_accounts(&self.settings, accounts, now).await;
+        let (own, removals) = (&mut self.own, &mut self.removals);
+        own.say_accounts(&self.settings, accounts, now, removals)
+            .await;
         self.own.announce(&self.settings).await;
     }
 
