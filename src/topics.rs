@@ -33,6 +33,11 @@ impl Paths {
         }
     }
 
+    /// The base topic.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The state topic of a row; also of `snapshot` and `availability`.
     pub fn of(&self, key: &str) -> String {
         [&self.base, "/", &self.car, "/", key].concat()
@@ -194,12 +199,7 @@ impl CarTopics {
 
     /// Every topic that a car can have, for `clear`.
     pub fn every_topic(paths: &Paths) -> Vec<String> {
-        catalogue::rows()
-            .filter(|row| row.has_state())
-            .map(|row| row.key)
-            .chain(["snapshot", "availability"])
-            .map(|key| paths.of(key))
-            .collect()
+        keys_of_a_car().map(|key| paths.of(key)).collect()
     }
 
     fn everything(&self, car: &Vehicle) -> Arc<str> {
@@ -267,6 +267,12 @@ pub fn bridge(base: &str, facts: &BridgeFacts) -> Vec<Publish> {
 /// The topic of a fact of the bridge.
 pub fn of_bridge(base: &str, key: &str) -> String {
     format!("{base}/bridge/{key}")
+}
+
+/// The last levels of all retained topics that a car can have.
+pub fn keys_of_a_car() -> impl Iterator<Item = &'static str> {
+    let rows = catalogue::rows().filter(|row| row.has_state());
+    rows.map(|row| row.key).chain(["snapshot", "availability"])
 }
 
 /// The keys of all facts of the bridge, and of all facts of an account.

@@ -12,6 +12,7 @@ mod list;
 mod memory;
 mod orders;
 mod own;
+mod places;
 mod reload;
 mod removals;
 mod start_error;
@@ -44,10 +45,10 @@ use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
 use own::OwnVoice;
+pub use places::{Places, places};
 use removals::Removals;
 pub use start_error::StartError;
 use teslamate::Numbers;
-pub use teslamate::published_topics as teslamate_topics;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.

@@ -286,6 +286,12 @@ fn names(settings: &Settings) -> impl Iterator<Item = &str> {
         .map(|account| account.name.as_str())
 }
 
+/// The base topic and the prefix below which an earlier run told of the bridge.
+pub fn told_at(settings: &Settings) -> Option<(String, String)> {
+    let told = read(&path(settings), &here(settings))?;
+    Some((told.base, told.prefix))
+}
+
 fn here(settings: &Settings) -> Told {
     Told {
         base: settings.mqtt.base_topic.clone(),

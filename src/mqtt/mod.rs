@@ -177,5 +177,12 @@ pub fn start(
 
 /// The topic of the will and of the bridge's own state.
 pub fn state_topic(base: &str) -> String {
-    format!("{base}/bridge/state")
+    format!("{base}{OF_STATE}")
 }
+
+/// The base topic, if this is the topic of a bridge's own state.
+pub fn base_of_state_topic(topic: &str) -> Option<&str> {
+    topic.strip_suffix(OF_STATE)
+}
+
+const OF_STATE: &str = "/bridge/state";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tesla2mqtt::model::Vin;
 
 use crate::rig::eventually;
-use crate::rig::program::Program;
+use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World, free_port};
 
@@ -147,5 +147,26 @@ async fn a_place_that_was_left_while_the_broker_was_away_is_clean_once_it_is_bac
         eventually("it is forgotten", SOON, || past.removals() == "[]").await;
         assert!(past.subscriber.get(OTHERS).is_some());
         assert!(past.program.terminate(END).await.success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clear_finds_every_place_of_before() {
+    for was_away in [false, true] {
+        for change in &MOVES {
+            let mut past = Past::new().await;
+            if was_away {
+                past.away(change).await;
+            }
+            let port = past.world.broker.addr.port();
+            past.program.write(CONFIG, &past.config(port, Some(change)));
+            let cleared = past.program.command(&["clear", "--config", CONFIG]);
+            assert_eq!(cleared.code, Some(0), "{cleared:?}");
+            let fresh = Subscriber::to(port, "#");
+            fresh.until(OTHERS, SOON).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let left: Vec<String> = fresh.topics().into_keys().collect();
+            assert_eq!(left, [OTHERS], "{} {was_away}", change.after);
+        }
     }
 }
