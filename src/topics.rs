@@ -34,6 +34,11 @@ impl Paths {
         }
     }
 
+    /// The base topic.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The state topic of a row; also of `snapshot` and `availability`.
     pub fn of(&self, key: &str) -> String {
         [&self.base, "/", &self.car, "/", key].concat()
@@ -195,12 +200,7 @@ impl CarTopics {
 
     /// Every topic that a car can have, for `clear`.
     pub fn every_topic(paths: &Paths) -> Vec<String> {
-        catalogue::rows()
-            .filter(|row| row.has_state())
-            .map(|row| row.key)
-            .chain(["snapshot", "availability"])
-            .map(|key| paths.of(key))
-            .collect()
+        keys_of_a_car().map(|key| paths.of(key)).collect()
     }
 
     fn everything(&self, car: &Vehicle) -> Arc<str> {
@@ -271,6 +271,12 @@ pub fn of_bridge(base: &str, key: &str) -> String {
     format!("{base}/bridge/{key}")
 }
 
+/// The last levels of all retained topics that a car can have.
+pub fn keys_of_a_car() -> impl Iterator<Item = &'static str> {
+    let rows = catalogue::rows().filter(|row| row.has_state());
+    rows.map(|row| row.key).chain(["snapshot", "availability"])
+}
+
 /// The keys of all facts of the bridge, and of all facts of an account.
 pub fn keys_of_the_bridge() -> (BTreeSet<String>, BTreeSet<String>) {
     let bridge = BRIDGE_ROWS.iter().map(|of| of.row.key.to_owned());
@@ -296,14 +302,11 @@ pub fn account(base: &str, name: &str, status: &GovernorStatus) -> Vec<Publish> 
         .collect()
 }
 
-/// Takes back everything that was said of an account.
-pub fn account_gone(base: &str, name: &str) -> Vec<Publish> {
+/// Every topic that an account can have, to remove them.
+pub fn every_topic_of_account(base: &str, name: &str) -> impl Iterator<Item = String> {
     ACCOUNT_ROWS
         .iter()
-        .map(|of| Publish::Delete {
-            topic: of_account(base, name, of.row.key),
-        })
-        .collect()
+        .map(move |of| of_account(base, name, of.row.key))
 }
 
 /// Times move only by more than their jitter, and an object with more than its age; everything else

@@ -21,11 +21,9 @@ use crate::discovery::{self, Announced};
 use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
-use crate::outbox::Publish;
 use crate::policy::{
     Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
 };
-use crate::topics::Paths;
 
 /// What is worth remembering is written so long after it was said: encoding and writing it must not
 /// compete with the broker and its readers for the processor.
@@ -77,10 +75,6 @@ pub struct CarTask {
     /// What the policy has told, and nobody has said yet.
     events: Vec<Event>,
     voice: Voice,
-    /// Where an earlier run, or an earlier alias, published the car.
-    leftover: Option<Paths>,
-    /// The prefix below which an earlier run told Home Assistant of the car, if it is another now.
-    told_below: Option<String>,
     file: MemoryFile,
     /// Something is said and done that the file does not hold yet.
     is_unwritten: bool,
@@ -90,7 +84,8 @@ pub struct CarTask {
 }
 
 impl CarTask {
-    /// A task that goes on where the car's file ends.
+    /// A task that goes on where the car's file ends, and the topics that an earlier run, or an
+    /// earlier alias, left elsewhere: to be removed for good before the task forgets them.
     pub fn prepare(
         settings: &Settings,
         account: &config::Account,
@@ -98,7 +93,7 @@ impl CarTask {
         mqtt: Handle,
         inbox: mpsc::Receiver<ToCar>,
         cancel: CancellationToken,
-    ) -> Self {
+    ) -> (Self, Vec<String>) {
         let now = clock::now();
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
@@ -119,7 +114,17 @@ impl CarTask {
         if let Some(contact) = memory.contact {
             voice.was_silent_since(contact, now);
         }
-        Self {
+        let left_at = memory.paths.filter(|before| {
+            let others = settings.cars.keys().filter(|other| **other != vin);
+            let mut taken = others.map(|other| paths(settings, other));
+            before != voice.paths() && taken.all(|taken| taken != *before)
+        });
+        let mut left = left_at.map_or_else(Vec::new, |paths| {
+            tracing::info!(%vin, "the car is published elsewhere now, its old topics are removed");
+            voice.topics_at(&paths)
+        });
+        left.extend(told_below.map(|prefix| discovery::car_topic(&prefix, vin.as_str())));
+        let task = Self {
             door,
             vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
             logbook: memory.logbook,
@@ -127,19 +132,14 @@ impl CarTask {
             found: Vec::new(),
             policy,
             events: Vec::new(),
-            leftover: memory.paths.filter(|before| {
-                let others = settings.cars.keys().filter(|other| **other != vin);
-                let mut taken = others.map(|other| paths(settings, other));
-                before != voice.paths() && taken.all(|taken| taken != *before)
-            }),
-            told_below,
             voice,
             file,
             is_unwritten: false,
             inbox,
             connection,
             cancel,
-        }
+        };
+        (task, left)
     }
 
     /// Speaks TeslaMate's topics, too.
@@ -151,14 +151,6 @@ impl CarTask {
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
-        if let Some(paths) = self.leftover.take() {
-            tracing::info!("the car is published elsewhere now, its old topics are removed");
-            self.voice.clear(&paths).await;
-        }
-        if let Some(prefix) = self.told_below.take() {
-            let topic = discovery::car_topic(&prefix, self.door.car.vin.as_str());
-            self.voice.say(Publish::Delete { topic }).await;
-        }
         let mut remember_at = clock::now().mono + REMEMBER_EVERY;
         // When the account of calls is written, after a call.
         let mut settle_at = Duration::MAX;

@@ -105,23 +105,26 @@ pub struct Remembered {
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
 /// are nobody's: the car comes with its account's list.
 pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
-    let Ok(entries) = std::fs::read_dir(state_directory.join(CARS)) else {
-        return Vec::new();
-    };
-    let vins = entries.flatten().filter_map(|entry| {
-        let name = entry.file_name();
-        Vin::new(name.to_str()?.strip_suffix(".json")?).ok()
-    });
-    vins.filter_map(|vin| {
-        let memory = MemoryFile::of(&vin, state_directory).read()?;
+    let cars = all(state_directory).filter_map(|(vin, memory)| {
         Some(Remembered {
             account: memory.account?,
             vin,
             id: memory.id,
             paths: memory.paths,
         })
+    });
+    cars.collect()
+}
+
+/// The memory of every car with a file below the state directory that can be read.
+pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
+    let entries = std::fs::read_dir(state_directory.join(CARS));
+    entries.into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name();
+        let vin = Vin::new(name.to_str()?.strip_suffix(".json")?).ok()?;
+        let memory = MemoryFile::of(&vin, state_directory).read()?;
+        Some((vin, memory))
     })
-    .collect()
 }
 
 /// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.

@@ -12,7 +12,9 @@ mod list;
 mod memory;
 mod orders;
 mod own;
+mod places;
 mod reload;
+mod removals;
 mod silence;
 mod start_error;
 mod teslamate;
@@ -44,9 +46,10 @@ use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
 use own::OwnVoice;
+pub use places::{Places, places};
+use removals::Removals;
 pub use start_error::StartError;
 use teslamate::Numbers;
-pub use teslamate::published_topics as teslamate_topics;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
@@ -94,6 +97,7 @@ struct Bridge {
     settings: Settings,
     mqtt: Handle,
     own: OwnVoice,
+    removals: Removals,
     orders: Orders,
     teslamate: Numbers,
     accounts: BTreeMap<usize, Followed>,
@@ -138,6 +142,7 @@ pub async fn run(
     let (news, mut from_accounts) = mpsc::channel(16);
     let mut bridge = Bridge {
         own: OwnVoice::new(mqtt.clone(), &settings),
+        removals: Removals::open(mqtt.clone(), &directory),
         orders: Orders::default(),
         teslamate: Numbers::open(&settings),
         settings,
@@ -153,11 +158,15 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
+    bridge.removals.repeat().await;
     bridge.place_teslamates_topics().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.own.move_here(&bridge.settings).await;
+    bridge
+        .own
+        .move_here(&bridge.settings, &mut bridge.removals)
+        .await;
     bridge.disown().await;
     bridge.say_own().await;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
@@ -179,6 +188,7 @@ pub async fn run(
                 is_ready = tell_service(&now, &mut status, is_ready);
                 bridge.own.announce(&bridge.settings).await;
             }
+            () = bridge.removals.confirmed() => bridge.removals.forget().await,
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
                 is_ready = true;
@@ -426,7 +436,7 @@ impl Bridge {
             relist: followed.relist.clone(),
             car: api::CarRef::of(&listed),
         };
-        let task = CarTask::prepare(
+        let (task, left) = CarTask::prepare(
             &self.settings,
             &followed.settings,
             door,
@@ -434,6 +444,7 @@ impl Bridge {
             words,
             cancel.clone(),
         );
+        self.removals.remove(left).await;
         let task = task.with_teslamate(teslamate);
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
@@ -535,7 +546,9 @@ impl Bridge {
             (followed.settings.name.as_str(), status)
         });
         let accounts = accounts.collect();
-        self.own.say_accounts(&self.settings, accounts, now).await;
+        let (own, removals) = (&mut self.own, &mut self.removals);
+        own.say_accounts(&self.settings, accounts, now, removals)
+            .await;
         self.own.announce(&self.settings).await;
     }
 

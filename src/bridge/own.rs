@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::memory;
+use super::removals::Removals;
 use super::voice::setup;
 use crate::api::{Account, AccountStatus};
 use crate::catalogue::BridgeFacts;
@@ -62,12 +63,8 @@ pub struct OwnVoice {
 impl OwnVoice {
     /// Nothing said yet in this run.
     pub fn new(mqtt: Handle, settings: &Settings) -> Self {
-        let path = settings.state.directory.join("bridge.json");
-        let here = Told {
-            base: settings.mqtt.base_topic.clone(),
-            prefix: settings.homeassistant.discovery_prefix.clone(),
-            ..Told::default()
-        };
+        let path = path(settings);
+        let here = here(settings);
         let (told, elsewhere) = match read(&path, &here) {
             Some(told) if (&told.base, &told.prefix) == (&here.base, &here.prefix) => (told, None),
             other => (here, other),
@@ -85,7 +82,7 @@ impl OwnVoice {
     }
 
     /// Takes back what an earlier run told below another base topic or prefix.
-    pub async fn move_here(&mut self, settings: &Settings) {
+    pub async fn move_here(&mut self, settings: &Settings, removals: &mut Removals) {
         let Some(old) = self.elsewhere.take() else {
             return;
         };
@@ -108,9 +105,7 @@ impl OwnVoice {
                     .map(|key| topics::of_bridge(base, key)),
             );
         }
-        for topic in topics {
-            self.mqtt.publish(Publish::Delete { topic }).await;
-        }
+        removals.remove(topics).await;
     }
 
     /// Home Assistant has started.
@@ -170,6 +165,7 @@ impl OwnVoice {
         settings: &Settings,
         accounts: Vec<(&str, GovernorStatus)>,
         now: Now,
+        removals: &mut Removals,
     ) {
         let base = &settings.mqtt.base_topic;
         for (name, mut status) in accounts {
@@ -179,21 +175,17 @@ impl OwnVoice {
             }
         }
         let names: BTreeSet<String> = names(settings).map(str::to_owned).collect();
-        for gone in self.told.accounts.difference(&names) {
-            for message in topics::account_gone(base, gone) {
-                self.mqtt.publish(message).await;
-            }
-        }
+        let left = self.told.accounts.difference(&names);
+        let left = left.flat_map(|name| topics::every_topic_of_account(base, name));
+        let mut gone: Vec<String> = left.collect();
         let (bridge_keys, account_keys) = topics::keys_of_the_bridge();
-        let gone = self.told.bridge_keys.difference(&bridge_keys);
-        let mut gone: Vec<String> = gone.map(|key| topics::of_bridge(base, key)).collect();
+        let dropped = self.told.bridge_keys.difference(&bridge_keys);
+        gone.extend(dropped.map(|key| topics::of_bridge(base, key)));
         for key in self.told.account_keys.difference(&account_keys) {
             let accounts = self.told.accounts.iter();
             gone.extend(accounts.map(|name| topics::of_account(base, name, key)));
         }
-        for topic in gone {
-            self.mqtt.publish(Publish::Delete { topic }).await;
-        }
+        removals.remove(gone).await;
         self.remember(|told| {
             told.accounts = names;
             told.bridge_keys = bridge_keys;
@@ -292,6 +284,24 @@ fn names(settings: &Settings) -> impl Iterator<Item = &str> {
         .accounts
         .iter()
         .map(|account| account.name.as_str())
+}
+
+/// The base topic and the prefix below which an earlier run told of the bridge.
+pub fn told_at(settings: &Settings) -> Option<(String, String)> {
+    let told = read(&path(settings), &here(settings))?;
+    Some((told.base, told.prefix))
+}
+
+fn here(settings: &Settings) -> Told {
+    Told {
+        base: settings.mqtt.base_topic.clone(),
+        prefix: settings.homeassistant.discovery_prefix.clone(),
+        ..Told::default()
+    }
+}
+
+fn path(settings: &Settings) -> PathBuf {
+    settings.state.directory.join("bridge.json")
 }
 
 /// A file that is missing or damaged costs a component that stays in Home Assistant, no more.

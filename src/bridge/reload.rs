@@ -177,9 +177,9 @@ impl Bridge {
             let topic = voice::paths(old, vin).availability();
             let payload = "offline".into();
             self.mqtt.publish(Publish::State { topic, payload }).await;
-            for removal in self.teslamate.leave(vin).await {
-                self.mqtt.publish(removal).await;
-            }
+            let left = self.teslamate.leave(vin);
+            self.removals.remove(left).await;
+            self.teslamate.keep().await;
         }
     }
 

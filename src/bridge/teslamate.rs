@@ -14,7 +14,6 @@ use crate::compat::CarNumbers;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{Compat, Settings};
 use crate::model::Vin;
-use crate::outbox::Publish;
 
 /// The file's content.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,17 +34,14 @@ impl Place {
     fn tree(&self) -> TeslaMateTopics {
         TeslaMateTopics::new(self.number, self.namespace.as_deref())
     }
-
-    fn removal(&self) -> impl Iterator<Item = Publish> + use<> {
-        let topics = self.tree().topics().into_iter();
-        topics.map(|topic| Publish::Delete { topic })
-    }
 }
 
 /// The keeper of the numbers.
 pub struct Numbers {
     settings: Compat,
     kept: Kept,
+    /// What the file holds.
+    written: Kept,
     path: PathBuf,
 }
 
@@ -60,37 +56,35 @@ impl Numbers {
     /// The numbers of an earlier run.
     pub fn open(settings: &Settings) -> Self {
         let path = path(&settings.state.directory);
+        let kept = read(&path);
         Self {
             settings: settings.compat.clone(),
-            kept: read(&path),
+            written: kept.clone(),
+            kept,
             path,
         }
     }
 
-    /// Takes up settings and which cars there are, while no car speaks. Returns the removal of what
-    /// has no place any more.
-    pub async fn configure(&mut self, settings: &Settings, cars: &BTreeSet<Vin>) -> Vec<Publish> {
+    /// Takes up settings and which cars there are, while no car speaks. Returns the topics that
+    /// have no place any more: to be removed for good before [`Numbers::keep`] forgets them.
+    pub fn configure(&mut self, settings: &Settings, cars: &BTreeSet<Vin>) -> Vec<String> {
         self.settings = settings.compat.clone();
-        let mut kept = self.kept.clone();
         let pins = settings.cars.iter();
         let pins = pins.filter_map(|(vin, car)| Some((vin.clone(), car.teslamate_number?)));
         // The configuration refuses the only mistake there is.
-        if let Err(error) = kept.numbers.pin(&pins.collect()) {
+        if let Err(error) = self.kept.numbers.pin(&pins.collect()) {
             tracing::error!(%error, "the cars keep their numbers");
         }
-        let mut removals = Vec::new();
-        for (vin, place) in std::mem::take(&mut kept.published) {
-            let stays = self.settings.teslamate
-                && cars.contains(&vin)
-                && place == self.place(&mut kept.numbers, &vin);
+        let mut left = Vec::new();
+        for (vin, place) in std::mem::take(&mut self.kept.published) {
+            let stays = self.settings.teslamate && cars.contains(&vin) && place == self.place(&vin);
             if stays {
-                kept.published.insert(vin, place);
+                self.kept.published.insert(vin, place);
             } else {
-                removals.extend(place.removal());
+                left.extend(place.tree().topics());
             }
         }
-        self.keep(kept).await;
-        removals
+        left
     }
 
     /// The topics of a car; `None` while they are switched off.
@@ -98,34 +92,33 @@ impl Numbers {
         if !self.settings.teslamate {
             return None;
         }
-        let mut kept = self.kept.clone();
-        let place = self.place(&mut kept.numbers, vin);
+        let place = self.place(vin);
         let tree = place.tree();
-        kept.published.insert(vin.clone(), place);
-        self.keep(kept).await;
+        self.kept.published.insert(vin.clone(), place);
+        self.keep().await;
         Some(tree)
     }
 
-    /// The removal of a car that is not followed any more. It keeps its number.
-    pub async fn leave(&mut self, vin: &Vin) -> Vec<Publish> {
-        let mut kept = self.kept.clone();
-        let place = kept.published.remove(vin);
-        self.keep(kept).await;
-        place.iter().flat_map(Place::removal).collect()
+    /// The topics of a car that is not followed any more, as [`Numbers::configure`] returns them.
+    /// It keeps its number.
+    pub fn leave(&mut self, vin: &Vin) -> Vec<String> {
+        let place = self.kept.published.remove(vin);
+        place.map_or_else(Vec::new, |place| place.tree().topics())
     }
 
-    fn place(&self, numbers: &mut CarNumbers, vin: &Vin) -> Place {
+    fn place(&mut self, vin: &Vin) -> Place {
         Place {
-            number: numbers.number(vin),
+            number: self.kept.numbers.number(vin),
             namespace: self.settings.teslamate_namespace.clone(),
         }
     }
 
-    async fn keep(&mut self, kept: Kept) {
-        if kept == self.kept {
+    /// Writes what has changed.
+    pub async fn keep(&mut self) {
+        if self.written == self.kept {
             return;
         }
-        self.kept = kept;
+        self.written = self.kept.clone();
         memory::keep(
             &self.path,
             &self.kept,
@@ -144,9 +137,9 @@ impl Bridge {
         let remembered = memory::remembered(&settings.state.directory).into_iter();
         let remembered = remembered.filter(|car| is_ours(&car.account));
         let cars: BTreeSet<Vin> = remembered.map(|car| car.vin).collect();
-        for removal in self.teslamate.configure(settings, &cars).await {
-            self.mqtt.publish(removal).await;
-        }
+        let left = self.teslamate.configure(settings, &cars);
+        self.removals.remove(left).await;
+        self.teslamate.keep().await;
     }
 }
 
@@ -216,10 +209,14 @@ mod tests {
         a_topic(&mut numbers, 1).await;
         let second = a_topic(&mut numbers, 2).await.unwrap();
         let left = BTreeSet::from([vin(1)]);
-        let removals = numbers.configure(&settings, &left).await;
-        let topic = second.clone();
-        assert!(removals.contains(&Publish::Delete { topic }));
-        assert!(numbers.configure(&settings, &left).await.is_empty());
+        let topics = numbers.configure(&settings, &left);
+        assert!(topics.contains(&second));
+        // As after a kill before they are to be removed for good.
+        let topics = Numbers::open(&settings).configure(&settings, &left);
+        assert!(topics.contains(&second));
+        numbers.keep().await;
+        let mut numbers = Numbers::open(&settings);
+        assert!(numbers.configure(&settings, &left).is_empty());
         assert_eq!(a_topic(&mut numbers, 2).await, Some(second));
     }
 
@@ -239,12 +236,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), "");
         let mut numbers = Numbers::open(&settings);
-        assert!(
-            numbers
-                .configure(&settings, &BTreeSet::new())
-                .await
-                .is_empty()
-        );
+        let none = BTreeSet::new();
+        assert!(numbers.configure(&settings, &none).is_empty());
+        numbers.keep().await;
         assert!(numbers.tree(&vin(1)).await.is_none());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

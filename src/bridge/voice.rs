@@ -116,14 +116,12 @@ impl Voice {
         &self.prefix
     }
 
-    /// Removes everything that was published elsewhere.
-    pub async fn clear(&self, paths: &Paths) {
+    /// Everything that is published here, or may be, at another place.
+    pub fn topics_at(&self, paths: &Paths) -> Vec<String> {
         let published = self.topics.published();
         let published = published.iter().map(|key| paths.of(key));
         let topics: BTreeSet<String> = published.chain(CarTopics::every_topic(paths)).collect();
-        for topic in topics {
-            self.mqtt.publish(Publish::Delete { topic }).await;
-        }
+        topics.into_iter().collect()
     }
 
     /// Says one thing more about the car.

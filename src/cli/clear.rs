@@ -1,9 +1,11 @@
 //! `tesla2mqtt clear`: leaves the broker as if we had never been there.
 //!
 //! Retained messages outlive the program that published them, and Home Assistant keeps a device
-//! for as long as its discovery message is there. Removes everything retained under the base
-//! topic, and of the discovery messages those that we wrote about topics under it. Another bridge
-//! on the same broker, with another base topic, keeps all of its own.
+//! for as long as its discovery message is there. Looks at every place that the configuration or
+//! the state directory names, and takes what has one of our own shapes there: under a base topic
+//! `bridge/…` and `<car>/<key>`, of the discovery messages those that we wrote about topics under
+//! it. Other programs may live under the same base topic (`home`), and other bridges on the same
+//! broker: they keep all of their own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,8 +14,13 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::mqtt::{Failure, Incoming, Session, Subscription, random_client_id, state_topic};
-use crate::{bridge, config};
+use crate::bridge::{self, Places};
+use crate::config;
+use crate::model::Vin;
+use crate::mqtt::{
+    Failure, Incoming, Session, Subscription, base_of_state_topic, random_client_id, state_topic,
+};
+use crate::topics;
 
 /// How we sign discovery messages.
 const ORIGIN: &str = "tesla2mqtt";
@@ -29,38 +36,34 @@ pub struct Cleared {
     pub removed: usize,
     /// Topics that came back or could not be removed.
     pub left: Vec<String>,
-    /// A bridge seems to be running: it will publish them again.
-    pub bridge_online: bool,
+    /// Base topics at which a bridge seems to be running: it will publish them again.
+    pub running: BTreeSet<String>,
 }
 
-/// Removes what `base_topic` and `discovery_prefix` say is ours, and `also` in addition. Looks
-/// again afterwards, on a fresh connection, and goes on while that shows more: a broker may drop
-/// what is too much for one subscriber at once (mosquitto: beyond some 1,000 messages).
+/// Removes what is ours at these places. Looks again afterwards, on a fresh connection, and goes on
+/// while that shows more: a broker may drop what is too much for one subscriber at once
+/// (mosquitto: beyond some 1,000 messages).
 ///
 /// # Errors
 /// No connection, or the broker refuses to let us read or delete.
-pub async fn clear(
-    mqtt: &config::Mqtt,
-    discovery_prefix: &str,
-    also: &[String],
-) -> Result<Cleared, Failure> {
+pub async fn clear(mqtt: &config::Mqtt, places: &Places) -> Result<Cleared, Failure> {
     let mut cleared = Cleared {
         removed: 0,
         left: Vec::new(),
-        bridge_online: false,
+        running: BTreeSet::new(),
     };
-    let mut found = stored(mqtt, discovery_prefix, also).await?;
+    let mut found = stored(mqtt, places).await?;
     loop {
         let id = random_client_id();
         let (mut session, _) = Session::connect(mqtt, &id).await?;
         session.delete(found.topics.iter().cloned()).await?;
         session.close().await;
-        let left = stored(mqtt, discovery_prefix, also).await?;
+        let left = stored(mqtt, places).await?;
         let removed = found.topics.difference(&left.topics).count();
         cleared.removed += removed;
-        cleared.bridge_online |= found.bridge_online;
+        cleared.running.append(&mut found.running);
         // A running bridge would go on saying new things.
-        if left.topics.is_empty() || removed == 0 || cleared.bridge_online {
+        if left.topics.is_empty() || removed == 0 || !cleared.running.is_empty() {
             cleared.left = left.topics.into_iter().collect();
             return Ok(cleared);
         }
@@ -76,9 +79,7 @@ pub fn main(file: Option<&Path>) -> ExitCode {
     };
     crate::api::tls::install_provider();
     super::on_one_thread(async move {
-        let prefix = &settings.homeassistant.discovery_prefix;
-        let teslamates = bridge::teslamate_topics(&settings.state.directory);
-        match clear(&settings.mqtt, prefix, &teslamates).await {
+        match clear(&settings.mqtt, &bridge::places(&settings)).await {
             Ok(cleared) => report(&cleared),
             Err(failure) => super::failed(&anyhow::anyhow!("mqtt: {failure}")),
         }
@@ -87,15 +88,15 @@ pub fn main(file: Option<&Path>) -> ExitCode {
 
 fn report(cleared: &Cleared) -> ExitCode {
     super::say(&format!("removed {} retained messages\n", cleared.removed));
-    if cleared.bridge_online {
-        super::complain(
-            "a bridge is running with this base topic: stop it first, it publishes them again",
-        );
+    for base in &cleared.running {
+        super::complain(&format!(
+            "a bridge is running with base topic {base}: stop it first, it publishes them again"
+        ));
     }
     for topic in &cleared.left {
         super::complain(&format!("still there: {topic}"));
     }
-    if cleared.left.is_empty() && !cleared.bridge_online {
+    if cleared.left.is_empty() && cleared.running.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -105,55 +106,134 @@ fn report(cleared: &Cleared) -> ExitCode {
 #[derive(Default)]
 struct Stored {
     topics: BTreeSet<String>,
-    bridge_online: bool,
+    running: BTreeSet<String>,
 }
 
 /// Collects the retained topics that are ours.
-async fn stored(
-    mqtt: &config::Mqtt,
-    discovery_prefix: &str,
-    also: &[String],
-) -> Result<Stored, Failure> {
-    let base = &mqtt.base_topic;
-    let mut subscriptions = vec![
-        Subscription::plain(format!("{base}/#")),
-        Subscription::plain(format!("{discovery_prefix}/device/+/config")),
-    ];
-    // One filter for all topics below the same level: they may be a hundred a car.
-    let beside = |topic: &String| match topic.rsplit_once('/') {
-        Some((above, _)) => format!("{above}/+"),
-        None => topic.clone(),
-    };
-    let filters: BTreeSet<String> = also.iter().map(beside).collect();
-    subscriptions.extend(filters.into_iter().map(Subscription::plain));
-    let online = state_topic(base);
+async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, Failure> {
     let mut stored = Stored::default();
-    let mut take = |message: Incoming| {
+    let mut sieve = Sieve::new(places);
+    let take = |message: Incoming| {
         // A message without the flag is live traffic; an empty one is a removal.
         if !message.retain || message.payload.is_empty() {
             return;
         }
-        if message.topic == online && message.payload == b"online" {
-            stored.bridge_online = true;
+        let base = base_of_state_topic(&message.topic);
+        if let Some(base) = base.filter(|base| places.bases.contains(*base))
+            && message.payload == b"online"
+        {
+            stored.running.insert(base.to_owned());
         }
-        let is_ours = is_under(&message.topic, base)
-            || (is_discovery(&message.topic, discovery_prefix) && is_about(&message.payload, base))
-            || also.contains(&message.topic);
-        if is_ours {
-            stored.topics.insert(message.topic);
-        }
+        sieve.take(message);
     };
     let id = random_client_id();
     let (mut session, _) = Session::connect(mqtt, &id).await?;
-    session.listen(&subscriptions, QUIET, &mut take).await?;
+    session.listen(&subscriptions(places), QUIET, take).await?;
     session.close().await;
+    stored.topics = sieve.ours();
     Ok(stored)
 }
 
-fn is_under(topic: &str, base: &str) -> bool {
-    topic
-        .strip_prefix(base)
-        .is_some_and(|rest| rest.starts_with('/'))
+/// What is known by name comes first, for the sake of brokers that do not send everything: the
+/// last ones show other programs' messages, too.
+fn subscriptions(places: &Places) -> Vec<Subscription> {
+    // One filter for all topics below the same level: they may be hundreds a car.
+    let beside = |topic: &String| match topic.rsplit_once('/') {
+        Some((above, _)) => format!("{above}/+"),
+        None => topic.clone(),
+    };
+    let known: BTreeSet<String> = places.topics.iter().map(beside).collect();
+    let bases = places.bases.iter();
+    let filters = known
+        .into_iter()
+        .chain(bases.clone().map(|base| format!("{base}/bridge/#")));
+    let prefixes = places.prefixes.iter();
+    let filters = filters.chain(prefixes.map(|prefix| format!("{prefix}/device/+/config")));
+    let filters = filters.chain(bases.map(|base| format!("{base}/+/+")));
+    filters.map(Subscription::plain).collect()
+}
+
+/// Parts our messages from other programs'.
+struct Sieve<'a> {
+    places: &'a Places,
+    /// The last levels of a car's topics.
+    keys: BTreeSet<&'static str>,
+    ours: BTreeSet<String>,
+    /// Has the shape of a car's topic, if its level, base topic included, is one.
+    perhaps: BTreeSet<String>,
+    /// What our discovery messages speak of.
+    announced: BTreeSet<String>,
+}
+
+impl<'a> Sieve<'a> {
+    fn new(places: &'a Places) -> Self {
+        Self {
+            places,
+            keys: topics::keys_of_a_car().collect(),
+            ours: BTreeSet::new(),
+            perhaps: BTreeSet::new(),
+            announced: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, message: Incoming) {
+        let Incoming { topic, payload, .. } = message;
+        let Places {
+            bases,
+            prefixes,
+            topics,
+        } = self.places;
+        let below = |base: &String| below(&topic, base);
+        if topics.contains(&topic) || bases.iter().filter_map(below).any(is_bridges) {
+            self.ours.insert(topic);
+        } else if prefixes.iter().any(|prefix| is_discovery(&topic, prefix)) {
+            if let Some(named) = bases.iter().find_map(|base| speaks_of(&payload, base)) {
+                self.ours.insert(topic);
+                self.announced.extend(named);
+            }
+        } else if bases
+            .iter()
+            .filter_map(below)
+            .any(|rest| rest.contains('/'))
+        {
+            self.perhaps.insert(topic);
+        }
+    }
+
+    /// A level stands for a car if it is a VIN, or if our discovery messages say so: an alias that
+    /// neither the configuration nor the state directory knows any more.
+    fn ours(self) -> BTreeSet<String> {
+        let levels: BTreeSet<&str> = self.announced.iter().filter_map(|of| level(of)).collect();
+        let is_ours = |topic: &String| {
+            let Some((level, key)) = topic.rsplit_once('/') else {
+                return false;
+            };
+            let is_car = levels.contains(level)
+                || self.places.bases.iter().any(|base| {
+                    below(level, base)
+                        .is_some_and(|car| Vin::new(car).is_ok_and(|vin| vin.as_str() == car))
+                });
+            self.announced.contains(topic) || (is_car && self.keys.contains(key))
+        };
+        let mut ours = self.ours;
+        ours.extend(self.perhaps.into_iter().filter(is_ours));
+        ours
+    }
+}
+
+/// A topic without its last level.
+fn level(topic: &str) -> Option<&str> {
+    topic.rsplit_once('/').map(|(level, _)| level)
+}
+
+/// What of a topic stands below another.
+fn below<'a>(topic: &'a str, base: &str) -> Option<&'a str> {
+    topic.strip_prefix(base)?.strip_prefix('/')
+}
+
+/// Whether what stands below a base topic is the bridge's own: no car is called so.
+fn is_bridges(rest: &str) -> bool {
+    rest.starts_with("bridge/")
 }
 
 fn is_discovery(topic: &str, prefix: &str) -> bool {
@@ -164,18 +244,17 @@ fn is_discovery(topic: &str, prefix: &str) -> bool {
         .is_some_and(|id| !id.contains('/'))
 }
 
-/// Whether a discovery message is signed by us, hangs on the bridge of `base`, and has every topic
-/// under it. What a device is called does not tell: the bridge's name follows the base topic, a
-/// car's is the same whoever announces it.
-fn is_about(payload: &[u8], base: &str) -> bool {
-    let Ok(message) = serde_json::from_slice::<Json>(payload) else {
-        return false;
-    };
+/// The topics of a discovery message that is signed by us, hangs on the bridge of `base`, and has
+/// every topic under it. What a device is called does not tell: the bridge's name follows the base
+/// topic, a car's is the same whoever announces it.
+fn speaks_of(payload: &[u8], base: &str) -> Option<Vec<String>> {
+    let message: Json = serde_json::from_slice(payload).ok()?;
     let mut topics = Vec::new();
     collect_topics(&message, &mut topics);
-    message["o"]["name"] == ORIGIN
+    let is_ours = message["o"]["name"] == ORIGIN
         && topics.contains(&state_topic(base).as_str())
-        && topics.iter().all(|topic| is_under(topic, base))
+        && topics.iter().all(|topic| below(topic, base).is_some());
+    is_ours.then(|| topics.into_iter().map(str::to_owned).collect())
 }
 
 /// Home Assistant's short names of options that hold a topic are `t`, those that end in `_t`, and `~`
@@ -213,14 +292,63 @@ mod tests {
     use crate::model::{Vehicle, Vin};
     use crate::topics::Paths;
 
+    /// What is taken of these retained messages, at one place.
+    fn ours(stored: &[(&str, &str)]) -> BTreeSet<String> {
+        let places = Places {
+            bases: BTreeSet::from(["tesla2mqtt".to_owned()]),
+            prefixes: BTreeSet::from(["homeassistant".to_owned()]),
+            topics: BTreeSet::from(["tesla2mqtt/my car/battery_level".to_owned()]),
+        };
+        let mut sieve = Sieve::new(&places);
+        for (topic, payload) in stored {
+            sieve.take(Incoming {
+                topic: (*topic).to_owned(),
+                payload: payload.as_bytes().to_vec(),
+                retain: true,
+            });
+        }
+        sieve.ours()
+    }
+
     #[test]
-    fn only_what_is_below_the_base_topic_is_ours() {
-        let check = |topic, ours| assert_eq!(is_under(topic, "tesla2mqtt"), ours, "{topic}");
+    fn below_the_base_topic_only_our_own_shapes_are_ours() {
+        let check =
+            |topic, is_ours| assert_eq!(ours(&[(topic, "1")]).contains(topic), is_ours, "{topic}");
         check("tesla2mqtt/bridge/state", true);
         check("tesla2mqtt/5YJ3E1EA7KF000001/battery_level", true);
+        check("tesla2mqtt/bridge/accounts/home/data_calls", true);
+        check("tesla2mqtt/5YJ3E1EA7KF000001/snapshot", true);
+        check("tesla2mqtt/5YJ3E1EA7KF000001/availability", true);
+        check("tesla2mqtt/my car/battery_level", true);
+        check("tesla2mqtt/my car/odometer", false);
+        check("tesla2mqtt/5YJ3E1EA7KF000001/temperature", false);
+        check("tesla2mqtt/5YJ3E1EA7KF000001/state/set", false);
+        check("tesla2mqtt/5yj3e1ea7kf000001/state", false);
+        check("tesla2mqtt/kitchen/state", false);
+        check("tesla2mqtt/state", false);
+        check("tesla2mqtt/bridge", false);
         check("tesla2mqtt2/bridge/state", false);
         check("tesla2mqtt", false);
         check("home/tesla2mqtt/bridge/state", false);
+    }
+
+    #[test]
+    fn an_alias_that_nobody_remembers_is_known_by_what_was_announced() {
+        let message = r#"{"o":{"name":"tesla2mqtt"},"avty":[{"t":"tesla2mqtt/bridge/state"}],
+            "cmps":{"a":{"stat_t":"tesla2mqtt/old/of_before"}}}"#;
+        let announced = "homeassistant/device/tesla2mqtt_5YJ3E1EA7KF000001/config";
+        let taken = ours(&[
+            ("tesla2mqtt/old/odometer", "1"),
+            ("tesla2mqtt/old/of_before", "1"),
+            ("tesla2mqtt/old/of_others", "1"),
+            (announced, message),
+        ]);
+        let expected = [
+            announced,
+            "tesla2mqtt/old/odometer",
+            "tesla2mqtt/old/of_before",
+        ];
+        assert_eq!(taken, expected.map(str::to_owned).into());
     }
 
     #[test]
@@ -252,9 +380,17 @@ mod tests {
                 discovery::car(&car, &paths, &setup),
             ] {
                 let payload = message.payload(&BTreeMap::new()).into_bytes();
-                assert!(is_about(&payload, "home/tesla"), "{}", message.topic);
+                assert!(
+                    speaks_of(&payload, "home/tesla").is_some(),
+                    "{}",
+                    message.topic
+                );
                 for other in ["tesla2mqtt", "home", "home/tesla2", "home/tesla/bridge"] {
-                    assert!(!is_about(&payload, other), "{} {other}", message.topic);
+                    assert!(
+                        speaks_of(&payload, other).is_none(),
+                        "{} {other}",
+                        message.topic
+                    );
                 }
             }
         }
@@ -276,14 +412,17 @@ mod tests {
             r#"{"o":{"name":"zigbee"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"}}}"#,
             r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"},"b":{"stat_t":"b"}}}"#,
         ] {
-            assert!(!is_about(payload.as_bytes(), "tesla2mqtt"), "{payload}");
+            assert!(
+                speaks_of(payload.as_bytes(), "tesla2mqtt").is_none(),
+                "{payload}"
+            );
         }
     }
 
     proptest! {
         #[test]
         fn no_payload_is_too_strange(payload: Vec<u8>) {
-            let _ = is_about(&payload, "tesla2mqtt");
+            let _ = speaks_of(&payload, "tesla2mqtt");
         }
     }
 }

@@ -283,8 +283,8 @@ impl Drop for Folder {
 
 /// Leaves somebody's broker as it was found.
 async fn take_away(settings: &Settings) {
-    let prefix = &settings.homeassistant.discovery_prefix;
-    let cleared = clear::clear(&settings.mqtt, prefix, &[]);
+    let places = bridge::places(settings);
+    let cleared = clear::clear(&settings.mqtt, &places);
     let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
         Ok(Ok(cleared)) if cleared.left.is_empty() => return,
         Ok(Ok(cleared)) => format!("still there: {}", cleared.left.join(", ")),
@@ -375,11 +375,14 @@ fn introduction(settings: &Settings, options: &Options, n_cars: usize) -> String
     let (host, port) = (&settings.mqtt.host, settings.mqtt.port);
     let base = &settings.mqtt.base_topic;
     let end = if options.broker.is_none() {
-        "Ctrl-C ends it."
+        "Ctrl-C ends it.".to_owned()
     } else if options.is_guest() {
-        "Ctrl-C ends it and removes what it published."
+        "Ctrl-C ends it and removes what it published.".to_owned()
     } else {
-        "Ctrl-C ends it; what it published stays. `tesla2mqtt clear` removes it."
+        format!(
+            "Ctrl-C ends it; what it published stays. `tesla2mqtt clear` removes it, with a \
+             configuration that has this broker as mqtt.url and mqtt.base_topic = \"{base}\"."
+        )
     };
     let vin = CarSpec::demo_model_3().vin.as_str().to_owned();
     format!(

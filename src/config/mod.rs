@@ -14,6 +14,7 @@ pub mod schema;
 mod sections;
 mod settings;
 mod texts;
+mod topic;
 
 pub use differences::{Change, differences};
 pub use disk::{

@@ -9,7 +9,8 @@ use super::settings::{
     Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
     Protocol, Region, Settings, State, Tls, Web,
 };
-use super::texts::{alias, base_url, broker_address, listen, not_empty, topic, topic_level};
+use super::texts::{base_url, broker_address, listen, not_empty};
+use super::topic::{alias, keep_apart, topic, topic_level};
 use crate::log::{Format, Log, filter};
 use crate::logbook::{Cheap, Hours, Tariff};
 use crate::model::Vin;
@@ -20,6 +21,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let broker = broker(reader);
     let mqtt = mqtt(reader, broker.as_ref());
     let homeassistant = homeassistant(reader);
+    if let (Some(mqtt), Some(homeassistant)) = (&mqtt, &homeassistant) {
+        keep_apart(reader, &mqtt.base_topic, homeassistant);
+    }
     let accounts = accounts(reader);
     let cars = cars(reader);
     let polling = polling(reader);

@@ -1,4 +1,4 @@
-//! The texts that a key may hold: addresses, hosts, topics. An error says what was expected instead;
+//! The texts that a key may hold: addresses, hosts, names. An error says what was expected instead;
 //! an empty one leaves that to the schema.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,8 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use url::{Host, Url};
 
 use super::reader::MOST_BYTES;
-use crate::model::Vin;
-use crate::outbox::level;
 
 const PORTS: &str = "expected a port from 1 to 65535";
 
@@ -97,57 +95,6 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(listen) if listen.port() == 0 => Err(PORTS.to_owned()),
         read => read.map_err(|_| String::new()),
-    }
-}
-
-/// A base of topics: one or more levels, none of them empty.
-pub(super) fn topic(text: &str) -> Result<String, String> {
-    let complaint = if text.is_empty() {
-        "expected at least one level"
-    } else if text.contains(['+', '#']) {
-        "expected no wildcard (+ or #)"
-    } else if text.split('/').any(str::is_empty) {
-        "expected no slash at either end and no empty level"
-    } else if text.trim() != text {
-        "expected no blank at either end"
-    } else if text.starts_with('$') {
-        "expected a topic outside of the broker's own ($…)"
-    } else if text.len() > 128 {
-        "expected at most 128 bytes"
-    } else if !level::is_legal_topic(text) {
-        "expected no control character"
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(format!(
-        "{complaint}, as in \"tesla2mqtt\" or \"home/tesla\""
-    ))
-}
-
-/// A level instead of the VIN.
-pub(super) fn alias(text: &str) -> Result<String, String> {
-    let checked = if text == "bridge" {
-        Err("this level is the bridge's own: expected another name")
-    } else if Vin::new(text).is_ok() {
-        Err("expected a name that cannot be taken for a VIN")
-    } else {
-        topic_level(text)
-    };
-    checked.map_err(|complaint| format!("{complaint}: one topic level, such as \"model-3\""))
-}
-
-/// One level of a topic.
-pub(super) fn topic_level(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() || text.len() > 64 {
-        Err("expected 1 to 64 bytes")
-    } else if text.starts_with('$') {
-        Err("expected no $ at the start")
-    } else if text.trim() != text {
-        Err("expected no blank at either end")
-    } else if !level::is_legal_level(text) {
-        Err("expected no /, +, # and no control character")
-    } else {
-        Ok(text.to_owned())
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -18,7 +18,7 @@ use super::failure::{Attempt, Cause, Failure, Kind};
 use super::link::{BrokerFacts, Gone, Link, Opening, Refused, Said};
 use super::suspicion::{Suspicion, Trial, Verdict};
 use super::wire::Will;
-use super::{Connection, Incoming, Subscription, pause, state_topic, tls};
+use super::{Connection, Incoming, Subscription, Word, pause, state_topic, tls};
 use crate::chance;
 use crate::clock;
 use crate::config;
@@ -43,7 +43,7 @@ pub struct Farewell {
 
 /// The task's ends of the channels.
 pub(super) struct Ends {
-    pub publishes: mpsc::Receiver<Vec<Publish>>,
+    pub words: mpsc::Receiver<Word>,
     pub subscriptions: watch::Receiver<Vec<Subscription>>,
     pub arrived: mpsc::Sender<Incoming>,
     pub says: watch::Sender<Connection>,
@@ -59,6 +59,8 @@ pub(super) struct Keeper {
     will: Will,
     ends: Ends,
     outbox: Outbox,
+    /// Who waits until everything is acknowledged.
+    unconfirmed: Vec<oneshot::Sender<()>>,
     n_connections: u64,
     outage: Option<Outage>,
     suspicion: Suspicion,
@@ -91,6 +93,8 @@ struct Course {
     /// Monotonic time of the last sign of life.
     heard_at: Duration,
     trial: Trial,
+    /// The broker has refused a message.
+    has_refused: bool,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
     n_said_again: Option<usize>,
 }
@@ -115,6 +119,7 @@ impl Keeper {
             state_topic,
             ends,
             outbox,
+            unconfirmed: Vec::new(),
             n_connections: 0,
             outage: None,
             suspicion: Suspicion::default(),
@@ -197,7 +202,7 @@ impl Keeper {
             tokio::select! {
                 () = &mut over => return false,
                 () = self.ends.cancel.cancelled() => return true,
-                Some(messages) = self.ends.publishes.recv() => self.take(messages),
+                Some(word) = self.ends.words.recv() => self.take(word),
             }
             self.log_complaints();
         }
@@ -218,6 +223,7 @@ impl Keeper {
             if course.connected_at.is_some() {
                 let done = self.hand_over(&mut link, &mut course);
                 if done.is_ok() && link.n_under_way() == 0 && !self.outbox.has_work() {
+                    self.confirm(&course);
                     self.tell_complete(&mut course);
                 }
             }
@@ -229,8 +235,8 @@ impl Keeper {
                 () = self.ends.cancel.cancelled() => {
                     return Ok(self.farewell(link, course.connected_at.is_some()).await);
                 }
-                Some(messages) = self.ends.publishes.recv() => {
-                    self.take(messages);
+                Some(word) = self.ends.words.recv() => {
+                    self.take(word);
                     self.take_waiting();
                     continue;
                 }
@@ -356,6 +362,7 @@ impl Keeper {
                         .acknowledged(Arc::clone(&topic), course.heard_at);
                 }
                 if let Some(why) = refusal {
+                    course.has_refused = true;
                     if self.suspicion.is_careful() {
                         self.bar(&topic);
                     } else if !self.told_refusal {
@@ -404,14 +411,18 @@ impl Keeper {
 
     /// Takes what the rooms have said so far, so that one pass to the broker carries all of it.
     fn take_waiting(&mut self) {
-        while let Ok(messages) = self.ends.publishes.try_recv() {
-            self.take(messages);
+        while let Ok(word) = self.ends.words.try_recv() {
+            self.take(word);
         }
     }
 
-    fn take(&mut self, messages: Vec<Publish>) {
-        for message in messages {
-            self.outbox.put(message);
+    fn take(&mut self, word: Word) {
+        match word {
+            Word::Say(messages) => messages.into_iter().for_each(|said| self.outbox.put(said)),
+            Word::Confirm(confirm) => {
+                self.unconfirmed.retain(|waits| !waits.is_closed());
+                self.unconfirmed.push(confirm);
+            }
         }
     }
 
@@ -496,6 +507,16 @@ impl Keeper {
             Kind::Dropped => warn!(reason = %sentence, "broker connection lost"),
             Kind::Refused | Kind::OnlyQos0 | Kind::Tls | Kind::TakenOver | Kind::Settings => {
                 error!(reason = %sentence, "no broker connection until this is mended");
+            }
+        }
+    }
+
+    /// Everything has been acknowledged. What was refused is not done, though, and the broker does
+    /// not say what it will take next time: then nothing is confirmed on this connection.
+    fn confirm(&mut self, course: &Course) {
+        if !course.has_refused {
+            for waits in self.unconfirmed.drain(..) {
+                let _ = waits.send(());
             }
         }
     }

@@ -19,7 +19,7 @@ mod suspicion;
 mod tls;
 mod wire;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -59,10 +59,19 @@ pub enum Connection {
     Up(u64),
 }
 
+/// What the rooms hand to the connection task.
+#[derive(Debug)]
+enum Word {
+    /// For the outbox.
+    Say(Vec<Publish>),
+    /// To be answered when the broker has acknowledged everything that was said before.
+    Confirm(oneshot::Sender<()>),
+}
+
 /// The rooms' end of the connection task.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    publish: mpsc::Sender<Vec<Publish>>,
+    words: mpsc::Sender<Word>,
     subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
@@ -71,14 +80,22 @@ impl Handle {
     /// Hands a message to the outbox; waits only for the outbox, never for the broker.
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
-        let _ = self.publish.send(vec![message]).await;
+        let _ = self.words.send(Word::Say(vec![message])).await;
     }
 
     /// Hands over what belongs together, so that it leaves in one write; in this order.
     pub async fn publish_all(&self, messages: Vec<Publish>) {
         if !messages.is_empty() {
-            let _ = self.publish.send(messages).await;
+            let _ = self.words.send(Word::Say(messages)).await;
         }
+    }
+
+    /// Comes when the broker has acknowledged everything that was handed over before; an error is
+    /// the end of the connection task.
+    pub async fn confirmation(&self) -> oneshot::Receiver<()> {
+        let (confirm, confirmation) = oneshot::channel();
+        let _ = self.words.send(Word::Confirm(confirm)).await;
+        confirmation
     }
 
     /// Listens to these filters from now on, and to no others.
@@ -135,7 +152,7 @@ pub fn start(
     if let Some(files) = &settings.tls {
         tls::client_config(files)?;
     }
-    let (publish, publishes) = mpsc::channel(PUBLISH_MAX);
+    let (words, heard) = mpsc::channel(PUBLISH_MAX);
     let (arrived, incoming) = mpsc::channel(INCOMING_MAX);
     let (says, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));
     let (subscriptions, subscribed) = watch::channel(subscriptions);
@@ -143,7 +160,7 @@ pub fn start(
         settings.clone(),
         client_id,
         keeper::Ends {
-            publishes,
+            words: heard,
             subscriptions: subscribed,
             arrived,
             says,
@@ -151,7 +168,7 @@ pub fn start(
         },
     );
     let handle = Handle {
-        publish,
+        words,
         subscriptions,
         connection,
     };
@@ -160,5 +177,12 @@ pub fn start(
 
 /// The topic of the will and of the bridge's own state.
 pub fn state_topic(base: &str) -> String {
-    format!("{base}/bridge/state")
+    format!("{base}{OF_STATE}")
 }
+
+/// The base topic, if this is the topic of a bridge's own state.
+pub fn base_of_state_topic(topic: &str) -> Option<&str> {
+    topic.strip_suffix(OF_STATE)
+}
+
+const OF_STATE: &str = "/bridge/state";

@@ -60,6 +60,10 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[mqtt]\nbase_topic = \"t\\u0000\"", "t.toml:2: mqtt.base_topic = \"t\\0\": expected no control character, as in \"tesla2mqtt\" or \"home/tesla\""),
     ("[homeassistant]\ndiscovery_prefix = \"$SYS\"", "t.toml:2: homeassistant.discovery_prefix = \"$SYS\": expected a topic outside of the broker's own ($…), as in \"tesla2mqtt\" or \"home/tesla\""),
     ("[homeassistant]\nstatus_topic = \"a//b\"", "t.toml:2: homeassistant.status_topic = \"a//b\": expected no slash at either end and no empty level, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[mqtt]\nbase_topic = \"homeassistant\"", "t.toml:2: mqtt.base_topic = \"homeassistant\": homeassistant.discovery_prefix = \"homeassistant\" is not ours to write below: expected a base topic of the bridge's own, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[mqtt]\nbase_topic = \"home\"\n[homeassistant]\ndiscovery_prefix = \"home/ha\"", "t.toml:2: mqtt.base_topic = \"home\": homeassistant.discovery_prefix = \"home/ha\" is not ours to write below: expected a base topic of the bridge's own, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[mqtt]\nbase_topic = \"homeassistant/status\"", "t.toml:2: mqtt.base_topic = \"homeassistant/status\": homeassistant.status_topic = \"homeassistant/status\" is not ours to write below: expected a base topic of the bridge's own, as in \"tesla2mqtt\" or \"home/tesla\""),
+    ("[homeassistant]\nstatus_topic = \"tesla2mqtt/status\"", "t.toml:2: homeassistant.status_topic = \"tesla2mqtt/status\": mqtt.base_topic = \"tesla2mqtt\" is there: expected Home Assistant's own topic outside of it, or another mqtt.base_topic"),
     // TLS.
     ("[mqtt]\nurl = \"mqtts://h\"\nca_file = \"/ca\"", "t.toml:3: mqtt.ca_file = \"/ca\": cannot read this file: there is none at this path"),
     ("[mqtt]\nca_file = \"/ca\"", "t.toml:2: mqtt.ca_file = \"/ca\": has no effect without TLS: expected mqtt.url to start with \"mqtts://\""),

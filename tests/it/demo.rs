@@ -11,7 +11,7 @@ use tesla2mqtt::sim::CarSpec;
 use tokio::net::TcpListener;
 
 use crate::rig::eventually;
-use crate::rig::program::Program;
+use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{broker_on, vin};
 
@@ -219,13 +219,26 @@ async fn on_somebodys_broker_everything_is_as_before_when_it_has_ended() {
 async fn a_base_topic_that_was_named_keeps_what_is_below_it() {
     let broker = broker_on(0).await;
     let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
-    let demo = Demo::start(&["--broker", &url, "--base-topic", "tesla2mqtt"]);
+    let demo = Demo::start(&["--broker", &url, "--base-topic", "t20"]);
     let subscriber = Subscriber::to(broker.addr.port(), "#");
-    let state = "tesla2mqtt/bridge/state";
+    let state = "t20/bridge/state";
     subscriber.wait_for(state, "online", SOON).await;
+    let promise = "`tesla2mqtt clear` removes it, with a configuration that has this broker as \
+                   mqtt.url and mqtt.base_topic = \"t20\".";
+    demo.program.logs(promise, SOON).await;
+    let one = format!("t20/{}/availability", cars()[0].as_str());
+    subscriber.wait_for(&one, "online", SOON).await;
     demo.end("INT", GUESTS_END).await;
     let fresh = Subscriber::to(broker.addr.port(), "#");
     fresh.wait_for(state, "offline", SOON).await;
+
+    let program = Program::prepare();
+    let config = "[[accounts]]\nname = \"home\"\napi = \"owner\"\n[state]\ndirectory = \"state\"\n";
+    let config = format!("[mqtt]\nurl = \"{url}\"\nbase_topic = \"t20\"\n{config}");
+    program.write(CONFIG, &config);
+    let cleared = program.command(&["clear", "--config", CONFIG]);
+    assert_eq!(cleared.code, Some(0), "{cleared:?}");
+    eventually("nothing is left", SOON, || fresh.topics().is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,7 +52,11 @@ async fn the_tree_comes_back_keeps_its_numbers_and_goes_with_clear() {
     let subscriber = Subscriber::to(port, "#");
     let number_one = "teslamate/cars/1/display_name";
     subscriber.wait_for(number_one, "Older", SOON).await;
-    subscriber.until("teslamate/cars/1/odometer", SOON).await;
+    // One after the other, and a reader may be in their midst.
+    for key in ["odometer", "battery_level", "locked", "healthy"] {
+        let topic = format!("teslamate/cars/1/{key}");
+        subscriber.until(&topic, SOON).await;
+    }
     let ours = |key: &str| subscriber.get(&format!("tesla2mqtt/{}/{key}", older.as_str()));
     let theirs = |key: &str| subscriber.get(&format!("teslamate/cars/1/{key}"));
     eventually("our own tree", SOON, || ours("odometer").is_some()).await;

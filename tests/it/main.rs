@@ -29,6 +29,7 @@ mod login;
 mod login_refresh;
 mod login_region;
 mod mosquitto;
+mod moved;
 mod mqtt;
 mod names;
 mod outbox;

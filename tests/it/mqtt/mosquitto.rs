@@ -4,6 +4,7 @@ use tesla2mqtt::cli::clear::clear;
 use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt::{Kind, probe};
 
+use super::clear::at;
 use super::rig::*;
 use super::tls::Home;
 
@@ -37,7 +38,7 @@ async fn its_tls_with_client_certificates_works() {
         let bridge = Bridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
         for n in 0..200 {
-            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+            bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
         }
         assert!(bridge.stop().await.offline_said);
 
@@ -83,7 +84,7 @@ async fn its_access_list_costs_the_refused_topics_only() {
                 .await;
         }
         for n in 0..200 {
-            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+            bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
         }
         // 2.0.11 ends an MQTT 5 connection over each forbidden topic.
         Watcher::start(broker.addr)
@@ -103,7 +104,7 @@ async fn it_is_used_with_qos_0_where_it_takes_no_more() {
         let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
         bridge.until_up().await;
         for n in 0..200 {
-            bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+            bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
         }
         bridge
     };
@@ -141,13 +142,13 @@ async fn clear_removes_everything_where_qos_1_is_not_supported() {
     let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
     bridge.until_up().await;
     for n in 0..N_TOPICS {
-        bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+        bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
     }
     assert!(bridge.stop().await.offline_said);
 
     let settings = settings(without, Protocol::V5);
     let facts = probe(&settings, "probe").await.unwrap();
     assert!(!facts.acknowledges);
-    let cleared = clear(&settings, "homeassistant", &[]).await.unwrap();
+    let cleared = clear(&settings, &at("tesla2mqtt")).await.unwrap();
     assert_eq!((cleared.removed, cleared.left.len()), (N_TOPICS + 1, 0));
 }
