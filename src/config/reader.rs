@@ -1,12 +1,13 @@
 //! Reads the joined layers key by key: form, default, secret files. Every refusal is noted and
 //! reading goes on, so that all mistakes come out together.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
@@ -25,19 +26,10 @@ pub struct FileContent {
     pub bytes: Vec<u8>,
     /// Unix permission bits, where there are any.
     pub mode: Option<u32>,
-    /// Last modification.
-    pub changed_at: Option<Timestamp>,
 }
 
 /// Reads a file; given from outside so that loading stays a function of its input.
 pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<FileContent> + 'a;
-
-/// A secret and, if it came from a file or credential, when that was changed.
-#[derive(Debug, Clone)]
-pub(super) struct FoundSecret {
-    pub text: SecretString,
-    pub changed_at: Option<Timestamp>,
-}
 
 pub(super) struct Reader<'a> {
     pub layers: Layers,
@@ -215,13 +207,15 @@ impl Reader<'_> {
         })
     }
 
-    /// A file of certificates, and when it was changed.
-    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, Option<Timestamp>)> {
+    /// A file of certificates, and a number that stands for its content.
+    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, u64)> {
         let path = self.path(key)?;
         let content = self.content(key, &path, false)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
         if found.is_ok_and(|found| !found.is_empty()) {
-            return Some((path, content.changed_at));
+            let mut hasher = DefaultHasher::new();
+            content.bytes.hash(&mut hasher);
+            return Some((path, hasher.finish()));
         }
         let wanted = "expected one or more certificates in PEM form (\"-----BEGIN CERTIFICATE-----\") in this file";
         self.refuse(key, wanted);
@@ -262,7 +256,7 @@ impl Reader<'_> {
     /// A secret: inline, from the file that `<key>_file` names, or the credential with the name
     /// `credential`. The environment replaces what the file says; two at the same level are a
     /// mistake, because only one of them can be the newest.
-    pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<FoundSecret> {
+    pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<SecretString> {
         let file_key = format!("{key}_file");
         let from_env = |given: &Given| matches!(given.origin, Origin::Env(_));
         let mut sources: Vec<&str> = [key, file_key.as_str()]
@@ -312,7 +306,7 @@ impl Reader<'_> {
         }
     }
 
-    fn inline_secret(&mut self, key: &str) -> Option<FoundSecret> {
+    fn inline_secret(&mut self, key: &str) -> Option<SecretString> {
         let given = &self.layers.given[key];
         match &given.found {
             Found::Text(text) if is_one_line(text) => {
@@ -320,10 +314,7 @@ impl Reader<'_> {
                 if matches!(given.origin, Origin::File { .. }) {
                     self.inline_secrets.push(key.to_owned());
                 }
-                Some(FoundSecret {
-                    text,
-                    changed_at: None,
-                })
+                Some(text)
             }
             found => {
                 let found = match found {
@@ -359,8 +350,7 @@ fn is_open(path: &Path, mode: Option<u32>) -> bool {
     mode.is_some_and(|mode| mode & 0o077 != 0) && !is_mounted
 }
 
-fn one_line(content: FileContent) -> Result<FoundSecret, String> {
-    let changed_at = content.changed_at;
+fn one_line(content: FileContent) -> Result<SecretString, String> {
     if content.bytes.len() > MOST_BYTES {
         return Err("expected one line of text, found a file of over 64 KiB".to_owned());
     }
@@ -368,10 +358,7 @@ fn one_line(content: FileContent) -> Result<FoundSecret, String> {
         .map_err(|_| "expected one line of text, found bytes that are not UTF-8".to_owned())?;
     match text.trim() {
         "" => Err("expected one line of text, found an empty file".to_owned()),
-        text if is_one_line(text) => Ok(FoundSecret {
-            text: SecretString::from(text.to_owned()),
-            changed_at,
-        }),
+        text if is_one_line(text) => Ok(SecretString::from(text.to_owned())),
         _ => Err("expected one line of text, found several".to_owned()),
     }
 }
