@@ -9,6 +9,7 @@ mod fleet;
 mod incoming;
 mod ledger;
 mod list;
+mod list_wait;
 mod memory;
 mod orders;
 mod own;
@@ -331,6 +332,10 @@ impl Bridge {
                     self.own.trouble(&followed.settings.name, &trouble);
                 }
             }
+            FromAccount::Refused { account } => {
+                let changes = self.fleet.unusable(account);
+                self.follow(changes).await;
+            }
             FromAccount::Status { account, status } => self.account_status(account, &status).await,
         }
         self.say_own().await;
@@ -345,7 +350,7 @@ impl Bridge {
         let input = match status {
             AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {
-                let changes = self.fleet.signed_out(account);
+                let changes = self.fleet.unusable(account);
                 self.follow(changes).await;
                 let ask = crate::policy::Ask::Light;
                 Some(Input::Failed {
@@ -371,14 +376,15 @@ impl Bridge {
                     is_news,
                 } => {
                     let vin = car.vin.clone();
-                    let is_taken_over = self.cars.contains_key(&vin);
+                    let before = self.cars.get(&vin).map(|car| car.account);
                     self.leave(&vin).await;
                     self.start_car(car.clone(), account).await;
+                    // Its memory may say that the account before was signed out, or refused.
+                    if before.is_some_and(|before| !is_news || before != account) {
+                        self.tell(&vin, ToCar::Input(Input::SignedIn));
+                    }
                     if is_news {
                         self.tell(&vin, ToCar::Listed(car));
-                    } else if is_taken_over {
-                        // Its memory may say that the account before was signed out.
-                        self.tell(&vin, ToCar::Input(Input::SignedIn));
                     }
                 }
                 Change::Seen { car } => {
@@ -541,7 +547,7 @@ impl Bridge {
         self.say_accounts().await;
         let accounts = self.accounts.values().map(|followed| &followed.account);
         self.own
-            .say(&self.settings, accounts, self.cars.keys())
+            .say(&self.settings, accounts, self.fleet.followed())
             .await;
     }
 
