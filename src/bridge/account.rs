@@ -12,13 +12,13 @@ use super::list_wait::{Ending, ListWait};
 use crate::api::{Account, AccountStatus, ApiError, Called, Kind, ProductList};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
-use crate::model::Now;
+use crate::model::{Now, Vin};
 use crate::policy::{CallClass, Governor};
 
 /// An account that is refused for so long does not keep a car that another one lists, too.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
-/// What an account's task tells the fleet.
+/// What the tasks of an account and of its cars tell the bridge.
 #[derive(Debug)]
 pub enum FromAccount {
     /// The cars on its list.
@@ -34,6 +34,13 @@ pub enum FromAccount {
     Trouble {
         /// Whose list.
         account: usize,
+        /// In one sentence.
+        trouble: String,
+    },
+    /// Tesla refuses to tell of a car.
+    CarTrouble {
+        /// The car.
+        vin: Vin,
         /// In one sentence.
         trouble: String,
     },

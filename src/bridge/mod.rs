@@ -13,6 +13,7 @@ mod list_wait;
 mod memory;
 mod orders;
 mod own;
+mod refusals;
 mod reload;
 mod start_error;
 mod teslamate;
@@ -332,6 +333,7 @@ impl Bridge {
                     self.own.trouble(&followed.settings.name, &trouble);
                 }
             }
+            FromAccount::CarTrouble { vin, trouble } => self.own.trouble_of_car(&vin, &trouble),
             FromAccount::Refused { account } => {
                 let changes = self.fleet.unusable(account);
                 self.follow(changes).await;
@@ -428,6 +430,7 @@ impl Bridge {
             account: followed.account.clone(),
             ledger: followed.ledger.clone(),
             relist: followed.relist.clone(),
+            news: self.news.clone(),
             car: api::CarRef::of(&listed),
         };
         let task = CarTask::prepare(

@@ -177,6 +177,47 @@ async fn last_error(subscriber: &Subscriber, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_hears_why_one_car_is_refused() {
+    let world = World::new().await;
+    let (vin, other) = (world.add_awake_car(1), world.add_awake_car(2));
+    let aim = Aim {
+        calls: vec![Call::Data],
+        vin: Some(vin.clone()),
+    };
+    let refused = Fault::status(401, "mobile_access_disabled");
+    world.cloud.fail_next(9, &aim, &refused);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let trouble = "mobile access is switched off in the car";
+    program.logs(trouble, SOON).await;
+    last_error(&subscriber, &format!("car {vin}: {trouble}")).await;
+    let level = format!("tesla2mqtt/{}/battery_level", other.as_str());
+    subscriber.until(&level, SOON).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let log = program.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains(trouble)).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("WARN") && told[0].contains(&vin.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_does_not_allow_data_is_not_billed_a_third_call() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let refused = Fault::status(403, "Unauthorized missing scopes");
+    world
+        .cloud
+        .fail_share(1.0, Aim::at(&[Call::Data]), vec![refused], 1);
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    program.logs("tick every permission", SOON).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // With the position, and without.
+    assert_eq!(world.n_calls(Call::Data, &vin), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_odd_entry_of_the_list_takes_no_car_away() {
     let world = World::new().await;
     let vin = world.add_sleeping_car(1);
