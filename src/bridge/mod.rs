@@ -381,6 +381,11 @@ impl Bridge {
                     let before = self.cars.get(&vin).map(|car| car.account);
                     self.leave(&vin).await;
                     self.start_car(car.clone(), account).await;
+                    if before.is_some_and(|before| before != account) {
+                        let account = self.accounts.get(&account);
+                        let account = account.map(|followed| followed.settings.name.as_str());
+                        tracing::info!(%vin, account, "car is followed through another account");
+                    }
                     // Its memory may say that the account before was signed out, or refused.
                     if before.is_some_and(|before| !is_news || before != account) {
                         self.tell(&vin, ToCar::Input(Input::SignedIn));
