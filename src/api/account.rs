@@ -371,7 +371,7 @@ impl Account {
                 _ => return Ok(list),
             }
         }
-        warn!(
+        debug!(
             account = self.name(),
             pages = MOST_PAGES,
             "the list of products does not end; cut"

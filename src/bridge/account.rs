@@ -2,25 +2,23 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::Ledger;
 use super::list::{ListWatch, News};
-use crate::api::{Account, AccountStatus, ApiError, Kind};
+use super::list_wait::{Ending, ListWait};
+use crate::api::{Account, AccountStatus, ApiError, Called, Kind, ProductList};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
-use crate::model::Now;
+use crate::model::{Now, Vin};
 use crate::policy::{CallClass, Governor};
 
-/// The list is free and wakes nobody, but a changed list is rare.
-const LIST_EVERY: Duration = Duration::from_hours(1);
-const FIRST_RETRY: Duration = Duration::from_secs(10);
-const LAST_RETRY: Duration = Duration::from_mins(15);
-/// After a list without a car, or one that is not whole; doubled up to the usual hour.
-const FIRST_DOUBT: Duration = Duration::from_mins(5);
+/// An account that is refused for so long does not keep a car that another one lists, too.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
-/// What an account's task tells the fleet.
+/// What the tasks of an account and of its cars tell the bridge.
 #[derive(Debug)]
 pub enum FromAccount {
     /// The cars on its list.
@@ -38,6 +36,18 @@ pub enum FromAccount {
         account: usize,
         /// In one sentence.
         trouble: String,
+    },
+    /// Tesla refuses to tell of a car.
+    CarTrouble {
+        /// The car.
+        vin: Vin,
+        /// In one sentence.
+        trouble: String,
+    },
+    /// Its login or its list has been refused for minutes, and waiting does not mend that.
+    Refused {
+        /// Whose.
+        account: usize,
     },
     /// Signed in, signed out, unreachable.
     Status {
@@ -57,73 +67,176 @@ pub async fn run(
     mut relist: mpsc::Receiver<()>,
     cancel: CancellationToken,
 ) {
-    let mut status = account.status();
-    let mut retry = FIRST_RETRY;
-    let mut doubt = FIRST_DOUBT;
-    let mut has_failed = false;
-    let mut watch = ListWatch::default();
-    let mut next_list = clock::now().mono;
+    let mut lister = Lister {
+        index,
+        status: account.status(),
+        account,
+        ledger,
+        fleet,
+        watch: ListWatch::default(),
+        wait: ListWait::default(),
+        next_at: clock::now().mono,
+        not_before: Duration::ZERO,
+        awaits_login: false,
+        is_refused: false,
+        give_up_at: None,
+    };
+    lister.heed_earlier_limit().await;
     loop {
+        let (next_at, give_up_at) = (lister.next_at, lister.give_up_at);
         tokio::select! {
             () = cancel.cancelled() => return,
-            changed = status.changed() => {
+            changed = lister.status.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                let status = status.borrow_and_update().clone();
-                if matches!(status, AccountStatus::SignedIn { .. }) {
-                    retry = FIRST_RETRY;
-                    // The owner who has just signed in looks for the cars.
-                    if has_failed {
-                        next_list = clock::now().mono;
-                    }
-                }
-                let _ = fleet.send(FromAccount::Status { account: index, status }).await;
+                lister.heed_status().await;
             }
-            Some(()) = relist.recv() => next_list = clock::now().mono,
-            () = clock::sleep_until(next_list) => {
-                let listed = tokio::select! {
+            Some(()) = relist.recv() => {
+                lister.next_at = next_at.min(clock::now().mono.max(lister.not_before));
+            }
+            () = clock::sleep_until(give_up_at.unwrap_or_default()), if give_up_at.is_some() => {
+                lister.give_up_at = None;
+                lister.tell(FromAccount::Refused { account: index }).await;
+            }
+            () = clock::sleep_until(next_at) => {
+                let called = tokio::select! {
                     () = cancel.cancelled() => return,
-                    listed = account.products() => listed,
+                    called = lister.account.products() => called,
                 };
-                let error = listed.outcome.as_ref().err();
-                settle(&mut ledger.governor(), clock::now(), &listed.statuses, error);
-                // Without randomness the accounts of a bridge would ask in step.
-                let dice = getrandom::u32().unwrap_or_default();
-                has_failed = listed.outcome.is_err();
-                let (news, wait) = match listed.outcome {
-                    Ok(list) => {
-                        retry = FIRST_RETRY;
-                        let is_whole = list.is_whole();
-                        let wait = if is_whole && !list.vehicles.is_empty() {
-                            doubt = FIRST_DOUBT;
-                            LIST_EVERY
-                        } else {
-                            wait_after(doubled(&mut doubt, LIST_EVERY), None, dice)
-                        };
-                        let news = watch.listed(&list);
-                        let cars = list.vehicles;
-                        let _ = fleet.send(FromAccount::Listed { account: index, cars, is_whole }).await;
-                        (news, wait)
-                    }
-                    Err(error) => {
-                        tracing::debug!(account = account.name(), %error, "list of cars not had");
-                        let step = doubled(&mut retry, LAST_RETRY);
-                        (watch.failed(&error), wait_after(step, error.retry_after(), dice))
-                    }
-                };
-                next_list = clock::now().mono + wait;
-                match news {
-                    Some(News::Trouble(trouble)) => {
-                        tracing::warn!("account {}: {trouble}", account.name());
-                        let _ = fleet.send(FromAccount::Trouble { account: index, trouble }).await;
-                    }
-                    Some(News::Mended) => tracing::info!("account {}: its list of cars is there again", account.name()),
-                    None => {}
-                }
+                lister.take(called).await;
             }
         }
     }
+}
+
+/// What an account's task owns.
+struct Lister {
+    index: usize,
+    account: Account,
+    status: watch::Receiver<AccountStatus>,
+    ledger: Ledger,
+    fleet: mpsc::Sender<FromAccount>,
+    watch: ListWatch,
+    wait: ListWait,
+    /// Monotonic time of the next list.
+    next_at: Duration,
+    /// No wish for a list brings it forward to before this.
+    not_before: Duration,
+    /// It was the login that failed: the list is due as soon as there is another.
+    awaits_login: bool,
+    is_refused: bool,
+    /// Monotonic time from which the cars may go to other accounts.
+    give_up_at: Option<Duration>,
+}
+
+impl Lister {
+    /// An earlier run may have been told to leave the list alone for hours.
+    async fn heed_earlier_limit(&mut self) {
+        let now = clock::now();
+        let Some(left) = self.ledger.list_limited_for(now.wall) else {
+            return;
+        };
+        self.next_at = now.mono + left;
+        self.not_before = self.next_at;
+        let news = self.watch.limited_before(later(now.wall, left));
+        self.tell_news(news).await;
+    }
+
+    async fn heed_status(&mut self) {
+        let status = self.status.borrow_and_update().clone();
+        let is_signed_in = matches!(status, AccountStatus::SignedIn { .. });
+        // The owner who has just signed in looks for the cars. Any other failure is not mended by
+        // a login, least of all by the one with which the list was asked for.
+        if is_signed_in && std::mem::take(&mut self.awaits_login) {
+            self.next_at = clock::now().mono;
+        }
+        let account = self.index;
+        self.tell(FromAccount::Status { account, status }).await;
+    }
+
+    async fn take(&mut self, called: Called<ProductList>) {
+        let error = called.outcome.as_ref().err();
+        let now = clock::now();
+        settle(&mut self.ledger.governor(), now, &called.statuses, error);
+        let ending = match &called.outcome {
+            Ok(list) if list.is_cut => Ending::Endless,
+            Ok(list) if list.is_whole() && !list.vehicles.is_empty() => Ending::Whole,
+            Ok(_) => Ending::Doubtful,
+            Err(error) => Ending::Failed(error.failure()),
+        };
+        let dice = getrandom::u32().unwrap_or_default();
+        let wait = self.wait.after(ending, chance(dice));
+        self.next_at = now.mono + wait;
+        self.not_before = if ending.is_imposed() {
+            self.next_at
+        } else {
+            Duration::ZERO
+        };
+        let next_at = later(now.wall, wait);
+        let is_limit_of_the_list = error.is_some_and(|error| {
+            matches!(error.kind, Kind::Limited { .. }) && !called.statuses.is_empty()
+        });
+        let limited_until = is_limit_of_the_list.then_some(next_at);
+        self.ledger.limit_list(limited_until, now).await;
+        self.awaits_login =
+            error.is_some() && !matches!(*self.status.borrow(), AccountStatus::SignedIn { .. });
+        if error.is_none() {
+            self.is_refused = false;
+            self.give_up_at = None;
+        } else if ending.is_refused() && !std::mem::replace(&mut self.is_refused, true) {
+            self.give_up_at = Some(now.mono + GIVE_UP_AFTER);
+        }
+        let account = self.index;
+        let news = match called.outcome {
+            Ok(list) => {
+                let news = self.watch.listed(&list);
+                let is_whole = list.is_whole();
+                let cars = list.vehicles;
+                self.tell(FromAccount::Listed {
+                    account,
+                    cars,
+                    is_whole,
+                })
+                .await;
+                news
+            }
+            Err(error) => {
+                let account = self.account.name();
+                tracing::debug!(account, %error, "list of cars not had");
+                self.watch.failed(&error, wait, next_at)
+            }
+        };
+        self.tell_news(news).await;
+    }
+
+    async fn tell_news(&self, news: Option<News>) {
+        let name = self.account.name();
+        let trouble = match news {
+            Some(News::Trouble(trouble)) => {
+                tracing::warn!("account {name}: {trouble}");
+                trouble
+            }
+            Some(News::Still(trouble)) => trouble,
+            Some(News::Mended) => {
+                tracing::info!("account {name}: its list of cars is there again");
+                return;
+            }
+            None => return,
+        };
+        let account = self.index;
+        self.tell(FromAccount::Trouble { account, trouble }).await;
+    }
+
+    async fn tell(&self, word: FromAccount) {
+        // Nobody listens any more only while the bridge ends.
+        let _ = self.fleet.send(word).await;
+    }
+}
+
+fn later(wall: Timestamp, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    wall.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 /// Lists are not asked for at the governor, which has cars to think of, but they are on its account.
@@ -140,39 +253,14 @@ fn settle(governor: &mut Governor, now: Now, statuses: &[u16], error: Option<&Ap
     }
 }
 
-/// The step, which is twice as long the next time.
-fn doubled(step: &mut Duration, last: Duration) -> Duration {
-    let this = *step;
-    *step = (this * 2).min(last);
-    this
-}
-
-/// The upper half of the step is spread; what Tesla asked for is a minimum.
-fn wait_after(step: Duration, asked: Option<Duration>, dice: u32) -> Duration {
-    let chance = f64::from(dice) / f64::from(u32::MAX);
-    let own = step.mul_f64(0.5 + 0.5 * chance);
-    asked.map_or(own, |asked| own.max(asked.mul_f64(1.0 + 0.1 * chance)))
+fn chance(dice: u32) -> f64 {
+    f64::from(dice) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::{GovernorConfig, Permit, Purpose};
-
-    #[test]
-    fn waits_for_a_list_are_spread_and_never_shorter_than_asked() {
-        let hour = Duration::from_hours(1);
-        for dice in [0, u32::MAX / 3, u32::MAX] {
-            let wait = wait_after(FIRST_RETRY, None, dice);
-            assert!(wait >= FIRST_RETRY / 2 && wait <= FIRST_RETRY, "{wait:?}");
-            let wait = wait_after(FIRST_RETRY, Some(hour), dice);
-            assert!(wait >= hour && wait <= hour.mul_f64(1.1), "{wait:?}");
-        }
-        assert_ne!(
-            wait_after(LAST_RETRY, None, 1 << 30),
-            wait_after(LAST_RETRY, None, 1 << 31)
-        );
-    }
 
     #[test]
     fn lists_are_on_the_account_and_their_limit_stops_light_calls() {

@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::account::FromAccount;
 use super::ledger::Ledger;
+use super::list::News;
 use super::memory::{Memory, MemoryFile};
 use super::orders::Order;
+use super::refusals::CarWatch;
 use super::voice::{Voice, paths};
-use crate::api::{Account, ApiError, CarRef, ENDPOINTS, Kind};
+use crate::api::{Account, ApiError, Called, CarRef, ENDPOINTS, Kind};
 use crate::clock;
 use crate::command;
 use crate::compat::teslamate::TeslaMateTopics;
@@ -60,6 +63,8 @@ pub struct Door {
     pub ledger: Ledger,
     /// The account's lister.
     pub relist: mpsc::Sender<()>,
+    /// The bridge, which tells the owner of troubles.
+    pub news: mpsc::Sender<FromAccount>,
     /// The car's names.
     pub car: CarRef,
 }
@@ -75,6 +80,7 @@ pub struct CarTask {
     /// What the policy has told, and nobody has said yet.
     events: Vec<Event>,
     voice: Voice,
+    watch: CarWatch,
     file: MemoryFile,
     /// Something is said and done that the file does not hold yet.
     is_unwritten: bool,
@@ -133,6 +139,7 @@ impl CarTask {
             policy,
             events: Vec::new(),
             voice,
+            watch: CarWatch::default(),
             file,
             is_unwritten: false,
             inbox,
@@ -267,6 +274,7 @@ impl CarTask {
                     Attended::Cancelled => return None,
                 };
                 self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                self.watch(ask, &called);
                 Some(match called.outcome {
                     Ok(listed) => {
                         self.take_listed(&listed, clock::now());
@@ -286,9 +294,16 @@ impl CarTask {
                     return None;
                 };
                 self.settle(class, &called.statuses, called.outcome.as_ref().err());
+                self.watch(ask, &called);
                 Some(match called.outcome {
                     Ok(body) => self.take_data(&body, clock::now()),
-                    Err(error) => failed(ask, &error),
+                    Err(error) => {
+                        if error.kind == Kind::MissingScope && self.policy.wants_location() {
+                            // It was asked for without the position, too: both are refused.
+                            self.policy.handle(clock::now(), failed(ask, &error));
+                        }
+                        failed(ask, &error)
+                    }
                 })
             }
         }
@@ -345,6 +360,34 @@ impl CarTask {
             Some(Kind::BillingLimit) => governor.over_limit(now, class),
             _ => {}
         }
+    }
+
+    /// Tells the owner why Tesla refuses to tell of the car, once, and that it no longer does.
+    fn watch<T>(&mut self, ask: Ask, called: &Called<T>) {
+        let news = match &called.outcome {
+            Ok(_) => self.watch.succeeded(ask),
+            // The account tells of its login.
+            Err(_) if called.statuses.is_empty() => None,
+            Err(error) => self.watch.failed(ask, error, clock::now().wall),
+        };
+        let trouble = match news {
+            Some(News::Trouble(trouble)) => {
+                tracing::warn!(?ask, "Tesla refuses to tell of this car: {trouble}");
+                trouble
+            }
+            Some(News::Still(trouble)) => trouble,
+            Some(News::Mended) => {
+                tracing::info!(?ask, "Tesla tells of this car again");
+                return;
+            }
+            None => return,
+        };
+        let vin = self.door.car.vin.clone();
+        // Full means that others have trouble at the same time: one of them is the last.
+        let _ = self
+            .door
+            .news
+            .try_send(FromAccount::CarTrouble { vin, trouble });
     }
 
     fn take_listed(&mut self, listed: &ListedVehicle, now: Now) {

@@ -1,5 +1,6 @@
 //! Which car is followed through which account. A car on two accounts is followed once, through
-//! the first that lists it and is signed in; when that account loses it, another takes over.
+//! the first that lists it and can be used; when that account loses it, or is signed out or refused
+//! for long, another takes over. It stays there even when the first can be used again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,7 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Fleet {
     listed: BTreeMap<usize, BTreeMap<Vin, ListedVehicle>>,
-    signed_out: BTreeSet<usize>,
+    unusable: BTreeSet<usize>,
     followed: BTreeMap<Vin, usize>,
 }
 
@@ -49,7 +50,7 @@ impl Fleet {
     ) -> Vec<Change> {
         let mut cars: BTreeMap<Vin, ListedVehicle> =
             cars.into_iter().map(|car| (car.vin.clone(), car)).collect();
-        self.signed_out.remove(&account);
+        self.unusable.remove(&account);
         let seen: Vec<Change> = cars
             .values()
             .filter(|car| self.followed.get(&car.vin) == Some(&account))
@@ -76,16 +77,17 @@ impl Fleet {
         self.settle(None)
     }
 
-    /// The account was signed out: its cars go to another account that lists them, if any.
-    pub fn signed_out(&mut self, account: usize) -> Vec<Change> {
-        self.signed_out.insert(account);
+    /// The account was signed out, or has been refused for long: until its next list, its cars go to
+    /// another account that lists them, if any.
+    pub fn unusable(&mut self, account: usize) -> Vec<Change> {
+        self.unusable.insert(account);
         self.settle(None)
     }
 
     /// The account was taken out of the configuration.
     pub fn withdrawn(&mut self, account: usize) -> Vec<Change> {
         self.listed.remove(&account);
-        self.signed_out.remove(&account);
+        self.unusable.remove(&account);
         self.settle(None)
     }
 
@@ -95,6 +97,11 @@ impl Fleet {
             .iter()
             .filter(move |(_, by)| **by == account)
             .map(|(vin, _)| vin)
+    }
+
+    /// Every car that an account follows.
+    pub fn followed(&self) -> impl Iterator<Item = &Vin> {
+        self.followed.keys()
     }
 
     fn settle(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<Change> {
@@ -112,7 +119,7 @@ impl Fleet {
                     .is_some_and(|cars| cars.contains_key(&vin))
             };
             let present = self.followed.get(&vin).copied().filter(lists_it);
-            let usable = |account: &usize| lists_it(account) && !self.signed_out.contains(account);
+            let usable = |account: &usize| lists_it(account) && !self.unusable.contains(account);
             let best = present
                 .filter(usable)
                 .or_else(|| self.listed.keys().copied().find(usable))
@@ -153,10 +160,10 @@ mod tests {
         Listed(usize, &'static [u8]),
         InPart(usize, &'static [u8]),
         Remembered(usize, &'static [u8]),
-        SignedOut(usize),
+        Unusable(usize),
         Withdrawn(usize),
     }
-    use Told::{InPart, Listed, Remembered, SignedOut, Withdrawn};
+    use Told::{InPart, Listed, Remembered, Unusable, Withdrawn};
 
     fn car(number: u8) -> ListedVehicle {
         let vin = format!("LRW3E7EK5PC{number:06}");
@@ -190,7 +197,7 @@ mod tests {
                 Listed(account, numbers) => fleet.listed(*account, cars(numbers), true),
                 InPart(account, numbers) => fleet.listed(*account, cars(numbers), false),
                 Remembered(account, numbers) => fleet.remembered(*account, cars(numbers)),
-                SignedOut(account) => fleet.signed_out(*account),
+                Unusable(account) => fleet.unusable(*account),
                 Withdrawn(account) => fleet.withdrawn(*account),
             };
             let changes: Vec<String> = changes.iter().map(text).collect();
@@ -226,8 +233,8 @@ mod tests {
         play(&[
             (Listed(0, &[1]), &["follow 1 by 0 (news)"]),
             (Listed(1, &[1]), &[]),
-            (SignedOut(0), &["follow 1 by 1"]),
-            (SignedOut(1), &[]),
+            (Unusable(0), &["follow 1 by 1"]),
+            (Unusable(1), &[]),
             (InPart(0, &[]), &["follow 1 by 0"]),
         ]);
     }
@@ -246,19 +253,50 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_out_account_gives_its_cars_to_another_and_else_keeps_them() {
+    fn an_account_that_cannot_be_used_gives_its_cars_to_another_and_else_keeps_them() {
         play(&[
             (
                 Listed(0, &[1, 2]),
                 &["follow 1 by 0 (news)", "follow 2 by 0 (news)"],
             ),
             (Listed(1, &[1]), &[]),
-            (SignedOut(0), &["follow 1 by 1"]),
-            (SignedOut(1), &[]),
+            (Unusable(0), &["follow 1 by 1"]),
+            (Unusable(1), &[]),
             // Signed in again: its list is news, and its cars stay where they are.
             (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
             (Listed(1, &[1]), &[]),
         ]);
+    }
+
+    #[test]
+    fn a_car_does_not_stay_with_an_account_that_is_refused_for_good() {
+        play(&[
+            (Remembered(0, &[1, 2]), &["follow 1 by 0", "follow 2 by 0"]),
+            (Listed(1, &[1]), &[]),
+            (Unusable(0), &["follow 1 by 1"]),
+            // Told again and again, and let in once: nothing flaps.
+            (Unusable(0), &[]),
+            (Listed(1, &[1]), &["seen 1"]),
+            (Listed(0, &[1, 2]), &["seen 2"]),
+            (Unusable(0), &[]),
+            (Unusable(1), &[]),
+            (Listed(0, &[1, 2]), &["follow 1 by 0 (news)", "seen 2"]),
+        ]);
+        // The other one's list comes later.
+        play(&[
+            (Remembered(0, &[1]), &["follow 1 by 0"]),
+            (Unusable(0), &[]),
+            (Listed(1, &[1]), &["follow 1 by 1 (news)"]),
+        ]);
+    }
+
+    #[test]
+    fn cars_on_no_list_are_followed_by_nobody() {
+        let mut fleet = Fleet::default();
+        fleet.listed(0, vec![car(1), car(2)], true);
+        fleet.listed(0, vec![car(2)], true);
+        let followed: Vec<&str> = fleet.followed().map(number).collect();
+        assert_eq!(followed, ["2"]);
     }
 
     #[test]

@@ -2,16 +2,34 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::config;
 use crate::durable;
 use crate::model::Now;
 use crate::policy::{Governor, GovernorSnapshot};
 
+/// No wait is longer, whatever a clock that was wrong makes of it.
+const LONGEST_LIMIT: Duration = Duration::from_hours(27);
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    governor: GovernorSnapshot,
+    #[serde(default)]
+    list_limited_until: Option<Timestamp>,
+}
+
 /// A cheap handle. The lock is held for a few instructions and never across an await.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     governor: Arc<Mutex<Governor>>,
+    /// Tesla wants the account's list left alone until then.
+    list_limited_until: Arc<Mutex<Option<Timestamp>>>,
     path: Arc<Mutex<PathBuf>>,
 }
 
@@ -25,11 +43,15 @@ impl Ledger {
     ) -> Self {
         let path = directory.join(format!("ledger-{}.json", account.name));
         let config = budget.governor(account.api);
-        let governor = match read(&path) {
-            Some(snapshot) => Governor::restore(config, snapshot, now),
-            None => Governor::new(config, now),
+        let (governor, list_limited_until) = match read(&path) {
+            Some(kept) => (
+                Governor::restore(config, kept.governor, now),
+                kept.list_limited_until,
+            ),
+            None => (Governor::new(config, now), None),
         };
         Self {
+            list_limited_until: Arc::new(Mutex::new(list_limited_until)),
             governor: Arc::new(Mutex::new(governor)),
             path: Arc::new(Mutex::new(path)),
         }
@@ -38,6 +60,26 @@ impl Ledger {
     /// The governor itself.
     pub fn governor(&self) -> MutexGuard<'_, Governor> {
         self.governor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long the list must still be left alone, by the word of a run before this one.
+    pub fn list_limited_for(&self, now: Timestamp) -> Option<Duration> {
+        let left = (*self.list_limit())?.duration_since(now);
+        let left = Duration::try_from(left).ok()?;
+        (!left.is_zero()).then_some(left.min(LONGEST_LIMIT))
+    }
+
+    /// Notes until when the list must be left alone, or that it need not be, durably.
+    pub async fn limit_list(&self, until: Option<Timestamp>, now: Now) {
+        let before = std::mem::replace(&mut *self.list_limit(), until);
+        if before != until {
+            self.write(now).await;
+        }
+    }
+
+    fn list_limit(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        let limit = self.list_limited_until.lock();
+        limit.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new budget; the month's account stays.
@@ -59,8 +101,11 @@ impl Ledger {
         let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let path = this.path.lock().unwrap_or_else(PoisonError::into_inner);
-            let snapshot = this.governor().snapshot(now);
-            let bytes = serde_json::to_vec(&snapshot)?;
+            let kept = Kept {
+                governor: this.governor().snapshot(now),
+                list_limited_until: *this.list_limit(),
+            };
+            let bytes = serde_json::to_vec(&kept)?;
             durable::replace(&path, &bytes).map_err(|error| {
                 let file = path.display();
                 tracing::warn!(%file, %error, "the account of calls cannot be written; hint: is the state directory full or read-only?");
@@ -74,7 +119,7 @@ impl Ledger {
     }
 }
 
-fn read(path: &Path) -> Option<GovernorSnapshot> {
+fn read(path: &Path) -> Option<Kept> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,

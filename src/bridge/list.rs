@@ -1,16 +1,24 @@
 //! How the lists of an account's products fare, in words for the owner: each trouble once, and once
 //! that it is over.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use crate::api::{ApiError, Kind, ProductList};
 
 /// So many failures in a row of a kind that mostly passes by itself are worth a word.
-const PATIENCE: u32 = 3;
+pub const PATIENCE: u32 = 3;
+/// A limit that lasts for longer does not pass unnoticed.
+pub const LONG_LIMIT: Duration = Duration::from_mins(5);
 
 /// What is worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Something is wrong with the list.
+    /// Something is wrong.
     Trouble(String),
+    /// The same is wrong as was told, but for the time at which it goes on.
+    Still(String),
     /// It no longer is.
     Mended,
 }
@@ -19,45 +27,73 @@ pub enum News {
 #[derive(Debug, Default)]
 pub struct ListWatch {
     n_failed: u32,
-    trouble: Option<String>,
+    /// The trouble, and the words for it.
+    told: Option<(String, String)>,
 }
 
 impl ListWatch {
-    /// No list was had.
-    pub fn failed(&mut self, error: &ApiError) -> Option<News> {
+    /// No list was had; the next is asked for after `wait`, at `next_at`.
+    pub fn failed(&mut self, error: &ApiError, wait: Duration, next_at: Timestamp) -> Option<News> {
         self.n_failed += 1;
+        let is_limited = matches!(error.kind, Kind::Limited { .. });
+        let may_pass = mostly_passes(&error.kind) && !(is_limited && wait > LONG_LIMIT);
         // The account's status tells of its login.
-        if error.ends_login() || (mostly_passes(&error.kind) && self.n_failed < PATIENCE) {
+        if error.ends_login() || (may_pass && self.n_failed < PATIENCE) {
             return None;
         }
-        // How long Tesla wants to be left alone is another number each time.
-        let sentence = match error.kind {
-            Kind::Limited { .. } => {
-                ApiError::new(Kind::Limited { retry_after: None }, "").sentence()
-            }
-            _ => error.sentence(),
+        let (trouble, words) = if is_limited {
+            limited(next_at)
+        } else {
+            (error.sentence(), error.sentence())
         };
-        self.tell(format!("no list of its cars: {sentence}"))
+        let no_list = |of: String| format!("no list of its cars: {of}");
+        self.tell(no_list(trouble), no_list(words))
+    }
+
+    /// An earlier run was told to leave the list alone until then.
+    pub fn limited_before(&mut self, next_at: Timestamp) -> Option<News> {
+        let limited = ApiError::new(Kind::Limited { retry_after: None }, "");
+        self.failed(&limited, Duration::MAX, next_at)
     }
 
     /// A list arrived.
     pub fn listed(&mut self, list: &ProductList) -> Option<News> {
         self.n_failed = 0;
-        let trouble = if !list.is_whole() {
+        let trouble = if list.is_cut {
+            "its list of products does not end, and was cut: cars beyond the cut are followed as before"
+        } else if !list.is_whole() {
             "its list of products holds something that cannot be read: cars that are missing in it are followed as before"
         } else if list.vehicles.is_empty() {
             "it has no car: expected the login of somebody who owns or drives one"
         } else {
-            return self.trouble.take().map(|_| News::Mended);
+            return self.told.take().map(|_| News::Mended);
         };
-        self.tell(trouble.to_owned())
+        self.tell(trouble.to_owned(), trouble.to_owned())
     }
 
-    fn tell(&mut self, trouble: String) -> Option<News> {
-        let is_news = self.trouble.as_ref() != Some(&trouble);
-        self.trouble = Some(trouble.clone());
-        is_news.then_some(News::Trouble(trouble))
+    fn tell(&mut self, trouble: String, words: String) -> Option<News> {
+        let now = (trouble, words);
+        let news = match &self.told {
+            Some(before) if *before == now => None,
+            Some((trouble, _)) if *trouble == now.0 => Some(News::Still(now.1.clone())),
+            _ => Some(News::Trouble(now.1.clone())),
+        };
+        self.told = Some(now);
+        news
     }
+}
+
+/// A limit: the trouble, and the words for it, which name another time each time.
+pub fn limited(until: Timestamp) -> (String, String) {
+    let trouble = "Tesla limits the rate of calls";
+    // A minute has begun.
+    let until = until.saturating_add(jiff::SignedDuration::from_secs(59));
+    let until = until.map_or_else(
+        |_| "later".to_owned(),
+        |at| format!("at {}", at.strftime("%Y-%m-%d %H:%M UTC")),
+    );
+    let words = format!("{trouble}: the next one goes out {until}");
+    (trouble.to_owned(), words)
 }
 
 fn mostly_passes(kind: &Kind) -> bool {
@@ -94,15 +130,23 @@ mod tests {
     fn told(news: Option<News>) -> String {
         match news {
             Some(News::Trouble(trouble)) => trouble,
+            Some(News::Still(trouble)) => format!("still {trouble}"),
             Some(News::Mended) => "mended".to_owned(),
             None => String::new(),
         }
     }
 
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn failed(watch: &mut ListWatch, kind: Kind) -> String {
+        let next_at = "2026-11-26T12:00:00Z".parse().expect("a time");
+        told(watch.failed(&ApiError::new(kind, ""), MINUTE, next_at))
+    }
+
     #[test]
     fn a_refusal_is_told_once_until_it_is_another_or_over() {
         let mut watch = ListWatch::default();
-        let mut failed = |kind| told(watch.failed(&ApiError::new(kind, "")));
+        let mut failed = |kind| failed(&mut watch, kind);
         assert!(failed(Kind::Redirected).contains("sends us elsewhere"));
         assert_eq!(failed(Kind::Redirected), "");
         assert!(failed(Kind::MissingScope).contains("permission"));
@@ -120,32 +164,47 @@ mod tests {
             Kind::Unreachable,
         ] {
             let mut watch = ListWatch::default();
-            let mut failed = || told(watch.failed(&ApiError::new(kind.clone(), "")));
+            let mut failed = || failed(&mut watch, kind.clone());
             assert_eq!([failed(), failed()], ["", ""]);
             assert!(failed().starts_with("no list of its cars: "));
             assert_eq!(failed(), "");
         }
         let mut watch = ListWatch::default();
         for _ in 0..5 {
-            let error = ApiError::new(Kind::Server, "");
-            assert_eq!(
-                [told(watch.failed(&error)), told(watch.failed(&error))],
-                ["", ""]
-            );
+            let mut failed = || failed(&mut watch, Kind::Server);
+            assert_eq!([failed(), failed()], ["", ""]);
             assert_eq!(told(watch.listed(&list(1, 0))), "");
         }
     }
 
     #[test]
-    fn a_limit_is_told_once_whatever_wait_it_asks_for() {
+    fn a_short_limit_is_told_when_it_does_not_pass() {
         let mut watch = ListWatch::default();
-        let mut limited = |seconds| {
-            let retry_after = Some(std::time::Duration::from_secs(seconds));
-            told(watch.failed(&ApiError::new(Kind::Limited { retry_after }, "")))
+        let mut limited = || failed(&mut watch, Kind::Limited { retry_after: None });
+        assert_eq!([limited(), limited()], ["", ""]);
+        assert!(limited().contains("limits the rate"));
+        assert_eq!(limited(), "");
+    }
+
+    #[test]
+    fn a_long_limit_is_told_at_once_with_the_time_at_which_it_goes_on() {
+        let error = ApiError::new(Kind::Limited { retry_after: None }, "");
+        let limited = |watch: &mut ListWatch, next_at: &str| {
+            told(watch.failed(&error, 6 * MINUTE, next_at.parse().expect("a time")))
         };
-        assert_eq!([limited(9), limited(8)], ["", ""]);
-        assert!(limited(7).contains("limits the rate"));
-        assert_eq!([limited(6), limited(5)], ["", ""]);
+        let mut watch = ListWatch::default();
+        let trouble = limited(&mut watch, "2026-11-26T12:00:01Z");
+        assert_eq!(
+            trouble,
+            "no list of its cars: Tesla limits the rate of calls: the next one goes out at 2026-11-26 12:01 UTC"
+        );
+        // Not warned about again, but no time that has passed stays published.
+        let later = limited(&mut watch, "2026-11-26T13:00:00Z");
+        assert!(
+            later.starts_with("still ") && later.contains("13:00"),
+            "{later}"
+        );
+        assert_eq!(told(watch.listed(&list(1, 0))), "mended");
     }
 
     #[test]
@@ -156,5 +215,17 @@ mod tests {
         assert!(told(watch.listed(&list(0, 1))).contains("cannot be read"));
         assert_eq!(told(watch.listed(&list(1, 1))), "");
         assert_eq!(told(watch.listed(&list(1, 0))), "mended");
+    }
+
+    #[test]
+    fn a_list_that_does_not_end_is_said_to_be_cut_and_not_unreadable() {
+        let endless = ProductList {
+            is_cut: true,
+            ..list(1, 0)
+        };
+        let mut watch = ListWatch::default();
+        let trouble = told(watch.listed(&endless));
+        assert!(trouble.contains("does not end"), "{trouble}");
+        assert_eq!(told(watch.listed(&endless)), "");
     }
 }

@@ -9,10 +9,12 @@ mod fleet;
 mod incoming;
 mod ledger;
 mod list;
+mod list_wait;
 mod memory;
 mod orders;
 mod own;
 mod places;
+mod refusals;
 mod reload;
 mod removals;
 mod silence;
@@ -343,6 +345,11 @@ impl Bridge {
                     self.own.trouble(&followed.settings.name, &trouble);
                 }
             }
+            FromAccount::CarTrouble { vin, trouble } => self.own.trouble_of_car(&vin, &trouble),
+            FromAccount::Refused { account } => {
+                let changes = self.fleet.unusable(account);
+                self.follow(changes).await;
+            }
             FromAccount::Status { account, status } => self.account_status(account, &status).await,
         }
         self.say_own().await;
@@ -357,7 +364,7 @@ impl Bridge {
         let input = match status {
             AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {
-                let changes = self.fleet.signed_out(account);
+                let changes = self.fleet.unusable(account);
                 self.follow(changes).await;
                 let ask = crate::policy::Ask::Light;
                 Some(Input::Failed {
@@ -383,14 +390,20 @@ impl Bridge {
                     is_news,
                 } => {
                     let vin = car.vin.clone();
-                    let is_taken_over = self.cars.contains_key(&vin);
+                    let before = self.cars.get(&vin).map(|car| car.account);
                     self.leave(&vin).await;
                     self.start_car(car.clone(), account).await;
+                    if before.is_some_and(|before| before != account) {
+                        let account = self.accounts.get(&account);
+                        let account = account.map(|followed| followed.settings.name.as_str());
+                        tracing::info!(%vin, account, "car is followed through another account");
+                    }
+                    // Its memory may say that the account before was signed out, or refused.
+                    if before.is_some_and(|before| !is_news || before != account) {
+                        self.tell(&vin, ToCar::Input(Input::SignedIn));
+                    }
                     if is_news {
                         self.tell(&vin, ToCar::Listed(car));
-                    } else if is_taken_over {
-                        // Its memory may say that the account before was signed out.
-                        self.tell(&vin, ToCar::Input(Input::SignedIn));
                     }
                 }
                 Change::Seen { car } => {
@@ -434,6 +447,7 @@ impl Bridge {
             account: followed.account.clone(),
             ledger: followed.ledger.clone(),
             relist: followed.relist.clone(),
+            news: self.news.clone(),
             car: api::CarRef::of(&listed),
         };
         let (task, left) = CarTask::prepare(
@@ -556,7 +570,7 @@ impl Bridge {
         self.say_accounts().await;
         let accounts = self.accounts.values().map(|followed| &followed.account);
         self.own
-            .say(&self.settings, accounts, self.cars.keys())
+            .say(&self.settings, accounts, self.fleet.followed())
             .await;
     }
 

@@ -239,6 +239,11 @@ impl OwnVoice {
         self.last_error = Some(format!("account {account}: {sentence}"));
     }
 
+    /// Why Tesla refuses to tell of a car.
+    pub fn trouble_of_car(&mut self, vin: &Vin, sentence: &str) {
+        self.last_error = Some(format!("car {vin}: {sentence}"));
+    }
+
     /// Says the bridge's facts; what did not change is not sent.
     pub async fn say<'a>(
         &self,

@@ -183,7 +183,7 @@ impl Bridge {
         }
     }
 
-    /// Ends an account; returns the cars that were followed through it.
+    /// Ends an account; returns its cars, also those that had left its list.
     async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
         let found = self
             .accounts
@@ -192,7 +192,8 @@ impl Bridge {
         let Some(index) = found.map(|(index, _)| *index) else {
             return Vec::new();
         };
-        let vins: Vec<Vin> = self.fleet.followed_by(index).cloned().collect();
+        let own = self.cars.iter().filter(|(_, car)| car.account == index);
+        let vins: Vec<Vin> = own.map(|(vin, _)| vin.clone()).collect();
         if let Some(followed) = self.accounts.remove(&index) {
             followed.cancel.cancel();
             followed.ledger.write_if_changed(clock::now()).await;

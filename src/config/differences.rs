@@ -140,5 +140,5 @@ macro_rules! equality {
 equality!(Mqtt { host, port, tls, username, client_id, protocol, base_topic, keep_alive }
     secrets { password });
 equality!(Broker { enabled, listen, username } secrets { password });
-equality!(Account { name, api, refresh_token_changed_at, client_id, email, region, api_url,
-    auth_url, ca_file, ca_changed_at } secrets { refresh_token, client_secret, password });
+equality!(Account { name, api, client_id, email, region, api_url, auth_url, ca_file, ca_fingerprint }
+    secrets { refresh_token, client_secret, password });

@@ -123,14 +123,9 @@ pub fn read_file(path: &Path) -> io::Result<FileContent> {
     if metadata.len() > MOST_BYTES {
         return Err(io::Error::other("it is larger than 4 MiB"));
     }
-    let changed_at = metadata
-        .modified()
-        .ok()
-        .and_then(|time| jiff::Timestamp::try_from(time).ok());
     Ok(FileContent {
         bytes: bounded(path)?,
         mode: mode(&metadata),
-        changed_at,
     })
 }
 

@@ -2,12 +2,13 @@
 //! reading goes on, so that all mistakes come out together.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::{Span, SpanRelativeTo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
@@ -26,19 +27,10 @@ pub struct FileContent {
     pub bytes: Vec<u8>,
     /// Unix permission bits, where there are any.
     pub mode: Option<u32>,
-    /// Last modification.
-    pub changed_at: Option<Timestamp>,
 }
 
 /// Reads a file; given from outside so that loading stays a function of its input.
 pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<FileContent> + 'a;
-
-/// A secret and, if it came from a file or credential, when that was changed.
-#[derive(Debug, Clone)]
-pub(super) struct FoundSecret {
-    pub text: SecretString,
-    pub changed_at: Option<Timestamp>,
-}
 
 pub(super) struct Reader<'a> {
     pub layers: Layers,
@@ -273,13 +265,15 @@ impl Reader<'_> {
         })
     }
 
-    /// A file of certificates, and when it was changed.
-    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, Option<Timestamp>)> {
+    /// A file of certificates, and a number that stands for its content.
+    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, u64)> {
         let path = self.path(key)?;
         let content = self.content(key, &path, false)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
         if found.is_ok_and(|found| !found.is_empty()) {
-            return Some((path, content.changed_at));
+            let mut hasher = DefaultHasher::new();
+            content.bytes.hash(&mut hasher);
+            return Some((path, hasher.finish()));
         }
         let wanted = "expected one or more certificates in PEM form (\"-----BEGIN CERTIFICATE-----\") in this file";
         self.refuse(key, wanted);
@@ -328,7 +322,7 @@ impl Reader<'_> {
     /// A secret: inline, from the file that `<key>_file` names, or the credential with the name
     /// `credential`. The environment replaces what the file says; two at the same level are a
     /// mistake, because only one of them can be the newest.
-    pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<FoundSecret> {
+    pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<SecretString> {
         let file_key = format!("{key}_file");
         let from_env = |given: &Given| matches!(given.origin, Origin::Env(_));
         let mut sources: Vec<&str> = [key, file_key.as_str()]
@@ -382,7 +376,7 @@ impl Reader<'_> {
         }
     }
 
-    fn inline_secret(&mut self, key: &str) -> Option<FoundSecret> {
+    fn inline_secret(&mut self, key: &str) -> Option<SecretString> {
         let given = &self.layers.given[key];
         let text = match &given.found {
             // A blank at the end of a password may be meant.
@@ -396,10 +390,7 @@ impl Reader<'_> {
                 if matches!(given.origin, Origin::File { .. }) {
                     self.inline_secrets.push(key.to_owned());
                 }
-                return Some(FoundSecret {
-                    text,
-                    changed_at: None,
-                });
+                return Some(text);
             }
             (Found::Text(_), Some("nothing")) => "nothing between them",
             (Found::Text(_), Some(flaw)) => flaw,
@@ -449,17 +440,13 @@ fn is_open(path: &Path, mode: Option<u32>) -> bool {
     mode.is_some_and(|mode| mode & 0o077 != 0) && !is_mounted
 }
 
-fn one_line(key: &str, content: FileContent) -> Result<FoundSecret, String> {
-    let changed_at = content.changed_at;
+fn one_line(key: &str, content: FileContent) -> Result<SecretString, String> {
     let text = String::from_utf8(content.bytes)
         .map_err(|_| "expected one line of text, found bytes that are not UTF-8".to_owned())?;
     let text = plain(&text);
     let flaw = match flaw(key, text) {
         None => {
-            return Ok(FoundSecret {
-                text: SecretString::from(text.to_owned()),
-                changed_at,
-            });
+            return Ok(SecretString::from(text.to_owned()));
         }
         Some("nothing") => "an empty file",
         Some(flaw) => flaw,

@@ -108,7 +108,7 @@ fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
         port: address.as_ref()?.port,
         host: address?.host,
         username,
-        password: password.map(|secret| secret.text),
+        password,
         client_id,
         protocol: protocol?,
         base_topic: base_topic?,
@@ -186,7 +186,7 @@ fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
         enabled,
         listen: listen?,
         username,
-        password: password.map(|secret| secret.text),
+        password,
     })
 }
 
@@ -247,8 +247,8 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     };
     let mut secret = |what: &str| reader.secret(&key(what), credential(what).as_deref());
     let refresh_token = secret("refresh_token");
-    let client_secret = secret("client_secret").map(|secret| secret.text);
-    let password = secret("password").map(|secret| secret.text);
+    let client_secret = secret("client_secret");
+    let password = secret("password");
     let client_id = reader.text(&key("client_id"), not_empty);
     let email = reader.text(&key("email"), |text| match text.split_once('@') {
         Some((user, host)) if !user.is_empty() && !host.is_empty() => Ok(text.to_owned()),
@@ -258,7 +258,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     let region = reader.choice(&key("region"), &regions);
     let api_url = reader.text(&key("api_url"), base_url);
     let auth_url = reader.text(&key("auth_url"), base_url);
-    let (ca_file, ca_changed_at) = reader.certificates(&key("ca_file")).unzip();
+    let (ca_file, ca_fingerprint) = reader.certificates(&key("ca_file")).unzip();
 
     let has = |reader: &Reader<'_>, name: &str| {
         reader.is_given(&key(name)) || reader.is_sourced(&key(name))
@@ -292,8 +292,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     Some(Account {
         name: name?,
         api: api?,
-        refresh_token_changed_at: refresh_token.as_ref().and_then(|token| token.changed_at),
-        refresh_token: refresh_token.map(|token| token.text),
+        refresh_token,
         client_id,
         client_secret,
         email,
@@ -302,7 +301,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
         api_url,
         auth_url,
         ca_file,
-        ca_changed_at: ca_changed_at.flatten(),
+        ca_fingerprint,
     })
 }
 

@@ -135,8 +135,6 @@ pub struct Account {
     pub api: Api,
     /// Refresh token from the configuration (inline, file or credential).
     pub refresh_token: Option<SecretString>,
-    /// When the file or credential that holds it was changed, if it came from one.
-    pub refresh_token_changed_at: Option<jiff::Timestamp>,
     /// OAuth client id.
     pub client_id: Option<String>,
     /// OAuth client secret (the 2019 login, and Fleet code exchange).
@@ -153,8 +151,8 @@ pub struct Account {
     pub auth_url: Option<Url>,
     /// PEM file of a CA to trust in addition, for a look-alike host.
     pub ca_file: Option<PathBuf>,
-    /// When that file was changed: a renewed one is a change of the account.
-    pub ca_changed_at: Option<jiff::Timestamp>,
+    /// Stands for that file's content: a renewed one is a change of the account.
+    pub ca_fingerprint: Option<u64>,
 }
 
 /// The three generations of Tesla's cloud API (tesla-api.md, section 1).

@@ -36,7 +36,7 @@ impl Policy {
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
             Failure::Unavailable | Failure::Transport => self.back_off(ask, Kind::Transport, m),
-            Failure::Server | Failure::Region => self.back_off(ask, Kind::Server, m),
+            Failure::Server => self.back_off(ask, Kind::Server, m),
             Failure::Limited { retry_after: None } => self.back_off(ask, Kind::Limited, m),
             Failure::Limited {
                 retry_after: Some(wait),
@@ -50,7 +50,8 @@ impl Policy {
                 self.back_off(Ask::Light, Kind::SignedOut, m);
             }
             Failure::BillingLimit => self.back_off(ask, Kind::BillingLimit, m),
-            Failure::Refused => self.back_off(ask, Kind::Refused, m),
+            // What the account could not cure waits for the owner, and each try is billed.
+            Failure::Refused | Failure::Region => self.back_off(ask, Kind::Refused, m),
             Failure::MissingScope if ask == Ask::Data && !self.memory.location_dropped => {
                 self.memory.location_dropped = true;
             }

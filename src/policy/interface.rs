@@ -120,7 +120,7 @@ pub enum Failure {
     NotFound,
     /// 405: the car is at service.
     InService,
-    /// 412 or 421 that the account could not cure.
+    /// 412 or 421 that the account could not cure. Back off for long.
     Region,
     /// The account's budget or rate cap did not allow the call; it was not sent.
     NotPermitted {

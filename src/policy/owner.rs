@@ -251,7 +251,12 @@ impl Policy {
         memory.signed_out = false;
         memory.location_dropped = false;
         self.because = "signed in";
-        for kind in [Kind::SignedOut, Kind::Refused, Kind::MissingScope] {
+        for kind in [
+            Kind::SignedOut,
+            Kind::Refused,
+            Kind::BillingLimit,
+            Kind::MissingScope,
+        ] {
             memory.backoffs.forget(kind);
         }
         // An older wish would end the spread.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::service::{Signal, Signals};
-use tesla2mqtt::sim::cloud::{Account, Call, Request};
+use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Request};
 use tesla2mqtt::sim::{CarSpec, Plan};
 use tesla2mqtt::{bridge, clock, config};
 use tokio::task::JoinHandle;
@@ -215,6 +215,66 @@ async fn child_a_car_is_taken_over() {
     assert_eq!(world.cloud.count(Call::Data), 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
     running.stop().await;
+}
+
+#[test]
+fn a_shared_car_does_not_stay_with_an_account_that_is_refused() {
+    in_a_process_of_its_own("accounts::child_an_account_is_refused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a child process of another test"]
+async fn child_an_account_is_refused() {
+    clock::run_at_speed(1200.0);
+    // Two clouds, so that one account can be refused, login and all, and the other not.
+    let (world, other) = (World::new().await, World::new().await);
+    let shared = world.add_sleeping_car(1);
+    other.cloud.add_account(Account::new("second"));
+    let spec = CarSpec::new(shared.clone(), Plan::parked());
+    other.cloud.add_car("second", spec);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let accounts = [
+        world.fresh_fleet_account(ACCOUNT),
+        other.fresh_fleet_account("second"),
+    ];
+    let running = Running::start(&world.config(&accounts.concat()));
+    is_asked_somewhere(&[&world, &other], &shared).await;
+    let (first, second) = if world.n_calls(Call::Light, &shared) > 0 {
+        (&world, &other)
+    } else {
+        (&other, &world)
+    };
+    assert_eq!(second.n_calls(Call::Light, &shared), 0, "followed once");
+
+    let refused = Fault::status(
+        403,
+        "forbidden, see https://developer.tesla.com/docs/fleet-api",
+    );
+    first.cloud.fail_share(1.0, Aim::all(), vec![refused], 1);
+    is_asked(second, &shared, "asked through the other").await;
+    let state = format!("tesla2mqtt/{}/state", shared.as_str());
+    subscriber.wait_for(&state, "asleep", SOON).await;
+
+    // Let in again, the first does not take it back.
+    first.cloud.heal();
+    let n_lists = first.cloud.count(Call::Products);
+    eventually("its list is there again", 3 * SOON, || {
+        first.cloud.count(Call::Products) > n_lists + 1
+    })
+    .await;
+    let n_calls = first.n_calls(Call::Light, &shared);
+    is_asked(second, &shared, "still asked through the other").await;
+    assert_eq!(first.n_calls(Call::Light, &shared), n_calls);
+    running.stop().await;
+}
+
+async fn is_asked_somewhere(worlds: &[&World], vin: &Vin) {
+    eventually("asked", SOON, || {
+        worlds
+            .iter()
+            .any(|world| world.n_calls(Call::Light, vin) > 5)
+    })
+    .await;
 }
 
 /// Waits for some more light calls that told the car's state.

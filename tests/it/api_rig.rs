@@ -38,7 +38,6 @@ pub fn rig(api: Api, server: &str) -> Rig {
             name: "home".into(),
             api,
             refresh_token: Some(SecretString::from("r0-secret")),
-            refresh_token_changed_at: None,
             client_id: (api == Api::Fleet).then(|| "client".into()),
             client_secret: None,
             email: None,
@@ -47,7 +46,7 @@ pub fn rig(api: Api, server: &str) -> Rig {
             api_url: Some(url.clone()),
             auth_url: Some(url),
             ca_file: None,
-            ca_changed_at: None,
+            ca_fingerprint: None,
         },
         hosts: Hosts::tesla(),
         patience: Patience {

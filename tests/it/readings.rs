@@ -111,9 +111,9 @@ fn account(world: &World, login: Login) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_cars_that_is_refused_is_told_once_and_that_it_is_there_again() {
+async fn a_list_of_cars_that_is_refused_is_told_once_and_left_alone() {
     let world = World::new().await;
-    let vin = world.add_sleeping_car(1);
+    world.add_sleeping_car(1);
     let refused = Fault::status(412, "account must be registered in the current region");
     world
         .cloud
@@ -123,15 +123,99 @@ async fn a_list_of_cars_that_is_refused_is_told_once_and_that_it_is_there_again(
     program.start(&world.fresh_fleet_config());
     let trouble = "no list of its cars";
     program.logs(trouble, SOON).await;
-    eventually("last_error", SOON, || {
-        let error = subscriber.get("tesla2mqtt/bridge/last_error");
-        error.is_some_and(|error| error.contains(trouble))
-    })
-    .await;
+    last_error(&subscriber, trouble).await;
+    // The login was new when it was refused, which is no reason to ask again at once.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.cloud.count(Call::Products), 1);
+    assert_eq!(program.log().matches(trouble).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_cars_that_fails_for_a_while_is_told_once_and_that_it_is_there_again() {
+    let world = World::new().await;
+    let vin = world.add_sleeping_car(1);
+    world
+        .cloud
+        .fail_next(3, &Aim::at(&[Call::Products]), &Fault::Html(502));
+    let mut program = Program::prepare();
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    program.start(&world.fresh_fleet_config());
+    let trouble = "no list of its cars";
+    program.logs(trouble, 3 * SOON).await;
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
     subscriber.wait_for(&state, "asleep", 3 * SOON).await;
     program.logs("its list of cars is there again", SOON).await;
     assert_eq!(program.log().matches(trouble).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limited_list_is_told_at_once_and_left_alone_over_restarts() {
+    let world = World::new().await;
+    world.add_sleeping_car(1);
+    let limited = Fault::rate_limited(Some("37829"));
+    world
+        .cloud
+        .fail_share(1.0, Aim::at(&[Call::Products]), vec![limited], 1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    let config = world.fresh_fleet_config();
+    for _ in 0..3 {
+        subscriber.forget();
+        program.start(&config);
+        last_error(&subscriber, "the next one goes out at 20").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(program.terminate(SOON).await.success());
+    }
+    assert_eq!(world.cloud.count(Call::Products), 1);
+}
+
+async fn last_error(subscriber: &Subscriber, words: &str) {
+    eventually("last_error", SOON, || {
+        let error = subscriber.get("tesla2mqtt/bridge/last_error");
+        error.is_some_and(|error| error.contains(words))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_hears_why_one_car_is_refused() {
+    let world = World::new().await;
+    let (vin, other) = (world.add_awake_car(1), world.add_awake_car(2));
+    let aim = Aim {
+        calls: vec![Call::Data],
+        vin: Some(vin.clone()),
+    };
+    let refused = Fault::status(401, "mobile_access_disabled");
+    world.cloud.fail_next(9, &aim, &refused);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let trouble = "mobile access is switched off in the car";
+    program.logs(trouble, SOON).await;
+    last_error(&subscriber, &format!("car {vin}: {trouble}")).await;
+    let level = format!("tesla2mqtt/{}/battery_level", other.as_str());
+    subscriber.until(&level, SOON).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let log = program.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains(trouble)).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("WARN") && told[0].contains(&vin.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_does_not_allow_data_is_not_billed_a_third_call() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let refused = Fault::status(403, "Unauthorized missing scopes");
+    world
+        .cloud
+        .fail_share(1.0, Aim::at(&[Call::Data]), vec![refused], 1);
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    program.logs("tick every permission", SOON).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // With the position, and without.
+    assert_eq!(world.n_calls(Call::Data, &vin), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

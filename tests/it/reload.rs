@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Call};
+use tesla2mqtt::sim::cloud::{Account, Call, Login};
 
 use crate::rig::eventually;
 use crate::rig::program::{CONFIG, Program};
@@ -248,6 +248,71 @@ async fn an_account_and_its_cars_alias_go_in_one_edit() {
         .await;
     let elsewhere = House::topic(&house.second, "availability");
     assert_eq!(house.subscriber.get(&elsewhere), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_file_that_is_written_anew_with_the_same_content_touches_no_car() {
+    let house = House::new(true).await;
+    settle().await;
+    let line = house.second_account.lines();
+    let line = line
+        .clone()
+        .find(|line| line.starts_with("refresh_token"))
+        .unwrap();
+    let token = line.split('"').nth(1).unwrap();
+    let path = house.program.path("token");
+    let from_file = format!("refresh_token_file = \"{}\"", path.display());
+    let second = house.second_account.replace(line, &from_file);
+    let config = house.config(&format!("{second}{}", house.first_account));
+    let n_lists = house.world.cloud.count(Call::Products);
+    for round in 1..=2 {
+        house.program.write("token", token);
+        house.program.reload(&config);
+        eventually("nothing changed", SOON, || {
+            let log = house.program.log();
+            log.matches("nothing changed").count() == round
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(house.world.cloud.count(Call::Products), n_lists);
+
+    let (another, _) = house.world.cloud.issue_tokens("second", Login::Fleet);
+    house.program.write("token", &another);
+    house.program.reload(&config);
+    eventually("another token is taken up", SOON, || {
+        house.world.cloud.count(Call::Products) > n_lists
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_car_that_had_left_its_list_goes_with_its_account() {
+    let mut house = House::new(true).await;
+    let ended = house.program.terminate(Duration::from_secs(5)).await;
+    assert!(ended.success());
+    house.world.cloud.remove_car("second", &house.second);
+    house.subscriber.forget();
+    let config = house.both();
+    house.program.start(&config);
+    let gone = "car is on no account's list any more";
+    house.program.logs(gone, SOON).await;
+    let counted = "tesla2mqtt/bridge/cars";
+    house.subscriber.wait_for(counted, "1", SOON).await;
+
+    house.program.reload(&house.alone());
+    house
+        .program
+        .logs("car is not followed any more", SOON)
+        .await;
+    eventually("nobody speaks of it", SOON, || {
+        let info = house.subscriber.get("tesla2mqtt/bridge/info");
+        info.is_some_and(|info| {
+            !info.contains(house.second.as_str()) && !info.contains("\"second\"")
+        })
+    })
+    .await;
+    assert_eq!(house.subscriber.get(counted).as_deref(), Some("1"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

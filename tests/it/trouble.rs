@@ -14,10 +14,9 @@ use tesla2mqtt::config;
 use tesla2mqtt::log;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::policy::LightState;
-use tesla2mqtt::service::Signal;
+use tesla2mqtt::service::{Signal, Signals};
 use tesla2mqtt::sim::cloud::{Aim, Call, CloudOptions, Fault, Login};
 use tesla2mqtt::sim::{CarSpec, Deed, Event, Plan, Segment};
-use tokio::sync::mpsc;
 
 use crate::child;
 use crate::rig::eventually;
@@ -52,15 +51,15 @@ async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World,
     log::start(&settings.log);
     log::report_panics();
     let claim = bridge::Claim::to(&settings.state.directory).expect("a directory");
-    let (stop, signals) = mpsc::channel(1);
+    let signals = Signals::default();
     let reload = {
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let bridge = bridge::run(settings, claim, signals, reload);
+    let bridge = bridge::run(settings, claim, signals.clone(), reload);
     let story = async {
         story(&world, &vin).await;
-        stop.send(Signal::Stop).await.expect("the bridge runs");
+        signals.send(Signal::Stop);
     };
     let (ended, ()) = tokio::join!(bridge, story);
     ended.expect("a bridge that was told to stop");

@@ -8,7 +8,6 @@ pub fn settings(api: Api) -> config::Account {
         name: "home".into(),
         api,
         refresh_token: Some(SecretString::from("configured")),
-        refresh_token_changed_at: None,
         client_id: Some("client".into()),
         client_secret: None,
         email: None,
@@ -17,7 +16,7 @@ pub fn settings(api: Api) -> config::Account {
         api_url: None,
         auth_url: None,
         ca_file: None,
-        ca_changed_at: None,
+        ca_fingerprint: None,
     }
 }
 

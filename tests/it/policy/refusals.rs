@@ -198,15 +198,39 @@ fn the_end_of_a_lost_login_is_told_as_such() {
     }
 }
 
-/// A refused client is asked about a few times a day, not each minute.
+/// A refused client is asked about a few times a day, not each minute; and so is an account in
+/// another region, which was once asked as often as if Tesla had a fault, and was billed for it.
 #[test]
-fn a_refused_client_backs_off_for_long() {
-    let mut rig = metered(spec(Plan::parked()));
+fn what_only_the_owner_can_mend_is_tried_a_few_times_a_day() {
+    for failure in [Failure::Refused, Failure::Region] {
+        let mut rig = metered(spec(Plan::parked()));
+        rig.faults.push(fault(None, HOUR, 3 * DAY, failure));
+        rig.run_until(DAY + HOUR);
+        check(&rig);
+        let n_asks = rig.asks_from(HOUR, Ask::Light).len();
+        assert!((4..=10).contains(&n_asks), "{failure:?}: {n_asks}");
+        assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Refused));
+
+        let mut rig = metered(sat_in(40));
+        rig.faults.push(fault(Ask::Data, HOUR, 3 * DAY, failure));
+        rig.run_until(DAY + HOUR);
+        check(&rig);
+        let n_asks = rig.asks_from(HOUR, Ask::Data).len();
+        assert!((4..=10).contains(&n_asks), "{failure:?}: {n_asks}");
+    }
+}
+
+/// A car that another account has taken over is not held back by the billing limit of the first.
+#[test]
+fn a_billing_limit_ends_with_its_login() {
+    let mut rig = metered(sat_in(40));
     rig.faults
-        .push(fault(None, HOUR, 3 * DAY, Failure::Refused));
-    rig.run_until(DAY + HOUR);
+        .push(fault(None, HOUR, 2 * HOUR, Failure::BillingLimit));
+    rig.run_until(2 * HOUR);
+    rig.hear(Input::SignedIn);
+    let at = rig.at;
+    rig.run_for(10 * MINUTE);
     check(&rig);
-    let n_asks = rig.asks_from(HOUR, Ask::Light).len();
-    assert!((4..=10).contains(&n_asks), "{n_asks}");
-    assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Refused));
+    assert!(rig.asks_from(at, Ask::Data).len() >= 3, "{}", rig.story());
+    assert_eq!(rig.policy.status(rig.now()).problem, None);
 }

@@ -10,10 +10,10 @@ use crate::policy::rig::{Line, MINUTE, SECOND, What};
 fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
     match failure {
         Failure::Transport => Some((10, 300, 0.5)),
-        Failure::Server | Failure::Region => Some((15, 900, 0.5)),
+        Failure::Server => Some((15, 900, 0.5)),
         Failure::Limited { retry_after: None } => Some((300, 3600, 1.0)),
         Failure::BillingLimit => Some((3600, 6 * 3600, 0.5)),
-        Failure::Refused => Some((900, 6 * 3600, 0.5)),
+        Failure::Refused | Failure::Region => Some((900, 6 * 3600, 0.5)),
         _ => None,
     }
 }
