@@ -2,7 +2,7 @@
 
 use tesla2mqtt::cli::clear::clear;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::{Kind, probe};
+use tesla2mqtt::mqtt::Kind;
 
 use super::rig::*;
 use super::tls::Home;
@@ -42,13 +42,13 @@ async fn its_tls_with_client_certificates_works() {
         assert!(bridge.stop().await.offline_said);
 
         settings.tls = Some(home.files(&home.ca.pem, None));
-        let failure = probe(&settings, "probe").await.unwrap_err();
+        let failure = probe(&settings).await.unwrap_err();
         assert!(
             failure.sentence.contains("mqtt.client_cert_file"),
             "{protocol:?}: {failure}"
         );
         settings.tls = None;
-        let failure = probe(&settings, "probe").await.unwrap_err();
+        let failure = probe(&settings).await.unwrap_err();
         assert!(failure.sentence.contains("mqtts://"), "{failure}");
     }
 }
@@ -61,7 +61,7 @@ async fn it_refuses_who_has_no_password() {
         for username in [None, Some("car")] {
             settings.username = username.map(str::to_owned);
             settings.password = Some("wrong".into());
-            let failure = probe(&settings, "probe").await.unwrap_err();
+            let failure = probe(&settings).await.unwrap_err();
             assert_eq!(failure.kind, Kind::Refused, "{failure}");
             assert!(failure.sentence.contains("mqtt.username"), "{failure}");
         }
@@ -146,7 +146,7 @@ async fn clear_removes_everything_where_qos_1_is_not_supported() {
     assert!(bridge.stop().await.offline_said);
 
     let settings = settings(without, Protocol::V5);
-    let facts = probe(&settings, "probe").await.unwrap();
+    let facts = probe(&settings).await.unwrap();
     assert!(!facts.acknowledges);
     let cleared = clear(&settings, "homeassistant", &[]).await.unwrap();
     assert_eq!((cleared.removed, cleared.left.len()), (N_TOPICS + 1, 0));

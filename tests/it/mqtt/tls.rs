@@ -15,7 +15,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tesla2mqtt::broker::Embedded;
 use tesla2mqtt::config::{Mqtt, Protocol, Tls};
-use tesla2mqtt::mqtt::{Failure, Kind, TlsError, probe, start};
+use tesla2mqtt::mqtt::{Failure, Kind, TlsError, start};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -118,12 +118,12 @@ async fn each_failure_says_what_to_do() {
         // A plain client on the TLS port, a TLS client on the plain port.
         let mut plain = settings(broker.addr, protocol);
         plain.tls = None;
-        let failure = probe(&plain, "probe").await.unwrap_err();
+        let failure = probe(&plain).await.unwrap_err();
         check(failure, Kind::Slow, "mqtts://");
 
         let mut tls = settings(broker.plain.addr, protocol);
         tls.tls = Some(home.files(&home.ca.pem, None));
-        let failure = probe(&tls, "probe").await.unwrap_err();
+        let failure = probe(&tls).await.unwrap_err();
         assert!(failure.sentence.contains("mqtt://"), "{failure}");
     }
 }
@@ -326,6 +326,6 @@ impl TlsBroker {
     async fn probe(&self, files: Tls) -> Result<(), Failure> {
         let mut settings = self.settings(Protocol::V5);
         settings.tls = Some(files);
-        probe(&settings, "probe").await.map(|_| ())
+        probe(&settings).await.map(|_| ())
     }
 }
