@@ -5,7 +5,7 @@ use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt::Kind;
 
 use super::rig::*;
-use super::tls::Home;
+use super::tls::{Home, version_1};
 
 /// Both versions, or nothing where it is not installed.
 fn mosquitto() -> Vec<Protocol> {
@@ -51,6 +51,48 @@ async fn its_tls_with_client_certificates_works() {
         let failure = probe(&settings).await.unwrap_err();
         assert!(failure.sentence.contains("mqtts://"), "{failure}");
     }
+}
+
+/// Both certificates as its manual makes them, of X.509 version 1.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_tls_works_with_certificates_as_its_manual_makes_them() {
+    let home = Home::new();
+    let both = version_1();
+    for protocol in mosquitto() {
+        let broker = Broker::mosquitto(
+            "allow_anonymous true\ncafile @server.pem\ncertfile @server.pem\n\
+             keyfile @server.key",
+            &[
+                ("server.pem", both.pem.clone()),
+                ("server.key", both.key.clone()),
+            ],
+        )
+        .await;
+        let mut settings = settings(broker.addr, protocol);
+        settings.host = "localhost".into();
+        settings.tls = Some(home.files(&both.pem, Some(&both)));
+        let bridge = Bridge::start(&settings);
+        assert_eq!(bridge.until_up().await, 1);
+        assert!(bridge.stop().await.offline_said);
+    }
+}
+
+/// The will alone had kept such a broker away.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_used_without_retained_messages_where_it_keeps_none() {
+    if mosquitto().is_empty() {
+        return;
+    }
+    let broker = Broker::mosquitto("allow_anonymous true\nretain_available false", &[]).await;
+    let watcher = Watcher::start(broker.addr);
+    watcher.until_subscribed().await;
+    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    bridge.state("tesla2mqtt/VIN/a", "1").await;
+    watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
+    bridge.task.abort();
+    watcher
+        .until_topic("tesla2mqtt/bridge/state", "offline")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
