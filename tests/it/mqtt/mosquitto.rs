@@ -53,24 +53,24 @@ async fn its_tls_with_client_certificates_works() {
     }
 }
 
-/// Both certificates as its manual makes them, of X.509 version 1.
+/// Of X.509 version 1.
 #[tokio::test(flavor = "multi_thread")]
-async fn its_tls_works_with_certificates_as_its_manual_makes_them() {
+async fn its_tls_works_with_a_certificate_as_its_manual_makes_it() {
     let home = Home::new();
-    let both = version_1();
+    let server = version_1();
     for protocol in mosquitto() {
         let broker = Broker::mosquitto(
             "allow_anonymous true\ncafile @server.pem\ncertfile @server.pem\n\
              keyfile @server.key",
             &[
-                ("server.pem", both.pem.clone()),
-                ("server.key", both.key.clone()),
+                ("server.pem", server.pem.clone()),
+                ("server.key", server.key.clone()),
             ],
         )
         .await;
         let mut settings = settings(broker.addr, protocol);
         settings.host = "localhost".into();
-        settings.tls = Some(home.files(&both.pem, Some(&both)));
+        settings.tls = Some(home.files(&server.pem, None));
         let bridge = Bridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
         assert!(bridge.stop().await.offline_said);
