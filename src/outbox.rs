@@ -14,9 +14,9 @@ pub mod level;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Topics that are kept at most: some sixty cars. Beyond it, new topics are dropped and counted.
+/// Topics that are kept at most: some sixty cars. Beyond it, new topics are dropped.
 pub const TOPICS_MAX: usize = 16_384;
-/// Events that wait for an acknowledgement at most; the oldest is dropped and counted.
+/// Events that wait for an acknowledgement at most; the oldest is dropped.
 pub const EVENTS_MAX: usize = 256;
 /// Connections in which a delete is confirmed before it is forgotten. Two, because a broker that
 /// is killed may come back with a retained message that it had already removed.
@@ -128,8 +128,6 @@ pub struct Outbox {
     next_number: u64,
     complaints: Vec<Complaint>,
     complained: BTreeSet<&'static str>,
-    dropped_topics: u64,
-    dropped_events: u64,
 }
 
 #[derive(Debug)]
@@ -167,8 +165,6 @@ impl Outbox {
             next_number: 0,
             complaints: Vec::new(),
             complained: BTreeSet::new(),
-            dropped_topics: 0,
-            dropped_events: 0,
         }
     }
 
@@ -216,8 +212,9 @@ impl Outbox {
         self.take_event(limit)
     }
 
-    /// Makes a topic that waits the next one.
-    pub fn ahead(&mut self, topic: &str) {
+    /// Says a topic next, although nothing changed.
+    pub fn say_next(&mut self, topic: &str) {
+        self.say_again(topic);
         let mut waiting = self.dirty.iter();
         let Some((&place, _)) = waiting.find(|(_, waits)| ***waits == *topic) else {
             return;
@@ -227,15 +224,32 @@ impl Outbox {
         }
     }
 
+    /// Says a topic again, although nothing changed: its value, and its events that are left.
+    pub fn say_again(&mut self, topic: &str) {
+        if let Some((topic, _)) = self.topics.get_key_value(topic) {
+            let topic = Arc::clone(topic);
+            self.mark(&topic);
+        }
+        for event in self.events.iter_mut().filter(|e| *e.topic == *topic) {
+            event.sent = false;
+        }
+    }
+
     /// Leaves a topic out from now on: the broker ends the connection over it, which would keep
     /// everything else away too. Bounded by the number of topics.
     pub fn bar(&mut self, topic: &str) {
         self.barred.insert(topic.into());
     }
 
-    /// Tries barred topics again, with the next connection: the owner may have mended it.
-    pub fn unbar(&mut self) {
-        self.barred.clear();
+    /// Leaves it out no longer; its value is said when it changes, or with the next connection.
+    pub fn unbar(&mut self, topic: &str) {
+        self.barred.remove(topic);
+    }
+
+    /// The broker has refused a message for the moment; [`Outbox::say_again`] says it again.
+    pub fn put_back(&mut self, ticket: Ticket) {
+        // That is no confirmation.
+        self.deletes.remove(&ticket);
     }
 
     /// The broker has acknowledged a message (or refused it for good).
@@ -270,16 +284,6 @@ impl Outbox {
         self.topics.len()
     }
 
-    /// New topics that were refused because of [`TOPICS_MAX`].
-    pub fn dropped_topics(&self) -> u64 {
-        self.dropped_topics
-    }
-
-    /// Events that were dropped because of [`EVENTS_MAX`].
-    pub fn dropped_events(&self) -> u64 {
-        self.dropped_events
-    }
-
     /// What is to be logged since the last call.
     pub fn complaints(&mut self) -> Vec<Complaint> {
         std::mem::take(&mut self.complaints)
@@ -305,7 +309,6 @@ impl Outbox {
             return;
         }
         if self.topics.len() >= TOPICS_MAX {
-            self.dropped_topics += 1;
             self.complain_once("topics", Complaint::TooManyTopics { topic });
             return;
         }
@@ -352,7 +355,6 @@ impl Outbox {
         }
         if self.events.len() >= EVENTS_MAX {
             self.events.pop_front();
-            self.dropped_events += 1;
             self.complain_once("events", Complaint::TooManyEvents);
         }
         let ticket = Ticket(self.number());
@@ -403,12 +405,10 @@ impl Outbox {
             let size = packet_size(&event.topic, &event.payload);
             if self.barred.contains(&event.topic) {
                 self.events.remove(at)?;
-                self.dropped_events += 1;
                 continue;
             }
             if size > limit {
                 let topic = self.events.remove(at)?.topic.to_string();
-                self.dropped_events += 1;
                 self.complaints
                     .push(Complaint::TooLarge { topic, size, limit });
                 continue;

@@ -30,6 +30,10 @@ impl Bridge {
         if !is_birth {
             return self.command(message).await;
         }
+        // A stored one comes with each connection, which has everything said again anyway.
+        if message.retain {
+            return;
+        }
         if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
             return;
         }

@@ -69,7 +69,7 @@ impl Orders {
         if message.retain {
             // It would be carried out again at every start.
             if !std::mem::replace(&mut self.told_retained, true) {
-                let topic = &message.topic;
+                let topic = message.topic.escape_debug();
                 tracing::warn!(%topic, "a retained message is no command; publish it without the retain flag, and remove this one (only the first is named)");
             }
             return Heard::Nothing;

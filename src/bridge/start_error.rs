@@ -35,7 +35,7 @@ pub enum StartError {
         text: String,
     },
     /// A TLS file of the broker's cannot be used.
-    #[error("mqtt: {0}")]
+    #[error("{0}")]
     Tls(#[from] mqtt::TlsError),
     /// A task that everything stands on ended although nobody ended it: a bug. The supervisor
     /// (systemd, a container's) starts the process again.

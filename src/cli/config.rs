@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Api, Settings};
+use crate::config::{self, Api, ConfigErrors, Loaded, Settings};
+use crate::mqtt;
 use crate::policy::MonthlyLimit;
 
 /// The commented example, which is also the reference of every key.
@@ -48,9 +49,20 @@ fn print(text: &str) {
         .and_then(|()| stdout.flush());
 }
 
+/// Loads the named file, or the first of the usual ones, and looks into the files that it names.
+pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+    let loaded = config::load_from_disk(named)?;
+    match mqtt::check_files(&loaded.settings.mqtt) {
+        Ok(()) => Ok(loaded),
+        Err(error) => Err(ConfigErrors {
+            messages: vec![error.to_string()],
+        }),
+    }
+}
+
 /// Checks a configuration with this process's environment.
 pub fn report(named: Option<&Path>) -> Report {
-    match config::load_from_disk(named) {
+    match load(named) {
         Ok(loaded) => Report {
             stdout: summary(&loaded.settings),
             stderr: as_lines("warning: ", &loaded.warnings),

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::bridge;
-use crate::config::{self, Loaded, Settings};
+use crate::config::{Loaded, Settings};
 use crate::service::{self, Signal};
 use crate::{api, log};
 
 /// Loads the configuration, starts the log and runs the bridge until it is told to stop.
 pub fn main(file: Option<PathBuf>) -> ExitCode {
-    let loaded = match config::load_from_disk(file.as_deref()) {
+    let loaded = match super::config::load(file.as_deref()) {
         Ok(loaded) => loaded,
         Err(errors) => return super::wrong_configuration(&errors),
     };
@@ -21,7 +21,7 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
     warn(&warnings);
     api::tls::install_provider();
     let reload = Box::new(move || {
-        let loaded = config::load_from_disk(file.as_deref())?;
+        let loaded = super::config::load(file.as_deref())?;
         loaded.settings.secrets().for_each(log::hide);
         control.set_level(&loaded.settings.log.level);
         warn(&loaded.warnings);

@@ -18,12 +18,16 @@ pub enum Kind {
     Unreachable,
     /// Time was lost waiting (no answer, no name): try again, a little slower.
     Slow,
-    /// The connection was made and ended soon after.
+    /// The connection had been made, and something came between.
     Dropped,
+    /// The connection had been made, and the broker ended it without a word.
+    HungUp,
     /// The broker said no: only the owner can mend it.
     Refused,
     /// The broker takes nothing with QoS 1: try again at once with less.
     OnlyQos0,
+    /// The broker keeps no retained messages: try again at once with less.
+    NotRetained,
     /// The TLS handshake failed: only the owner can mend it.
     Tls,
     /// Another client uses our id.
@@ -45,7 +49,8 @@ pub struct Failure {
 /// How a line ended, both versions alike.
 #[derive(Debug)]
 pub(super) enum Cause {
-    Refused(Refusal),
+    /// With what the broker says of it.
+    Refused(Refusal, Option<String>),
     Io(io::Error),
     Tls(Tls),
     NoAnswer,
@@ -68,6 +73,7 @@ pub(super) enum Refusal {
     Unavailable,
     Banned,
     Qos1,
+    Retain,
     Other(&'static str),
 }
 
@@ -83,7 +89,10 @@ impl Attempt<'_> {
     /// The failure in the owner's words.
     pub fn explain(&self, cause: &Cause) -> Failure {
         let (kind, sentence) = match cause {
-            Cause::Refused(refusal) => self.refused(*refusal),
+            Cause::Refused(refusal, text) => {
+                let (kind, sentence) = self.refused(*refusal);
+                (kind, sentence + &said(text.as_deref()))
+            }
             Cause::Io(error) => self.io(error),
             Cause::Tls(error) => (Kind::Tls, self.tls(error)),
             Cause::NoAnswer => (
@@ -102,10 +111,13 @@ impl Attempt<'_> {
             Cause::Disconnected(DisconnectReasonCode::SessionTakenOver, _) => {
                 (Kind::TakenOver, self.taken_over())
             }
+            Cause::Disconnected(DisconnectReasonCode::ServerShuttingDown, text) => {
+                let said = said(text.as_deref());
+                (Kind::Unreachable, format!("{self} is shutting down{said}"))
+            }
             Cause::Disconnected(reason, text) => {
-                let text = text.as_deref().map(|t| format!(": {t}"));
-                let text = text.unwrap_or_default();
-                let sentence = format!("{self} ended the connection ({reason:?}{text})");
+                let said = said(text.as_deref());
+                let sentence = format!("{self} ended the connection ({reason:?}){said}");
                 (Kind::Dropped, sentence)
             }
             Cause::NotMqtt(what) if self.connected => {
@@ -189,6 +201,10 @@ impl Attempt<'_> {
                 Kind::OnlyQos0,
                 format!("{self} refuses the connection: it does not support QoS 1"),
             ),
+            Refusal::Retain => (
+                Kind::NotRetained,
+                format!("{self} refuses the connection: it keeps no retained messages"),
+            ),
             Refusal::Unavailable => (
                 Kind::Slow,
                 format!("{self} is there but not ready to serve clients"),
@@ -249,7 +265,7 @@ impl Attempt<'_> {
 
     fn closed(&self, did: &str) -> (Kind, String) {
         if self.connected {
-            return (Kind::Dropped, format!("{self} {did}"));
+            return (Kind::HungUp, format!("{self} {did}"));
         }
         let hint = match (&self.settings.tls, self.settings.protocol) {
             (Some(tls), _) if tls.client_cert_file.is_none() => {
@@ -261,7 +277,10 @@ impl Attempt<'_> {
                 "if it expects TLS, write mqtts:// in mqtt.url; if it is an old broker, set \
                  mqtt.protocol = 4"
             }
-            (None, Protocol::V4) => "if it expects TLS, write mqtts:// in mqtt.url",
+            (None, Protocol::V4) => {
+                "if it expects TLS, write mqtts:// in mqtt.url; if it keeps no retained messages, \
+                 set mqtt.protocol = 5"
+            }
         };
         (
             Kind::Slow,
@@ -280,6 +299,14 @@ impl Attempt<'_> {
             Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
                 format!("the certificate of {self} is not signed by any of {trusted}: {own}")
             }
+            Tls::InvalidCertificate(CertificateError::NotValidForNameContext {
+                presented, ..
+            }) if presented.is_empty() => format!(
+                "the certificate of {self} names no host (it has no subjectAltName), so it is not \
+                 for {}: issue it anew with that name there, or set mqtt.ca_file to the broker's \
+                 own certificate",
+                self.settings.host
+            ),
             Tls::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => format!(
@@ -301,6 +328,15 @@ impl Attempt<'_> {
                 if format!("{other:?}").contains("CaUsedAsEndEntity") =>
             {
                 format!("{self} uses a CA certificate as its own (self-signed): {own}")
+            }
+            Tls::InvalidCertificate(other)
+                if format!("{other:?}").contains("UnsupportedCertVersion") =>
+            {
+                format!(
+                    "the certificate of {self} is of X.509 version 1, which names no host: set \
+                     mqtt.ca_file to that certificate itself (the broker must speak TLS 1.3), or \
+                     issue it anew with an extension file that holds its subjectAltName"
+                )
             }
             Tls::InvalidCertificate(other) => {
                 format!("the certificate of {self} is not accepted ({other}): {own}")
@@ -330,6 +366,16 @@ impl Attempt<'_> {
             other => format!("no TLS connection to {self}: {other}"),
         }
     }
+}
+
+/// The broker's own words, if it has any. It may be anybody's broker: a line break would forge a
+/// line of the log.
+fn said(text: Option<&str>) -> String {
+    const CHARS_MAX: usize = 200;
+    text.map_or_else(String::new, |text| {
+        let start: String = text.chars().take(CHARS_MAX).collect();
+        format!("; the broker says: {}", start.escape_debug())
+    })
 }
 
 /// `host:port`.
@@ -398,7 +444,7 @@ impl From<CodeV5> for Refusal {
             C::PacketTooLarge => Self::Other("packet too large"),
             C::QuotaExceeded => Self::Other("quota exceeded"),
             C::PayloadFormatInvalid => Self::Other("it does not take our last will's payload"),
-            C::RetainNotSupported => Self::Other("it does not keep retained messages"),
+            C::RetainNotSupported => Self::Retain,
             C::QoSNotSupported => Self::Qos1,
             C::UseAnotherServer | C::ServerMoved => Self::Other("it sends us to another server"),
             C::MalformedPacket | C::ProtocolError => Self::Other("protocol error"),
@@ -456,29 +502,34 @@ mod tests {
             (Cause::Closed, Kind::Slow, "mqtts://"),
             (Cause::NoAnswer, Kind::Slow, "firewall"),
             (
-                Cause::Refused(Refusal::Password),
+                Cause::Refused(Refusal::Password, None),
                 Kind::Refused,
                 "mqtt.password",
             ),
             (
-                Cause::Refused(Refusal::NotAuthorized),
+                Cause::Refused(Refusal::NotAuthorized, None),
                 Kind::Refused,
                 "access list",
             ),
             (
-                Cause::Refused(Refusal::ClientId),
+                Cause::Refused(Refusal::ClientId, None),
                 Kind::Refused,
                 "another mqtt.client_id",
             ),
             (
-                Cause::Refused(Refusal::Version),
+                Cause::Refused(Refusal::Version, None),
                 Kind::Refused,
                 "mqtt.protocol = 4",
             ),
             (
-                Cause::Refused(Refusal::Unavailable),
+                Cause::Refused(Refusal::Unavailable, None),
                 Kind::Slow,
                 "not ready",
+            ),
+            (
+                Cause::Refused(Refusal::Banned, Some("an hour\n\u{1b}[1mERROR".into())),
+                Kind::Refused,
+                "the broker says: an hour\\n\\u{1b}[1mERROR",
             ),
             (
                 Cause::Disconnected(taken_over, None),
@@ -509,15 +560,28 @@ mod tests {
             client_id: "tesla2mqtt1",
             connected: true,
         };
-        for cause in [
-            Cause::Closed,
-            Cause::Io(io::ErrorKind::ConnectionReset.into()),
-            Cause::Io(io::ErrorKind::UnexpectedEof.into()),
-            Cause::NoPing,
-            Cause::NotMqtt("x".into()),
+        // Of the first kind only the log supposes that another client uses our id.
+        for (cause, kind) in [
+            (Cause::Closed, Kind::HungUp),
+            (
+                Cause::Io(io::ErrorKind::ConnectionReset.into()),
+                Kind::HungUp,
+            ),
+            (Cause::Io(io::ErrorKind::UnexpectedEof.into()), Kind::HungUp),
+            (Cause::NoPing, Kind::Dropped),
+            (Cause::NoAcknowledgement, Kind::Dropped),
+            (Cause::NotMqtt("x".into()), Kind::Dropped),
+            (
+                Cause::Disconnected(DisconnectReasonCode::KeepAliveTimeout, None),
+                Kind::Dropped,
+            ),
+            (
+                Cause::Disconnected(DisconnectReasonCode::ServerShuttingDown, None),
+                Kind::Unreachable,
+            ),
         ] {
             let failure = attempt.explain(&cause);
-            assert_eq!(failure.kind, Kind::Dropped, "{failure}");
+            assert_eq!(failure.kind, kind, "{failure}");
             assert!(!failure.sentence.contains("mqtt."), "{failure}");
         }
     }

@@ -137,7 +137,7 @@ impl Line {
                     line.ping_at = now() + line.keep_alive;
                     return Ok((line, heard));
                 }
-                Some(Heard::Refused(refusal)) => return Err(Cause::Refused(refusal)),
+                Some(Heard::Refused(refusal, text)) => return Err(Cause::Refused(refusal, text)),
                 Some(_) => return Err(Cause::NotMqtt("no CONNACK".to_owned())),
                 None => {}
             }

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::Cause;
 use super::line::{self, Plan};
-use super::wire::{Heard, Saying, Will};
+use super::wire::{Heard, NotTaken, Saying, Will};
 use super::{Incoming, Subscription};
 use crate::config;
 use crate::outbox::{Packet, Ticket};
@@ -42,22 +42,23 @@ pub(super) enum Said {
     Connected(BrokerFacts),
     /// The answer to a subscription.
     Subscribed {
-        refused: Vec<Refused>,
+        answers: Vec<Answer>,
     },
     Acknowledged {
         ticket: Ticket,
         topic: Arc<str>,
         /// Why the broker did not take the message.
-        refusal: Option<String>,
+        refusal: Option<NotTaken>,
     },
     Message(Incoming),
 }
 
-/// A filter that the broker does not let us read, and why.
+/// Whether the broker lets us read a filter.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Answer {
     pub filter: String,
-    pub why: String,
+    /// Why not.
+    pub refusal: Option<String>,
 }
 
 /// The line has ended: the next [`Link::said`] says why.
@@ -137,8 +138,14 @@ impl Link {
                 }
                 Heard::Subscribed(id, answers) => {
                     if let Some(asked) = self.asked.remove(&id) {
-                        let refused = refused(asked, answers);
-                        return Ok(Said::Subscribed { refused });
+                        let pairs = asked.into_iter().zip(answers);
+                        let answers = pairs.map(|(Subscription { filter, .. }, refusal)| Answer {
+                            filter,
+                            refusal,
+                        });
+                        return Ok(Said::Subscribed {
+                            answers: answers.collect(),
+                        });
                     }
                 }
                 Heard::Message { message, .. } => return Ok(Said::Message(message)),
@@ -152,7 +159,7 @@ impl Link {
                     }
                 }
                 Heard::Written(n) => self.n_written += n,
-                Heard::Refused(refusal) => return Err(Cause::Refused(refusal)),
+                Heard::Refused(refusal, text) => return Err(Cause::Refused(refusal, text)),
                 Heard::Pong | Heard::Other => {}
             }
         }
@@ -248,13 +255,6 @@ impl Link {
     }
 }
 
-fn refused(asked: Vec<Subscription>, answers: Vec<Option<String>>) -> Vec<Refused> {
-    let pairs = asked.into_iter().zip(answers);
-    pairs
-        .filter_map(|(Subscription { filter, .. }, why)| Some(Refused { filter, why: why? }))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,12 +284,14 @@ mod tests {
         ] {
             tell.send(Ok(answer)).await.expect("room");
         }
-        for filter in ["c", "b"] {
-            let Ok(Said::Subscribed { refused }) = link.said().await else {
+        for expected in [&[("c", no())][..], &[("a", None), ("b", no())]] {
+            let Ok(Said::Subscribed { answers }) = link.said().await else {
                 panic!("expected an answer");
             };
-            let (filter, why) = (filter.to_owned(), "no".to_owned());
-            assert_eq!(refused, [Refused { filter, why }]);
+            let pairs = answers
+                .iter()
+                .map(|a| (a.filter.as_str(), a.refusal.clone()));
+            assert_eq!(pairs.collect::<Vec<_>>(), expected);
         }
     }
 

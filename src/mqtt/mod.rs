@@ -11,6 +11,7 @@
 mod failure;
 mod identity;
 mod keeper;
+mod later;
 mod line;
 mod link;
 mod pause;
@@ -27,7 +28,7 @@ pub use failure::{Failure, Kind};
 pub use identity::{client_id, random_client_id};
 pub use keeper::Farewell;
 pub use link::BrokerFacts;
-pub use session::{Session, probe};
+pub use session::Session;
 pub use tls::TlsError;
 
 use crate::config;
@@ -135,6 +136,17 @@ impl Subscription {
     }
 }
 
+/// Checks the TLS files, so that a wrong one is found before anything starts.
+///
+/// # Errors
+/// One is missing or is not what it should be; the text names it and its key.
+pub fn check_files(settings: &config::Mqtt) -> Result<(), TlsError> {
+    match &settings.tls {
+        Some(files) => tls::client_config(files).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
 /// Connects, and keeps connected until `cancel`; then drains for at most two seconds.
 ///
 /// The will and the bridge's own state live at `<base>/bridge/state`: `online` is said on every
@@ -149,9 +161,7 @@ pub fn start(
     subscriptions: Vec<Subscription>,
     cancel: CancellationToken,
 ) -> Result<(Handle, mpsc::Receiver<Incoming>, JoinHandle<Farewell>), TlsError> {
-    if let Some(files) = &settings.tls {
-        tls::client_config(files)?;
-    }
+    check_files(settings)?;
     let (words, heard) = mpsc::channel(PUBLISH_MAX);
     let (arrived, incoming) = mpsc::channel(INCOMING_MAX);
     let (says, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));

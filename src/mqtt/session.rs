@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout_at;
 
 use super::failure::{Attempt, Cause, Failure, Kind};
-use super::link::{BrokerFacts, Link, Opening, Refused, Said};
+use super::link::{Answer, BrokerFacts, Link, Opening, Said};
+use super::wire::NotTaken;
 use super::{Incoming, Subscription, tls};
 use crate::clock;
 use crate::config;
@@ -23,16 +24,6 @@ pub struct Session<'a> {
     client_id: &'a str,
     link: Link,
     outbox: Outbox,
-}
-
-/// Connects, asks what the broker can do, says goodbye. Publishes nothing.
-///
-/// # Errors
-/// Why there is no connection, for the owner.
-pub async fn probe(settings: &config::Mqtt, client_id: &str) -> Result<BrokerFacts, Failure> {
-    let (session, facts) = Session::connect(settings, client_id).await?;
-    session.close().await;
-    Ok(facts)
 }
 
 impl<'a> Session<'a> {
@@ -101,10 +92,10 @@ impl<'a> Session<'a> {
                     ear.hears(clock::uptime(), message.retain);
                     take(message);
                 }
-                Ok(Ok(Said::Subscribed { refused })) => {
+                Ok(Ok(Said::Subscribed { answers })) => {
                     ear.answered(clock::uptime());
-                    if let Some(first) = refused.first() {
-                        return Err(self.refused(first));
+                    if let Some(failure) = answers.iter().find_map(|answer| self.refused(answer)) {
+                        return Err(failure);
                     }
                 }
                 Ok(Ok(_)) => {}
@@ -121,7 +112,7 @@ impl<'a> Session<'a> {
         for topic in topics {
             self.outbox.put(crate::outbox::Publish::Delete { topic });
         }
-        let mut refusal: Option<(Arc<str>, String)> = None;
+        let mut refusal: Option<(Arc<str>, NotTaken)> = None;
         loop {
             while self.link.has_room() {
                 let Some(packet) = self.outbox.next_packet() else {
@@ -130,10 +121,8 @@ impl<'a> Session<'a> {
                 let _ = self.link.publish(packet);
             }
             if self.link.n_under_way() == 0 {
-                return refusal.map_or(Ok(()), |(topic, why)| {
-                    let sentence = format!(
-                        "the broker refuses to delete {topic} ({why}): check its access list"
-                    );
+                return refusal.map_or(Ok(()), |(topic, NotTaken { why, hint, .. })| {
+                    let sentence = format!("the broker refuses to delete {topic} ({why}): {hint}");
                     let kind = Kind::Refused;
                     Err(Failure { kind, sentence })
                 });
@@ -162,15 +151,15 @@ impl<'a> Session<'a> {
         while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
     }
 
-    fn refused(&self, Refused { filter, why }: &Refused) -> Failure {
+    fn refused(&self, Answer { filter, refusal }: &Answer) -> Option<Failure> {
         let config::Mqtt { host, port, .. } = self.settings;
-        Failure {
+        refusal.as_ref().map(|why| Failure {
             kind: Kind::Refused,
             sentence: format!(
                 "broker {host}:{port} refuses to let us read {filter} ({why}): \
                  check its access list"
             ),
-        }
+        })
     }
 
     fn endless(&self) -> Failure {

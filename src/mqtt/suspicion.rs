@@ -3,11 +3,17 @@
 //! Brokers rarely say. Mosquitto 2.0.11 (MQTT 5) and some cloud brokers end the connection over a
 //! message that their access list forbids; as everything is said again on every connection, one
 //! forbidden topic would keep all the others away for ever. So after some short connections
-//! messages go one by one, and the topic over which one ended is the suspect. The next connection
-//! tries it first, right after one message that shows that the connection works: an innocent topic
-//! passes there, and whoever ends connections at times of its own is not there yet. A topic over
-//! which connections end each time is left out.
+//! messages go one by one, and the topic over which one ended is put off: left out until a
+//! connection has lasted without it.
+//!
+//! That alone puts no blame on it. Whoever ends connections at times of its own (another client
+//! with our id, a broker that hangs up) also finds one topic or another on its way. Two things
+//! tell it apart. Careful connections begin with a changing number of messages that are known to
+//! pass, so that such an end falls on one of these soon, and then all are believed again. And
+//! what is left put off when a connection lasts is tried there, each by itself: only if that ends
+//! a connection that had lasted, the topic is guilty.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,37 +21,73 @@ use super::pause;
 
 /// Short connections in a row before we become careful.
 const SUSPICIOUS: u32 = 3;
-/// Careful connections in a row that end over one topic before it is left out.
-const STRIKES: u32 = 3;
+/// Messages that are known to pass, at the beginning of a careful connection: at most so many.
+const PROBES_MAX: u32 = 4;
 /// Between an acknowledgement and the next message, when one of them ends the connections: time
 /// for the broker to show which.
 const REST: Duration = Duration::from_millis(20);
 
 /// What the last connections have taught.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Suspicion {
+    /// The topic that is the first on each connection: without it there is no bridge.
+    first: Arc<str>,
     n_short: u32,
-    /// The topic over which the last connections ended, and how many of them did.
-    suspect: Option<(Arc<str>, u32)>,
+    /// Short connections in a row at which we become careful.
+    careful_at: u32,
+    /// What went through on careful connections.
+    passed: BTreeSet<Arc<str>>,
+    /// The topics over which careful connections ended.
+    put_off: VecDeque<Arc<str>>,
+    on_trial: Option<Arc<str>>,
+    /// Over these a connection ended that had lasted.
+    guilty: Vec<Arc<str>>,
 }
 
 /// What follows from the end of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It had lasted: nothing is suspicious, and what was left out may be tried again.
+    /// It had lasted: nothing is suspicious.
     Stable,
     /// It was short, which may happen.
     Short,
     /// One of many short ones: the owner should look.
     Suspicious,
-    /// It ended over this topic, again.
+    /// The same, and this topic is left out until a connection has lasted.
+    PutOff(Arc<str>),
+    /// The same, but not over a topic: these need not be left out.
+    Acquitted(Vec<Arc<str>>),
+    /// It had lasted, and ended over this topic.
     Guilty(Arc<str>),
 }
 
 impl Suspicion {
+    /// None yet. `first` is the topic that comes first on each connection.
+    pub fn new(first: &str) -> Self {
+        Self {
+            first: first.into(),
+            n_short: 0,
+            careful_at: SUSPICIOUS,
+            passed: BTreeSet::new(),
+            put_off: VecDeque::new(),
+            on_trial: None,
+            guilty: Vec::new(),
+        }
+    }
+
     /// Whether to send one message at a time.
     pub fn is_careful(&self) -> bool {
+        self.n_short >= self.careful_at || self.on_trial.is_some()
+    }
+
+    /// Whether connections have ended soon again and again, and none has lasted since.
+    pub fn is_rhythm(&self) -> bool {
         self.n_short >= SUSPICIOUS
+    }
+
+    /// Whether something is to be done when a connection has lasted.
+    pub fn waits(&self) -> bool {
+        self.is_rhythm() || !self.put_off.is_empty()
     }
 
     /// Short connections in a row.
@@ -53,43 +95,85 @@ impl Suspicion {
         self.n_short
     }
 
-    /// The topic to try as soon as a connection has shown that it works.
-    pub fn suspect(&self) -> Option<&str> {
-        self.suspect.as_ref().map(|(topic, _)| &**topic)
+    /// How often a connection says the first topic before anything else.
+    pub fn n_probes(&self) -> u32 {
+        if self.n_short >= self.careful_at {
+            1 + self.n_short % PROBES_MAX
+        } else {
+            0
+        }
+    }
+
+    /// A careful connection has outlived a message.
+    pub fn outlived(&mut self, Outlived { topic, was_taken }: Outlived) {
+        if self.on_trial.as_ref() == Some(&topic) {
+            self.on_trial = None;
+        } else if was_taken {
+            self.passed.insert(topic);
+        }
+    }
+
+    /// The broker is away, which it had said or which the next attempt shows: the connection before
+    /// has ended for that, and says nothing of the next ones.
+    pub fn broker_is_away(&mut self) {
+        self.n_short = 0;
+        self.careful_at = SUSPICIOUS;
+    }
+
+    /// The present connection has lasted.
+    pub fn lasts(&mut self) {
+        self.n_short = 0;
+        self.careful_at = SUSPICIOUS;
+        self.passed.clear();
+    }
+
+    /// The next topic to try by itself on a connection that lasts and has said everything else.
+    pub fn next_trial(&mut self) -> Option<Arc<str>> {
+        self.on_trial = self.put_off.pop_front();
+        self.on_trial.clone()
     }
 
     /// A connection ended after `lasted`, it seems over this topic.
     pub fn ended(&mut self, lasted: Duration, over: Option<Arc<str>>) -> Verdict {
+        let on_trial = self.on_trial.take();
         if lasted >= pause::SHORT {
-            *self = Self::default();
+            self.lasts();
+            if on_trial.is_some() && on_trial == over {
+                self.guilty.extend(over.clone());
+                return over.map_or(Verdict::Stable, Verdict::Guilty);
+            }
+            self.put_off.extend(on_trial);
+            // The owner may have mended it since: they are tried again.
+            self.put_off.extend(self.guilty.drain(..));
             return Verdict::Stable;
         }
         let was_careful = self.is_careful();
         self.n_short += 1;
-        if !was_careful {
+        if self.n_short <= SUSPICIOUS {
             return Verdict::Short;
         }
-        let before = self.suspect.take();
+        if !was_careful {
+            return Verdict::Suspicious;
+        }
         let Some(topic) = over else {
             return Verdict::Suspicious;
         };
-        let strikes = match before {
-            Some((suspect, strikes)) if suspect == topic => strikes + 1,
-            _ => 1,
-        };
-        if strikes < STRIKES {
-            self.suspect = Some((topic, strikes));
-            return Verdict::Suspicious;
+        if topic == self.first || self.passed.contains(&topic) {
+            // To go one by one shows nothing and takes long: not for a while.
+            self.careful_at = self.n_short + SUSPICIOUS;
+            return Verdict::Acquitted(self.put_off.drain(..).collect());
         }
-        // One cause is found: the next attempt need not wait long, but there may be more.
-        self.n_short = SUSPICIOUS;
-        Verdict::Guilty(topic)
+        self.put_off.push_back(Arc::clone(&topic));
+        Verdict::PutOff(topic)
     }
+}
 
-    /// The present connection has lasted: no need to be careful any more.
-    pub fn lasts(&mut self) {
-        *self = Self::default();
-    }
+/// A topic whose message a connection has outlived.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Outlived {
+    pub topic: Arc<str>,
+    /// The broker did not refuse it.
+    pub was_taken: bool,
 }
 
 /// What one careful connection shows.
@@ -100,10 +184,9 @@ pub(super) struct Trial {
     acknowledged: Option<Arc<str>>,
     /// Monotonic time.
     rests_until: Duration,
-    /// A message went through, and the connection outlived it.
-    works: bool,
-    /// The broker has refused a message: if it ends the connection now, then for this one.
-    refused: bool,
+    /// The last message, if the broker has refused it: if it ends the connection, then for this
+    /// one, even when the next is under way.
+    refused: Option<Arc<str>>,
 }
 
 impl Trial {
@@ -114,8 +197,8 @@ impl Trial {
     }
 
     /// The broker has refused a message.
-    pub fn refused(&mut self) {
-        self.refused = true;
+    pub fn refused(&mut self, topic: Arc<str>) {
+        self.refused = Some(topic);
     }
 
     /// Monotonic time before which nothing is to be sent.
@@ -123,117 +206,26 @@ impl Trial {
         self.rests_until
     }
 
-    /// The rest after a message is over; true once, when this shows that the connection works.
-    pub fn rested(&mut self) -> bool {
-        self.acknowledged.take().is_some() && !std::mem::replace(&mut self.works, true)
+    /// What the connection has outlived when the rest after a message is over, once.
+    pub fn outlived(&mut self) -> Option<Outlived> {
+        let topic = self.acknowledged.take()?;
+        let was_taken = self.refused.as_ref() != Some(&topic);
+        if was_taken {
+            self.refused = None;
+        }
+        Some(Outlived { topic, was_taken })
     }
 
-    /// The topic over which the connection ended at `now`. None where it may never have worked.
+    /// The topic over which the connection ended at `now`.
     pub fn over(&self, under_way: Option<&Arc<str>>, now: Duration) -> Option<Arc<str>> {
         let just_acknowledged = || {
             let resting = now < self.rests_until;
             self.acknowledged.as_ref().filter(|_| resting)
         };
-        under_way
-            .or_else(just_acknowledged)
-            .filter(|_| self.works && !self.refused)
-            .cloned()
+        let refused = self.refused.as_ref();
+        refused.or(under_way).or_else(just_acknowledged).cloned()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mqtt::failure::Kind;
-
-    const MOMENT: Duration = Duration::from_millis(10);
-
-    /// A connection that ended at once with this topic under way.
-    fn over(suspicion: &mut Suspicion, topic: &str) -> Verdict {
-        suspicion.ended(MOMENT, Some(topic.into()))
-    }
-
-    fn careful() -> Suspicion {
-        let mut suspicion = Suspicion::default();
-        for _ in 0..SUSPICIOUS {
-            assert!(!suspicion.is_careful());
-            assert_eq!(over(&mut suspicion, "any"), Verdict::Short);
-        }
-        assert!(suspicion.is_careful());
-        suspicion
-    }
-
-    #[test]
-    fn a_topic_is_guilty_when_careful_connections_in_a_row_end_over_it() {
-        let mut suspicion = careful();
-        for _ in 1..STRIKES {
-            assert_eq!(over(&mut suspicion, "a"), Verdict::Suspicious);
-            assert_eq!(suspicion.suspect(), Some("a"));
-        }
-        let verdict = over(&mut suspicion, "a");
-        assert_eq!(verdict, Verdict::Guilty("a".into()));
-        assert_eq!(suspicion.suspect(), None);
-        assert!(suspicion.is_careful(), "there may be another one");
-    }
-
-    /// Another client with our id ends connections whatever is under way.
-    #[test]
-    fn connections_that_end_over_one_topic_and_another_convict_none_of_them() {
-        let mut suspicion = careful();
-        for _ in 0..100 {
-            for topic in ["a", "a", "b", "c"] {
-                assert_eq!(over(&mut suspicion, topic), Verdict::Suspicious);
-            }
-        }
-    }
-
-    /// A broker that takes us in and hangs up, for ever.
-    #[test]
-    fn connections_that_never_work_accuse_no_topic_and_come_more_and_more_slowly() {
-        let mut suspicion = Suspicion::default();
-        let mut waited = Duration::ZERO;
-        for _ in 0..100 {
-            let trial = Trial::default();
-            let end = trial.over(Some(&"bridge/state".into()), MOMENT);
-            let verdict = suspicion.ended(MOMENT, end);
-            assert!(matches!(verdict, Verdict::Short | Verdict::Suspicious));
-            waited += pause::before_retry(Kind::Dropped, suspicion.n_short(), 0.0);
-        }
-        assert!(waited > Duration::from_mins(19), "{waited:?}");
-    }
-
-    #[test]
-    fn a_connection_ends_over_what_was_said_last_if_it_worked_before() {
-        let ms = Duration::from_millis;
-        let (first, second): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        let mut trial = Trial::default();
-        assert_eq!(trial.over(Some(&first), ms(0)), None);
-        trial.acknowledged(first, ms(1));
-        assert_eq!(trial.over(None, ms(2)), None, "nothing worked yet");
-        assert_eq!(trial.rests_until(), ms(1) + REST);
-        assert!(trial.rested());
-        assert_eq!(trial.over(Some(&second), ms(22)), Some(Arc::clone(&second)));
-        trial.acknowledged(Arc::clone(&second), ms(23));
-        assert_eq!(trial.over(None, ms(24)), Some(second));
-        assert_eq!(trial.over(None, ms(23) + REST), None, "long past");
-        assert!(!trial.rested(), "known before");
-        assert_eq!(trial.over(None, ms(24)), None, "acquitted");
-        let next: Arc<str> = "c".into();
-        trial.refused();
-        assert_eq!(trial.over(Some(&next), ms(50)), None, "it said why");
-    }
-
-    #[test]
-    fn a_connection_that_lasts_forgives_everything() {
-        let mut suspicion = careful();
-        over(&mut suspicion, "a");
-        assert_eq!(
-            suspicion.ended(pause::SHORT, Some("a".into())),
-            Verdict::Stable
-        );
-        assert!(!suspicion.is_careful());
-        let mut suspicion = careful();
-        suspicion.lasts();
-        assert_eq!(over(&mut suspicion, "a"), Verdict::Short);
-    }
-}
+mod tests;

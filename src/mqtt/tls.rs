@@ -2,17 +2,23 @@
 //!
 //! The client crate gives us packets only, so the `rustls` configuration is built here. Home
 //! brokers mostly run on one self-signed certificate, which is not a proper chain
-//! (`CaUsedAsEndEntity`): a certificate that stands in `ca_file` itself is therefore believed as it
-//! is, whatever name or dates it has; only who has its private key can present it.
+//! (`CaUsedAsEndEntity`), or on one of X.509 version 1, as mosquitto-tls(7) makes them and `webpki`
+//! refuses: a certificate that stands in `ca_file` itself is therefore believed as it is, whatever
+//! name, dates or version it has; only who has its private key can present it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::config;
@@ -57,6 +63,31 @@ pub enum TlsError {
     System(String),
 }
 
+/// What every certificate has in common, whatever its version: the key that it is about.
+fn public_key(
+    certificate: &CertificateDer<'static>,
+) -> Result<SubjectPublicKeyInfoDer<'static>, rustls::Error> {
+    let mut store = RootCertStore::empty();
+    store.add(certificate.clone())?;
+    Ok(SubjectPublicKeyInfoDer::from(sequence(
+        &store.roots[0].subject_public_key_info,
+    )))
+}
+
+/// The content of a DER SEQUENCE with its head.
+fn sequence(content: &[u8]) -> Vec<u8> {
+    const SEQUENCE: u8 = 0x30;
+    let length = content.len().to_be_bytes();
+    let length = &length[length.iter().take_while(|byte| **byte == 0).count()..];
+    let mut der = vec![SEQUENCE];
+    if !matches!(length, [0..=0x7F]) {
+        der.extend(u8::try_from(length.len()).map(|n| 0x80 | n));
+    }
+    der.extend(length);
+    der.extend(content);
+    der
+}
+
 /// Builds the client configuration. The files are read each time, so that a renewed certificate
 /// is used at the next connection.
 ///
@@ -68,20 +99,32 @@ pub(super) fn client_config(tls: &config::Tls) -> Result<Arc<ClientConfig>, TlsE
         .with_safe_default_protocol_versions()
         .expect("aws-lc-rs supports TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(verifier(tls, provider)?);
+        .with_custom_certificate_verifier(verifier(tls, Arc::clone(&provider))?);
     let config = match (&tls.client_cert_file, &tls.client_key_file) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let chain = certificates("client_cert_file", cert)?;
             let private = PrivateKeyDer::from_pem_file(key)
                 .map_err(|e| bad_pem("client_key_file", key, e, "a private key"))?;
-            builder
-                .with_client_auth_cert(chain, private)
-                .map_err(|e| TlsError::Content {
-                    key: "client_key_file",
-                    path: key.to_owned(),
-                    problem: format!("does not fit {}: {e}", cert.display()),
-                })?
+            let content = |key: &'static str, path: &Path, problem| TlsError::Content {
+                key,
+                path: path.to_owned(),
+                problem,
+            };
+            let public = public_key(&chain[0])
+                .map_err(|e| content("client_cert_file", cert, format!("certificate 1: {e}")))?;
+            let private = provider
+                .key_provider
+                .load_private_key(private)
+                .map_err(|e| content("client_key_file", key, e.to_string()))?;
+            if private.public_key().is_some_and(|own| own != public) {
+                let problem = format!("does not fit {}", cert.display());
+                return Err(content("client_key_file", key, problem));
+            }
+            // Not `with_client_auth_cert`, which refuses version 1: whether it is good enough is
+            // for the broker to say.
+            let identity = SingleCertAndKey::from(CertifiedKey::new(chain, private));
+            builder.with_client_cert_resolver(Arc::new(identity))
         }
         (Some(_), None) => {
             return Err(TlsError::Half {
@@ -115,15 +158,24 @@ fn verifier(
     };
     let listed = certificates("ca_file", path)?;
     let mut roots = RootCertStore::empty();
+    let mut keys = Vec::new();
     for (n, certificate) in listed.iter().enumerate() {
-        roots
+        let key = roots
             .add(certificate.clone())
+            .and_then(|()| public_key(certificate))
             .map_err(|e| content(format!("certificate {} of the file: {e}", n + 1)))?;
+        keys.push(key);
     }
+    let algorithms = provider.signature_verification_algorithms;
+    let pinned = listed.into_iter().zip(keys).collect();
     let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|e| content(e.to_string()))?;
-    Ok(Arc::new(Listed { chain, listed }))
+    Ok(Arc::new(Listed {
+        chain,
+        pinned,
+        algorithms,
+    }))
 }
 
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -158,7 +210,16 @@ fn bad_pem(key: &'static str, path: &Path, error: pem::Error, wanted: &str) -> T
 #[derive(Debug)]
 struct Listed {
     chain: Arc<WebPkiServerVerifier>,
-    listed: Vec<CertificateDer<'static>>,
+    pinned: Vec<(CertificateDer<'static>, SubjectPublicKeyInfoDer<'static>)>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Listed {
+    fn key_of(&self, certificate: &CertificateDer<'_>) -> Option<&SubjectPublicKeyInfoDer<'_>> {
+        let mut pinned = self.pinned.iter();
+        let (_, key) = pinned.find(|(pinned, _)| pinned == certificate)?;
+        Some(key)
+    }
 }
 
 impl ServerCertVerifier for Listed {
@@ -170,7 +231,7 @@ impl ServerCertVerifier for Listed {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.listed.iter().any(|listed| listed == end_entity) {
+        if self.key_of(end_entity).is_some() {
             return Ok(ServerCertVerified::assertion());
         }
         self.chain
@@ -192,7 +253,10 @@ impl ServerCertVerifier for Listed {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        match self.key_of(cert) {
+            Some(key) => verify_tls13_signature_with_raw_key(message, key, dss, &self.algorithms),
+            None => self.chain.verify_tls13_signature(message, cert, dss),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -16,7 +16,8 @@ use crate::config::{self, Protocol};
 /// Largest packet in either direction. A discovery message has up to 90 KB; the client crate's
 /// default of 10 KB ends the connection instead.
 pub(super) const PACKET_MAX: u32 = 1 << 20;
-/// First byte of a DISCONNECT.
+/// First bytes of packets.
+const CONNACK: u8 = 0x20;
 const DISCONNECT: u8 = 0xE0;
 
 /// What the broker said of itself when it accepted us.
@@ -47,6 +48,16 @@ impl Default for BrokerFacts {
     }
 }
 
+/// Why the broker did not take a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotTaken {
+    pub why: &'static str,
+    /// What the owner can do.
+    pub hint: &'static str,
+    /// It may take the same message later.
+    pub is_for_now: bool,
+}
+
 /// A packet for the broker.
 #[derive(Debug)]
 pub(super) enum Saying {
@@ -75,11 +86,12 @@ pub(super) enum Saying {
 #[derive(Debug)]
 pub(super) enum Heard {
     Connected(BrokerFacts),
-    Refused(Refusal),
+    /// With what the broker says of it.
+    Refused(Refusal, Option<String>),
     /// Answers to the subscription of this id, in order; `Some` is a refusal.
     Subscribed(u16, Vec<Option<String>>),
     /// Our message has arrived; `Some`: but the broker did not take it.
-    Acknowledged(u16, Option<String>),
+    Acknowledged(u16, Option<NotTaken>),
     /// So many more of our messages without an id are written: all that is ever heard of them.
     Written(usize),
     Message {
@@ -116,13 +128,18 @@ impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected(facts) => write!(f, "CONNACK {facts:?}"),
-            Self::Refused(refusal) => write!(f, "CONNACK {refusal:?}"),
+            Self::Refused(refusal, _) => write!(f, "CONNACK {refusal:?}"),
             Self::Subscribed(id, answers) => write!(f, "SUBACK {id} {answers:?}"),
             Self::Acknowledged(id, refusal) => write!(f, "PUBACK {id} {refusal:?}"),
             Self::Written(n) => write!(f, "{n} written"),
             Self::Message { message, .. } => {
                 let Incoming { topic, payload, .. } = message;
-                write!(f, "PUBLISH {topic}, {} bytes", payload.len())
+                write!(
+                    f,
+                    "PUBLISH {}, {} bytes",
+                    topic.escape_debug(),
+                    payload.len()
+                )
             }
             Self::Pong => f.write_str("PINGRESP"),
             Self::Other => f.write_str("something else"),
@@ -145,6 +162,8 @@ pub(super) struct Will {
     pub payload: &'static str,
     /// With QoS 1. A broker that takes only QoS 0 refuses the whole connection over it.
     pub is_acknowledged: bool,
+    /// Retained. A broker without retained messages refuses the whole connection over it.
+    pub is_retained: bool,
 }
 
 /// User and password; the client crate writes a malformed packet for an empty user name.
@@ -175,7 +194,7 @@ pub(super) fn write_hello(hello: &Hello<'_>, out: &mut BytesMut) -> Result<(), C
                 } else {
                     v5::QoS::AtMostOnce
                 };
-                LastWill::new(&will.topic, will.payload, qos, true, None)
+                LastWill::new(&will.topic, will.payload, qos, will.is_retained, None)
             });
             let login = login.map(|(user, password)| Login::new(user, password));
             let packet = Packet::Connect(connect, will, login);
@@ -192,7 +211,7 @@ pub(super) fn write_hello(hello: &Hello<'_>, out: &mut BytesMut) -> Result<(), C
                 } else {
                     QoS::AtMostOnce
                 };
-                LastWill::new(&will.topic, will.payload, qos, true)
+                LastWill::new(&will.topic, will.payload, qos, will.is_retained)
             });
             if let Some((user, password)) = login {
                 connect.set_login(user, password);
@@ -318,7 +337,7 @@ fn filter_v5(subscription: &Subscription) -> v5::v5::Filter {
 pub(super) fn read(protocol: Protocol, arrived: &mut BytesMut) -> Result<Option<Heard>, Cause> {
     match protocol {
         Protocol::V5 => {
-            if let Some(reason) = short_goodbye(arrived) {
+            if let Some(reason) = short_refusal(arrived).or_else(|| short_goodbye(arrived)) {
                 return Err(reason);
             }
             match v5::v5::Packet::read(arrived, Some(PACKET_MAX)) {
@@ -335,6 +354,20 @@ pub(super) fn read(protocol: Protocol, arrived: &mut BytesMut) -> Result<Option<
     }
 }
 
+/// A CONNACK of MQTT 3.1.1 that says no, to a client that spoke MQTT 5. The client crate waits for
+/// properties, which never come.
+fn short_refusal(arrived: &[u8]) -> Option<Cause> {
+    let refusal = match arrived {
+        [CONNACK, 2, _, 1, ..] => Refusal::Version,
+        [CONNACK, 2, _, 2, ..] => Refusal::ClientId,
+        [CONNACK, 2, _, 3, ..] => Refusal::Unavailable,
+        [CONNACK, 2, _, 4, ..] => Refusal::Password,
+        [CONNACK, 2, _, 5, ..] => Refusal::NotAuthorized,
+        _ => return None,
+    };
+    Some(Cause::Refused(refusal, None))
+}
+
 /// A DISCONNECT without properties, which brokers send and the client crate does not read.
 fn short_goodbye(arrived: &[u8]) -> Option<Cause> {
     match arrived {
@@ -348,7 +381,7 @@ fn short_goodbye(arrived: &[u8]) -> Option<Cause> {
 }
 
 fn heard_v5(packet: v5::v5::Packet) -> Result<Heard, Cause> {
-    use v5::v5::{ConnectReturnCode, Packet as P, PubAckReason as R, SubscribeReasonCode};
+    use v5::v5::{ConnectReturnCode, Packet as P, SubscribeReasonCode};
     Ok(match packet {
         P::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
             let said = ack.properties.as_ref();
@@ -366,7 +399,10 @@ fn heard_v5(packet: v5::v5::Packet) -> Result<Heard, Cause> {
                 keep_alive_s: said.and_then(|p| p.server_keep_alive),
             })
         }
-        P::ConnAck(ack) => Heard::Refused(ack.code.into()),
+        P::ConnAck(ack) => {
+            let text = ack.properties.and_then(|p| p.reason_string);
+            Heard::Refused(ack.code.into(), text)
+        }
         P::SubAck(ack) => {
             let answers = ack.return_codes.iter().map(|code| match code {
                 SubscribeReasonCode::Success(_) => None,
@@ -374,13 +410,7 @@ fn heard_v5(packet: v5::v5::Packet) -> Result<Heard, Cause> {
             });
             Heard::Subscribed(ack.pkid, answers.collect())
         }
-        P::PubAck(ack) => {
-            let refusal = match ack.reason {
-                R::Success | R::NoMatchingSubscribers => None,
-                refused => Some(format!("{refused:?}")),
-            };
-            Heard::Acknowledged(ack.pkid, refusal)
-        }
+        P::PubAck(ack) => Heard::Acknowledged(ack.pkid, not_taken(ack.reason)),
         P::Publish(message) => match String::from_utf8(message.topic.to_vec()) {
             Ok(topic) => Heard::Message {
                 message: Incoming {
@@ -401,13 +431,47 @@ fn heard_v5(packet: v5::v5::Packet) -> Result<Heard, Cause> {
     })
 }
 
+fn not_taken(reason: v5::v5::PubAckReason) -> Option<NotTaken> {
+    use v5::v5::PubAckReason as R;
+    let for_now = |why, hint| NotTaken {
+        why,
+        hint,
+        is_for_now: true,
+    };
+    let never = |why, hint| NotTaken {
+        why,
+        hint,
+        is_for_now: false,
+    };
+    let log = "see the broker's log";
+    Some(match reason {
+        R::Success | R::NoMatchingSubscribers => return None,
+        R::NotAuthorized => never("not authorized", "check its access list"),
+        R::TopicNameInvalid => never("topic name invalid", log),
+        R::PayloadFormatInvalid => never("payload format invalid", log),
+        R::QuotaExceeded => for_now(
+            "quota exceeded",
+            "one of its limits is reached, perhaps that of retained messages; it is said again later",
+        ),
+        R::PacketIdentifierInUse => for_now("packet identifier in use", log),
+        R::ImplementationSpecificError => for_now(
+            "implementation specific error",
+            "see the broker's log; it is said again later",
+        ),
+        R::UnspecifiedError => for_now(
+            "it does not say why",
+            "see the broker's log; it is said again later",
+        ),
+    })
+}
+
 fn heard_v4(packet: v4::v4::Packet) -> Result<Heard, Cause> {
     use v4::v4::{ConnectReturnCode, Packet as P, SubscribeReasonCode};
     Ok(match packet {
         P::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
             Heard::Connected(BrokerFacts::default())
         }
-        P::ConnAck(ack) => Heard::Refused(ack.code.into()),
+        P::ConnAck(ack) => Heard::Refused(ack.code.into(), None),
         P::SubAck(ack) => {
             let answers = ack.return_codes.iter().map(|code| match code {
                 SubscribeReasonCode::Success(_) => None,
@@ -436,123 +500,4 @@ fn unwritable(error: impl std::fmt::Display) -> Cause {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const BOTH: [Protocol; 2] = [Protocol::V5, Protocol::V4];
-
-    fn heard(protocol: Protocol, bytes: &[u8]) -> Result<Option<Heard>, Cause> {
-        read(protocol, &mut BytesMut::from(bytes))
-    }
-
-    #[test]
-    fn every_goodbye_of_a_broker_is_understood() {
-        let takeover = [0xE0, 1, 0x8E];
-        assert!(matches!(
-            heard(Protocol::V5, &takeover),
-            Err(Cause::Disconnected(
-                v5::v5::DisconnectReasonCode::SessionTakenOver,
-                None
-            ))
-        ));
-        let with_properties = [0xE0, 2, 0x8E, 0];
-        assert!(matches!(
-            heard(Protocol::V5, &with_properties),
-            Err(Cause::Disconnected(_, None))
-        ));
-        assert!(matches!(
-            heard(Protocol::V5, &[0xE0, 0]),
-            Err(Cause::Closed)
-        ));
-        assert!(matches!(heard(Protocol::V5, &[0xE0]), Ok(None)));
-        assert!(matches!(heard(Protocol::V5, &[0xE0, 1]), Ok(None)));
-    }
-
-    #[test]
-    fn a_half_packet_waits_for_its_other_half() {
-        for protocol in BOTH {
-            let mut arrived = BytesMut::from(&[0x40u8, 2, 0][..]);
-            assert!(matches!(read(protocol, &mut arrived), Ok(None)));
-            arrived.extend_from_slice(&[7, 0xD0, 0]);
-            assert!(matches!(
-                read(protocol, &mut arrived),
-                Ok(Some(Heard::Acknowledged(7, None)))
-            ));
-            assert!(matches!(
-                read(protocol, &mut arrived),
-                Ok(Some(Heard::Pong))
-            ));
-            assert!(matches!(read(protocol, &mut arrived), Ok(None)));
-        }
-    }
-
-    #[test]
-    fn no_other_protocol_is_taken_for_a_broker() {
-        for protocol in BOTH {
-            for bytes in [
-                &b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n<html><body>No, this is not the page"[..],
-                b"\x15\x03\x01\x00\x02\x02\x46",
-                b"\x00\x00\x00\x00",
-            ] {
-                let heard = heard(protocol, bytes);
-                assert!(
-                    !matches!(heard, Ok(Some(Heard::Connected(_) | Heard::Refused(_)))),
-                    "{protocol:?} {bytes:?}: {heard:?}"
-                );
-            }
-        }
-    }
-
-    proptest! {
-        /// What we say comes out as it went in, at a broker that reads it with the same crate.
-        #[test]
-        fn a_message_survives_its_way(
-            topic in "[a-z0-9_/]{1,80}", payload in ".{0,400}", retain: bool,
-            id in proptest::option::of(1u16..),
-        ) {
-            for protocol in BOTH {
-                let mut out = BytesMut::new();
-                let (topic, payload) = (topic.clone(), payload.clone());
-                let saying = Saying::Publish { topic: topic.as_str().into(), payload: payload.as_str().into(), retain, id };
-                write(protocol, saying, &mut out).expect("written");
-                let read = read(protocol, &mut out);
-                let Ok(Some(Heard::Message { message, id: read_id })) = read else {
-                    return Err(TestCaseError::fail(format!("{read:?}")));
-                };
-                prop_assert_eq!(message.topic, topic);
-                prop_assert_eq!(message.payload, payload.into_bytes());
-                prop_assert_eq!((message.retain, read_id), (retain, id));
-                prop_assert!(out.is_empty());
-            }
-        }
-
-        /// A broker may send anything.
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for protocol in BOTH {
-                let mut arrived = BytesMut::from(&bytes[..]);
-                for _ in 0..200 {
-                    if !matches!(read(protocol, &mut arrived), Ok(Some(_))) {
-                        break;
-                    }
-                }
-            }
-        }
-
-        /// The same, beginning like a packet that brokers send.
-        #[test]
-        fn no_broken_packet_makes_it_panic(
-            first in proptest::sample::select(vec![0x20u8, 0x30, 0x32, 0x40, 0x90, 0xB0, 0xD0, 0xE0]),
-            bytes in proptest::collection::vec(any::<u8>(), 0..60),
-        ) {
-            for protocol in BOTH {
-                let mut arrived = BytesMut::new();
-                arrived.extend_from_slice(&[first, u8::try_from(bytes.len()).expect("short")]);
-                arrived.extend_from_slice(&bytes);
-                let _ = read(protocol, &mut arrived);
-            }
-        }
-    }
-}
+mod tests;

@@ -61,6 +61,26 @@ async fn a_broker_that_appears_later_gets_everything_within_a_second() {
     quiet_log(&program, "nothing listens");
 }
 
+/// It had been taken for Home Assistant's start, and everything was published twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_birth_message_is_not_home_assistants_start() {
+    const BIRTH: &str = "homeassistant/status";
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+    subscriber.publish(BIRTH, "online").await;
+    subscriber.wait_for(BIRTH, "online", SOON).await;
+    let mut program = Program::prepare();
+    program.start(&world.config(&world.fresh_fleet_account(ACCOUNT)));
+    let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+    subscriber.until(&level, SOON).await;
+    let log = program.log();
+    assert!(!log.contains("Home Assistant started"), "{log}");
+    subscriber.send(BIRTH, "online").await;
+    program.logs("Home Assistant started", SOON).await;
+    assert!(program.terminate(END).await.success());
+}
+
 /// Scenario 61 of the sleep policy, and G12, on the real program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tesla_is_asked_the_same_with_and_without_a_broker() {

@@ -3,8 +3,10 @@
 
 mod broker;
 mod clear;
+mod fake;
 mod incoming;
 mod log;
+mod manners;
 mod mosquitto;
 mod outage;
 mod refusal;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tesla2mqtt::broker::{self, BrokerError};
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::{Kind, probe};
+use tesla2mqtt::mqtt::Kind;
 
 use super::rig::*;
 
@@ -70,7 +70,7 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
             let mut wrong = base.clone();
             wrong.username = username.map(str::to_owned);
             wrong.password = password.map(Into::into);
-            tokio::spawn(async move { (name, probe(&wrong, "probe").await) })
+            tokio::spawn(async move { (name, probe(&wrong).await) })
         });
         for attempt in attempts {
             let (name, outcome) = attempt.await.unwrap();
@@ -81,7 +81,7 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
                 "{protocol:?} {name}: {failure}"
             );
         }
-        probe(&right, "probe").await.unwrap();
+        probe(&right).await.unwrap();
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tesla2mqtt::broker;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -20,10 +19,10 @@ use super::rig::*;
 
 /// Everything that is logged on this thread. The tests here run on one thread for that.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn start(levels: &str) -> (Self, (DefaultGuard, Dispatch)) {
+    pub fn start(levels: &str) -> (Self, (DefaultGuard, Dispatch)) {
         let log = Self::default();
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
@@ -49,7 +48,7 @@ impl Log {
         in_time.unwrap_or_else(|_| panic!("not logged: {words}; {:#?}", self.lines()));
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         text.lines().map(str::to_owned).collect()
@@ -167,7 +166,7 @@ async fn no_password_is_logged_at_any_level() {
             }
             bridge.stop().await;
         }
-        mqtt::probe(&settings, "probe").await.unwrap_err();
+        probe(&settings).await.unwrap_err();
     }
     let lines = log.lines();
     assert!(lines.len() > 20, "the log was read: {lines:#?}");

@@ -2,11 +2,11 @@
 
 use tesla2mqtt::cli::clear::clear;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::{Kind, probe};
+use tesla2mqtt::mqtt::Kind;
 
 use super::clear::at;
 use super::rig::*;
-use super::tls::Home;
+use super::tls::{Home, version_1};
 
 /// Both versions, or nothing where it is not installed.
 fn mosquitto() -> Vec<Protocol> {
@@ -43,15 +43,57 @@ async fn its_tls_with_client_certificates_works() {
         assert!(bridge.stop().await.offline_said);
 
         settings.tls = Some(home.files(&home.ca.pem, None));
-        let failure = probe(&settings, "probe").await.unwrap_err();
+        let failure = probe(&settings).await.unwrap_err();
         assert!(
             failure.sentence.contains("mqtt.client_cert_file"),
             "{protocol:?}: {failure}"
         );
         settings.tls = None;
-        let failure = probe(&settings, "probe").await.unwrap_err();
+        let failure = probe(&settings).await.unwrap_err();
         assert!(failure.sentence.contains("mqtts://"), "{failure}");
     }
+}
+
+/// Of X.509 version 1.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_tls_works_with_a_certificate_as_its_manual_makes_it() {
+    let home = Home::new();
+    let server = version_1();
+    for protocol in mosquitto() {
+        let broker = Broker::mosquitto(
+            "allow_anonymous true\ncafile @server.pem\ncertfile @server.pem\n\
+             keyfile @server.key",
+            &[
+                ("server.pem", server.pem.clone()),
+                ("server.key", server.key.clone()),
+            ],
+        )
+        .await;
+        let mut settings = settings(broker.addr, protocol);
+        settings.host = "localhost".into();
+        settings.tls = Some(home.files(&server.pem, None));
+        let bridge = Bridge::start(&settings);
+        assert_eq!(bridge.until_up().await, 1);
+        assert!(bridge.stop().await.offline_said);
+    }
+}
+
+/// The will alone had kept such a broker away.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_used_without_retained_messages_where_it_keeps_none() {
+    if mosquitto().is_empty() {
+        return;
+    }
+    let broker = Broker::mosquitto("allow_anonymous true\nretain_available false", &[]).await;
+    let watcher = Watcher::start(broker.addr);
+    watcher.until_subscribed().await;
+    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    bridge.state("tesla2mqtt/VIN/a", "1").await;
+    watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
+    bridge.task.abort();
+    watcher
+        .until_topic("tesla2mqtt/bridge/state", "offline")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +104,7 @@ async fn it_refuses_who_has_no_password() {
         for username in [None, Some("car")] {
             settings.username = username.map(str::to_owned);
             settings.password = Some("wrong".into());
-            let failure = probe(&settings, "probe").await.unwrap_err();
+            let failure = probe(&settings).await.unwrap_err();
             assert_eq!(failure.kind, Kind::Refused, "{failure}");
             assert!(failure.sentence.contains("mqtt.username"), "{failure}");
         }
@@ -147,7 +189,7 @@ async fn clear_removes_everything_where_qos_1_is_not_supported() {
     assert!(bridge.stop().await.offline_said);
 
     let settings = settings(without, Protocol::V5);
-    let facts = probe(&settings, "probe").await.unwrap();
+    let facts = probe(&settings).await.unwrap();
     assert!(!facts.acknowledges);
     let cleared = clear(&settings, &at("tesla2mqtt")).await.unwrap();
     assert_eq!((cleared.removed, cleared.left.len()), (N_TOPICS + 1, 0));

@@ -57,6 +57,29 @@ async fn every_topic_is_back_within_a_second_of_a_broker_that_lost_its_memory() 
     }
 }
 
+/// From the third on each had counted as a suspiciously short connection, and took seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_back_within_a_second_of_each_of_four_restarts_in_a_row() {
+    const N_TOPICS: usize = 150;
+    let mut broker = Make::Embedded.open().await;
+    let addr = broker.addr;
+    let bridge = Bridge::start(&settings(addr, Protocol::V4));
+    for n in 0..N_TOPICS {
+        bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
+    }
+    for restart in 1..=5 {
+        let back = clock::uptime();
+        Watcher::start(addr)
+            .until("all topics", |seen| seen.topics.len() == N_TOPICS + 1)
+            .await;
+        let ms = ms_since(back);
+        assert!(ms <= 1000, "{ms} ms after start {restart}");
+        let stopped = broker.stop().await;
+        bridge.until_down("nothing listens").await;
+        broker = stopped.start().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_starts_later_is_found() {
     for (make, protocol) in everywhere() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tesla2mqtt::broker;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::{Kind, probe};
+use tesla2mqtt::mqtt::Kind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -81,7 +81,7 @@ async fn a_port_that_speaks_something_else_is_told_apart() {
             if protocol == Protocol::V4 && words.contains('=') {
                 continue;
             }
-            let failure = probe(&settings(addr, protocol), "probe").await.unwrap_err();
+            let failure = probe(&settings(addr, protocol)).await.unwrap_err();
             assert!(failure.sentence.contains(words), "{what}: {failure}");
             assert!(matches!(failure.kind, Kind::Slow | Kind::Refused), "{what}");
         }
@@ -93,7 +93,7 @@ async fn a_broker_that_never_answers_is_given_up_in_time() {
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let addr = listener.local_addr().unwrap();
     for protocol in BOTH {
-        let failure = probe(&settings(addr, protocol), "probe").await.unwrap_err();
+        let failure = probe(&settings(addr, protocol)).await.unwrap_err();
         assert!(failure.sentence.contains("does not answer"), "{failure}");
         assert_eq!(failure.kind, Kind::Slow);
     }

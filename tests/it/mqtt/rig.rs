@@ -11,7 +11,9 @@ use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use tempfile::TempDir;
 use tesla2mqtt::config::{self, Mqtt, Protocol};
-use tesla2mqtt::mqtt::{Connection, Farewell, Handle, Incoming, Subscription};
+use tesla2mqtt::mqtt::{
+    BrokerFacts, Connection, Failure, Farewell, Handle, Incoming, Session, Subscription,
+};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::{broker, clock, mqtt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -209,6 +211,13 @@ pub fn settings(addr: SocketAddr, protocol: Protocol) -> Mqtt {
         base_topic: "tesla2mqtt".into(),
         keep_alive: Duration::from_secs(5),
     }
+}
+
+/// Connects once, and asks what the broker can do.
+pub async fn probe(settings: &Mqtt) -> Result<BrokerFacts, Failure> {
+    let (session, facts) = Session::connect(settings, "probe").await?;
+    session.close().await;
+    Ok(facts)
 }
 
 /// A connection under test.

@@ -3,7 +3,6 @@
 use mqtt5::broker::config::{StorageBackend, StorageConfig};
 use mqtt5::broker::{BrokerConfig, MqttBroker};
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::probe;
 use tesla2mqtt::outbox::level::is_legal_topic;
 
 use super::rig::*;
@@ -56,7 +55,7 @@ async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
     tokio::spawn(async move { broker.run().await });
 
     let settings = settings(addr, Protocol::V5);
-    let facts = probe(&settings, "probe").await.unwrap();
+    let facts = probe(&settings).await.unwrap();
     assert_eq!(facts.packet_max, 10_000);
 
     let bridge = Bridge::start(&settings);
@@ -103,8 +102,9 @@ async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
         for name in names {
             let topic = format!("tesla2mqtt/{name}/name");
             bridge.state(&topic, name).await;
-            bridge.state("tesla2mqtt/after", name).await;
-            let seen = watcher.until_topic("tesla2mqtt/after", name).await;
+            let after = format!("after {name:?}");
+            bridge.state("tesla2mqtt/after", &after).await;
+            let seen = watcher.until_topic("tesla2mqtt/after", &after).await;
             let has_arrived = seen.topics.contains_key(&topic);
             assert_eq!(
                 has_arrived,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{
@@ -11,11 +12,12 @@ use rcgen::{
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tesla2mqtt::broker::Embedded;
 use tesla2mqtt::config::{Mqtt, Protocol, Tls};
-use tesla2mqtt::mqtt::{Failure, Kind, TlsError, probe, start};
+use tesla2mqtt::mqtt::{Failure, Kind, TlsError, check_files, start};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +78,46 @@ async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
     }
 }
 
+/// mosquitto-tls(7) makes certificates of X.509 version 1, which were never believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_version_1_is_believed_when_the_file_holds_it() {
+    let home = Home::new();
+    let broker = home.broker(&version_1(), Ask::Nothing).await;
+    broker.probe(home.files(VERSION_1, None)).await.unwrap();
+    let failure = broker
+        .probe(home.files(&home.ca.pem, None))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, Kind::Tls, "{failure}");
+    assert!(failure.sentence.contains("X.509 version 1"), "{failure}");
+
+    // Who shows it must have its key.
+    let thief = Identity {
+        pem: VERSION_1.to_owned(),
+        key: home.ca.signed("localhost").key,
+    };
+    let broker = home.broker(&thief, Ask::Nothing).await;
+    let failure = broker.probe(home.files(VERSION_1, None)).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Tls, "{failure}");
+}
+
+/// It had been reported as a key that does not fit.
+#[tokio::test]
+async fn a_client_certificate_of_version_1_is_for_the_broker_to_judge() {
+    let home = Home::new();
+    let mut settings = settings("127.0.0.1:1".parse().unwrap(), Protocol::V5);
+    settings.tls = Some(home.files(&home.ca.pem, Some(&version_1())));
+    check_files(&settings).unwrap();
+    let others = Identity {
+        key: home.ca.signed("other").key,
+        ..version_1()
+    };
+    settings.tls = Some(home.files(&home.ca.pem, Some(&others)));
+    let error = check_files(&settings).unwrap_err().to_string();
+    assert!(error.contains("client_key_file"), "{error}");
+    assert!(error.contains("does not fit"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_failure_says_what_to_do() {
     let home = Home::new();
@@ -102,6 +144,13 @@ async fn each_failure_says_what_to_do() {
         .unwrap_err();
     check(failure, Kind::Tls, "another name than localhost");
 
+    let nameless = home.broker(&home.ca.nameless(), Ask::Nothing).await;
+    let failure = nameless
+        .probe(home.files(&home.ca.pem, None))
+        .await
+        .unwrap_err();
+    check(failure, Kind::Tls, "no subjectAltName");
+
     let asks = home.broker(&good, Ask::Certificate).await;
     let failure = asks
         .probe(home.files(&home.ca.pem, None))
@@ -118,12 +167,12 @@ async fn each_failure_says_what_to_do() {
         // A plain client on the TLS port, a TLS client on the plain port.
         let mut plain = settings(broker.addr, protocol);
         plain.tls = None;
-        let failure = probe(&plain, "probe").await.unwrap_err();
+        let failure = probe(&plain).await.unwrap_err();
         check(failure, Kind::Slow, "mqtts://");
 
         let mut tls = settings(broker.plain.addr, protocol);
         tls.tls = Some(home.files(&home.ca.pem, None));
-        let failure = probe(&tls, "probe").await.unwrap_err();
+        let failure = probe(&tls).await.unwrap_err();
         assert!(failure.sentence.contains("mqtt://"), "{failure}");
     }
 }
@@ -187,6 +236,69 @@ async fn a_file_that_is_missing_or_wrong_is_named_before_anything_starts() {
     }
 }
 
+/// As `openssl x509 -req` makes it without an extension file; for localhost, until 2126.
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBMTCB2AIUROu86JB+LopVSIj3DUDGJLUVqFYwCgYIKoZIzj0EAwIwITEfMB0G\n\
+A1UEAwwWYXMgdGhlIG1hbnVhbCBtYWtlcyBpdDAgFw0yNjExMjYxNDQ5MzJaGA8y\n\
+MTI2MTEwMjE0NDkzMlowFDESMBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0C\n\
+AQYIKoZIzj0DAQcDQgAEwRb8Oghe52g/p40RRRUVXNnINbDnTsQYgeWrmfQ91SMA\n\
+z7T3FGDmVJHJMZiqAJMLqb6Bh4034gVcpwKKXyGbhTAKBggqhkjOPQQDAgNIADBF\n\
+AiAjKQOiR51pXu6vYDrLRHXRyMbb/j6Y7AS2oXnGB+kb0AIhAOyU6o5ohBdddpoo\n\
+YyPSpkyjBMUjJpbvyJopUR7rdoQX\n\
+-----END CERTIFICATE-----\n\
+";
+const VERSION_1_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----\n\
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgwKhuYaSO3bSgo6Pl\n\
++gF34P5z45mlAnT576UO86qxAouhRANCAATBFvw6CF7naD+njRFFFRVc2cg1sOdO\n\
+xBiB5auZ9D3VIwDPtPcUYOZUkckxmKoAkwupvoGHjTfiBVynAopfIZuF\n\
+-----END PRIVATE KEY-----\n\
+";
+
+pub fn version_1() -> Identity {
+    Identity {
+        pem: VERSION_1.to_owned(),
+        key: VERSION_1_KEY.to_owned(),
+    }
+}
+
+/// `config check` had said ok, and `run` had ended with 1, so that its supervisor tried it for ever.
+#[test]
+fn check_and_run_refuse_wrong_files_as_a_wrong_configuration() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let key = home.write("other.key", &home.ca.signed("other").key);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let cases = [
+        (&home.ca.pem, "mqtt.client_key_file"),
+        (&format!("{}{garbage}", home.ca.pem), "mqtt.ca_file"),
+    ];
+    for (ca, words) in cases {
+        let text = format!(
+            "[mqtt]\nurl = \"mqtts://localhost:1\"\nca_file = {:?}\nclient_cert_file = {:?}\n\
+             client_key_file = {key:?}\n[state]\ndirectory = {:?}\n\
+             [[accounts]]\nname = \"home\"\napi = \"owner\"\n",
+            home.write("ca.pem", ca),
+            home.write("car.pem", &home.ca.signed("car").pem),
+            home.directory.path().join("state"),
+        );
+        let config = home.write("config.toml", &text);
+        for command in [&["config", "check"][..], &["run"]] {
+            let ended = Command::new(env!("CARGO_BIN_EXE_tesla2mqtt"))
+                .args(command)
+                .arg("--config")
+                .arg(&config)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(2), "{command:?}: {said}");
+            assert!(said.contains(words), "{words} in {said}");
+        }
+    }
+}
+
 /// The certificates and files of one household.
 pub struct Home {
     directory: TempDir,
@@ -230,7 +342,16 @@ impl Ca {
     }
 
     pub fn signed(&self, name: &str) -> Identity {
-        let mut params = CertificateParams::new(vec![name.into()]).unwrap();
+        self.signed_for(vec![name.into()])
+    }
+
+    /// Without a subjectAltName.
+    fn nameless(&self) -> Identity {
+        self.signed_for(Vec::new())
+    }
+
+    fn signed_for(&self, names: Vec<String>) -> Identity {
+        let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
@@ -303,7 +424,8 @@ impl Home {
             let ca = CertificateDer::from_pem_slice(self.ca.pem.as_bytes()).unwrap();
             roots.add(ca).unwrap();
             let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                    .build();
             builder.with_client_cert_verifier(verifier.unwrap())
         } else {
             builder.with_no_client_auth()
@@ -312,7 +434,10 @@ impl Home {
             .collect::<Result<_, _>>()
             .unwrap();
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-        builder.with_single_cert(chain, key).unwrap()
+        // `with_single_cert` refuses version 1, and a key that does not fit.
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let identity = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+        builder.with_cert_resolver(Arc::new(identity))
     }
 }
 
@@ -326,6 +451,6 @@ impl TlsBroker {
     async fn probe(&self, files: Tls) -> Result<(), Failure> {
         let mut settings = self.settings(Protocol::V5);
         settings.tls = Some(files);
-        probe(&settings, "probe").await.map(|_| ())
+        probe(&settings).await.map(|_| ())
     }
 }
