@@ -1,8 +1,8 @@
 //! The table of every fact that is published, and the short walkers on it.
 //!
-//! Topics, discovery, the snapshot, the status board and `docs/entities.md` are all derived from
-//! these rows; adding an entity is adding a row. Payloads are plain values for every reader, not
-//! Home Assistant's: `on` / `off`, `open` / `closed`, `locked` / `unlocked`, lower snake_case
+//! Topics, discovery, the snapshot and `docs/entities.md` are all derived from these rows; adding
+//! an entity is adding a row. Payloads are plain values for every reader, not Home Assistant's:
+//! `on` / `off`, `open` / `closed`, `locked` / `unlocked`, lower snake_case
 //! words, numbers in the car's own unit, RFC 3339 times in UTC, `None` for unknown.
 //!
 //! Rows read Tesla's signals by their path in `vehicle_data`, the bridge's own facts as

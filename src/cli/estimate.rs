@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
-use super::{complain, say};
+use super::{WrongUsage, say};
 use crate::config;
 use crate::estimate::{self, Case, LIFE_FILE_FORM, LIVES, Life, NamedLife, Way};
 use crate::policy::Preset;
@@ -99,23 +99,12 @@ fn after_help() -> String {
 pub fn main(options: &Options, config: Option<&Path>) -> ExitCode {
     match run(options, options.config.as_deref().or(config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(error)) => {
-            complain(&format!("{error:#}"));
-            ExitCode::from(2)
-        }
-        Err(Failure::Running(error)) => super::failed(&error),
+        Err(error) => super::failed(&error),
     }
 }
 
-enum Failure {
-    /// The question is wrong.
-    Usage(anyhow::Error),
-    /// The answer cannot be delivered.
-    Running(anyhow::Error),
-}
-
-fn run(options: &Options, config: Option<&Path>) -> Result<(), Failure> {
-    let case = case(options, config).map_err(Failure::Usage)?;
+fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<()> {
+    let case = case(options, config).map_err(|error| WrongUsage(format!("{error:#}")))?;
     let (report, played) = estimate::report(&case, options.compare);
     if let (Some(file), Some(car)) = (&options.plot, played.cars.first()) {
         let day = options
@@ -129,12 +118,10 @@ fn run(options: &Options, config: Option<&Path>) -> Result<(), Failure> {
             report.policy
         );
         std::fs::write(file, estimate::plot(car, day, &title))
-            .with_context(|| format!("--plot {}", file.display()))
-            .map_err(Failure::Running)?;
+            .with_context(|| format!("--plot {}", file.display()))?;
     }
     if options.json {
-        let json = serde_json::to_string_pretty(&report)
-            .map_err(|error| Failure::Running(error.into()))?;
+        let json = serde_json::to_string_pretty(&report)?;
         say(&(json + "\n"));
     } else {
         say(&report.text());

@@ -21,7 +21,7 @@ pub(super) const PREFIX: &str = "TESLA2MQTT__";
 /// More accounts than anyone has; bounds what an index in the environment can make us allocate.
 const MOST_ACCOUNTS: usize = 64;
 
-/// No key of the schema has a longer name between its dots.
+/// No key of the schema has a longer name.
 const LONGEST_NAME: usize = 40;
 
 /// A value and where it stands.
@@ -143,9 +143,9 @@ impl FileWalk<'_> {
         let names = matches!(schema::place(path), Some(Place::Names));
         let mut values = Map::new();
         for (key, value) in table {
-            let mut name = key.get_ref().to_string();
+            let mut name = shown(key.get_ref());
             if names {
-                match Vin::new(&name) {
+                match Vin::new(key.get_ref()) {
                     Ok(vin) => vin.as_str().clone_into(&mut name),
                     Err(error) => {
                         let complaint = format!("expected the VIN of a car: {error}");
@@ -182,10 +182,7 @@ impl FileWalk<'_> {
             }
             (None, _) => self.unknown(path),
             (Some(Place::List), _) => expected_list(path),
-            (Some(_), other) => {
-                let (name, form) = (shown(path), other.type_str());
-                format!("expected a section [{name}], found {form}")
-            }
+            (Some(_), other) => format!("expected a section [{path}], found {}", other.type_str()),
         };
         self.refuse(at, path, &complaint);
         None
@@ -193,8 +190,9 @@ impl FileWalk<'_> {
 
     fn list(&mut self, items: &DeArray<'_>, path: &str) -> Vec<Value> {
         let mut list = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            let path = format!("{path}[{index}]");
+        for item in items {
+            // Counted without what is refused, as they are read.
+            let path = format!("{path}[{}]", list.len());
             let at = item.span().start;
             if let DeValue::Table(table) = item.get_ref() {
                 self.tables.insert(path.clone(), self.origin(at));
@@ -216,7 +214,7 @@ impl FileWalk<'_> {
     }
 
     fn refuse(&mut self, at: usize, path: &str, complaint: &str) {
-        let problem = Problem::new(self.origin(at), &shown(path), complaint);
+        let problem = Problem::new(self.origin(at), path, complaint);
         self.problems.push(problem);
     }
 
@@ -264,17 +262,18 @@ fn section_of(header: &str, lines: &[&str]) -> Option<String> {
     }
 }
 
-/// An unknown name as it may be printed: on one line, and too little of it for a token.
-fn shown(path: &str) -> String {
-    let shown = |name: &str| {
+/// A name as it may be printed: on one line, and of what may be a token only its start. What is
+/// changed by that is in quotes or too long, and is no key of ours.
+fn shown(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    if name.chars().count() > LONGEST_NAME {
         let start: String = name.chars().take(8).collect();
-        if name.chars().count() > LONGEST_NAME {
-            format!("{}…", start.escape_debug())
-        } else {
-            name.escape_debug().to_string()
-        }
-    };
-    path.split('.').map(shown).collect::<Vec<_>>().join(".")
+        format!("{start:?}…")
+    } else if !name.is_empty() && name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        format!("{name:?}")
+    }
 }
 
 fn expected_list(path: &str) -> String {

@@ -295,9 +295,8 @@ impl Reader<'_> {
     fn content(&mut self, key: &str, path: &Path, secret: bool) -> Option<FileContent> {
         match (self.read_file)(path) {
             // Perhaps the secret itself, and not where it is.
-            Err(_) if secret && !is_plainly_a_path(path) => {
-                let expected = row(key).expected;
-                let complaint = format!("expected {expected}: there is none of this name");
+            Err(error) if secret && !is_plainly_a_path(path) => {
+                let complaint = format!("expected {}: {}", row(key).expected, reason(&error));
                 let origin = self.origin(key);
                 self.problems.push(Problem::new(origin, key, &complaint));
                 None

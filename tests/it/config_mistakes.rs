@@ -116,7 +116,8 @@ const IN_A_FILE: &[(&str, &str)] = &[
     ("[polling]\nunavailable_after = \"8d\"", "t.toml:2: polling.unavailable_after = \"8d\": expected a duration from \"30m\" to \"7d\""),
     ("[polling]\nquiet_first = 5", "t.toml:2: polling.quiet_first = 5: expected a duration from \"12m\" to \"24h\""),
     // Names that nobody should see whole, or on two lines.
-    ("[mqtt]\n\"a\\nb\" = 1", "t.toml:2: mqtt.a\\nb: unknown key; `tesla2mqtt config example` shows every key"),
+    ("[mqtt]\n\"a\\nb\" = 1", "t.toml:2: mqtt.\"a\\nb\": unknown key; `tesla2mqtt config example` shows every key"),
+    ("\"mqtt.url\" = \"mqtt://h\"", "t.toml:1: \"mqtt.url\": unknown key; `tesla2mqtt config example` shows every key"),
     // Not TOML: only the first mistake, the others are its doing.
     ("[mqtt]\nurl = \"mqtt://h\nprotocol = 5\n\"", "t.toml:2: mqtt.url: not valid TOML: invalid basic string, expected `\"`"),
     ("[cars.5YJ3E1EA7KF000001]\nalias = \"a\n\nb\"", "t.toml:2: cars.5YJ3E1EA7KF000001.alias: not valid TOML: invalid basic string, expected `\"`"),
@@ -137,6 +138,10 @@ const IN_AN_ACCOUNT: &[(&str, &[&str])] = &[
     ("accounts = []", &["t.toml:1: accounts: missing: expected at least one account: [[accounts]] with name and api"]),
     ("[accounts]\nname = \"home\"", &["t.toml:1: accounts: expected a list of tables, each with the header [[accounts]]"]),
     ("accounts = [1]", &["t.toml:1: accounts[0]: expected a list of tables, each with the header [[accounts]]"]),
+    ("accounts = [1, {name = \"home\", ap = \"owner\"}]", &[
+        "t.toml:1: accounts[0]: expected a list of tables, each with the header [[accounts]]",
+        "t.toml:1: accounts[0].ap: unknown key, did you mean accounts[0].api?",
+    ]),
     ("\n[[accounts]]\nname = \"home\"", &["t.toml:2: accounts[0].api: missing: expected \"fleet\", \"owner\" or \"password\""]),
     ("[[accounts]]\napi = \"owner\"", &["t.toml:1: accounts[0].name: missing: expected a name of letters, digits, - and _, such as \"home\""]),
     ("[[accounts]]\nname = \"a b\"\napi = \"owner\"", &["t.toml:2: accounts[0].name = \"a b\": expected a name of letters, digits, - and _, such as \"home\""]),
@@ -218,6 +223,7 @@ fn a_value_of_a_secret_is_never_shown() {
         "[mqtt]\npassword = [\"hunter2\"]",
         "[mqtt]\npassword = \"hunter2\"\npassword_file = \"/p\"",
         "[mqtt]\npassword_file = \"hunter2\"",
+        "\"mqtt.password=a.b.of-a-token-of-more-than-40-letters.hunter2\" = 1",
         "[mqtt]\nurl = \"mqtts://h\"\nclient_key_file = \"hunter2\"",
         "[mqtt]\nurl = \"mqtt://x:hunter2@h\"",
         "[mqtt]\nurl = \"mqtt://x:hunter2\"",

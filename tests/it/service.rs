@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use tesla2mqtt::service::{self, Signal};
+use tesla2mqtt::service::{self, Signal, Signals};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child;
@@ -76,6 +76,26 @@ fn a_stop_is_not_lost_behind_reloads_that_wait_and_comes_before_them() {
     assert!(child.wait().unwrap().success());
 }
 
+#[tokio::test]
+async fn a_stop_ends_a_reload_that_takes_long_and_reloads_that_wait_are_one() {
+    let signals = Signals::default();
+    signals.send(Signal::Reload);
+    signals.send(Signal::Reload);
+    assert_eq!(signals.next().await, Signal::Reload);
+    let again = tokio::time::timeout(Duration::from_millis(10), signals.next());
+    assert!(again.await.is_err());
+
+    let told = signals.clone();
+    let slow = async move {
+        told.send(Signal::Stop);
+        std::future::pending::<()>().await;
+    };
+    let given_up = tokio::time::timeout(Duration::from_secs(20), signals.unless_stopped(slow));
+    assert!(given_up.await.is_ok());
+    signals.send(Signal::Reload);
+    assert_eq!(signals.next().await, Signal::Stop);
+}
+
 /// Hears nothing of the house's signals until each of them has been delivered.
 #[tokio::test]
 #[ignore = "a child process of another test"]
@@ -106,7 +126,11 @@ fn kill(signal: &str, child: &Child) {
 async fn child_serves() {
     let signals = service::signals(Signal::Reload).unwrap();
     if let Some(interval) = service::watchdog_interval() {
-        service::status(&format!("watchdog every {interval:?}"));
+        let mut status = service::Status::default();
+        // The second is no news, and not told.
+        for _ in 0..2 {
+            status.say(&format!("watchdog every {interval:?}"));
+        }
     }
     service::ready();
     println!("listening");
