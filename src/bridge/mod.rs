@@ -160,15 +160,10 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
-    bridge.removals.repeat().await;
-    bridge.place_teslamates_topics().await;
+    bridge.leave_earlier_places().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge
-        .own
-        .move_here(&bridge.settings, &mut bridge.removals)
-        .await;
     bridge.disown().await;
     bridge.say_own().await;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
@@ -251,6 +246,14 @@ fn client_id(settings: &Settings) -> std::io::Result<String> {
 }
 
 impl Bridge {
+    /// Before anything else is said, which may stand at the same place once more.
+    async fn leave_earlier_places(&mut self) {
+        self.removals.repeat().await;
+        let left = self.own.left_elsewhere(&self.settings);
+        self.removals.remove(left).await;
+        self.place_teslamates_topics().await;
+    }
+
     async fn open_account(&mut self, settings: config::Account) -> Result<(), StartError> {
         let cancel = self.cancel.child_token();
         let directory = &self.settings.state.directory;

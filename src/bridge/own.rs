@@ -81,10 +81,11 @@ impl OwnVoice {
         }
     }
 
-    /// Takes back what an earlier run told below another base topic or prefix.
-    pub async fn move_here(&mut self, settings: &Settings, removals: &mut Removals) {
+    /// What an earlier run told below another base topic or prefix; to be removed for good before
+    /// anything else is told.
+    pub fn left_elsewhere(&mut self, settings: &Settings) -> Vec<String> {
         let Some(old) = self.elsewhere.take() else {
-            return;
+            return Vec::new();
         };
         let base = &old.base;
         let mut topics = vec![discovery::bridge_topic(&Setup {
@@ -105,7 +106,7 @@ impl OwnVoice {
                     .map(|key| topics::of_bridge(base, key)),
             );
         }
-        removals.remove(topics).await;
+        topics
     }
 
     /// Home Assistant has started.

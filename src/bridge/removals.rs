@@ -65,7 +65,7 @@ impl Removals {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// All of it is gone.
