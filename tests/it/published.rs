@@ -7,13 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use tesla2mqtt::catalogue;
 use tesla2mqtt::model::Vin;
 
 use crate::recordings::recordings;
 use crate::rig::program::Program;
 use crate::rig::subscriber::{Subscriber, Topics};
-use crate::rig::world::{ACCOUNT, World};
+use crate::rig::world::{ACCOUNT, World, vin};
 use crate::rig::{deadline, eventually, left};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -106,7 +107,7 @@ pub async fn play_each_recording(
         let world = World::new().await;
         let mut cars: BTreeMap<Vin, String> = BTreeMap::new();
         waiting.retain(|(name, body)| {
-            let answer: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+            let answer: Json = serde_json::from_slice(body).expect("JSON");
             let vin = answer["response"]["vin"].as_str().expect("a VIN");
             let vin = Vin::new(vin).expect("a VIN");
             if cars.contains_key(&vin) {
@@ -156,4 +157,85 @@ pub async fn play_each_recording(
 async fn each_recorded_car_is_published_as_its_reviewed_table_says() {
     let at_its_own = |world: &World| Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
     play_each_recording(|config| config, at_its_own).await;
+}
+
+/// Bodies by hand, for what no recording shows, and what of them must stand at the broker.
+fn by_hand() -> Vec<(Json, Vec<(&'static str, &'static str)>)> {
+    vec![
+        (
+            json!({"drive_state": {"shift_state": "R", "speed": null, "power": null}}),
+            vec![
+                ("shift_state", "r"),
+                ("parking_brake", "off"),
+                ("speed", "None"),
+                ("state", "driving"),
+            ],
+        ),
+        (
+            json!({"drive_state": {"shift_state": "L", "power": 0},
+                "charge_state": {"battery_level": 78, "usable_battery_level": 77, "charger_phases": "three"}}),
+            vec![
+                ("shift_state", "None"),
+                ("battery_level", "78"),
+                ("usable_battery_level", "77"),
+                ("charger_phases", "None"),
+            ],
+        ),
+        (
+            json!({"charge_state": {"fast_charger_present": true, "charging_state": "Charging",
+                "conn_charge_cable": "IEC", "charger_phases": 2, "battery_level": 50}}),
+            vec![
+                ("charger_type", "dc"),
+                ("charger_phases", "3"),
+                ("charger_multiphase", "on"),
+                ("state", "charging"),
+            ],
+        ),
+        (
+            json!({"drive_state": {"latitude": 31.2304, "longitude": 121.4737, "native_latitude": 31.2285,
+                "native_longitude": 121.4782, "native_location_supported": 1, "native_type": "gcj", "shift_state": "P"}}),
+            vec![("latitude", "31.2304"), ("longitude", "121.4737")],
+        ),
+        (
+            json!({"vehicle_state": {"df": 16, "dr": 0, "pf": 0, "pr": 0, "ft": 2, "rt": 0, "fd_window": 2,
+                "fp_window": 0, "rd_window": 0, "rp_window": 0, "tpms_pressure_fl": -1, "locked": true,
+                "vehicle_name": "a/b+c#\u{1f697}"}}),
+            vec![
+                ("door_driver_front", "on"),
+                ("frunk", "open"),
+                ("trunk", "closed"),
+                ("windows", "open"),
+                ("tpms_pressure_fl", "None"),
+                ("display_name", "a/b+c#\u{1f697}"),
+            ],
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_recording_shows_is_published_as_it_is_written_here() {
+    let world = World::new().await;
+    let mut cars = Vec::new();
+    for (number, (mut body, expected)) in (1..).zip(by_hand()) {
+        body["vin"] = vin(number).as_str().into();
+        let added = world.cloud.add_recording(ACCOUNT, body);
+        cars.push((added.expect("a car"), expected));
+    }
+    let mut program = Program::prepare();
+    program.start(&world.fresh_fleet_config());
+    let port = world.broker.addr.port();
+    let watcher = Subscriber::to(port, "tesla2mqtt/#");
+    for (vin, expected) in &cars {
+        for (key, payload) in expected {
+            let topic = format!("tesla2mqtt/{}/{key}", vin.as_str());
+            watcher.wait_for(&topic, payload, SOON).await;
+        }
+    }
+    let fresh = Subscriber::to(port, "tesla2mqtt/#");
+    for (vin, expected) in &cars {
+        for (key, payload) in expected {
+            let topic = format!("tesla2mqtt/{}/{key}", vin.as_str());
+            fresh.wait_for(&topic, payload, SOON).await;
+        }
+    }
 }
