@@ -20,7 +20,7 @@ const ORIGIN: &str = "tesla2mqtt";
 
 /// Silence after which every stored message is taken to have arrived. Brokers send them at once
 /// after a subscription, without saying which is the last.
-const QUIET: Duration = Duration::from_millis(700);
+pub(super) const QUIET: Duration = Duration::from_millis(700);
 
 /// What was found and removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +167,7 @@ fn is_discovery(topic: &str, prefix: &str) -> bool {
 /// Whether a discovery message is signed by us, hangs on the bridge of `base`, and has every topic
 /// under it. What a device is called does not tell: the bridge's name follows the base topic, a
 /// car's is the same whoever announces it.
-fn is_about(payload: &[u8], base: &str) -> bool {
+pub(super) fn is_about(payload: &[u8], base: &str) -> bool {
     let Ok(message) = serde_json::from_slice::<Json>(payload) else {
         return false;
     };

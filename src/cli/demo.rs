@@ -4,29 +4,26 @@
 //!
 //! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
 //! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
-//!
-//! With a directory for its state a demo goes on where it ended: the cars' lives follow from their
-//! plan and the time at which they began, so that time is all that is kept of them.
+
+mod guest;
+mod state;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{clear, say};
-use crate::bridge::{self, StartError};
+use self::state::{StateDirectory, World};
+use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::model::Vin;
 use crate::service::{self, Signal};
 use crate::sim::CarSpec;
 use crate::sim::cloud::{Account, Cloud, CloudOptions, Login};
-use crate::{api, clock, durable, log};
+use crate::{api, clock, log};
 
 /// MQTT's registered port.
 const MQTT_PORT: u16 = 1883;
@@ -34,12 +31,8 @@ const ACCOUNT: &str = "demo";
 const BASE_TOPIC: &str = "tesla2mqtt";
 /// Beside a real bridge on a real broker.
 const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
-/// A broker that went away does not hold up the end for longer.
-const CLEARED_WITHIN: Duration = Duration::from_secs(10);
 /// More than any speed costs in a month: the simulated cloud's bill is shown, but slows nothing.
 const BUDGET_DOLLARS: u32 = 10_000;
-/// The cars' past, in the directory that was named.
-const WORLD: &str = "demo.json";
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
@@ -58,7 +51,8 @@ pub struct Options {
     /// Play a recorded vehicle_data answer as one more car; may be given several times
     #[arg(long, value_name = "FILE")]
     recording: Vec<PathBuf>,
-    /// Keep the bridge's memory and the cars' lives here: the next demo goes on where this one ends
+    /// Keep the bridge's memory and the cars here: the next demo has the same cars, which have lived
+    /// on meanwhile
     #[arg(long, value_name = "DIRECTORY")]
     state: Option<PathBuf>,
     /// Let the bridge listen to commands (see docs/integrations.md); without it, it only reads
@@ -71,8 +65,9 @@ pub struct Options {
 
 /// Runs the demo until Ctrl-C.
 pub fn main(options: Options) -> ExitCode {
-    let prepared = StateDirectory::prepare(&options).and_then(|state| {
-        let world = World::of(&options)?;
+    let named = options.state.as_deref();
+    let prepared = StateDirectory::prepare(named).and_then(|state| {
+        let world = World::of(named, options.speed)?;
         Ok((state, world))
     });
     let (state, world) = match prepared {
@@ -92,7 +87,7 @@ pub fn main(options: Options) -> ExitCode {
 async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::Result<()> {
     // First, so that Ctrl-C already ends things properly.
     // The demo has no configuration to read anew: a terminal that is closed ends it.
-    let signals = service::signals(Signal::Stop)?;
+    let mut signals = service::signals(Signal::Stop)?;
     let cloud = Cloud::start(CloudOptions {
         // A new cloud's tokens are not those that an earlier one handed out.
         seed: clock::now().wall.as_millisecond().unsigned_abs(),
@@ -105,8 +100,13 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         vins.insert(car.vin.clone());
         cloud.add_car_since(ACCOUNT, car, world.since);
     }
+    let mut notes = String::new();
     for file in &options.recording {
-        vins.insert(add_recording(&cloud, file)?);
+        let vin = add_recording(&cloud, file)?;
+        if !vins.insert(vin.clone()) {
+            let (file, vin) = (file.display(), vin.as_str());
+            notes += &format!("--recording {file}: takes the place of another car {vin}\n");
+        }
     }
     let (refresh_token, _) = cloud.issue_tokens(ACCOUNT, Login::Fleet);
 
@@ -114,20 +114,25 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         (None, url.clone())
     } else {
         let embedded = start_broker().await?;
+        let port = embedded.addr.port();
+        if port != MQTT_PORT {
+            notes += &format!("port {MQTT_PORT} is taken, the demo's broker listens on {port}\n");
+        }
         let url = format!("mqtt://{}", embedded.addr);
         (Some(embedded), url)
     };
-    let settings = settings(
-        &options,
-        &url,
-        &cloud.url(),
-        &refresh_token,
-        &state.folder.path,
-    )?;
-    log::start(&settings.log);
+    let settings = settings(&options, &url, &cloud.url(), &refresh_token, state.path())?;
+    let log = log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
-    say(&introduction(&settings, &options, vins.len()));
+    if options.broker.is_some() {
+        tokio::select! {
+            looked = guest::look(&settings, &vins) => looked?,
+            _ = signals.recv() => return Ok(()),
+        }
+    }
+    log.say(&notes);
+    log.say(&introduction(&settings, &options, vins.len()));
 
     let reload: bridge::Reload = {
         let settings = settings.clone();
@@ -135,7 +140,7 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     };
     let outcome = bridge::run(settings.clone(), state.claim, signals, reload).await;
     if options.is_guest() {
-        take_away(&settings).await;
+        guest::take_away(&settings).await;
     }
     if let Some(embedded) = embedded {
         embedded.stop().await;
@@ -167,103 +172,6 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-/// When the cars' lives began, and how fast they go.
-#[derive(Debug, Serialize, Deserialize)]
-struct World {
-    since: Timestamp,
-    speed: f64,
-}
-
-impl World {
-    /// The one of the directory that was named, else a new one.
-    fn of(options: &Options) -> anyhow::Result<Self> {
-        let begun = Self {
-            since: clock::real_wall(),
-            speed: options.speed,
-        };
-        let Some(directory) = &options.state else {
-            return Ok(begun);
-        };
-        let file = directory.join(WORLD);
-        let name = file.display();
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            durable::replace(&file, serde_json::to_string(&begun)?.as_bytes())
-                .map_err(|error| anyhow::anyhow!("--state {name}: {error}"))?;
-            return Ok(begun);
-        };
-        let kept: Self = serde_json::from_str(&text).map_err(|error| {
-            anyhow::anyhow!("--state {name}: {error}; remove the directory to begin anew")
-        })?;
-        let speed = kept.speed;
-        anyhow::ensure!(
-            speed.total_cmp(&options.speed).is_eq(),
-            "--state {name}: its cars live {speed} times as fast as the world; expected --speed {speed}"
-        );
-        Ok(kept)
-    }
-}
-
-/// The folder of the bridge's state; goes with the demo, unless it was named.
-struct StateDirectory {
-    folder: Folder,
-    claim: bridge::Claim,
-}
-
-struct Folder {
-    path: PathBuf,
-    is_kept: bool,
-}
-
-impl StateDirectory {
-    fn prepare(options: &Options) -> anyhow::Result<Self> {
-        let name = format!("tesla2mqtt-demo-{}", std::process::id());
-        let folder = Folder {
-            path: options
-                .state
-                .clone()
-                .unwrap_or_else(|| std::env::temp_dir().join(name)),
-            is_kept: options.state.is_some(),
-        };
-        let name = folder.path.display();
-        let claim = bridge::Claim::to(&folder.path).map_err(|error| match error {
-            StartError::InUse { .. } => anyhow::anyhow!(
-                "--state {name}: another tesla2mqtt runs with it; stop that one, or name another \
-                 directory"
-            ),
-            StartError::StateDirectory { source, .. } => {
-                anyhow::anyhow!("--state {name}: {source}")
-            }
-            other => other.into(),
-        })?;
-        Ok(Self { folder, claim })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // What cannot be removed is in the system's own folder.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// Leaves somebody's broker as it was found.
-async fn take_away(settings: &Settings) {
-    let prefix = &settings.homeassistant.discovery_prefix;
-    let cleared = clear::clear(&settings.mqtt, prefix, &[]);
-    let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
-        Ok(Ok(cleared)) if cleared.left.is_empty() => return,
-        Ok(Ok(cleared)) => format!("still there: {}", cleared.left.join(", ")),
-        Ok(Err(failure)) => failure.to_string(),
-        Err(_) => "the broker does not answer".to_owned(),
-    };
-    tracing::warn!(
-        base_topic = settings.mqtt.base_topic,
-        "not everything that the demo published could be removed: {complaint}"
-    );
-}
-
 /// One car has one life: another recording of it takes the place of the first.
 fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<Vin> {
     let name = file.display();
@@ -286,14 +194,7 @@ async fn start_broker() -> anyhow::Result<Embedded> {
         password: None,
     };
     match broker::start(&settings(MQTT_PORT)).await {
-        Err(BrokerError::PortTaken(_)) => {
-            let embedded = broker::start(&settings(0)).await?;
-            say(&format!(
-                "port {MQTT_PORT} is taken, the demo's broker listens on {}\n",
-                embedded.addr.port()
-            ));
-            Ok(embedded)
-        }
+        Err(BrokerError::PortTaken(_)) => Ok(broker::start(&settings(0)).await?),
         outcome => Ok(outcome?),
     }
 }

@@ -313,6 +313,24 @@ async fn a_reader_that_pauses_holds_up_neither_the_cars_nor_the_end() {
     subscriber.wait_for(state, "offline", SOON).await;
 }
 
+#[cfg(feature = "broker")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_pauses_does_not_hold_up_a_demo() {
+    let world = World::new().await;
+    let port = world.broker.addr.port();
+    let subscriber = Subscriber::to(port, "#");
+    let (_reader, stdout) = stalled();
+    let mut program = Program::prepare();
+    let broker = format!("mqtt://127.0.0.1:{port}");
+    let arguments = ["demo", "--log", "trace", "--broker", &broker];
+    program.start_to(&arguments, &[], stdout);
+    let state = "tesla2mqtt-demo/bridge/state";
+    subscriber.wait_for(state, "online", SOON).await;
+    // Two looks at the broker, to take away what was published, come on top.
+    let ended = program.terminate(Duration::from_secs(8)).await;
+    assert!(ended.success(), "{ended}");
+}
+
 const N_LINES: usize = 5_000;
 
 #[test]
