@@ -100,12 +100,14 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         vins.insert(car.vin.clone());
         cloud.add_car_since(ACCOUNT, car, world.since);
     }
-    let mut notes = String::new();
+    let mut notes = Vec::new();
     for file in &options.recording {
         let vin = add_recording(&cloud, file)?;
         if !vins.insert(vin.clone()) {
             let (file, vin) = (file.display(), vin.as_str());
-            notes += &format!("--recording {file}: takes the place of another car {vin}\n");
+            notes.push(format!(
+                "--recording {file}: takes the place of another car {vin}\n"
+            ));
         }
     }
     let (refresh_token, _) = cloud.issue_tokens(ACCOUNT, Login::Fleet);
@@ -116,7 +118,9 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         let embedded = start_broker().await?;
         let port = embedded.addr.port();
         if port != MQTT_PORT {
-            notes += &format!("port {MQTT_PORT} is taken, the demo's broker listens on {port}\n");
+            notes.push(format!(
+                "port {MQTT_PORT} is taken, the demo's broker listens on {port}\n"
+            ));
         }
         let url = format!("mqtt://{}", embedded.addr);
         (Some(embedded), url)
@@ -131,7 +135,7 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
             _ = signals.recv() => return Ok(()),
         }
     }
-    log.say(&notes);
+    log.say(&notes.concat());
     log.say(&introduction(&settings, &options, vins.len()));
 
     let reload: bridge::Reload = {
@@ -211,7 +215,7 @@ fn settings(
         "[mqtt]\nurl = {url}\nbase_topic = {base_topic}\n\
          [polling]\npreset = \"unmetered\"\n\
          [budget]\ndollars = {BUDGET_DOLLARS}\n\
-         [tariff]\nprice = 0.32\ncurrency = \"EUR\"\n\
+         [tariff]\nprice = 0.32\nfast_price = 0.59\ncurrency = \"EUR\"\n\
          [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"demo\"\n\
          refresh_token = {refresh_token}\napi_url = {cloud}\nauth_url = {cloud}\n\
          [state]\ndirectory = {state}\n\

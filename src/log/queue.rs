@@ -230,7 +230,7 @@ mod tests {
             queue.push(format!("{n}\n").as_bytes());
         }
         drop(last_lines);
-        let expected: String = (0..100).map(|n| format!("{n}\n")).collect();
-        assert_eq!(*read.lock().unwrap(), expected.as_bytes());
+        let expected: Vec<String> = (0..100).map(|n| format!("{n}\n")).collect();
+        assert_eq!(*read.lock().unwrap(), expected.concat().as_bytes());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
@@ -116,7 +117,12 @@ async fn the_events_of_their_rounds_have_plausible_figures() {
     assert!((140.0..=240.0).contains(&wh_per_km), "{wh_per_km}");
     let charge = figures("charge_finished").swap_remove(0);
     let (energy, cost) = (charge["energy_kwh"].as_f64(), charge["cost"].as_f64());
-    let expected = energy.expect("energy") * 0.32;
+    let price = if charge["charger_type"] == "dc" {
+        0.59
+    } else {
+        0.32
+    };
+    let expected = energy.expect("energy") * price;
     assert!((cost.expect("a cost") - expected).abs() < 0.01, "{charge}");
     assert_eq!(charge["currency"], "EUR");
     eventually("a door", SOON, || {
@@ -234,6 +240,37 @@ fn announced(vin: &Vin, base: &str) -> (String, String) {
     let paths = Paths::new(base, vin, None);
     let message = discovery::car(&Vehicle::new(vin.clone()), &paths, &setup);
     (message.topic.clone(), message.payload(&BTreeMap::new()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_that_nohup_started_outlives_its_terminal() {
+    let broker = broker_on(0).await;
+    let port = broker.addr.port();
+    let program = Program::prepare();
+    let mut child = Command::new("nohup")
+        .arg(env!("CARGO_BIN_EXE_tesla2mqtt"))
+        .args(["demo", "--broker", &format!("mqtt://127.0.0.1:{port}")])
+        .current_dir(program.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nohup");
+    let kill = |signal: &str, pid: u32| {
+        let sent = Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    let subscriber = Subscriber::to(port, "#");
+    let state = "tesla2mqtt-demo/bridge/state";
+    subscriber.wait_for(state, "online", SOON).await;
+    kill("-HUP", child.id());
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(subscriber.get(state).as_deref(), Some("online"));
+    kill("-TERM", child.id());
+    let ended = tokio::task::block_in_place(|| child.wait());
+    assert!(ended.expect("an end").success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
