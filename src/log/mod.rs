@@ -82,6 +82,7 @@ impl Control {
 /// The log of this process. Hold it until nothing more is said: the last lines are written when it
 /// is dropped.
 #[derive(Debug)]
+#[must_use = "the last lines are written when this is dropped"]
 pub struct Started {
     /// Changes its levels.
     pub control: Control,

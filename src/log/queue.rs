@@ -27,7 +27,6 @@ pub struct Queue(Arc<Shared>);
 
 /// Writes what still waits when it is dropped, at the end of the process.
 #[derive(Debug)]
-#[must_use = "the last lines are written when this is dropped"]
 pub struct LastLines(Queue);
 
 #[derive(Debug, Default)]
@@ -42,7 +41,7 @@ struct State {
     n_lost: u64,
     /// The thread has taken lines that are not written yet.
     is_writing: bool,
-    /// The system gave no thread, or it has ended.
+    /// The system gave no thread: whoever says something writes it.
     is_alone: bool,
 }
 

@@ -17,8 +17,8 @@ use crate::{clock, durable};
 
 /// The cars' past, in the directory that was named.
 const WORLD: &str = "demo.json";
-/// A past is lived through anew at each start, and calendars end.
-const OLDEST: Duration = Duration::from_hours(100 * 365 * 24);
+/// A past is lived through anew at each start: of this one in seconds. And calendars end.
+const OLDEST: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// The folder of the bridge's state; goes with the demo, unless it was named.
 pub struct StateDirectory {
@@ -143,7 +143,7 @@ impl World {
         let passed = Duration::try_from(now.duration_since(self.since)).unwrap_or_default();
         if passed > OLDEST.div_f64(speed) {
             return Err(
-                "its cars would be more than 100 years old; remove the directory to begin anew"
+                "its cars would be more than 10 years old; remove the directory to begin anew"
                     .to_owned(),
             );
         }
@@ -168,13 +168,13 @@ mod tests {
                 "{said}"
             );
         };
-        let year = br#"{"since":"2025-11-26T12:00:00Z","speed":60.0}"#;
-        check(year, 60.0, "");
-        check(year, 61.0, "its cars live 60 times as fast");
-        let old = "its cars would be more than 100 years old";
+        let year = br#"{"since":"2025-11-26T12:00:00Z","speed":9.0}"#;
+        check(year, 9.0, "");
+        check(year, 60.0, "its cars live 9 times as fast");
+        let old = "its cars would be more than 10 years old";
         check(
-            br#"{"since":"2025-11-26T12:00:00Z","speed":101.0}"#,
-            101.0,
+            br#"{"since":"2025-11-26T12:00:00Z","speed":11.0}"#,
+            11.0,
             old,
         );
         check(
