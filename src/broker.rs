@@ -89,18 +89,15 @@ pub async fn start(settings: &config::Broker) -> Result<Embedded, BrokerError> {
     if !listen.ip().is_loopback() && !has_password {
         return Err(BrokerError::OpenWithoutPassword(listen));
     }
-    // The library's own error is a text; this one has a kind.
-    match TcpListener::bind(listen).await {
-        Ok(free) => drop(free),
-        Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
-            return Err(BrokerError::PortTaken(listen));
+    is_free(listen).await?;
+    let mut broker = match MqttBroker::with_config(library_config(listen)).await {
+        Ok(broker) => broker,
+        Err(error) => {
+            // Somebody may have been quicker.
+            is_free(listen).await?;
+            return Err(BrokerError::Library(error.to_string()));
         }
-        Err(e) => return Err(BrokerError::Address(listen, e)),
-    }
-    let library = |e: mqtt5::MqttError| BrokerError::Library(e.to_string());
-    let mut broker = MqttBroker::with_config(library_config(listen))
-        .await
-        .map_err(library)?;
+    };
     if let Some(password) = &settings.password {
         broker = broker.with_auth_provider(Arc::new(OnePassword {
             username: settings.username.clone().unwrap_or_default(),
@@ -119,6 +116,15 @@ pub async fn start(settings: &config::Broker) -> Result<Embedded, BrokerError> {
     let _ = ready.wait_for(|ready| *ready).await;
     info!(%addr, password = settings.password.is_some(), "embedded broker listens");
     Ok(Embedded { addr, handle, task })
+}
+
+/// The library's own error is a text; this one has a kind.
+async fn is_free(listen: SocketAddr) -> Result<(), BrokerError> {
+    match TcpListener::bind(listen).await {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => Err(BrokerError::PortTaken(listen)),
+        Err(e) => Err(BrokerError::Address(listen, e)),
+    }
 }
 
 impl Embedded {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -112,12 +112,17 @@ impl Signals {
     }
 }
 
-/// SIGTERM and SIGINT as [`Signal::Stop`], SIGHUP as `hangup_is`. Must be called inside the runtime, before anything
-/// slow, because only from then on a signal no longer ends the process.
+/// SIGTERM and SIGINT as [`Signal::Stop`], SIGHUP as `hangup_is`, but for a stop that `nohup`
+/// forbids. Must be called inside the runtime, before anything slow, because only from then on a
+/// signal no longer ends the process.
 pub fn signals(hangup_is: Signal) -> io::Result<Signals> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut hangup = match hangup_is {
+        // Whoever started it with `nohup` wants it to outlive the terminal.
+        Signal::Stop if is_hangup_ignored() => None,
+        _ => Some(signal(SignalKind::hangup())?),
+    };
     let signals = Signals::default();
     let told = signals.clone();
     tokio::spawn(async move {
@@ -125,11 +130,26 @@ pub fn signals(hangup_is: Signal) -> io::Result<Signals> {
             let signal = tokio::select! {
                 Some(()) = terminate.recv() => Signal::Stop,
                 Some(()) = interrupt.recv() => Signal::Stop,
-                Some(()) = hangup.recv() => hangup_is,
+                Some(()) = heard(hangup.as_mut()) => hangup_is,
                 else => break,
             };
             told.send(signal);
         }
     });
     Ok(signals)
+}
+
+async fn heard(signal: Option<&mut unix::Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP was ignored from the start on. Only Linux tells.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }

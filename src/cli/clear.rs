@@ -27,7 +27,7 @@ const ORIGIN: &str = "tesla2mqtt";
 
 /// Silence after which every stored message is taken to have arrived. Brokers send them at once
 /// after a subscription, without saying which is the last.
-const QUIET: Duration = Duration::from_millis(700);
+pub(super) const QUIET: Duration = Duration::from_millis(700);
 
 /// What was found and removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,7 +247,7 @@ fn is_discovery(topic: &str, prefix: &str) -> bool {
 /// The topics of a discovery message that is signed by us, hangs on the bridge of `base`, and has
 /// every topic under it. What a device is called does not tell: the bridge's name follows the base
 /// topic, a car's is the same whoever announces it.
-fn speaks_of(payload: &[u8], base: &str) -> Option<Vec<String>> {
+pub(super) fn speaks_of(payload: &[u8], base: &str) -> Option<Vec<String>> {
     let message: Json = serde_json::from_slice(payload).ok()?;
     let mut topics = Vec::new();
     collect_topics(&message, &mut topics);

@@ -4,29 +4,27 @@
 //!
 //! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
 //! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
-//!
-//! With a directory for its state a demo goes on where it ended: the cars' lives follow from their
-//! plan and the time at which they began, so that time is all that is kept of them.
+
+mod guest;
+mod state;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{WrongUsage, clear, say};
-use crate::bridge::{self, StartError};
+use self::state::{StateDirectory, World};
+use super::WrongUsage;
+use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::model::Vin;
 use crate::service::{self, Signal};
 use crate::sim::CarSpec;
 use crate::sim::cloud::{Account, Call, Cloud, CloudOptions, Ledger, Login};
-use crate::{api, clock, durable, log};
+use crate::{api, clock, log};
 
 /// MQTT's registered port.
 const MQTT_PORT: u16 = 1883;
@@ -34,14 +32,10 @@ const ACCOUNT: &str = "demo";
 const BASE_TOPIC: &str = "tesla2mqtt";
 /// Beside a real bridge on a real broker.
 const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
-/// A broker that went away does not hold up the end for longer.
-const CLEARED_WITHIN: Duration = Duration::from_secs(10);
 /// More than any speed costs in a month: the simulated cloud's bill is shown, but slows nothing.
 const BUDGET_DOLLARS: u32 = 10_000;
 /// The same bad luck in every demo.
 const FAULTS_SEED: u64 = 40;
-/// The cars' past, in the directory that was named.
-const WORLD: &str = "demo.json";
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
@@ -64,7 +58,8 @@ pub struct Options {
     /// 0.4 is a very bad day, and the bridge lives through it
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_hyphen_values = true)]
     faults: f64,
-    /// Keep the bridge's memory and the cars' lives here: the next demo goes on where this one ends
+    /// Keep the bridge's memory and the cars here: the next demo has the same cars, which have lived
+    /// on meanwhile
     #[arg(long, value_name = "DIRECTORY")]
     state: Option<PathBuf>,
     /// Let the bridge listen to commands (see docs/integrations.md); without it, it only reads
@@ -77,9 +72,10 @@ pub struct Options {
 
 /// Runs the demo until Ctrl-C.
 pub fn main(options: Options) -> ExitCode {
+    let named = options.state.as_deref();
     let prepared = options.check().and_then(|()| {
-        let state = StateDirectory::prepare(&options)?;
-        let world = World::of(&options)?;
+        let state = StateDirectory::prepare(named)?;
+        let world = World::of(named, options.speed)?;
         Ok((state, world))
     });
     let (state, world) = match prepared {
@@ -112,8 +108,15 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         vins.insert(car.vin.clone());
         cloud.add_car_since(ACCOUNT, car, world.since);
     }
+    let mut notes = Vec::new();
     for file in &options.recording {
-        vins.insert(add_recording(&cloud, file)?);
+        let vin = add_recording(&cloud, file)?;
+        if !vins.insert(vin.clone()) {
+            let (file, vin) = (file.display(), vin.as_str());
+            notes.push(format!(
+                "--recording {file}: takes the place of another car {vin}\n"
+            ));
+        }
     }
     if options.faults > 0.0 {
         cloud.be_unreliable(options.faults, FAULTS_SEED);
@@ -124,20 +127,27 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         (None, url.clone())
     } else {
         let embedded = start_broker().await?;
+        let port = embedded.addr.port();
+        if port != MQTT_PORT {
+            notes.push(format!(
+                "port {MQTT_PORT} is taken, the demo's broker listens on {port}\n"
+            ));
+        }
         let url = format!("mqtt://{}", embedded.addr);
         (Some(embedded), url)
     };
-    let settings = settings(
-        &options,
-        &url,
-        &cloud.url(),
-        &refresh_token,
-        &state.folder.path,
-    )?;
-    log::start(&settings.log);
+    let settings = settings(&options, &url, &cloud.url(), &refresh_token, state.path())?;
+    let log = log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
-    say(&introduction(&settings, &options, vins.len()));
+    if options.broker.is_some() {
+        tokio::select! {
+            looked = guest::look(&settings, &vins) => looked?,
+            _ = signals.next() => return Ok(()),
+        }
+    }
+    log.say(&notes.concat());
+    log.say(&introduction(&settings, &options, vins.len()));
 
     let reload: bridge::Reload = {
         let settings = settings.clone();
@@ -145,12 +155,12 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     };
     let outcome = bridge::run(settings.clone(), state.claim, signals, reload).await;
     if options.is_guest() {
-        take_away(&settings).await;
+        guest::take_away(&settings).await;
     }
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
-    say(&bill(&cloud.ledger()));
+    log.say(&bill(&cloud.ledger()));
     cloud.shutdown().await;
     Ok(outcome?)
 }
@@ -200,103 +210,6 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// When the cars' lives began, and how fast they go.
-#[derive(Debug, Serialize, Deserialize)]
-struct World {
-    since: Timestamp,
-    speed: f64,
-}
-
-impl World {
-    /// The one of the directory that was named, else a new one.
-    fn of(options: &Options) -> anyhow::Result<Self> {
-        let begun = Self {
-            since: clock::real_wall(),
-            speed: options.speed,
-        };
-        let Some(directory) = &options.state else {
-            return Ok(begun);
-        };
-        let file = directory.join(WORLD);
-        let name = file.display();
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            durable::replace(&file, serde_json::to_string(&begun)?.as_bytes())
-                .map_err(|error| anyhow::anyhow!("--state {name}: {error}"))?;
-            return Ok(begun);
-        };
-        let kept: Self = serde_json::from_str(&text).map_err(|error| {
-            anyhow::anyhow!("--state {name}: {error}; remove the directory to begin anew")
-        })?;
-        let speed = kept.speed;
-        anyhow::ensure!(
-            speed.total_cmp(&options.speed).is_eq(),
-            "--state {name}: its cars live {speed} times as fast as the world; expected --speed {speed}"
-        );
-        Ok(kept)
-    }
-}
-
-/// The folder of the bridge's state; goes with the demo, unless it was named.
-struct StateDirectory {
-    folder: Folder,
-    claim: bridge::Claim,
-}
-
-struct Folder {
-    path: PathBuf,
-    is_kept: bool,
-}
-
-impl StateDirectory {
-    fn prepare(options: &Options) -> anyhow::Result<Self> {
-        let name = format!("tesla2mqtt-demo-{}", std::process::id());
-        let folder = Folder {
-            path: options
-                .state
-                .clone()
-                .unwrap_or_else(|| std::env::temp_dir().join(name)),
-            is_kept: options.state.is_some(),
-        };
-        let name = folder.path.display();
-        let claim = bridge::Claim::to(&folder.path).map_err(|error| match error {
-            StartError::InUse { .. } => anyhow::anyhow!(
-                "--state {name}: another tesla2mqtt runs with it; stop that one, or name another \
-                 directory"
-            ),
-            StartError::StateDirectory { source, .. } => {
-                anyhow::anyhow!("--state {name}: {source}")
-            }
-            other => other.into(),
-        })?;
-        Ok(Self { folder, claim })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // What cannot be removed is in the system's own folder.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// Leaves somebody's broker as it was found.
-async fn take_away(settings: &Settings) {
-    let places = bridge::places(settings);
-    let cleared = clear::clear(&settings.mqtt, &places);
-    let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
-        Ok(Ok(cleared)) if cleared.left.is_empty() => return,
-        Ok(Ok(cleared)) => format!("still there: {}", cleared.left.join(", ")),
-        Ok(Err(failure)) => failure.to_string(),
-        Err(_) => "the broker does not answer".to_owned(),
-    };
-    tracing::warn!(
-        base_topic = settings.mqtt.base_topic,
-        "not everything that the demo published could be removed: {complaint}"
-    );
-}
-
 /// One car has one life: another recording of it takes the place of the first.
 fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<Vin> {
     let wrong = |why: String| WrongUsage(format!("--recording {}: {why}", file.display()));
@@ -316,14 +229,7 @@ async fn start_broker() -> anyhow::Result<Embedded> {
         password: None,
     };
     match broker::start(&settings(MQTT_PORT)).await {
-        Err(BrokerError::PortTaken(_)) => {
-            let embedded = broker::start(&settings(0)).await?;
-            say(&format!(
-                "port {MQTT_PORT} is taken, the demo's broker listens on {}\n",
-                embedded.addr.port()
-            ));
-            Ok(embedded)
-        }
+        Err(BrokerError::PortTaken(_)) => Ok(broker::start(&settings(0)).await?),
         outcome => Ok(outcome?),
     }
 }
@@ -340,7 +246,7 @@ fn settings(
         "[mqtt]\nurl = {url}\nbase_topic = {base_topic}\n\
          [polling]\npreset = \"unmetered\"\n\
          [budget]\ndollars = {BUDGET_DOLLARS}\n\
-         [tariff]\nprice = 0.32\ncurrency = \"EUR\"\n\
+         [tariff]\nprice = 0.32\nfast_price = 0.59\ncurrency = \"EUR\"\n\
          [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"fleet\"\nclient_id = \"demo\"\n\
          refresh_token = {refresh_token}\napi_url = {cloud}\nauth_url = {cloud}\n\
          [state]\ndirectory = {state}\n\

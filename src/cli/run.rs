@@ -15,7 +15,8 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
         Err(errors) => return super::wrong_configuration(&errors),
     };
     let Loaded { settings, warnings } = loaded;
-    let control = log::start(&settings.log);
+    let log = log::start(&settings.log);
+    let control = log.control.clone();
     log::report_panics();
     settings.secrets().for_each(log::hide);
     warn(&warnings);

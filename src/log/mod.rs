@@ -2,9 +2,11 @@
 //! journal.
 //!
 //! Nothing in the house formats a secret. This is the second belt: whatever is written, also by a
-//! library at `trace`, passes through [`redact`], which knows the text of every secret.
+//! library at `trace`, passes through [`redact`], which knows the text of every secret. Behind it a
+//! thread of the log's own writes the lines, so that a reader who pauses holds up nothing else.
 
 mod panics;
+mod queue;
 mod redact;
 mod writer;
 
@@ -90,18 +92,41 @@ impl Control {
     }
 }
 
+/// The log of this process. Hold it until nothing more is said: the last lines are written when it
+/// is dropped.
+#[derive(Debug)]
+#[must_use = "the last lines are written when this is dropped"]
+pub struct Started {
+    /// Changes its levels.
+    pub control: Control,
+    queue: queue::Queue,
+    _last_lines: queue::LastLines,
+}
+
+impl Started {
+    /// Writes a text for the owner between the lines.
+    pub fn say(&self, text: &str) {
+        self.queue.push(text.as_bytes());
+    }
+}
+
 /// Starts the log of this process; a second start has no effect.
-pub fn start(log: &Log) -> Control {
+pub fn start(log: &Log) -> Started {
     // Libraries that use the `log` crate are cut off for ever at the level of the start, so that
     // must be the finest.
     let everything = Log {
         level: "trace".to_owned(),
         ..log.clone()
     };
-    let (subscriber, control) = subscriber(&everything, Look::of_stdout(), io::stdout);
+    let (queue, last_lines) = queue::to(io::stdout());
+    let (subscriber, control) = subscriber(&everything, Look::of_stdout(), queue.clone());
     let _ = subscriber.try_init();
     control.set_level(&log.level);
-    control
+    Started {
+        control,
+        queue,
+        _last_lines: last_lines,
+    }
 }
 
 /// The log as a value: what `make` makes is written to once a line.

@@ -1,4 +1,5 @@
-//! The last step of a line: secrets out, priority in, and no fuss about a closed pipe.
+//! The last step of a line before it is queued: secrets out, priority in, and no fuss where it cannot
+//! be written.
 
 use std::io::{self, Write};
 
@@ -70,7 +71,7 @@ impl<W: Write> Write for LineWriter<W> {
                 self.writer.write_all(lines.collect::<String>().as_bytes())
             }
         };
-        // `... | head` closes the pipe: the bridge runs on, and reporting it would fail too.
+        // The bridge runs on, and reporting it would fail too.
         let _ = written.and_then(|()| self.writer.flush());
         Ok(bytes.len())
     }

@@ -82,37 +82,38 @@ impl Ids {
 /// What a `vehicle_data` call asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    groups: Vec<&'static str>,
+    groups: Vec<String>,
     /// `location_data` is among them.
     pub location: bool,
 }
 
 impl Endpoints {
-    /// From the query's value, `;` between the names; unknown names are ignored as Tesla does.
+    /// From the query's value, `;` between the names. A name of which a car has nothing is
+    /// ignored, as Tesla does; a recording may have more than the cars that live here.
     pub fn parse(query: Option<&str>) -> Self {
         let Some(query) = query else {
             return Self {
-                groups: CLASSIC.to_vec(),
+                groups: CLASSIC.map(str::to_owned).to_vec(),
                 location: false,
             };
         };
         let asked: Vec<&str> = query.split(';').map(str::trim).collect();
-        let combo = asked.contains(&"vehicle_data_combo");
-        let known = CLASSIC.into_iter().chain(["closures_state"]);
+        let combo = asked.contains(&"vehicle_data_combo").then_some(CLASSIC);
         let location = asked.contains(&"location_data");
-        let mut groups: Vec<&str> = known
-            .filter(|group| asked.contains(group) || combo && CLASSIC.contains(group))
+        let with_place = location.then_some("drive_state");
+        let groups = asked
+            .into_iter()
+            .chain(combo.into_iter().flatten())
+            .chain(with_place)
+            .map(str::to_owned)
             .collect();
-        if location && !groups.contains(&"drive_state") {
-            groups.push("drive_state");
-        }
         Self { groups, location }
     }
 
     /// Keeps of a whole body what was asked for.
     fn keep(&self, body: &mut Object) {
         body.retain(|key, value| {
-            !value.is_object() || key == "granular_access" || self.groups.contains(&key.as_str())
+            !value.is_object() || key == "granular_access" || self.groups.contains(key)
         });
         if self.location {
             return;

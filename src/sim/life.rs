@@ -213,7 +213,8 @@ impl Car {
         }
     }
 
-    /// All that happened since the life was first observed, oldest first.
+    /// What happened since the life was first observed, oldest first: all of it, or at least the
+    /// newest [`CarSpec::events_kept`].
     pub fn events(&self) -> &[(Timestamp, Event)] {
         &self.events
     }
@@ -272,18 +273,22 @@ impl Car {
         self.now = to;
         if let Some(drive) = self.driving() {
             let (moment, odometer, level) = drive;
-            let km = moment.km * self.spec.haste;
-            self.odometer_km = odometer + km;
-            self.battery_level = level - self.percent(km * self.spec.wh_per_km / 1000.0);
+            self.odometer_km = odometer + moment.km;
+            self.battery_level = level - self.percent(moment.km * self.spec.wh_per_km / 1000.0);
         } else if let Some(kw) = self.charging_kw() {
-            let kwh = kw * AC_EFFICIENCY * hours * self.spec.haste;
+            let kwh = kw * AC_EFFICIENCY * hours;
             self.energy_added_kwh += kwh;
             let level = self.battery_level + kwh / self.spec.battery_kwh * 100.0;
             self.battery_level = level.min(self.spec.charge_limit.max(self.battery_level));
-        } else {
+        } else if !(self.cable.plugged && self.is_full()) {
+            // A full battery is left alone while the cable feeds the car.
             self.battery_level -= self.percent(self.idle_kw() * hours);
         }
         self.battery_level = self.battery_level.clamp(2.0, 100.0);
+    }
+
+    fn is_full(&self) -> bool {
+        self.battery_level >= self.spec.charge_limit - 1e-6
     }
 
     fn percent(&self, kwh: f64) -> f64 {
@@ -300,7 +305,7 @@ impl Car {
             let act = self.acts.swap_remove(index);
             self.end(&act);
         }
-        if self.charging_kw().is_some() && self.battery_level >= self.spec.charge_limit - 1e-6 {
+        if self.charging_kw().is_some() && self.is_full() {
             self.battery_level = self.spec.charge_limit;
             while let Some(index) = self
                 .acts
@@ -395,7 +400,7 @@ impl Car {
 
     fn charge_ms(&self, kw: f64, to_level: f64) -> i64 {
         let kwh = (to_level - self.battery_level).max(0.0) / 100.0 * self.spec.battery_kwh;
-        (kwh / (kw * AC_EFFICIENCY * self.spec.haste) * HOUR_MS).ceil() as i64
+        (kwh / (kw * AC_EFFICIENCY) * HOUR_MS).ceil() as i64
     }
 
     /// The charger's power now; fast charging gets slower as the battery fills.
@@ -483,6 +488,10 @@ impl Car {
     }
 
     fn log(&mut self, event: Event) {
+        // Half of them at once, so that to forget costs little.
+        if self.events.len() / 2 >= self.spec.events_kept {
+            self.events.drain(..self.spec.events_kept);
+        }
         self.events.push((stamp(self.now), event));
     }
 }

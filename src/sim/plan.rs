@@ -220,15 +220,16 @@ impl Plan {
     /// A quarter of an hour in which everything happens that an onlooker wants to see: getting in,
     /// a drive, parking, sleep, an app that wakes the car, a charge, a software update, sleep. For
     /// a car that sleeps after about 100 s. `offset` shifts the round, so that two cars are not in
-    /// step.
-    pub fn demo_day(offset: Duration) -> Self {
+    /// step. The way is short and the charge gives a little more than a round takes, so that power
+    /// and speed are those of real cars and the days repeat for ever.
+    pub fn demo_day(offset: Duration, kw: f64, dc: bool) -> Self {
         let period = Duration::from_secs(930);
         let round = [
             (5, hold(HoldReason::DoorOpen, 20)),
             (20, drive(3, 3.2)),
             (200, hold(HoldReason::DoorOpen, 25)),
             (390, hold(HoldReason::Preconditioning, 60)),
-            (460, charge(4, 11.0, false)),
+            (400, charge(5, kw, dc)),
             (670, update(40, 50)),
         ];
         let mut segments: Vec<Segment> = round

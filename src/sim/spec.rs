@@ -38,9 +38,6 @@ pub struct CarSpec {
     pub charge_limit: f64,
     /// Consumption, Wh/km.
     pub wh_per_km: f64,
-    /// How many times more a minute moves the odometer and the battery than in reality: in the
-    /// demo's rounds each minute of a drive or a charge stands for several.
-    pub haste: f64,
     /// At the start.
     pub odometer_km: f64,
     /// Where it was when the odometer showed 0: latitude and longitude in degrees.
@@ -49,6 +46,8 @@ pub struct CarSpec {
     pub utc_offset: i32,
     /// Of all that is arbitrary.
     pub seed: u64,
+    /// How many of its newest events it remembers at least.
+    pub events_kept: usize,
 }
 
 /// A car that comes online for a moment about once an hour while it sleeps (sleep policy,
@@ -104,7 +103,6 @@ impl CarSpec {
             battery_level: 68.0,
             charge_limit: 90.0,
             wh_per_km: 160.0,
-            haste: 1.0,
             odometer_km: 31_415.9,
             home: (52.092_876, 5.104_48),
             utc_offset: 0,
@@ -112,41 +110,42 @@ impl CarSpec {
                 .as_str()
                 .bytes()
                 .fold(17, |seed, b| mix(seed ^ u64::from(b))),
+            events_kept: usize::MAX,
             vin,
         }
     }
 
-    /// The Model 3 of the demo: its round of a quarter of an hour begins with a drive.
+    /// The Model 3 of the demo: its round of a quarter of an hour begins with a drive. It charges at
+    /// a fast charger.
     pub fn demo_model_3() -> Self {
         Self {
             name: "Blue Three".to_owned(),
             time_to_sleep: Duration::from_secs(100),
-            haste: 8.0,
             awake_at_start: true,
             utc_offset: 3600,
+            // A demo may run for months, sped up.
+            events_kept: 1_000,
             ..Self::new(
                 fixed_vin("LRW3E7EK5PC000031"),
-                Plan::demo_day(Duration::ZERO),
+                Plan::demo_day(Duration::ZERO, 120.0, true),
             )
         }
     }
 
     /// The Model X of the demo, two thirds of a round later: something is always about to happen. It
-    /// sleeps at the start, and its first charge reaches the limit.
+    /// sleeps at the start, and its first charge, at home, reaches the limit.
     pub fn demo_model_x() -> Self {
         Self {
             name: "Big X".to_owned(),
             home: (48.137_15, 11.576_1),
             awake_at_start: false,
             battery_kwh: 95.0,
-            battery_level: 86.0,
+            battery_level: 89.5,
             wh_per_km: 210.0,
             odometer_km: 58_270.2,
-            // More than the 3, so that its charges are long enough to learn its consumption from.
-            haste: 10.0,
             ..Self {
                 vin: fixed_vin("7SAXCBE52NF000032"),
-                plan: Plan::demo_day(Duration::from_secs(620)),
+                plan: Plan::demo_day(Duration::from_secs(620), 11.0, false),
                 seed: 32,
                 ..Self::demo_model_3()
             }

@@ -1,19 +1,23 @@
 //! `tesla2mqtt demo`, as somebody without a car tries it.
 #![cfg(feature = "broker")]
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use tesla2mqtt::model::Vin;
+use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::model::{Vehicle, Vin};
 use tesla2mqtt::sim::CarSpec;
+use tesla2mqtt::topics::Paths;
 use tokio::net::TcpListener;
 
 use crate::rig::eventually;
 use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{broker_on, vin};
+use crate::rig::world::{broker_on, free_port, vin};
 
 const SOON: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(3);
@@ -113,7 +117,12 @@ async fn the_events_of_their_rounds_have_plausible_figures() {
     assert!((140.0..=240.0).contains(&wh_per_km), "{wh_per_km}");
     let charge = figures("charge_finished").swap_remove(0);
     let (energy, cost) = (charge["energy_kwh"].as_f64(), charge["cost"].as_f64());
-    let expected = energy.expect("energy") * 0.32;
+    let price = if charge["charger_type"] == "dc" {
+        0.59
+    } else {
+        0.32
+    };
+    let expected = energy.expect("energy") * price;
     assert!((cost.expect("a cost") - expected).abs() < 0.01, "{charge}");
     assert_eq!(charge["currency"], "EUR");
     eventually("a door", SOON, || {
@@ -160,17 +169,20 @@ async fn a_share_of_faults_out_of_range_is_wrong_usage() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_recording_plays_as_a_third_car() {
-    let program = Program::prepare();
-    let vin = vin(77);
-    let answer = json!({ "response": {
+fn recorded(vin: &Vin) -> Value {
+    json!({ "response": {
         "vin": vin.as_str(),
         "state": "online",
         "charge_state": { "battery_level": 61, "charging_state": "Disconnected" },
         "vehicle_state": { "locked": true, "vehicle_name": "Recorded" },
-    }});
-    program.write("car.json", &answer.to_string());
+    }})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_plays_as_a_third_car() {
+    let program = Program::prepare();
+    let vin = vin(77);
+    program.write("car.json", &recorded(&vin).to_string());
     let demo = Demo::start_in(
         program,
         &["--recording", "car.json", "--recording", "car.json"],
@@ -180,6 +192,11 @@ async fn a_recording_plays_as_a_third_car() {
     subscriber.wait_for(&topic, "61", SOON).await;
     let said = demo.program.log();
     assert!(said.contains("3 simulated cars"), "{said}");
+    let twice = format!(
+        "--recording car.json: takes the place of another car {}",
+        vin.as_str()
+    );
+    assert_eq!(said.matches(&twice).count(), 1, "{said}");
     demo.end("HUP", END).await;
 }
 
@@ -196,6 +213,24 @@ async fn on_somebodys_broker_everything_is_as_before_when_it_has_ended() {
         subscriber.publish(topic, "theirs").await;
     }
     let url = format!("mqtt://127.0.0.1:{port}");
+    let program = Program::prepare();
+
+    // The car of a recording is followed by the bridge whose broker this is.
+    let theirs = announced(&vin(78), "tesla2mqtt");
+    subscriber.publish(&theirs.0, &theirs.1).await;
+    subscriber.until(&theirs.0, SOON).await;
+    program.write("car.json", &recorded(&vin(78)).to_string());
+    let refused = program.command(&["demo", "--broker", &url, "--recording", "car.json"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let sentence = format!("--broker: car {} is announced", vin(78).as_str());
+    assert!(refused.stderr.starts_with(&sentence), "{refused:?}");
+    assert_eq!(subscriber.get(&theirs.0), Some(theirs.1.clone()));
+
+    // A demo that was killed has left this behind: it is taken up, and away.
+    let [car, _] = cars();
+    let (topic, announcement) = announced(&car, "tesla2mqtt-demo");
+    subscriber.publish(&topic, &announcement).await;
+    subscriber.until(&topic, SOON).await;
     let demo = Demo::start(&["--broker", &url]);
     for vin in cars() {
         let topic = format!("tesla2mqtt-demo/{}/state", vin.as_str());
@@ -203,16 +238,84 @@ async fn on_somebodys_broker_everything_is_as_before_when_it_has_ended() {
     }
     eventually("three discovery messages", SOON, || {
         let topics = subscriber.topics().into_keys();
-        topics.filter(|t| t.starts_with("homeassistant/")).count() == 3 + 1
+        topics.filter(|t| t.starts_with("homeassistant/")).count() == 3 + 2
     })
     .await;
+
+    // Two demos would take each other's cars.
+    let second = program.command(&["demo", "--broker", &url]);
+    assert_eq!(second.code, Some(1), "{second:?}");
+    let sentence = "--broker: another demo or bridge publishes below tesla2mqtt-demo there; end it";
+    assert!(second.stderr.starts_with(sentence), "{second:?}");
+    let third = program.command(&["demo", "--broker", &url, "--base-topic", "other"]);
+    assert_eq!(third.code, Some(1), "{third:?}");
+    assert!(
+        third
+            .stderr
+            .contains("is announced to Home Assistant there"),
+        "{third:?}"
+    );
     demo.end("INT", GUESTS_END).await;
 
     let fresh = Subscriber::to(port, "#");
     eventually("the others' messages", SOON, || fresh.topics().len() >= 2).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let left: Vec<String> = fresh.topics().into_keys().collect();
-    assert_eq!(left, others);
+    assert_eq!(left, [&theirs.0, others[0], others[1]]);
+}
+
+/// A car's announcement as a bridge with this base topic retains it.
+fn announced(vin: &Vin, base: &str) -> (String, String) {
+    let setup = Setup {
+        prefix: "homeassistant".into(),
+        base: base.into(),
+        version: "0.1.0".into(),
+        commands: false,
+    };
+    let paths = Paths::new(base, vin, None);
+    let message = discovery::car(&Vehicle::new(vin.clone()), &paths, &setup);
+    (message.topic.clone(), message.payload(&BTreeMap::new()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_that_nohup_started_outlives_its_terminal() {
+    let broker = broker_on(0).await;
+    let port = broker.addr.port();
+    let program = Program::prepare();
+    let mut child = Command::new("nohup")
+        .arg(env!("CARGO_BIN_EXE_tesla2mqtt"))
+        .args(["demo", "--broker", &format!("mqtt://127.0.0.1:{port}")])
+        .current_dir(program.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nohup");
+    let kill = |signal: &str, pid: u32| {
+        let sent = Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    let subscriber = Subscriber::to(port, "#");
+    let state = "tesla2mqtt-demo/bridge/state";
+    subscriber.wait_for(state, "online", SOON).await;
+    kill("-HUP", child.id());
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(subscriber.get(state).as_deref(), Some("online"));
+    kill("-TERM", child.id());
+    let ended = tokio::task::block_in_place(|| child.wait());
+    assert!(ended.expect("an end").success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_cannot_be_reached_is_said_in_one_sentence() {
+    let url = format!("mqtt://127.0.0.1:{}", free_port().await);
+    let outcome = Program::prepare().command(&["demo", "--broker", &url]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.starts_with("--broker: "), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert_eq!(outcome.stdout, "", "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,7 +345,7 @@ async fn a_base_topic_that_was_named_keeps_what_is_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_demo_with_a_state_goes_on_where_it_ended() {
+async fn a_demo_with_a_state_has_the_same_cars_again() {
     let broker = broker_on(0).await;
     let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
     let arguments = [

@@ -14,6 +14,11 @@ use secrecy::SecretString;
 use tesla2mqtt::log::{self, Format, Log, Look};
 
 use crate::child;
+use crate::rig::program::{CONFIG, Program};
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::World;
+
+const SOON: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Vec<u8>>>);
@@ -177,7 +182,7 @@ fn no_secret_is_in_what_http_and_mqtt_write_at_trace() {
 #[ignore = "a child process of another test"]
 async fn child_login_at_trace() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let _control = log::start(&settings(Format::Text, "trace"));
+    let _log = log::start(&settings(Format::Text, "trace"));
     log::hide(&SecretString::from(PASSWORD));
     log::hide_rotating(&SecretString::from(TOKEN));
 
@@ -246,7 +251,7 @@ fn a_panic_is_one_error_line_without_a_secret() {
 #[tokio::test]
 #[ignore = "a child process of another test"]
 async fn child_panics_in_a_task() {
-    let _control = log::start(&settings(Format::Text, "info"));
+    let _log = log::start(&settings(Format::Text, "info"));
     log::report_panics();
     log::hide_rotating(&SecretString::from(TOKEN));
     let task = tokio::spawn(async { panic!("token {TOKEN}\nis odd") });
@@ -271,7 +276,7 @@ fn a_closed_pipe_does_not_end_the_process() {
 #[test]
 #[ignore = "a child process of another test"]
 fn child_writes_to_a_closed_pipe() {
-    let _control = log::start(&settings(Format::Text, "info"));
+    let _log = log::start(&settings(Format::Text, "info"));
     log::report_panics();
     println!("waiting");
     let _ = io::stdin().read_line(&mut String::new());
@@ -310,10 +315,95 @@ fn only_the_stream_that_the_journal_named_gets_its_priorities() {
     }
 }
 
+/// A standard output into which nothing more fits, because whoever holds the other end reads nothing.
+fn stalled() -> (UnixStream, Stdio) {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    for size in [4096, 1] {
+        while (&writer).write(&vec![b'.'; size]).is_ok() {}
+    }
+    writer.set_nonblocking(false).unwrap();
+    (reader, OwnedFd::from(writer).into())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_pauses_holds_up_neither_the_cars_nor_the_end() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let (_reader, stdout) = stalled();
+    let mut program = Program::prepare();
+    let config = format!("{}[log]\nlevel = \"trace\"\n", world.fresh_fleet_config());
+    program.write(CONFIG, &config);
+    program.start_to(&["run", "--config", CONFIG], &[], stdout);
+    let state = format!("tesla2mqtt/{}/state", vin.as_str());
+    subscriber.wait_for(&state, "online", SOON).await;
+    let ended = program.terminate(Duration::from_secs(2)).await;
+    assert!(ended.success(), "{ended}");
+    let state = "tesla2mqtt/bridge/state";
+    subscriber.wait_for(state, "offline", SOON).await;
+}
+
+#[cfg(feature = "broker")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_pauses_does_not_hold_up_a_demo() {
+    let world = World::new().await;
+    let port = world.broker.addr.port();
+    let subscriber = Subscriber::to(port, "#");
+    let (_reader, stdout) = stalled();
+    let mut program = Program::prepare();
+    let broker = format!("mqtt://127.0.0.1:{port}");
+    let arguments = ["demo", "--log", "trace", "--broker", &broker];
+    program.start_to(&arguments, &[], stdout);
+    let state = "tesla2mqtt-demo/bridge/state";
+    subscriber.wait_for(state, "online", SOON).await;
+    // Two looks at the broker, to take away what was published, come on top.
+    let ended = program.terminate(Duration::from_secs(8)).await;
+    assert!(ended.success(), "{ended}");
+}
+
+const N_LINES: usize = 5_000;
+
+#[test]
+fn lines_that_a_reader_was_too_slow_for_are_counted_and_the_others_are_whole() {
+    let mut command = child::command("log::child_says_more_than_is_read");
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let has_said = said.any(|line| line.unwrap().contains("all is said"));
+    assert!(has_said);
+    let (mut n_read, mut n_lost) = (0, None);
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some((_, n)) = line.split_once("lines were lost lines=") {
+            n_lost = n.parse::<usize>().ok();
+            drop(child.stdin.take());
+        } else if line.contains("INFO") {
+            assert!(
+                line.ends_with("of a hundred bytes, or about that"),
+                "{line}"
+            );
+            n_read += 1;
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(n_lost.map(|n| n + n_read), Some(N_LINES), "{n_read} read");
+}
+
 #[test]
 #[ignore = "a child process of another test"]
 fn child_says_where_it_thinks_it_is() {
     let _control = log::start(&settings(Format::Text, "it=info"));
     println!();
     tracing::info!(target: "it", "one line");
+}
+
+#[test]
+#[ignore = "a child process of another test"]
+fn child_says_more_than_is_read() {
+    let _log = log::start(&settings(Format::Text, "info"));
+    for n in 0..N_LINES {
+        tracing::info!(target: "tesla2mqtt", "{n:04}{} of a hundred bytes, or about that", "-".repeat(30));
+    }
+    eprintln!("all is said");
+    let _ = io::stdin().read_line(&mut String::new());
 }

@@ -261,6 +261,11 @@ async fn a_car_is_known_by_vin_and_by_id_to_its_own_accounts_only() {
         404
     );
     assert_eq!(visitor.ask("/api/1/vehicles/17/vehicle_data").await.0, 404);
+    // The Owner API knows its number only.
+    let owner = Visitor::of(&cloud, Login::Owner);
+    let by_vin = format!("/api/1/vehicles/{}", vin(1).as_str());
+    assert_eq!(owner.ask(&by_vin).await.0, 404);
+    assert_eq!(owner.ask(&format!("/api/1/vehicles/{id}")).await.0, 200);
 
     cloud.remove_car(HOME, &vin(1));
     assert_eq!(visitor.ask(&format!("/api/1/vehicles/{id}")).await.0, 404);
@@ -332,6 +337,29 @@ async fn each_fault_looks_to_a_client_as_it_does_on_a_bad_day() {
         assert_eq!(noted, Some(status), "{fault:?}");
         assert_eq!(visitor.outcome(&path).await, "200 json", "after {fault:?}");
     }
+}
+
+#[tokio::test]
+async fn a_call_whose_reply_is_lost_is_billed_and_one_without_effect_is_not() {
+    let cloud = cloud().await;
+    cloud.add_car(HOME, awake(1));
+    let visitor = Visitor::of(&cloud, Login::Fleet);
+    let path = format!("/api/1/vehicles/{}/vehicle_data", vin(1).as_str());
+    for (fault, n_billed) in [(Fault::LoseReply, 1), (Fault::Reset, 1)] {
+        cloud.fail_next(1, &Aim::all(), &fault);
+        assert!(
+            visitor.outcome(&path).await.starts_with("lost"),
+            "{fault:?}"
+        );
+        assert_eq!(cloud.ledger().billed(Call::Data), n_billed, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn anyone_may_ask_whether_the_cloud_is_up() {
+    let cloud = cloud().await;
+    let answer = client().get(format!("{}/status", cloud.url())).send().await;
+    assert_eq!(answer.expect("an answer").text().await.expect("text"), "ok");
 }
 
 #[tokio::test]

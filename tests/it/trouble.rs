@@ -48,7 +48,7 @@ async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World,
     let config = world.fresh_fleet_config();
     let config = config.replace("directory = \"state\"", &here);
     let settings = config::from_text(&config).expect("a configuration");
-    log::start(&settings.log);
+    let _log = log::start(&settings.log);
     log::report_panics();
     let claim = bridge::Claim::to(&settings.state.directory).expect("a directory");
     let signals = Signals::default();

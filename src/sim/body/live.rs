@@ -205,8 +205,9 @@ fn vehicle_state(spec: &CarSpec, view: &View) -> Fields {
         _ if driving => 4,
         _ if is(HoldReason::ClimateKeeper) => 8,
         _ if is(HoldReason::SentryMode) && somebody_is_near(view) => 7,
-        _ if view.user_present() => 3,
+        ChargeState::Charging if view.user_present() => 3,
         ChargeState::Charging => 5,
+        _ if view.user_present() => 4,
         _ => 0,
     };
     let home =

@@ -35,6 +35,10 @@ async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    // Whether the cloud is up: plain text, for anyone.
+    if parts.method == Method::GET && parts.uri.path() == "/status" {
+        return "ok".into_response();
+    }
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
@@ -74,7 +78,9 @@ async fn handle(
         let is_carried_out = fault.as_ref().is_none_or(Fault::is_carried_out);
         let answer = is_carried_out.then(|| world.answer(&asked, at));
         let right_status = answer.as_ref().map_or(0, |(status, _)| *status);
-        world.ledger.note(ledger::Request {
+        let seen = fault.as_ref().and_then(Fault::seen_status);
+        let status = seen.unwrap_or(right_status);
+        let request = ledger::Request {
             at,
             answered_at: shared.now(),
             method: parts.method.to_string(),
@@ -82,12 +88,11 @@ async fn handle(
             query: query.to_owned(),
             call,
             vin,
-            status: fault
-                .as_ref()
-                .and_then(Fault::seen_status)
-                .unwrap_or(right_status),
+            status,
             bearer,
-        });
+        };
+        let done = if status == 0 { right_status } else { status };
+        world.ledger.note(request, done);
         (fault, answer)
     };
     match (fault, answer) {

@@ -2,8 +2,8 @@
 //! tokens that say when they end, refresh tokens that are good for one use.
 //!
 //! A refresh token that was used stays good for the grace time, so that a reply lost on the way
-//! can be repaired; every reply to it belongs to the newest generation. Anything older is an
-//! offence: 401, and the whole family is revoked.
+//! can be repaired; the newest reply to it is the newest token. Any other, an earlier reply to the
+//! same token too, is an offence: 401, and the whole family is revoked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -50,9 +50,9 @@ pub struct Family {
     /// The token of the last refresh, still good for the grace time from then on.
     parent: Option<(String, Timestamp)>,
     /// What came of it.
-    newest: Vec<String>,
+    newest: Option<String>,
     spent: BTreeSet<String>,
-    /// A token older than the newest two generations was used; nothing is accepted any more.
+    /// A token other than the newest and its predecessor was used; nothing is accepted any more.
     pub revoked: bool,
     /// Refreshes granted.
     pub n_refreshed: u64,
@@ -66,10 +66,10 @@ impl Family {
     /// Begins anew, as after a sign-in: everything issued before is spent.
     pub(super) fn begin(&mut self, token: String) {
         let mut spent = std::mem::take(&mut self.spent);
-        spent.extend(self.newest.drain(..));
+        spent.extend(self.newest.take());
         spent.extend(self.parent.take().map(|(token, _)| token));
         *self = Self {
-            newest: vec![token],
+            newest: Some(token),
             spent,
             ..Self::default()
         };
@@ -78,7 +78,7 @@ impl Family {
     /// Whether this family ever issued the token.
     pub(super) fn knows(&self, token: &str) -> bool {
         self.spent.contains(token)
-            || self.newest.iter().any(|known| known == token)
+            || self.newest() == Some(token)
             || self
                 .parent
                 .as_ref()
@@ -87,7 +87,7 @@ impl Family {
 
     /// The newest token, as a test would paste it.
     pub fn newest(&self) -> Option<&str> {
-        self.newest.last().map(String::as_str)
+        self.newest.as_deref()
     }
 
     /// Every token that this family ever had.
@@ -123,15 +123,14 @@ impl Family {
             Rotation::Same => return Ok(Some(token.to_owned())),
             Rotation::New => {}
         }
-        if self.newest.iter().any(|newest| newest == token) {
-            let siblings = self.newest.drain(..).filter(|newest| newest != token);
-            self.spent.extend(siblings);
+        let newest = self.newest.replace(next.clone());
+        if newest.as_deref() == Some(token) {
             let parent = self.parent.replace((token.to_owned(), now));
             self.spent.extend(parent.map(|(token, _)| token));
         } else {
             self.n_repaired += 1;
+            self.spent.extend(newest);
         }
-        self.newest.push(next.clone());
         Ok(Some(next))
     }
 
@@ -140,8 +139,7 @@ impl Family {
         let in_grace = |(parent, used_at): &(String, Timestamp)| {
             parent == token && now.duration_since(*used_at).unsigned_abs() <= grace
         };
-        let good = self.newest.iter().any(|newest| newest == token)
-            || self.parent.as_ref().is_some_and(in_grace);
+        let good = self.newest() == Some(token) || self.parent.as_ref().is_some_and(in_grace);
         if good {
             return None;
         }
@@ -300,11 +298,11 @@ mod tests {
                 &[Some("r2"), Some("r3"), Some("r4"), Some("r5")],
                 false,
             ),
-            // The lost reply was not lost after all: still the newest generation.
+            // Of two replies to the same token only the second is the newest.
             (
-                &[("r1", 0), ("r1", 1), ("r2", 2)],
-                &[Some("r2"), Some("r3"), Some("r4")],
-                false,
+                &[("r1", 0), ("r1", 1), ("r2", 2), ("r3", 2)],
+                &[Some("r2"), Some("r3"), None, None],
+                true,
             ),
             (&[("r1", 0), ("r1", 25)], &[Some("r2"), None], true),
             (

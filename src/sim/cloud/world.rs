@@ -283,9 +283,12 @@ impl World {
     }
 
     fn of_car(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> Answer {
+        // Only the Fleet API takes a VIN in the place of the number.
+        let is_told = |target: &&str| access.login == Login::Fleet || Vin::new(target).is_err();
         let vin = asked
             .target
             .as_deref()
+            .filter(is_told)
             .and_then(|target| self.vin_of(target));
         let member = self.members.get(&access.account);
         let Some((vin, member)) = vin

@@ -50,7 +50,7 @@ impl Car {
             .map(|((km, left), (moment, ..))| DriveView {
                 speed_kmh: moment.speed_kmh,
                 power_kw: moment.power_kw,
-                km_left: (km - moment.km).max(0.0) * self.spec.haste,
+                km_left: (km - moment.km).max(0.0),
                 left: Duration::from_millis(left.max(0) as u64),
             });
         View {

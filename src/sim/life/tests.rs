@@ -343,7 +343,11 @@ fn a_life_watched_from_noon_is_in_the_middle_of_its_day() {
 
 #[test]
 fn the_same_seed_is_the_same_story_and_a_plan_never_stops() {
-    for plan in [Plan::commuter(), Plan::demo_day(MIN * 7), Plan::weekender()] {
+    for plan in [
+        Plan::commuter(),
+        Plan::demo_day(MIN * 7, 11.0, false),
+        Plan::weekender(),
+    ] {
         let (mut once, mut again) = (
             Car::new(spec(plan.clone()), midnight()),
             Car::new(spec(plan), midnight()),
@@ -485,6 +489,25 @@ proptest! {
         }
         prop_assert!(car.events().is_sorted_by_key(|(at, _)| *at));
     }
+}
+
+#[test]
+fn a_car_that_lives_for_years_remembers_its_newest_events_only() {
+    let all = Car::new(
+        CarSpec {
+            events_kept: usize::MAX,
+            ..CarSpec::demo_model_3()
+        },
+        midnight(),
+    );
+    let some = Car::new(CarSpec::demo_model_3(), midnight());
+    let [all, some] = [all, some].map(|mut car| {
+        car.advance(midnight() + DAY * 30);
+        car.events().to_vec()
+    });
+    assert!(all.len() > 20_000, "{}", all.len());
+    assert!((1_000..=2_000).contains(&some.len()), "{}", some.len());
+    assert!(all.ends_with(&some));
 }
 
 #[test]

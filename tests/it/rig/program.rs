@@ -86,12 +86,19 @@ impl Program {
     }
 
     pub fn start_with(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
+        let log = self.log_file();
+        self.start_to(arguments, environment, log.into());
+    }
+
+    fn log_file(&self) -> fs::File {
+        let mut options = fs::OpenOptions::new();
+        let log = options.create(true).append(true).open(self.path("log"));
+        log.expect("a log file")
+    }
+
+    /// The same with another standard output; only errors are in `log` then.
+    pub fn start_to(&mut self, arguments: &[&str], environment: &[(&str, &str)], stdout: Stdio) {
         assert!(self.child.is_none(), "already running");
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.path("log"))
-            .expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_tesla2mqtt"))
             .args(arguments)
             .env_remove("JOURNAL_STREAM")
@@ -100,8 +107,8 @@ impl Program {
             .envs(environment.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
+            .stdout(stdout)
+            .stderr(self.log_file())
             .spawn()
             .expect("the binary starts");
         self.child = Some(child);
