@@ -269,6 +269,14 @@ impl Outbox {
         }
     }
 
+    /// Whether a delete has not been confirmed on any connection yet, for whatever reason: a topic
+    /// that is left out owes it, too.
+    pub fn owes_deletes(&self) -> bool {
+        let confirmations_left = CONFIRMATIONS;
+        let owed = Held::Deleted { confirmations_left };
+        self.topics.values().any(|entry| entry.value == owed)
+    }
+
     /// Whether something waits to be sent (not: to be acknowledged).
     pub fn has_work(&self) -> bool {
         !self.dirty.is_empty() || self.events.iter().any(|event| !event.sent)

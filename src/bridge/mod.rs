@@ -176,7 +176,7 @@ pub async fn run(
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::Stop => break None,
-                Signal::Reload => signals.unless_stopped(bridge.reload(&reload)).await,
+                Signal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
             },
             Some(word) = from_accounts.recv() => bridge.hear(word).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,

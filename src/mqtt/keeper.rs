@@ -461,7 +461,7 @@ impl Keeper {
     /// Everything has been acknowledged. What was refused is not done, though, and the broker does
     /// not say what it will take next time: then nothing is confirmed on this connection.
     fn confirm(&mut self, course: &Course) {
-        if !course.has_refused {
+        if !self.unconfirmed.is_empty() && !course.has_refused && !self.outbox.owes_deletes() {
             for waits in self.unconfirmed.drain(..) {
                 let _ = waits.send(());
             }

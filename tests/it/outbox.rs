@@ -151,6 +151,23 @@ fn everything_is_said_again_when_home_assistant_asks() {
 }
 
 #[test]
+fn a_delete_is_owed_until_it_is_confirmed_also_where_its_topic_is_left_out() {
+    let mut outbox = connected();
+    assert!(!outbox.owes_deletes());
+    let topic = || "t/a".to_owned();
+    outbox.put(Publish::Delete { topic: topic() });
+    let sent = outbox.next_packet().unwrap();
+    assert!(outbox.owes_deletes() && !outbox.has_work(), "under way");
+    outbox.acknowledged(sent.ticket);
+    assert!(!outbox.owes_deletes());
+
+    outbox.put(Publish::Delete { topic: topic() });
+    outbox.bar("t/a");
+    assert_eq!(outbox.next_packet(), None);
+    assert!(outbox.owes_deletes() && !outbox.has_work(), "left out");
+}
+
+#[test]
 fn an_event_is_repeated_until_it_is_acknowledged() {
     let mut outbox = connected();
     outbox.put(event("t/e", "1"));
