@@ -25,7 +25,7 @@ mod voice;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -55,7 +55,7 @@ use teslamate::Numbers;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
-const END_OF_TASKS: Duration = Duration::from_millis(500);
+const END_OF_TASKS: Duration = Duration::from_millis(400);
 /// How long the broker may take to acknowledge the last values and `offline`.
 const END_OF_BROKER: Duration = Duration::from_millis(1300);
 /// The supervisor's own beat: watchdog, heartbeat file, ledgers.
@@ -202,6 +202,8 @@ pub async fn run(
     };
     service::stopping();
     tracing::info!("stopping");
+    // A task that waits to tell us something would not see that it is to end.
+    drop(from_accounts);
     bridge.end().await;
     broker_cancel.cancel();
     if !broker_task.is_finished()
@@ -482,8 +484,9 @@ impl Bridge {
     }
 
     fn tell(&self, vin: &Vin, word: ToCar) {
+        // One whose task has just broken is told anew when it starts again.
         if let Some(car) = self.cars.get(vin)
-            && car.inbox.try_send(word).is_err()
+            && let Err(TrySendError::Full(_)) = car.inbox.try_send(word)
         {
             tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
         }

@@ -106,7 +106,7 @@ pub struct Started {
 impl Started {
     /// Writes a text for the owner between the lines.
     pub fn say(&self, text: &str) {
-        self.queue.push(text.as_bytes());
+        self.queue.push(redact(text).as_bytes());
     }
 }
 

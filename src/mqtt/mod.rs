@@ -147,7 +147,7 @@ pub fn check_files(settings: &config::Mqtt) -> Result<(), TlsError> {
     }
 }
 
-/// Connects, and keeps connected until `cancel`; then drains for at most two seconds.
+/// Connects, and keeps connected until `cancel`; then drains for little more than a second.
 ///
 /// The will and the bridge's own state live at `<base>/bridge/state`: `online` is said on every
 /// connection, `offline` at the end. Needs a tokio runtime.

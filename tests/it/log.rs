@@ -344,7 +344,6 @@ async fn a_reader_that_pauses_holds_up_neither_the_cars_nor_the_end() {
     subscriber.wait_for(state, "offline", SOON).await;
 }
 
-#[cfg(feature = "broker")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_pauses_does_not_hold_up_a_demo() {
     let world = World::new().await;

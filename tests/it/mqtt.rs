@@ -1,5 +1,4 @@
 //! The broker connection against a real broker on loopback, through a proxy that misbehaves.
-#![cfg(feature = "broker")]
 
 mod broker;
 mod clear;

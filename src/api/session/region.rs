@@ -108,7 +108,10 @@ impl Session {
         self.stored.region = Some(name.to_owned());
         let usable_until = self.current().usable_until;
         self.grant(usable_until);
-        if let Err(error) = self.keep_region().await {
+        if let Some((unsaved, ..)) = &mut self.unsaved {
+            // It is written with the tokens, whose lock is ours already.
+            unsaved.region = Some(name.to_owned());
+        } else if let Err(error) = self.keep_region().await {
             // Costs one more wrong call after the next start.
             warn!(account = self.settings.name, %error, "the region could not be kept");
         }
