@@ -447,6 +447,30 @@ async fn a_kept_demo_at_another_place_is_refused_and_removes_nothing_of_a_bridge
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_car_that_a_kept_demo_remembers_is_not_taken_from_who_announces_it_now() {
+    let broker = broker_on(0).await;
+    let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
+    let subscriber = Subscriber::to(broker.addr.port(), "#");
+    let mut program = Program::prepare();
+    program.write("car.json", &recorded(&vin(79)).to_string());
+    let kept = ["demo", "--broker", &url, "--state", "kept"];
+    program.start_with(&[&kept[..], &["--recording", "car.json"]].concat(), &[]);
+    let announcement = announced(&vin(79), "tesla2mqtt");
+    subscriber.until(&announcement.0, SOON).await;
+    assert!(program.terminate(GUESTS_END).await.success());
+
+    subscriber.publish(&announcement.0, &announcement.1).await;
+    subscriber
+        .wait_for(&announcement.0, &announcement.1, SOON)
+        .await;
+    let refused = program.command(&kept);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let sentence = format!("--broker: car {} is announced", vin(79).as_str());
+    assert!(refused.stderr.starts_with(&sentence), "{refused:?}");
+    assert_eq!(subscriber.get(&announcement.0), Some(announcement.1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_played_is_said_in_one_sentence() {
     let program = Program::prepare();
     program.write("nonsense", "not JSON");
