@@ -252,7 +252,15 @@ impl Outbox {
         self.deletes.remove(&ticket);
     }
 
-    /// The broker has acknowledged a message (or refused it for good).
+    /// The broker has refused a message for good: an event is given up; a delete is not done, and
+    /// is said again with the next connection.
+    pub fn refused(&mut self, ticket: Ticket) {
+        if self.deletes.remove(&ticket).is_none() {
+            self.events.retain(|event| event.ticket != ticket);
+        }
+    }
+
+    /// The broker has acknowledged a message.
     pub fn acknowledged(&mut self, ticket: Ticket) {
         if let Some(topic) = self.deletes.remove(&ticket) {
             let Some(entry) = self.topics.get_mut(&topic) else {
@@ -270,11 +278,16 @@ impl Outbox {
     }
 
     /// Whether a delete has not been confirmed on any connection yet, for whatever reason: a topic
-    /// that is left out owes it, too.
+    /// that is left out owes it, too, and one that the broker refuses.
     pub fn owes_deletes(&self) -> bool {
         let confirmations_left = CONFIRMATIONS;
         let owed = Held::Deleted { confirmations_left };
         self.topics.values().any(|entry| entry.value == owed)
+    }
+
+    /// Whether an event of this topic has not been acknowledged yet.
+    pub fn has_event(&self, topic: &str) -> bool {
+        self.events.iter().any(|event| *event.topic == *topic)
     }
 
     /// Whether something waits to be sent (not: to be acknowledged).

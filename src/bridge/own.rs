@@ -307,7 +307,16 @@ fn here(settings: &Settings) -> Told {
 }
 
 fn path(settings: &Settings) -> PathBuf {
-    settings.state.directory.join("bridge.json")
+    file(&settings.state.directory)
+}
+
+fn file(state_directory: &Path) -> PathBuf {
+    state_directory.join("bridge.json")
+}
+
+/// Whether a bridge has spoken that kept its state there.
+pub fn has_spoken(state_directory: &Path) -> bool {
+    file(state_directory).exists()
 }
 
 /// A file that is missing or damaged costs a component that stays in Home Assistant, no more.

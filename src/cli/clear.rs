@@ -36,7 +36,8 @@ pub struct Cleared {
     pub removed: usize,
     /// Topics that came back or could not be removed.
     pub left: Vec<String>,
-    /// Base topics at which a bridge seems to be running: it will publish them again.
+    /// Base topics at which a bridge seems to be running. It does not notice that its topics are
+    /// gone: each comes back when its value changes, all of them when it connects anew.
     pub running: BTreeSet<String>,
 }
 
@@ -90,7 +91,8 @@ fn report(cleared: &Cleared) -> ExitCode {
     super::say(&format!("removed {} retained messages\n", cleared.removed));
     for base in &cleared.running {
         super::complain(&format!(
-            "a bridge is running with base topic {base}: stop it first, it publishes them again"
+            "a bridge is running with base topic {base}: its topics were removed under it; to be rid of \
+             them, stop it and clear again; to have them back, restart it"
         ));
     }
     for topic in &cleared.left {

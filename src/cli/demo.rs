@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::state::{StateDirectory, World};
+use self::state::{Place, StateDirectory, World};
 use super::WrongUsage;
 use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
@@ -58,8 +58,8 @@ pub struct Options {
     /// 0.4 is a very bad day, and the bridge lives through it
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_hyphen_values = true)]
     faults: f64,
-    /// Keep the bridge's memory and the cars here: the next demo has the same cars, which have lived
-    /// on meanwhile
+    /// Keep the bridge's memory and the cars here: the next demo has the same cars, at the same
+    /// broker and base topic, which have lived on meanwhile
     #[arg(long, value_name = "DIRECTORY")]
     state: Option<PathBuf>,
     /// Let the bridge listen to commands (see docs/integrations.md); without it, it only reads
@@ -75,7 +75,7 @@ pub fn main(options: Options) -> ExitCode {
     let named = options.state.as_deref();
     let prepared = options.check().and_then(|()| {
         let state = StateDirectory::prepare(named)?;
-        let world = World::of(named, options.speed)?;
+        let world = World::of(named, options.speed, options.place())?;
         Ok((state, world))
     });
     let (state, world) = match prepared {
@@ -141,8 +141,12 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     log::report_panics();
     settings.secrets().for_each(log::hide);
     if options.broker.is_some() {
+        // The bridge speaks of these, too.
+        let remembered = bridge::remembered(state.path()).into_iter();
+        let cars = remembered.map(|car| car.vin).chain(vins.iter().cloned());
+        let cars = cars.collect();
         tokio::select! {
-            looked = guest::look(&settings, &vins) => looked?,
+            looked = guest::look(&settings, &cars) => looked?,
             _ = signals.next() => return Ok(()),
         }
     }
@@ -188,6 +192,13 @@ impl Options {
             BASE_TOPIC
         };
         self.base_topic.as_deref().unwrap_or(of_the_broker)
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            broker: self.broker.clone(),
+            base_topic: self.base_topic().to_owned(),
+        }
     }
 
     /// On somebody's broker, at a place where nobody else publishes.

@@ -6,10 +6,12 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::clock;
 
 /// A car's answer at `trace` fits several times.
 const ROOM: usize = 128 << 10;
@@ -18,8 +20,12 @@ const KEPT: usize = 4 << 10;
 /// The thread formats one line now and then, about lines that were lost. What a stack does not
 /// touch costs nothing.
 const STACK: usize = 128 << 10;
-/// A reader that pauses holds up the end of the process for no longer.
-const LAST_LINES_WITHIN: Duration = Duration::from_millis(200);
+/// A reader that takes nothing for this long pauses: the end of the process waits no longer for it.
+const SILENCE: Duration = Duration::from_millis(200);
+/// Nor any longer for one that is slow, or for a machine that is.
+const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
+/// What is offered to the reader at once, so that its pauses show.
+const PIECE: usize = 4 << 10;
 
 /// The writing end, as many as are wanted.
 #[derive(Debug, Clone)]
@@ -41,6 +47,10 @@ struct State {
     n_lost: u64,
     /// The thread has taken lines that are not written yet.
     is_writing: bool,
+    /// Pieces that were taken, by the thread or by the reader.
+    n_steps: u64,
+    /// The thread, once it runs.
+    writer: Option<ThreadId>,
     /// The system gave no thread: whoever says something writes it.
     is_alone: bool,
 }
@@ -48,6 +58,13 @@ struct State {
 impl State {
     fn is_done(&self) -> bool {
         (self.waiting.is_empty() && self.n_lost == 0 && !self.is_writing) || self.is_alone
+    }
+
+    /// What the thread itself says, that lines were lost, always finds room: nobody would know of
+    /// them.
+    fn takes(&self, text: &[u8]) -> bool {
+        let has_room = self.n_lost == 0 && fits(&self.waiting, text);
+        has_room || self.writer == Some(thread::current().id())
     }
 }
 
@@ -70,7 +87,7 @@ impl Queue {
         if state.is_alone {
             drop(state);
             let _ = io::stdout().write_all(text);
-        } else if state.n_lost > 0 || !fits(&state.waiting, text) {
+        } else if !state.takes(text) {
             state.n_lost += 1;
         } else {
             state.waiting.extend_from_slice(text);
@@ -80,6 +97,7 @@ impl Queue {
     }
 
     fn write_to(&self, mut out: impl Write) {
+        self.lock().writer = Some(thread::current().id());
         let mut lines = Vec::new();
         loop {
             let n_lost = self.take(&mut lines);
@@ -91,10 +109,19 @@ impl Queue {
                 );
             }
             // `... | head` closes the pipe: the bridge runs on, and reporting it would fail too.
-            let _ = out.write_all(&lines).and_then(|()| out.flush());
+            let _ = self.offer(&lines, &mut out);
             lines.clear();
             lines.shrink_to(KEPT);
         }
+    }
+
+    fn offer(&self, lines: &[u8], out: &mut impl Write) -> io::Result<()> {
+        for piece in lines.chunks(PIECE) {
+            out.write_all(piece)?;
+            self.lock().n_steps += 1;
+            self.0.changed.notify_all();
+        }
+        out.flush()
     }
 
     /// Waits for lines and swaps them with the empty buffer; how many were lost behind them.
@@ -106,6 +133,8 @@ impl Queue {
         let waited = self.0.changed.wait_while(state, nothing);
         state = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_writing = true;
+        state.n_steps += 1;
+        self.0.changed.notify_all();
         std::mem::swap(&mut state.waiting, lines);
         std::mem::take(&mut state.n_lost)
     }
@@ -142,12 +171,27 @@ impl<'a> MakeWriter<'a> for Queue {
 impl Drop for LastLines {
     fn drop(&mut self) {
         let Queue(shared) = &self.0;
-        let waits = |state: &mut State| !state.is_done();
-        let state = self.0.lock();
-        let _ = shared
-            .changed
-            .wait_timeout_while(state, LAST_LINES_WITHIN, waits);
+        let begun = clock::uptime();
+        let mut state = self.0.lock();
+        while !state.is_done() {
+            let patience = patience(state.is_writing, clock::uptime().saturating_sub(begun));
+            let n_steps = state.n_steps;
+            let stands = |state: &mut State| state.n_steps == n_steps && !state.is_done();
+            let waited = shared.changed.wait_timeout_while(state, patience, stands);
+            let (now, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+            if outcome.timed_out() {
+                return;
+            }
+            state = now;
+        }
     }
+}
+
+/// How long the end waits for the next step, when it has waited for `so_far`. Lines that the thread
+/// has not even taken wait for the machine, not for the reader.
+fn patience(is_writing: bool, so_far: Duration) -> Duration {
+    let left = LAST_LINES_WITHIN.saturating_sub(so_far);
+    if is_writing { left.min(SILENCE) } else { left }
 }
 
 #[cfg(test)]
@@ -155,7 +199,6 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::clock;
 
     /// Takes what is written only when it is let.
     struct Reader {
@@ -213,6 +256,52 @@ mod tests {
         let read = read.lock().unwrap();
         let expected = [&b"0\n"[..], &line.repeat(128), b"last\n"].concat();
         assert!(*read == expected, "{} bytes", read.len());
+    }
+
+    #[test]
+    fn the_end_waits_for_a_slow_machine_and_a_slow_reader_but_not_for_one_that_pauses() {
+        let check = |is_writing, so_far, expected| {
+            let patience = patience(is_writing, Duration::from_millis(so_far));
+            assert_eq!(patience, Duration::from_millis(expected), "{so_far}");
+        };
+        check(false, 0, 500);
+        check(false, 450, 50);
+        check(true, 0, 200);
+        check(true, 250, 200);
+        check(true, 450, 50);
+        check(true, 600, 0);
+    }
+
+    #[test]
+    fn every_piece_that_a_reader_takes_begins_its_silence_anew() {
+        let (go, let_go) = mpsc::channel();
+        let (begun, has_begun) = mpsc::channel();
+        let (queue, last_lines) = to(Reader {
+            let_go,
+            begun,
+            read: Arc::default(),
+        });
+        queue.push(&vec![b'x'; 3 * PIECE]);
+        for n_steps in 1..=3 {
+            has_begun.recv().unwrap();
+            assert_eq!(queue.lock().n_steps, n_steps);
+            go.send(()).unwrap();
+        }
+        drop(last_lines);
+        assert_eq!(queue.lock().n_steps, 4);
+    }
+
+    #[test]
+    fn the_line_about_lost_lines_finds_room_where_no_other_does() {
+        let queue = Queue(Arc::default());
+        queue.push(&vec![b'x'; ROOM]);
+        queue.push(b"lost\n");
+        assert_eq!(queue.lock().n_lost, 1);
+        queue.lock().writer = Some(thread::current().id());
+        queue.push(b"1 was lost\n");
+        let state = queue.lock();
+        assert!(state.waiting.ends_with(b"1 was lost\n"));
+        assert_eq!(state.n_lost, 1);
     }
 
     #[test]

@@ -94,8 +94,6 @@ struct Course {
     /// Monotonic time of the last sign of life.
     heard_at: Duration,
     trial: Trial,
-    /// The broker has refused a message.
-    has_refused: bool,
     /// How often the first topic is still to be said before any other.
     n_probes: u32,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
@@ -233,20 +231,22 @@ impl Keeper {
             ..Course::default()
         };
         loop {
+            // One for the whole pass: what is not due yet has a timer.
+            let now = clock::uptime();
             if course.connected_at.is_some() {
-                let done = self.hand_over(&mut link, &mut course);
-                let rests = course.trial.rests_until() > clock::uptime();
+                let done = self.hand_over(&mut link, &mut course, now);
+                let rests = course.trial.rests_until() > now;
                 if done.is_ok() && link.n_under_way() == 0 && !self.outbox.has_work() && !rests {
-                    self.confirm(&course);
-                    self.tell_complete(&mut course);
-                    if self.try_next(&course) {
+                    self.confirm();
+                    self.tell_complete(&mut course, now);
+                    if self.try_next(&course, now) {
                         continue;
                     }
                 }
             }
             self.log_complaints();
             let stalled = clock::instant_of(course.heard_at + STALL);
-            let due = self.next_due(&course);
+            let due = self.next_due(&course, now);
             let cause = tokio::select! {
                 () = self.ends.cancel.cancelled() => {
                     return Ok(self.farewell(link, course.connected_at.is_some()).await);
@@ -280,20 +280,19 @@ impl Keeper {
     }
 
     /// When there is something to do although nothing comes.
-    fn next_due(&self, course: &Course) -> Option<Duration> {
+    fn next_due(&self, course: &Course, now: Duration) -> Option<Duration> {
         let lasted_at = course.connected_at.map(|at| at + pause::SHORT);
         let times = [
             Some(course.trial.rests_until()),
             lasted_at.filter(|_| self.suspicion.waits()),
             course.later.due_at(),
         ];
-        let now = clock::uptime();
         times.into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// Lets the next topic that was put off be said, if this connection has lasted.
-    fn try_next(&mut self, course: &Course) -> bool {
-        if !has_lasted(course) {
+    fn try_next(&mut self, course: &Course, now: Duration) -> bool {
+        if !has_lasted(course, now) {
             return false;
         }
         let Some(topic) = self.suspicion.next_trial() else {
@@ -319,13 +318,18 @@ impl Keeper {
     }
 
     /// Gives the link as much as it has room for.
-    fn hand_over(&mut self, link: &mut Link, course: &mut Course) -> Result<(), Gone> {
-        for topic in course.later.due(clock::uptime()) {
+    fn hand_over(
+        &mut self,
+        link: &mut Link,
+        course: &mut Course,
+        now: Duration,
+    ) -> Result<(), Gone> {
+        for topic in course.later.due(now) {
             self.outbox.say_again(&topic);
         }
         while link.has_room() {
             if self.suspicion.is_careful() {
-                if link.n_under_way() > 0 || clock::uptime() < course.trial.rests_until() {
+                if link.n_under_way() > 0 || now < course.trial.rests_until() {
                     return Ok(());
                 }
                 if let Some(outlived) = course.trial.outlived() {
@@ -341,7 +345,7 @@ impl Keeper {
                 return Ok(());
             };
             if link.n_under_way() == 0 {
-                course.heard_at = clock::uptime();
+                course.heard_at = now;
             }
             // What a dead link did not take is said again on the next one.
             link.publish(packet)?;
@@ -396,11 +400,13 @@ impl Keeper {
                         .acknowledged(Arc::clone(&topic), course.heard_at);
                 }
                 let Some(refusal) = refusal else {
-                    course.later.taken(&topic);
                     self.outbox.acknowledged(ticket);
+                    // A later event says nothing of one that was refused.
+                    if !self.outbox.has_event(&topic) {
+                        course.later.taken(&topic);
+                    }
                     return;
                 };
-                course.has_refused = true;
                 if self.suspicion.is_careful() {
                     course.trial.refused(Arc::clone(&topic));
                 }
@@ -409,7 +415,7 @@ impl Keeper {
                     self.outbox.put_back(ticket);
                     course.later.put(topic, course.heard_at);
                 } else {
-                    self.outbox.acknowledged(ticket);
+                    self.outbox.refused(ticket);
                 }
             }
             Said::Subscribed { answers } => self.tell_answers(answers),
@@ -458,10 +464,9 @@ impl Keeper {
         }
     }
 
-    /// Everything has been acknowledged. What was refused is not done, though, and the broker does
-    /// not say what it will take next time: then nothing is confirmed on this connection.
-    fn confirm(&mut self, course: &Course) {
-        if !self.unconfirmed.is_empty() && !course.has_refused && !self.outbox.owes_deletes() {
+    /// Everything has been answered. A delete that was refused is not done, though: it is owed.
+    fn confirm(&mut self) {
+        if !self.unconfirmed.is_empty() && !self.outbox.owes_deletes() {
             for waits in self.unconfirmed.drain(..) {
                 let _ = waits.send(());
             }
@@ -489,7 +494,7 @@ fn suspect(
         .filter(|_| matches!(failure.kind, Kind::HungUp | Kind::Dropped))
 }
 
-fn has_lasted(course: &Course) -> bool {
+fn has_lasted(course: &Course, now: Duration) -> bool {
     let since = course.connected_at;
-    since.is_some_and(|at| clock::uptime() >= at + pause::SHORT)
+    since.is_some_and(|at| now >= at + pause::SHORT)
 }

@@ -113,14 +113,16 @@ impl<'a> Session<'a> {
             self.outbox.put(crate::outbox::Publish::Delete { topic });
         }
         let mut refusal: Option<(Arc<str>, NotTaken)> = None;
+        let mut is_gone = false;
         loop {
             while self.link.has_room() {
                 let Some(packet) = self.outbox.next_packet() else {
                     break;
                 };
-                let _ = self.link.publish(packet);
+                is_gone |= self.link.publish(packet).is_err();
             }
-            if self.link.n_under_way() == 0 {
+            // What did not go out is not deleted: the link says why.
+            if self.link.n_under_way() == 0 && !is_gone {
                 return refusal.map_or(Ok(()), |(topic, NotTaken { why, hint, .. })| {
                     let sentence = format!("the broker refuses to delete {topic} ({why}): {hint}");
                     let kind = Kind::Refused;

@@ -418,6 +418,67 @@ async fn a_demo_with_a_state_has_the_same_cars_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_demo_at_another_place_is_refused_and_removes_nothing_of_a_bridge_there() {
+    let broker = broker_on(0).await;
+    let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
+    let subscriber = Subscriber::to(broker.addr.port(), "#");
+    let theirs = [
+        "homeassistant/device/tesla2mqtt_bridge/config",
+        "tesla2mqtt/bridge/state",
+    ];
+    for topic in theirs {
+        subscriber.publish(topic, "theirs").await;
+        subscriber.until(topic, SOON).await;
+    }
+    let mut program = Program::prepare();
+    let at_first = ["demo", "--state", "kept"];
+    program.start_with(&at_first, &[]);
+    let memory = program.path("kept/bridge.json");
+    eventually("the bridge's memory", SOON, || memory.exists()).await;
+    assert!(program.terminate(END).await.success());
+
+    let place = "expected no --broker and --base-topic tesla2mqtt, or another directory";
+    let at_home = ["--broker", url.as_str(), "--base-topic", "tesla2mqtt"];
+    for other in [&at_home[..2], &at_home, &["--base-topic", "other"]] {
+        let refused = program.command(&[&at_first, other].concat());
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains(place), "{refused:?}");
+    }
+    fs::remove_file(program.path("kept/demo.json")).expect("a world");
+    let refused = program.command(&[&at_first, &at_home[..2]].concat());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let sentence = "--state kept: it belongs to a bridge";
+    assert!(refused.stderr.starts_with(sentence), "{refused:?}");
+    for topic in theirs {
+        assert_eq!(subscriber.get(topic).as_deref(), Some("theirs"), "{topic}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_car_that_a_kept_demo_remembers_is_not_taken_from_who_announces_it_now() {
+    let broker = broker_on(0).await;
+    let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
+    let subscriber = Subscriber::to(broker.addr.port(), "#");
+    let mut program = Program::prepare();
+    program.write("car.json", &recorded(&vin(79)).to_string());
+    let kept = ["demo", "--broker", &url, "--state", "kept"];
+    program.start_with(&[&kept[..], &["--recording", "car.json"]].concat(), &[]);
+    let announcement = announced(&vin(79), "tesla2mqtt");
+    subscriber.until(&announcement.0, SOON).await;
+    assert!(program.terminate(GUESTS_END).await.success());
+
+    subscriber.publish(&announcement.0, &announcement.1).await;
+    subscriber
+        .wait_for(&announcement.0, &announcement.1, SOON)
+        .await;
+    let refused = program.command(&kept);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let sentence = format!("--broker: car {} is announced", vin(79).as_str());
+    assert!(refused.stderr.starts_with(&sentence), "{refused:?}");
+    assert_eq!(subscriber.get(&announcement.0), Some(announcement.1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_played_is_said_in_one_sentence() {
     let program = Program::prepare();
     program.write("nonsense", "not JSON");

@@ -167,6 +167,47 @@ fn a_delete_is_owed_until_it_is_confirmed_also_where_its_topic_is_left_out() {
     assert!(outbox.owes_deletes() && !outbox.has_work(), "left out");
 }
 
+/// It had counted as confirmed, and was forgotten after two connections.
+#[test]
+fn a_delete_that_the_broker_refuses_is_owed_for_ever_and_said_with_each_connection() {
+    let mut outbox = connected();
+    let topic = "t/a".to_owned();
+    outbox.put(Publish::Delete { topic });
+    outbox.put(state("t/b", "1"));
+    for _ in 0..3 {
+        while let Some(packet) = outbox.next_packet() {
+            outbox.refused(packet.ticket);
+        }
+        assert!(outbox.owes_deletes() && !outbox.has_work());
+        outbox.disconnected();
+        outbox.connected(LIMIT);
+    }
+    let sent = outbox.next_packet().unwrap();
+    assert_eq!(&*sent.topic, "t/a");
+    outbox.acknowledged(sent.ticket);
+    // Another topic's refusal is not about it.
+    let other = outbox.next_packet().unwrap();
+    outbox.refused(other.ticket);
+    assert!(!outbox.owes_deletes());
+}
+
+/// The later one had been taken for it, and it was not said again on this connection.
+#[test]
+fn an_event_that_was_refused_is_there_until_it_is_acknowledged_or_refused_for_good() {
+    let mut outbox = connected();
+    outbox.put(event("t/e", "1"));
+    let first = outbox.next_packet().unwrap();
+    outbox.put_back(first.ticket);
+    outbox.put(event("t/e", "2"));
+    let second = outbox.next_packet().unwrap();
+    outbox.acknowledged(second.ticket);
+    assert!(outbox.has_event("t/e") && !outbox.has_event("t/other"));
+    outbox.say_again("t/e");
+    assert_eq!(drain(&mut outbox), ["t/e!1"]);
+    outbox.refused(first.ticket);
+    assert!(!outbox.has_event("t/e"));
+}
+
 #[test]
 fn an_event_is_repeated_until_it_is_acknowledged() {
     let mut outbox = connected();

@@ -450,7 +450,8 @@ async fn clear_leaves_nothing_of_ours_and_everything_of_others() {
     let running = program.command(&["clear", "--config", CONFIG]);
     assert_eq!(running.code, Some(1), "{running:?}");
     assert!(
-        running.stderr.contains("a bridge is running"),
+        running.stderr.contains("a bridge is running")
+            && running.stderr.contains("stop it and clear again"),
         "{running:?}"
     );
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::bridge;
+use crate::bridge::{self, Places};
 use crate::cli::clear;
 use crate::config::Settings;
 use crate::discovery;
@@ -76,7 +76,7 @@ async fn hear(
 
 /// Leaves somebody's broker as it was found.
 pub async fn take_away(settings: &Settings) {
-    let places = bridge::places(settings);
+    let places = own_place(bridge::places(settings), settings);
     let cleared = clear::clear(&settings.mqtt, &places);
     let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
         Ok(Ok(cleared)) if cleared.left.is_empty() => return,
@@ -88,4 +88,16 @@ pub async fn take_away(settings: &Settings) {
         base_topic = settings.mqtt.base_topic,
         "not everything that the demo published could be removed: {complaint}"
     );
+}
+
+/// Without whatever else the state directory remembers: the directory may have been a bridge's.
+fn own_place(all: Places, settings: &Settings) -> Places {
+    let base = &settings.mqtt.base_topic;
+    let below = format!("{base}/");
+    let topics = all.topics.into_iter();
+    Places {
+        bases: BTreeSet::from([base.clone()]),
+        prefixes: BTreeSet::from([settings.homeassistant.discovery_prefix.clone()]),
+        topics: topics.filter(|topic| topic.starts_with(&below)).collect(),
+    }
 }

@@ -2,7 +2,11 @@
 //! began. Their lives follow from their plan and that time, so that it is all that is kept of
 //! them: with a directory for its state the next demo has the same cars, which have lived on
 //! meanwhile.
+//!
+//! A bridge that remembers another place than its own removes there what it said, on whatever
+//! broker it now is: somebody else may live there. So a world stays at its place.
 
+use std::fmt;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -93,20 +97,45 @@ impl Drop for Folder {
     }
 }
 
-/// When the cars' lives began, and how fast they go.
+/// When the cars' lives began, how fast they go, and where they are published.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct World {
     /// In the world's calendar, from which theirs departs then.
     pub since: Timestamp,
     /// Their seconds in one of the world's.
     pub speed: f64,
+    place: Place,
+}
+
+/// Where a demo publishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Somebody's; else the one inside the demo.
+    pub broker: Option<String>,
+    /// First level of all topics.
+    pub base_topic: String,
+}
+
+impl fmt::Display for Place {
+    /// The options that name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.broker {
+            Some(url) => write!(f, "--broker {url}")?,
+            None => f.write_str("no --broker")?,
+        }
+        write!(f, " and --base-topic {}", self.base_topic)
+    }
 }
 
 impl World {
     /// The one of the directory that was named, else a new one.
-    pub fn of(named: Option<&Path>, speed: f64) -> anyhow::Result<Self> {
+    pub fn of(named: Option<&Path>, speed: f64, place: Place) -> anyhow::Result<Self> {
         let now = clock::real_wall();
-        let begun = Self { since: now, speed };
+        let begun = Self {
+            since: now,
+            speed,
+            place,
+        };
         let Some(directory) = named else {
             return Ok(begun);
         };
@@ -116,6 +145,13 @@ impl World {
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if bridge::has_spoken(directory) {
+                    anyhow::bail!(
+                        "--state {}: it belongs to a bridge, and what that published would be \
+                         removed; name another directory",
+                        directory.display()
+                    );
+                }
                 durable::replace(&file, serde_json::to_string(&begun)?.as_bytes())
                     .map_err(|error| said(&error))?;
                 return Ok(begun);
@@ -123,7 +159,7 @@ impl World {
             Err(error) => return Err(said(&error)),
         };
         let kept = Self::read(&bytes).map_err(|error| said(&error))?;
-        kept.check(speed, now).map_err(|error| said(&error))?;
+        kept.check(&begun).map_err(|error| said(&error))?;
         Ok(kept)
     }
 
@@ -132,16 +168,22 @@ impl World {
             .map_err(|error| format!("{error}; remove the directory to begin anew"))
     }
 
-    /// Whether it can go on at this speed.
-    fn check(&self, speed: f64, now: Timestamp) -> Result<(), String> {
+    /// Whether it can go on as what would begin now.
+    fn check(&self, now: &Self) -> Result<(), String> {
         let kept = self.speed;
-        if kept.total_cmp(&speed).is_ne() {
+        if kept.total_cmp(&now.speed).is_ne() {
             return Err(format!(
                 "its cars live {kept} times as fast as the world; expected --speed {kept}"
             ));
         }
-        let passed = Duration::try_from(now.duration_since(self.since)).unwrap_or_default();
-        if passed > OLDEST.div_f64(speed) {
+        if self.place != now.place {
+            return Err(format!(
+                "its cars are published at another place; expected {}, or another directory",
+                self.place
+            ));
+        }
+        let passed = Duration::try_from(now.since.duration_since(self.since)).unwrap_or_default();
+        if passed > OLDEST.div_f64(kept) {
             return Err(
                 "its cars would be more than 10 years old; remove the directory to begin anew"
                     .to_owned(),
@@ -157,51 +199,59 @@ mod tests {
 
     use super::*;
 
+    fn place() -> Place {
+        Place {
+            broker: None,
+            base_topic: "tesla2mqtt".into(),
+        }
+    }
+
     #[test]
     fn a_world_that_cannot_go_on_says_why_and_is_not_replaced() {
         let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
-        let check = |text: &[u8], speed: f64, expected: &str| {
-            let outcome = World::read(text).and_then(|world| world.check(speed, now));
+        let check_at = |place, text: &[u8], speed: f64, expected: &str| {
+            let now = World {
+                since: now,
+                speed,
+                place,
+            };
+            let outcome = World::read(text).and_then(|world| world.check(&now));
             let said = outcome.err().unwrap_or_default();
             assert!(
                 said.starts_with(expected) && said.is_empty() == expected.is_empty(),
                 "{said}"
             );
         };
-        let year = br#"{"since":"2025-11-26T12:00:00Z","speed":9.0}"#;
+        let check = |since_and_speed: &str, speed, expected: &str| {
+            let at = r#""place":{"broker":null,"base_topic":"tesla2mqtt"}"#;
+            let text = format!("{{{since_and_speed},{at}}}");
+            check_at(place(), text.as_bytes(), speed, expected);
+        };
+        let year = r#""since":"2025-11-26T12:00:00Z","speed":9.0"#;
         check(year, 9.0, "");
         check(year, 60.0, "its cars live 9 times as fast");
         let old = "its cars would be more than 10 years old";
-        check(
-            br#"{"since":"2025-11-26T12:00:00Z","speed":11.0}"#,
-            11.0,
-            old,
-        );
-        check(
-            br#"{"since":"-009999-01-02T01:59:59Z","speed":3600}"#,
-            3600.0,
-            old,
-        );
-        check(br#"{"since":"2099-01-01T00:00:00Z","speed":10}"#, 10.0, "");
-        check(b"\xff\xfe", 10.0, "expected value");
-        check(b"", 10.0, "EOF");
-        check(
-            br#"{"since":"2025-11-26T12:00:00Z"}"#,
-            10.0,
-            "missing field `speed`",
-        );
+        check(r#""since":"2025-11-26T12:00:00Z","speed":11.0"#, 11.0, old);
+        let first = r#""since":"-009999-01-02T01:59:59Z","speed":3600"#;
+        check(first, 3600.0, old);
+        check(r#""since":"2099-01-01T00:00:00Z","speed":10"#, 10.0, "");
+        let unread = |text: &[u8], expected| check_at(place(), text, 10.0, expected);
+        unread(b"\xff\xfe", "expected value");
+        unread(b"", "EOF");
+        let slow = br#"{"since":"2025-11-26T12:00:00Z"}"#;
+        unread(slow, "missing field `speed`");
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(WORLD);
         fs::write(&file, b"\xff\xfe").unwrap();
-        let said = World::of(Some(folder.path()), 10.0)
+        let said = World::of(Some(folder.path()), 10.0, place())
             .unwrap_err()
             .to_string();
         assert!(said.contains("demo.json: expected value"), "{said}");
         assert_eq!(fs::read(&file).unwrap(), b"\xff\xfe");
         fs::remove_file(&file).unwrap();
-        let begun = World::of(Some(folder.path()), 10.0).unwrap();
-        let kept = World::of(Some(folder.path()), 10.0).unwrap();
+        let begun = World::of(Some(folder.path()), 10.0, place()).unwrap();
+        let kept = World::of(Some(folder.path()), 10.0, place()).unwrap();
         assert_eq!(kept.since, begun.since);
     }
 

@@ -58,7 +58,7 @@ impl Keeper {
         let mut course = Course::default();
         let mut is_state_taken = true;
         loop {
-            if self.hand_over(link, &mut course).is_err() {
+            if self.hand_over(link, &mut course, clock::uptime()).is_err() {
                 return false;
             }
             if !self.outbox.has_work() && link.n_under_way() == 0 {
@@ -73,7 +73,10 @@ impl Keeper {
                     if *topic == *self.state_topic {
                         is_state_taken = refusal.is_none();
                     }
-                    self.outbox.acknowledged(ticket);
+                    match refusal {
+                        None => self.outbox.acknowledged(ticket),
+                        Some(_) => self.outbox.refused(ticket),
+                    }
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) | Err(_) => return false,

@@ -55,8 +55,8 @@ impl Keeper {
     }
 
     /// Everything has been said again: an outage ends here, not with the CONNACK.
-    pub(super) fn tell_complete(&mut self, course: &mut Course) {
-        if has_lasted(course) {
+    pub(super) fn tell_complete(&mut self, course: &mut Course, now: Duration) {
+        if has_lasted(course, now) {
             self.suspicion.lasts();
         }
         // In a rhythm of short connections the outage is not over yet, and not worth a line each.
@@ -68,7 +68,7 @@ impl Keeper {
         };
         let config::Mqtt { host, port, .. } = &self.settings;
         if let Some(outage) = self.outage.take() {
-            let away = spoken(clock::uptime().saturating_sub(outage.since));
+            let away = spoken(now.saturating_sub(outage.since));
             info!(%host, port, "broker back after {away}, {n} topics republished");
         } else {
             info!(%host, port, topics = n, "connected to the broker");

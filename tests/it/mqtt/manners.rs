@@ -6,7 +6,10 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnAckProperties, ConnectReturnCode, Packet, PubAckReason, SubscribeReasonCode,
 };
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::Subscription;
+use tesla2mqtt::mqtt::{Session, Subscription};
+use tesla2mqtt::outbox::Publish;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::time::timeout;
 
 use super::fake::{Fake, Manners, nothing_of_itself, welcome};
 use super::log::Log;
@@ -99,6 +102,65 @@ async fn what_a_broker_refused_for_the_moment_is_said_again() {
         loud.len() == 1 && loud[0].contains("limits is reached") && !loud[0].contains("access"),
         "{lines:#?}"
     );
+}
+
+/// It had been confirmed with the second connection. A topic that is refused for other reasons had
+/// kept every removal from being confirmed.
+#[tokio::test]
+async fn a_removal_that_a_broker_refuses_is_not_confirmed_and_no_other_refusal_matters() {
+    struct Guards;
+    impl Manners for Guards {
+        fn puback(&self, _: usize, topic: &str, _: &str) -> PubAckReason {
+            if topic.ends_with("guarded") {
+                PubAckReason::NotAuthorized
+            } else {
+                PubAckReason::Success
+            }
+        }
+    }
+    let broker = Fake::start(Guards).await;
+    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    let remove = async |topic: &str| {
+        let topic = topic.to_owned();
+        bridge.handle.publish(Publish::Delete { topic }).await;
+    };
+    bridge.state("tesla2mqtt/VIN/guarded", "1").await;
+    remove("tesla2mqtt/VIN/a").await;
+    let gone = bridge.handle.confirmation().await;
+    assert_eq!(timeout(PATIENCE, gone).await, Ok(Ok(())));
+
+    remove("tesla2mqtt/OLD/guarded").await;
+    let mut stays = bridge.handle.confirmation().await;
+    broker.until_said("tesla2mqtt/OLD/guarded", "", 1).await;
+    // Once this is acknowledged, so is the removal before it, and all has been said.
+    for n in 0..2 {
+        let topic = format!("tesla2mqtt/VIN/{n}");
+        bridge.state(&topic, "1").await;
+        broker.until_said(&topic, "1", 1).await;
+    }
+    assert_eq!(stays.try_recv(), Err(TryRecvError::Empty));
+}
+
+/// It had been reported as done.
+#[tokio::test]
+async fn what_a_broker_hung_up_before_is_not_deleted() {
+    struct HangsUp;
+    impl Manners for HangsUp {
+        fn hangs_up_after(&self, _: usize) -> Option<Duration> {
+            Some(Duration::ZERO)
+        }
+    }
+    let broker = Fake::start(HangsUp).await;
+    let settings = settings(broker.addr, Protocol::V5);
+    let (mut session, _) = Session::connect(&settings, "probe")
+        .await
+        .expect("a CONNACK");
+    broker
+        .until("the end", |heard| heard.contains(&(1, None)))
+        .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let topics = ["tesla2mqtt/VIN/a".to_owned()];
+    assert!(session.delete(topics.into_iter()).await.is_err());
 }
 
 /// A plain goodbye takes the will back: nobody would have said `offline`.
