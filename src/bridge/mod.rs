@@ -11,6 +11,7 @@ mod incoming;
 mod ledger;
 mod list;
 mod list_wait;
+mod login;
 mod memory;
 mod orders;
 mod own;
@@ -298,10 +299,6 @@ impl Bridge {
                         let account = self.accounts.get(&account);
                         let account = account.map(|followed| followed.settings.name.as_str());
                         tracing::info!(%vin, account, "car is followed through another account");
-                    }
-                    // Its memory may say that the account before was signed out, or refused.
-                    if before.is_some_and(|before| !is_news || before != account) {
-                        self.tell(&vin, ToCar::Input(Input::SignedIn));
                     }
                     if is_news {
                         self.tell(&vin, ToCar::Listed(car));
