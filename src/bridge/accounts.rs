@@ -6,13 +6,15 @@ use tracing::Instrument;
 
 use super::car::ToCar;
 use super::ledger::Ledger;
-use super::{Bridge, Followed, StartError, account, memory};
+use super::{Bridge, Followed, StartError, account, memory, voice};
 use crate::api::{self, AccountStatus};
 use crate::clock;
-use crate::config;
+use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
+use crate::model::Vin;
 use crate::outbox::Publish;
 use crate::policy::{Failure, Input};
+use crate::topics::Paths;
 
 impl Bridge {
     pub(super) async fn open_account(
@@ -71,7 +73,8 @@ impl Bridge {
     }
 
     /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
-    /// values stay, but nobody knows the cars any more.
+    /// values stay, but nobody knows the cars any more. Where another car is published now, it is
+    /// that one's to say.
     pub(super) async fn disown(&mut self) {
         let names: Vec<&str> = self
             .settings
@@ -83,6 +86,7 @@ impl Bridge {
             if !names.contains(&car.account.as_str())
                 && !self.cars.contains_key(&car.vin)
                 && let Some(paths) = car.paths
+                && !is_anothers(&paths, &car.vin, &self.settings, self.cars.keys())
             {
                 self.mqtt
                     .publish(Publish::State {
@@ -118,5 +122,51 @@ impl Bridge {
                 self.tell(vin, ToCar::Input(input.clone()));
             }
         }
+    }
+}
+
+/// Whether another car, configured or followed, is published where this one was.
+fn is_anothers<'a>(
+    place: &Paths,
+    vin: &Vin,
+    settings: &'a Settings,
+    followed: impl Iterator<Item = &'a Vin>,
+) -> bool {
+    let mut others = settings
+        .cars
+        .keys()
+        .chain(followed)
+        .filter(|other| *other != vin);
+    others.any(|other| voice::paths(settings, other) == *place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `offline` landed on a followed car, because one that is gone had had its alias.
+    #[test]
+    fn a_place_that_another_car_has_taken_is_not_the_gone_cars_any_more() {
+        let [gone, here] =
+            [31, 32].map(|n| Vin::new(&format!("LRW3E7EK5PC0000{n}")).expect("a VIN"));
+        let at_one = Paths::new("tesla2mqtt", &gone, Some("one"));
+        let with_alias = |vin: &Vin| {
+            let text = format!(
+                "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
+                 refresh_token = \"t\"\n[cars.{}]\nalias = \"one\"\n",
+                vin.as_str()
+            );
+            config::from_text(&text).expect("a configuration")
+        };
+        let is_anothers = |place: &Paths, aliased: &Vin| {
+            is_anothers(place, &gone, &with_alias(aliased), [&here].into_iter())
+        };
+        assert!(is_anothers(&at_one, &here));
+        assert!(
+            !is_anothers(&at_one, &gone),
+            "its own section was left in the file"
+        );
+        let at_its_vin = Paths::new("tesla2mqtt", &gone, None);
+        assert!(!is_anothers(&at_its_vin, &here));
     }
 }
