@@ -10,7 +10,7 @@ use url::Url;
 use super::error::{ApiError, Kind};
 use super::hosts::Hosts;
 use super::retry_after;
-use super::store::{Stored, Wait, same};
+use super::store::{Asker, Stored, Wait, same};
 use super::token;
 use crate::config::{self, Api};
 use crate::decode;
@@ -84,6 +84,15 @@ pub fn belongs(stored: &Stored, settings: &config::Account) -> bool {
     !is_other_api && !is_other_person
 }
 
+pub fn asker(settings: &config::Account) -> Asker {
+    Asker {
+        api: generation_name(settings.api).to_owned(),
+        auth_url: settings.auth_url.as_ref().map(Url::to_string),
+        client_id: settings.client_id.clone(),
+        email: settings.email.clone(),
+    }
+}
+
 pub fn generation_name(api: Api) -> &'static str {
     match api {
         Api::Fleet => "fleet",
@@ -103,13 +112,14 @@ pub fn life_left(stored: &Stored, now: Timestamp) -> Option<Duration> {
 }
 
 /// What is left of a wait that a token host asked for before a restart; nothing where another token
-/// was pasted since.
+/// was pasted since, or where it is another host's, or another login's.
 pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Option<Duration> {
     let (then, today) = (&wait.seed, &settings.refresh_token);
     let is_same_seed = same(then.as_ref(), today.as_ref()) || (then.is_none() && today.is_none());
+    let is_same_asker = wait.asker.as_ref().is_none_or(|of| *of == asker(settings));
     let left = Duration::try_from(wait.until.duration_since(now)).ok()?;
     // A clock that boots in the past must not stretch it.
-    (is_same_seed && !left.is_zero()).then_some(left.min(retry_after::LONGEST))
+    (is_same_seed && is_same_asker && !left.is_zero()).then_some(left.min(retry_after::LONGEST))
 }
 
 /// The base URL in an answer of `users/region`.

@@ -79,6 +79,19 @@ pub struct Stored {
     pub email: Option<String>,
 }
 
+/// Who asked a token host, and where: what it wants of one it does not want of another.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Asker {
+    /// The generation of login, as in the configuration.
+    pub api: String,
+    /// The token host that the configuration names, if any.
+    pub auth_url: Option<String>,
+    /// The client.
+    pub client_id: Option<String>,
+    /// The person (2019 login).
+    pub email: Option<String>,
+}
+
 /// The token host wants to be left alone.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Wait {
@@ -91,6 +104,9 @@ pub struct Wait {
         default
     )]
     pub seed: Option<SecretString>,
+    /// Who was asked to wait; an earlier version did not note it.
+    #[serde(default)]
+    pub asker: Option<Asker>,
 }
 
 impl Stored {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::account::FromAccount;
 use super::ledger::Ledger;
 use super::list::News;
+use super::login;
 use super::memory::{Memory, MemoryFile};
 use super::orders::Order;
 use super::refusals::CarWatch;
@@ -72,6 +73,8 @@ pub struct Door {
 /// Everything that a car's task owns.
 pub struct CarTask {
     door: Door,
+    /// Stands for the account's login.
+    login: u64,
     vehicle: Vehicle,
     logbook: Logbook,
     tariff: Tariff,
@@ -105,10 +108,15 @@ impl CarTask {
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let policy_config = settings.polling.policy(account.api);
         let memory = file.read().unwrap_or_default();
-        let policy = match memory.policy {
+        let login = login::fingerprint(account);
+        let mut policy = match memory.policy {
             Some(snapshot) => Policy::restore(policy_config, &vin, snapshot, now),
             None => Policy::new(policy_config, &vin, seed(), now),
         };
+        // What the login before was refused says nothing of this one.
+        if memory.login.is_some_and(|before| before != login) {
+            policy.handle(now, Input::SignedIn);
+        }
         let connection = mqtt.connection();
         let prefix = &settings.homeassistant.discovery_prefix;
         let told_below = memory.prefix.filter(|before| before != prefix);
@@ -132,6 +140,7 @@ impl CarTask {
         left.extend(told_below.map(|prefix| discovery::car_topic(&prefix, vin.as_str())));
         let task = Self {
             door,
+            login,
             vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
             logbook: memory.logbook,
             tariff: settings.tariff.clone(),
@@ -458,6 +467,7 @@ impl CarTask {
             announced: self.voice.announced(),
             published: self.voice.published(),
             account: Some(self.door.account.name().to_owned()),
+            login: Some(self.login),
             id: self.door.car.id,
             paths: Some(self.voice.paths().clone()),
             prefix: Some(self.voice.prefix().to_owned()),

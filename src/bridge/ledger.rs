@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::login;
 use crate::config;
 use crate::durable;
 use crate::model::Now;
@@ -22,6 +23,9 @@ struct Kept {
     governor: GovernorSnapshot,
     #[serde(default)]
     list_limited_until: Option<Timestamp>,
+    /// Stands for the login that the limit and the governor's stops were imposed on.
+    #[serde(default)]
+    login: Option<u64>,
 }
 
 /// A cheap handle. The lock is held for a few instructions and never across an await.
@@ -30,11 +34,13 @@ pub struct Ledger {
     governor: Arc<Mutex<Governor>>,
     /// Tesla wants the account's list left alone until then.
     list_limited_until: Arc<Mutex<Option<Timestamp>>>,
+    login: u64,
     path: Arc<Mutex<PathBuf>>,
 }
 
 impl Ledger {
-    /// Goes on with the account's file, or begins a new one.
+    /// Goes on with the account's file, or begins a new one. What was counted stays counted; what
+    /// Tesla forbade to another login of this name is not forbidden to this one.
     pub fn open(
         account: &config::Account,
         directory: &Path,
@@ -43,14 +49,20 @@ impl Ledger {
     ) -> Self {
         let path = directory.join(format!("ledger-{}.json", account.name));
         let config = budget.governor(account.api);
+        let login = login::fingerprint(account);
         let (governor, list_limited_until) = match read(&path) {
-            Some(kept) => (
-                Governor::restore(config, kept.governor, now),
-                kept.list_limited_until,
-            ),
+            Some(kept) => {
+                let is_anothers = kept.login.is_some_and(|before| before != login);
+                let mut governor = Governor::restore(config, kept.governor, now);
+                if is_anothers {
+                    governor.forget_stops();
+                }
+                (governor, kept.list_limited_until.filter(|_| !is_anothers))
+            }
             None => (Governor::new(config, now), None),
         };
         Self {
+            login,
             list_limited_until: Arc::new(Mutex::new(list_limited_until)),
             governor: Arc::new(Mutex::new(governor)),
             path: Arc::new(Mutex::new(path)),
@@ -104,6 +116,7 @@ impl Ledger {
             let kept = Kept {
                 governor: this.governor().snapshot(now),
                 list_limited_until: *this.list_limit(),
+                login: Some(this.login),
             };
             let bytes = serde_json::to_vec(&kept)?;
             durable::replace(&path, &bytes).map_err(|error| {
@@ -133,4 +146,56 @@ fn read(path: &Path) -> Option<Kept> {
             tracing::warn!(file = %path.display(), %error, "the account of calls is damaged, it starts at nothing");
         })
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use url::Url;
+
+    use super::*;
+    use crate::clock;
+    use crate::policy::{CallClass, MonthlyLimit, Permit, Prices, Purpose};
+
+    /// They were kept by the account's name alone.
+    #[tokio::test]
+    async fn limits_are_kept_for_the_same_login_and_dropped_for_another_api_url() {
+        let state = tempfile::tempdir().expect("a directory");
+        let budget = config::Budget {
+            limit: MonthlyLimit::Dollars(10.0),
+            prices: Prices::FLEET,
+            signal_price: 0.0,
+        };
+        let account = login::tests::account();
+        let now = clock::now();
+        let open = |account: &config::Account| Ledger::open(account, state.path(), &budget, now);
+        let is_stopped = |ledger: &Ledger| {
+            let permit = ledger
+                .governor()
+                .permit(now, CallClass::Light, Purpose::Parked);
+            matches!(permit, Permit::NotBefore { .. })
+        };
+
+        let ledger = open(&account);
+        assert!(!is_stopped(&ledger));
+        let hour = Duration::from_hours(1);
+        for class in [CallClass::Light, CallClass::Data] {
+            ledger.governor().limited(now, class, Some(hour));
+        }
+        let until = now.wall.checked_add(SignedDuration::from_hours(1)).ok();
+        ledger.limit_list(until, now).await;
+
+        let counted = |ledger: &Ledger| ledger.governor().status(now).month.light;
+        let same = open(&account);
+        assert_eq!(counted(&same), 1);
+        assert_eq!(same.list_limited_for(now.wall), Some(hour));
+        assert!(is_stopped(&same));
+
+        let mut moved = account;
+        moved.api_url = Url::parse("https://tesla.example").ok();
+        let moved = open(&moved);
+        assert_eq!(moved.list_limited_for(now.wall), None);
+        assert_eq!(counted(&moved), 1, "the month's counts stay");
+        assert!(!is_stopped(&moved));
+    }
 }

@@ -12,6 +12,9 @@ pub const PATIENCE: u32 = 3;
 /// A limit that lasts for longer does not pass unnoticed.
 pub const LONG_LIMIT: Duration = Duration::from_mins(5);
 
+/// The trouble of a limit.
+pub const LIMITED: &str = "Tesla limits the rate of calls";
+
 /// What is worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
@@ -85,15 +88,14 @@ impl ListWatch {
 
 /// A limit: the trouble, and the words for it, which name another time each time.
 pub fn limited(until: Timestamp) -> (String, String) {
-    let trouble = "Tesla limits the rate of calls";
     // A minute has begun.
     let until = until.saturating_add(jiff::SignedDuration::from_secs(59));
     let until = until.map_or_else(
         |_| "later".to_owned(),
         |at| format!("at {}", at.strftime("%Y-%m-%d %H:%M UTC")),
     );
-    let words = format!("{trouble}: the next one goes out {until}");
-    (trouble.to_owned(), words)
+    let words = format!("{LIMITED}: the next one goes out {until}");
+    (LIMITED.to_owned(), words)
 }
 
 fn mostly_passes(kind: &Kind) -> bool {

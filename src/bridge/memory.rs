@@ -34,6 +34,8 @@ pub struct Memory {
     pub published: BTreeSet<String>,
     /// The account through which the car is followed.
     pub account: Option<String>,
+    /// Stands for that account's login.
+    pub login: Option<u64>,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
     /// Where the car was published.
@@ -59,6 +61,7 @@ impl Memory {
             announced: parts.take("announced"),
             published: parts.take("published"),
             account: parts.take("account"),
+            login: parts.take("login"),
             id: parts.take("id"),
             paths: parts.take("paths"),
             prefix: parts.take("prefix"),
@@ -269,6 +272,7 @@ mod tests {
             "announced",
             "published",
             "account",
+            "login",
             "id",
             "paths",
             "prefix",

@@ -2,6 +2,7 @@
 //! ended by one cancellation token. Nothing is decided here but who talks to whom.
 
 mod account;
+mod accounts;
 mod car;
 mod claim;
 pub mod events;
@@ -10,6 +11,7 @@ mod incoming;
 mod ledger;
 mod list;
 mod list_wait;
+mod login;
 mod memory;
 mod orders;
 mod own;
@@ -30,14 +32,13 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::api::{self, AccountStatus};
+use crate::api;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::model::Vin;
 use crate::mqtt::{self, Connection, Handle};
-use crate::outbox::Publish;
-use crate::policy::{Budget, Failure, Input};
+use crate::policy::{Budget, Input};
 use crate::service::{self, Signal, Signals, heartbeat};
 
 use account::FromAccount;
@@ -258,82 +259,6 @@ impl Bridge {
         self.place_teslamates_topics().await;
     }
 
-    async fn open_account(&mut self, settings: config::Account) -> Result<(), StartError> {
-        let cancel = self.cancel.child_token();
-        let directory = &self.settings.state.directory;
-        let account = api::Account::open(&settings, directory, cancel.clone())
-            .await
-            .map_err(|error| StartError::Account {
-                name: settings.name.clone(),
-                text: error.to_string(),
-            })?;
-        let index = self.next_account;
-        self.next_account += 1;
-        let (relist, asked) = mpsc::channel(1);
-        let ledger = Ledger::open(&settings, directory, &self.settings.budget, clock::now());
-        let task = account::run(
-            index,
-            account.clone(),
-            ledger.clone(),
-            self.news.clone(),
-            asked,
-            cancel.clone(),
-        );
-        let span = tracing::info_span!("account", name = %settings.name);
-        let task = self.tasks.spawn(task.instrument(span)).id();
-        let followed = Followed {
-            task,
-            index,
-            settings,
-            account,
-            ledger,
-            relist,
-            cancel,
-            was_tried: false,
-        };
-        self.accounts.insert(index, followed);
-        self.remember_cars(index).await;
-        Ok(())
-    }
-
-    /// The cars of an earlier run, before Tesla has said anything.
-    async fn remember_cars(&mut self, index: usize) {
-        let Some(followed) = self.accounts.get(&index) else {
-            return;
-        };
-        let cars = memory::remembered(&self.settings.state.directory)
-            .into_iter()
-            .filter(|car| car.account == followed.settings.name)
-            .map(|car| ListedVehicle::unseen(car.vin, car.id))
-            .collect();
-        let changes = self.fleet.remembered(index, cars);
-        self.follow(changes).await;
-    }
-
-    /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
-    /// values stay, but nobody knows the cars any more.
-    async fn disown(&mut self) {
-        let names: Vec<&str> = self
-            .settings
-            .accounts
-            .iter()
-            .map(|account| account.name.as_str())
-            .collect();
-        for car in memory::remembered(&self.settings.state.directory) {
-            if !names.contains(&car.account.as_str())
-                && !self.cars.contains_key(&car.vin)
-                && let Some(paths) = car.paths
-            {
-                self.mqtt
-                    .publish(Publish::State {
-                        topic: paths.availability(),
-                        payload: "offline".into(),
-                    })
-                    .await;
-            }
-        }
-    }
-
     async fn hear(&mut self, word: FromAccount) {
         match word {
             FromAccount::Listed {
@@ -362,32 +287,6 @@ impl Bridge {
         self.say_own().await;
     }
 
-    async fn account_status(&mut self, account: usize, status: &AccountStatus) {
-        let Some(followed) = self.accounts.get_mut(&account) else {
-            return;
-        };
-        let is_first = !std::mem::replace(&mut followed.was_tried, true);
-        self.own.heed(&followed.settings.name, status);
-        let input = match status {
-            AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
-            AccountStatus::SignedOut { .. } => {
-                let changes = self.fleet.unusable(account);
-                self.follow(changes).await;
-                let ask = crate::policy::Ask::Light;
-                Some(Input::Failed {
-                    ask,
-                    failure: Failure::SignedOut,
-                })
-            }
-            _ => None,
-        };
-        if let Some(input) = input {
-            for vin in self.fleet.followed_by(account) {
-                self.tell(vin, ToCar::Input(input.clone()));
-            }
-        }
-    }
-
     async fn follow(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
@@ -404,10 +303,6 @@ impl Bridge {
                         let account = self.accounts.get(&account);
                         let account = account.map(|followed| followed.settings.name.as_str());
                         tracing::info!(%vin, account, "car is followed through another account");
-                    }
-                    // Its memory may say that the account before was signed out, or refused.
-                    if before.is_some_and(|before| !is_news || before != account) {
-                        self.tell(&vin, ToCar::Input(Input::SignedIn));
                     }
                     if is_news {
                         self.tell(&vin, ToCar::Listed(car));

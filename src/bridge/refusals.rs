@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::list::{LONG_LIMIT, News, PATIENCE, limited};
+use super::list::{LIMITED, LONG_LIMIT, News, PATIENCE, limited};
 use crate::api::{ApiError, Kind};
 use crate::policy::Ask;
 
@@ -59,13 +59,15 @@ impl CarWatch {
 fn worth_telling(error: &ApiError, n_limited: u32, now: Timestamp) -> Option<(String, String)> {
     match &error.kind {
         Kind::Limited { retry_after } => {
-            let wait = retry_after.unwrap_or_default();
-            if wait > LONG_LIMIT || n_limited >= PATIENCE {
-                let wait = SignedDuration::try_from(wait.max(LONG_LIMIT)).ok()?;
-                Some(limited(now.saturating_add(wait).ok()?))
-            } else {
-                None
+            let is_long = retry_after.is_some_and(|wait| wait > LONG_LIMIT);
+            if !is_long && n_limited < PATIENCE {
+                return None;
             }
+            // Where Tesla named no wait, the car's next call is the policy's to plan.
+            let until = retry_after
+                .and_then(|wait| SignedDuration::try_from(wait).ok())
+                .and_then(|wait| now.saturating_add(wait).ok());
+            Some(until.map_or_else(|| (LIMITED.to_owned(), LIMITED.to_owned()), limited))
         }
         Kind::MobileAccessDisabled
         | Kind::PaymentRequired
@@ -181,6 +183,6 @@ mod tests {
         let mut watch = CarWatch::default();
         let mut limited = || failed(&mut watch, Ask::Data, Kind::Limited { retry_after: None });
         assert_eq!([limited(), limited()], ["", ""]);
-        assert!(limited().contains("limits the rate"));
+        assert_eq!(limited(), LIMITED, "Tesla named no time");
     }
 }

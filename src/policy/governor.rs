@@ -384,6 +384,18 @@ impl Governor {
         self.ledger.factor_at = None;
     }
 
+    /// What Tesla stopped is open again: it was another login's.
+    pub fn forget_stops(&mut self) {
+        let ledger = &mut self.ledger;
+        for stop in [
+            &mut ledger.data_stop,
+            &mut ledger.light_stop,
+            &mut ledger.command_stop,
+        ] {
+            *stop = None;
+        }
+    }
+
     /// Figures for the topics.
     pub fn status(&self, now: Now) -> GovernorStatus {
         let month = self.month();

@@ -267,6 +267,7 @@ impl Policy {
     pub(super) fn proved_signed_in(&mut self) {
         if std::mem::take(&mut self.memory.signed_out) {
             self.because = "signed in";
+            self.memory.backoffs.forget(Kind::SignedOut);
         }
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Call, Login};
+use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Login};
 
 use crate::rig::eventually;
 use crate::rig::program::{CONFIG, Program};
@@ -183,6 +183,41 @@ async fn an_account_comes_changes_and_goes_without_touching_the_others_cars() {
         .wait_for(&availability, "online", SOON)
         .await;
     house.same_as(&before);
+}
+
+/// The car was left alone for hours, because the login before had been refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() {
+    for by_reload in [true, false] {
+        let world = World::new().await;
+        let vin = world.add_awake_car(1);
+        let refused = Fault::status(403, "forbidden, see fleet-api");
+        let aim = Aim::at(&[Call::Data]);
+        world.cloud.fail_share(1.0, aim, vec![refused], 1);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        let mut program = Program::prepare();
+        let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Owner);
+        let owner = world.fleet_account(ACCOUNT, &token);
+        let owner = owner.replace(
+            "api = \"fleet\"\nclient_id = \"client-of-the-test\"",
+            "api = \"owner\"",
+        );
+        program.start(&world.config(&owner));
+        program
+            .logs("Tesla refuses to tell of this car", SOON)
+            .await;
+        world.cloud.heal();
+
+        let fleet = world.fresh_fleet_config();
+        if by_reload {
+            program.reload(&fleet);
+        } else {
+            assert!(program.terminate(SOON).await.success());
+            program.start(&fleet);
+        }
+        let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
+        subscriber.until(&level, SOON).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -213,3 +213,33 @@ fn the_home_region_is_read_from_users_region() {
     check(r#"{"response":[]}"#, None);
     check("<html>", None);
 }
+
+/// It was kept for the pasted token alone: an account that moved waited for a host that it had left.
+#[test]
+fn a_wait_that_a_token_host_asked_for_is_not_another_logins() {
+    let before = settings(Api::Fleet);
+    let wait = Wait {
+        until: at(1),
+        seed: before.refresh_token.clone(),
+        asker: Some(asker(&before)),
+    };
+    let waits = |change: fn(&mut config::Account)| {
+        let mut today = settings(Api::Fleet);
+        change(&mut today);
+        wait_left(&wait, &today, at(0)).is_some()
+    };
+    assert!(waits(|_| {}));
+    assert!(waits(|a| a.client_secret = Some(SecretString::from("new"))));
+    assert!(!waits(|a| a.refresh_token = Some(SecretString::from("new"))));
+    assert!(!waits(|a| a.api = Api::Owner));
+    assert!(!waits(|a| a.client_id = Some("another".into())));
+    assert!(!waits(|a| a.email = Some("another@example.org".into())));
+    assert!(!waits(
+        |a| a.auth_url = Url::parse("https://auth.example").ok()
+    ));
+    let of_an_earlier_version = Wait {
+        asker: None,
+        ..wait.clone()
+    };
+    assert!(wait_left(&of_an_earlier_version, &before, at(0)).is_some());
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::{SOONEST, Session};
-use crate::api::choices::{belongs, pasted};
+use crate::api::choices::{asker, belongs, pasted};
 use crate::api::error::{ApiError, Kind};
 use crate::api::store::{StoreError, Stored, Wait};
 use crate::api::token;
@@ -141,6 +141,7 @@ impl Session {
         let wait = Wait {
             until,
             seed: self.settings.refresh_token.clone(),
+            asker: Some(asker(&self.settings)),
         };
         let store = self.store.clone();
         let kept = on_disk(move || {

@@ -24,6 +24,7 @@ fn login(n: i64) -> Stored {
         wait: Some(Wait {
             until: at(500).expect("small"),
             seed: secret("secret-seed"),
+            asker: None,
         }),
         api: Some("fleet".into()),
         email: None,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, Event, Failure, GovernorConfig, Input, Problem, State};
+use tesla2mqtt::policy::{
+    Ask, Event, Failure, GovernorConfig, Input, Light, LightState, Problem, State, User,
+};
 use tesla2mqtt::sim::Plan;
 
 use super::failures::{fault, metered, sat_in};
@@ -196,6 +198,33 @@ fn the_end_of_a_lost_login_is_told_as_such() {
             .collect();
         assert_eq!(reasons, ["signed in"], "{}", rig.story());
     }
+}
+
+/// 42: the list proves the sign-in that happened while no bridge ran; the owner who then asked was
+/// let wait for up to an hour more.
+///
+/// Given a login lost for hours, then a restart; when the list shows the car asleep and the owner
+/// asks: it is looked at.
+#[test]
+fn a_list_after_a_lost_login_ends_the_wait_for_the_login() {
+    let mut rig = metered(sat_in(40));
+    rig.faults
+        .push(fault(None, HOUR, 2 * DAY, Failure::SignedOut));
+    rig.run_until(13 * HOUR);
+    let n_tries = rig.n_light();
+    while rig.n_light() == n_tries {
+        rig.run_for(MINUTE);
+    }
+    rig.faults.clear();
+    rig.restart_after(5 * SECOND);
+    let at = rig.at;
+    rig.hear(Input::Seen(Light {
+        state: LightState::Asleep,
+        in_service: false,
+    }));
+    rig.user(User::Refresh).run_for(2 * MINUTE);
+    check(&rig);
+    assert!(!rig.asks_from(at, Ask::Light).is_empty(), "{}", rig.story());
 }
 
 /// A refused client is asked about a few times a day, not each minute; and so is an account in

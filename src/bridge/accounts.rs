@@ -1,0 +1,172 @@
+//! The accounts: how they are opened, whose cars were whose, and what the state of a login means
+//! to its cars.
+
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+use super::car::ToCar;
+use super::ledger::Ledger;
+use super::{Bridge, Followed, StartError, account, memory, voice};
+use crate::api::{self, AccountStatus};
+use crate::clock;
+use crate::config::{self, Settings};
+use crate::decode::products::ListedVehicle;
+use crate::model::Vin;
+use crate::outbox::Publish;
+use crate::policy::{Failure, Input};
+use crate::topics::Paths;
+
+impl Bridge {
+    pub(super) async fn open_account(
+        &mut self,
+        settings: config::Account,
+    ) -> Result<(), StartError> {
+        let cancel = self.cancel.child_token();
+        let directory = &self.settings.state.directory;
+        let account = api::Account::open(&settings, directory, cancel.clone())
+            .await
+            .map_err(|error| StartError::Account {
+                name: settings.name.clone(),
+                text: error.to_string(),
+            })?;
+        let index = self.next_account;
+        self.next_account += 1;
+        let (relist, asked) = mpsc::channel(1);
+        let ledger = Ledger::open(&settings, directory, &self.settings.budget, clock::now());
+        let task = account::run(
+            index,
+            account.clone(),
+            ledger.clone(),
+            self.news.clone(),
+            asked,
+            cancel.clone(),
+        );
+        let span = tracing::info_span!("account", name = %settings.name);
+        let task = self.tasks.spawn(task.instrument(span)).id();
+        let followed = Followed {
+            task,
+            index,
+            settings,
+            account,
+            ledger,
+            relist,
+            cancel,
+            was_tried: false,
+        };
+        self.accounts.insert(index, followed);
+        self.remember_cars(index).await;
+        Ok(())
+    }
+
+    /// The cars of an earlier run, before Tesla has said anything.
+    async fn remember_cars(&mut self, index: usize) {
+        let Some(followed) = self.accounts.get(&index) else {
+            return;
+        };
+        let cars = memory::remembered(&self.settings.state.directory)
+            .into_iter()
+            .filter(|car| car.account == followed.settings.name)
+            .map(|car| ListedVehicle::unseen(car.vin, car.id))
+            .collect();
+        let changes = self.fleet.remembered(index, cars);
+        self.follow(changes).await;
+    }
+
+    /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
+    /// values stay, but nobody knows the cars any more. Where another car is published now, it is
+    /// that one's to say.
+    pub(super) async fn disown(&mut self) {
+        let names: Vec<&str> = self
+            .settings
+            .accounts
+            .iter()
+            .map(|account| account.name.as_str())
+            .collect();
+        for car in memory::remembered(&self.settings.state.directory) {
+            if !names.contains(&car.account.as_str())
+                && !self.cars.contains_key(&car.vin)
+                && let Some(paths) = car.paths
+                && !is_anothers(&paths, &car.vin, &self.settings, self.cars.keys())
+            {
+                self.mqtt
+                    .publish(Publish::State {
+                        topic: paths.availability(),
+                        payload: "offline".into(),
+                    })
+                    .await;
+            }
+        }
+    }
+
+    pub(super) async fn account_status(&mut self, account: usize, status: &AccountStatus) {
+        let Some(followed) = self.accounts.get_mut(&account) else {
+            return;
+        };
+        let is_first = !std::mem::replace(&mut followed.was_tried, true);
+        self.own.heed(&followed.settings.name, status);
+        let input = match status {
+            AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
+            AccountStatus::SignedOut { .. } => {
+                let changes = self.fleet.unusable(account);
+                self.follow(changes).await;
+                let ask = crate::policy::Ask::Light;
+                Some(Input::Failed {
+                    ask,
+                    failure: Failure::SignedOut,
+                })
+            }
+            _ => None,
+        };
+        if let Some(input) = input {
+            for vin in self.fleet.followed_by(account) {
+                self.tell(vin, ToCar::Input(input.clone()));
+            }
+        }
+    }
+}
+
+/// Whether another car, configured or followed, is published where this one was.
+fn is_anothers<'a>(
+    place: &Paths,
+    vin: &Vin,
+    settings: &'a Settings,
+    followed: impl Iterator<Item = &'a Vin>,
+) -> bool {
+    let mut others = settings
+        .cars
+        .keys()
+        .chain(followed)
+        .filter(|other| *other != vin);
+    others.any(|other| voice::paths(settings, other) == *place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `offline` landed on a followed car, because one that is gone had had its alias.
+    #[test]
+    fn a_place_that_another_car_has_taken_is_not_the_gone_cars_any_more() {
+        let [gone, here] =
+            [31, 32].map(|n| Vin::new(&format!("LRW3E7EK5PC0000{n}")).expect("a VIN"));
+        let at_one = Paths::new("tesla2mqtt", &gone, Some("one"));
+        let with_alias = |vin: &Vin| {
+            let text = format!(
+                "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
+                 refresh_token = \"t\"\n[cars.{}]\nalias = \"one\"\n",
+                vin.as_str()
+            );
+            config::from_text(&text).expect("a configuration")
+        };
+        let is_anothers = |place: &Paths, aliased: &Vin| {
+            is_anothers(place, &gone, &with_alias(aliased), [&here].into_iter())
+        };
+        assert!(is_anothers(&at_one, &here));
+        assert!(
+            !is_anothers(&at_one, &gone),
+            "its own section was left in the file"
+        );
+        let at_its_vin = Paths::new("tesla2mqtt", &gone, None);
+        assert!(!is_anothers(&at_its_vin, &here));
+    }
+}
