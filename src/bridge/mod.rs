@@ -47,6 +47,7 @@ pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
+#[cfg(feature = "broker")]
 pub(crate) use memory::remembered;
 use orders::Orders;
 use own::OwnVoice;

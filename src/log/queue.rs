@@ -22,8 +22,9 @@ const KEPT: usize = 4 << 10;
 const STACK: usize = 128 << 10;
 /// A reader that takes nothing for this long pauses: the end of the process waits no longer for it.
 const SILENCE: Duration = Duration::from_millis(200);
-/// Nor any longer for one that is slow, or for a machine that is.
-const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
+/// Nor any longer for one that is slow, or for a machine that is: the end of everything has two
+/// seconds.
+const LAST_LINES_WITHIN: Duration = Duration::from_millis(300);
 /// What is offered to the reader at once, so that its pauses show.
 const PIECE: usize = 4 << 10;
 
@@ -264,11 +265,11 @@ mod tests {
             let patience = patience(is_writing, Duration::from_millis(so_far));
             assert_eq!(patience, Duration::from_millis(expected), "{so_far}");
         };
-        check(false, 0, 500);
-        check(false, 450, 50);
+        check(false, 0, 300);
+        check(false, 250, 50);
         check(true, 0, 200);
-        check(true, 250, 200);
-        check(true, 450, 50);
+        check(true, 50, 200);
+        check(true, 250, 50);
         check(true, 600, 0);
     }
 
