@@ -194,7 +194,6 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
         let refused = Fault::status(403, "forbidden, see fleet-api");
         let aim = Aim::at(&[Call::Data]);
         world.cloud.fail_share(1.0, aim, vec![refused], 1);
-        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
         let mut program = Program::prepare();
         let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Owner);
         let owner = world.fleet_account(ACCOUNT, &token);
@@ -207,6 +206,7 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
             .logs("Tesla refuses to tell of this car", SOON)
             .await;
         world.cloud.heal();
+        let n_lights = world.n_calls(Call::Light, &vin);
 
         let fleet = world.fresh_fleet_config();
         if by_reload {
@@ -215,8 +215,10 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
             assert!(program.terminate(SOON).await.success());
             program.start(&fleet);
         }
-        let level = format!("tesla2mqtt/{}/battery_level", vin.as_str());
-        subscriber.until(&level, SOON).await;
+        eventually("a look at the car", SOON, || {
+            world.n_calls(Call::Light, &vin) > n_lights
+        })
+        .await;
     }
 }
 
