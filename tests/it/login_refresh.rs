@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tesla2mqtt::api::{AccountStatus, Kind};
+use tesla2mqtt::api::{Account, AccountStatus, Kind};
 use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
 use tesla2mqtt::policy::Failure;
@@ -83,13 +83,7 @@ async fn a_401_without_a_reason_is_a_fault_and_the_same_token_is_offered_again()
     token_answers(&server, json_answer(200, &token_body("a6", "r6"))).await;
     light_answers(&server).await;
     let account = rig.open().await;
-    let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
-        matches!(status, AccountStatus::Unreachable { .. })
-    })
-    .await
-    else {
-        unreachable!()
-    };
+    let sentence = why_unreachable(&account).await;
     assert!(sentence.contains("tesla2mqtt login"), "{sentence}");
     status_becomes(&account, is_signed_in).await;
     account.vehicle(&car()).await.outcome.unwrap();
@@ -376,6 +370,16 @@ async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
     assert_eq!(n_requests(&server, TOKEN).await, 1);
 }
 
+/// What the owner is told once the account cannot be used for the time being.
+async fn why_unreachable(account: &Account) -> String {
+    let is_unreachable =
+        |status: &AccountStatus| matches!(status, AccountStatus::Unreachable { .. });
+    match status_becomes(account, is_unreachable).await {
+        AccountStatus::Unreachable { sentence } => sentence,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// It ended the whole bridge, at every start, with all other accounts.
 #[tokio::test]
 async fn a_login_that_cannot_be_read_is_waited_for_and_no_token_is_spent_meanwhile() {
@@ -385,13 +389,7 @@ async fn a_login_that_cannot_be_read_is_waited_for_and_no_token_is_spent_meanwhi
     // Root can read every file, but no directory as one.
     std::fs::create_dir_all(rig.store()).unwrap();
     let account = rig.open().await;
-    let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
-        matches!(status, AccountStatus::Unreachable { .. })
-    })
-    .await
-    else {
-        unreachable!()
-    };
+    let sentence = why_unreachable(&account).await;
     assert!(sentence.contains("belong to the user"), "{sentence}");
     let error = account.vehicle(&car()).await.outcome.unwrap_err();
     assert_eq!(error.kind, Kind::Store);
@@ -422,13 +420,7 @@ async fn a_wait_that_the_token_host_asked_for_outlives_a_restart() {
         .await;
     for _ in 0..3 {
         let account = rig.open().await;
-        let AccountStatus::Unreachable { sentence } = status_becomes(&account, |status| {
-            matches!(status, AccountStatus::Unreachable { .. })
-        })
-        .await
-        else {
-            unreachable!()
-        };
+        let sentence = why_unreachable(&account).await;
         assert!(sentence.contains("limits the rate"), "{sentence}");
         let error = account.vehicle(&car()).await.outcome.unwrap_err();
         let left = error.retry_after().unwrap();
