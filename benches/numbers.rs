@@ -19,9 +19,6 @@
 
 #[path = "numbers/capture.rs"]
 mod capture;
-#[allow(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/it/rig/mod.rs"]
-mod rig;
 #[path = "numbers/segments.rs"]
 mod segments;
 #[path = "numbers/snapshot.rs"]
@@ -43,8 +40,8 @@ use tesla2mqtt::clock;
 use tesla2mqtt::sim::cloud::Call;
 
 use capture::Capture;
-use rig::program::Program;
-use rig::world::{World, broker_on};
+use tesla2mqtt_testkit::program::Program;
+use tesla2mqtt_testkit::world::{World, broker_on};
 
 const PROGRAMS: usize = 3;
 const SNAPSHOTS: usize = 41;

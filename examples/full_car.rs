@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tesla2mqtt::catalogue::{Reading, rows};
+use tesla2mqtt::catalogue::{Extractor, entities};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
@@ -107,12 +107,12 @@ fn full_car(at: Timestamp) -> anyhow::Result<Vehicle> {
         ("bridge.belief", text("learned")),
         ("bridge.holds", text("none")),
     ];
-    let missing = rows()
+    let missing = entities()
         .flat_map(|row| {
-            row.reading
+            row.extractor
                 .signals()
                 .iter()
-                .map(move |path| (*path, row.reading))
+                .map(move |path| (*path, row.extractor))
         })
         .filter(|(path, _)| car.value(path).is_none())
         .map(|(path, reading)| (path, typical(reading, at)));
@@ -129,15 +129,15 @@ fn full_car(at: Timestamp) -> anyhow::Result<Vehicle> {
     Ok(car)
 }
 
-fn typical(reading: Reading, at: Timestamp) -> Value {
+fn typical(reading: Extractor, at: Timestamp) -> Value {
     match reading {
-        Reading::Word(_, words) => words
+        Extractor::Word(_, words) => words
             .first()
             .map_or_else(|| text("?"), |(word, _)| text(word)),
-        Reading::Is(_, words) => words.first().map_or_else(|| text("?"), |word| text(word)),
-        Reading::Snake(_) | Reading::Text(_) => text("Simulated"),
-        Reading::Time(_) => Value::Int(at.as_second()),
-        Reading::Truth(_) | Reading::Either(..) => Value::Bool(true),
+        Extractor::Is(_, words) => words.first().map_or_else(|| text("?"), |word| text(word)),
+        Extractor::Snake(_) | Extractor::Text(_) => text("Simulated"),
+        Extractor::Time(_) => Value::Int(at.as_second()),
+        Extractor::Truth(_) | Extractor::Either(..) => Value::Bool(true),
         _ => Value::Int(1),
     }
 }

@@ -24,24 +24,8 @@ use crate::clock;
 use crate::config::{self, Api, Region};
 use crate::decode::products;
 use crate::decode::products::{ListedSite, ListedVehicle, ProductPage};
+use crate::decode::vehicle_data::LOCATION;
 use crate::model::{ApiId, Vin};
-
-/// Everything of `vehicle_data` in one call, the position included: one call costs the same
-/// whatever it brings (tesla-api.md, 3.3).
-pub const ENDPOINTS: &[&str] = &[
-    "charge_state",
-    "climate_state",
-    "closures_state",
-    "drive_state",
-    "gui_settings",
-    LOCATION,
-    "charge_schedule_data",
-    "preconditioning_schedule_data",
-    "vehicle_config",
-    "vehicle_state",
-];
-
-const LOCATION: &str = "location_data";
 
 /// The list of an account that never ends is cut here.
 const MOST_PAGES: usize = 50;

@@ -29,6 +29,6 @@ pub mod tls;
 pub mod token;
 pub mod transport;
 
-pub use account::{Account, AccountStatus, Called, CarRef, ENDPOINTS, ProductList};
+pub use account::{Account, AccountStatus, Called, CarRef, ProductList};
 pub use choices::belongs;
 pub use error::{ApiError, Kind};

@@ -33,10 +33,10 @@ use super::hosts::Hosts;
 use super::store::{StoreError, Stored, TokenStore};
 use super::token;
 use super::transport::Transport;
-use crate::chance;
+use crate::atomic_file::Lock;
 use crate::clock;
 use crate::config;
-use crate::durable::Lock;
+use crate::rng;
 
 use on_disk::on_disk;
 
@@ -337,7 +337,7 @@ impl Session {
         };
         let due = self.stored.issued_at.and_then(|issued| {
             let lived = Duration::try_from(now.wall.duration_since(issued)).ok()?;
-            Some(token::refresh_after(lived + left, chance::share()).saturating_sub(lived))
+            Some(token::refresh_after(lived + left, rng::share()).saturating_sub(lived))
         });
         self.refresh_at = now.mono + due.unwrap_or(left / 2);
         self.grant(now.mono + left);
@@ -390,7 +390,7 @@ impl Session {
             return error;
         }
         let has_token = self.usable_lease().is_some();
-        let wait = retry_wait(&error.kind, n, has_token, chance::share()).mul_f64(self.pace);
+        let wait = retry_wait(&error.kind, n, has_token, rng::share()).mul_f64(self.pace);
         if self
             .trouble
             .as_ref()

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use tracing::warn;
 
-use crate::durable::{self, Lock};
+use crate::atomic_file::{self, Lock};
 use crate::{config, log};
 
 /// As long as the longest login that we may have to keep: four tokens of the Owner API with many
@@ -247,14 +247,14 @@ impl TokenStore {
         let mut text =
             serde_json::to_vec_pretty(stored).map_err(|e| self.error("write", e.into()))?;
         text.push(b'\n');
-        durable::replace(&self.path(), &text).map_err(|e| self.error("write", e))
+        atomic_file::replace(&self.path(), &text).map_err(|e| self.error("write", e))
     }
 
     /// Writes another file in the same way, so that no token is spent on a disk that is full or
     /// read-only.
     pub fn rehearse(&self) -> Result<(), StoreError> {
         let path = self.directory.join(format!("{}.rehearsal.json", self.name));
-        durable::replace(&path, &vec![b'x'; REHEARSED])
+        atomic_file::replace(&path, &vec![b'x'; REHEARSED])
             .and_then(|()| fs::remove_file(&path))
             .map_err(|e| self.error("write", e))
     }
@@ -262,10 +262,10 @@ impl TokenStore {
     /// Takes the lock if no other process has it; to be held while a refresh token is spent. Makes
     /// the store's own directory, 0700.
     pub fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
-        durable::private_directory(&self.directory)
+        atomic_file::private_directory(&self.directory)
             .map_err(|e| self.error("make the directory", e))?;
         let path = self.directory.join(format!("{}.lock", self.name));
-        durable::try_lock(&path).map_err(|e| self.error("lock", e))
+        atomic_file::try_lock(&path).map_err(|e| self.error("lock", e))
     }
 
     /// A kill between writing and renaming leaves the successor of the stored token beside it.

@@ -14,20 +14,21 @@ use super::memory::{Memory, MemoryFile};
 use super::orders::Order;
 use super::refusals::CarWatch;
 use super::voice::{Voice, paths};
-use crate::api::{Account, ApiError, Called, CarRef, ENDPOINTS, Kind};
+use crate::api::{Account, ApiError, Called, CarRef, Kind};
 use crate::clock;
 use crate::command;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
+use crate::decode::vehicle_data::ENDPOINTS;
 use crate::discovery::{self, Announced};
-use crate::logbook::{Finding, Logbook, Tariff};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{
     Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
 };
+use crate::trips::{Finding, Tariff, Trips};
 
 /// What is worth remembering is written so long after it was said: encoding and writing it must not
 /// compete with the broker and its readers for the processor.
@@ -76,7 +77,7 @@ pub struct CarTask {
     /// Stands for the account's login.
     login: u64,
     vehicle: Vehicle,
-    logbook: Logbook,
+    trips: Trips,
     tariff: Tariff,
     found: Vec<Finding>,
     policy: Policy,
@@ -142,7 +143,7 @@ impl CarTask {
             door,
             login,
             vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
-            logbook: memory.logbook,
+            trips: memory.trips,
             tariff: settings.tariff.clone(),
             found: Vec::new(),
             policy,
@@ -416,10 +417,10 @@ impl CarTask {
                 for seen in &data.observations {
                     self.vehicle.apply(seen);
                 }
-                self.logbook.not_after(now);
+                self.trips.not_after(now);
                 self.found
-                    .extend(self.logbook.note(&self.vehicle, &self.tariff));
-                self.vehicle.apply(&self.logbook.observation(now.wall));
+                    .extend(self.trips.note(&self.vehicle, &self.tariff));
+                self.vehicle.apply(&self.trips.observation(now.wall));
                 self.voice.data_arrived(now);
                 Input::Data(Box::new(data.view))
             }
@@ -463,7 +464,7 @@ impl CarTask {
         let memory = Memory {
             policy: Some(self.policy.snapshot(now)),
             vehicle: Some(self.vehicle.clone()),
-            logbook: self.logbook.clone(),
+            trips: self.trips.clone(),
             announced: self.voice.announced(),
             published: self.voice.published(),
             account: Some(self.door.account.name().to_owned()),

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::StartError;
-use crate::durable::{self, CLAIM, Lock};
+use crate::atomic_file::{self, CLAIM, Lock};
 
 /// Nobody else runs with this state directory while this lives.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ impl Claim {
     /// Makes the directory, private, and claims it.
     pub fn to(directory: &Path) -> Result<Self, StartError> {
         // The file stays when the process ends, its lock does not.
-        let locked = durable::state_directory(directory)
-            .and_then(|()| durable::try_lock(&directory.join(CLAIM)));
+        let locked = atomic_file::state_directory(directory)
+            .and_then(|()| atomic_file::try_lock(&directory.join(CLAIM)));
         let path = directory.to_owned();
         match locked {
             Ok(Some(lock)) => Ok(Self { _lock: lock }),

@@ -20,7 +20,7 @@ pub fn message(event: &Event) -> Option<(&'static str, Json)> {
         Event::UpdateEnded { version } => ("update_finished", updating(version.as_deref())),
         Event::MissedDrive { from, to } => ("missed_drive", missed(from, to)),
         Event::MissedCharge { from, to } => ("missed_charge", missed(from, to)),
-        // The logbook tells of these with their figures.
+        // The trips tells of these with their figures.
         Event::DriveEnded { .. } | Event::ChargeEnded { .. } => return None,
         Event::StateChanged { .. } | Event::LetSleepRefused { .. } | Event::WakeFailed => {
             return None;

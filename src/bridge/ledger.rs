@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::login;
+use crate::atomic_file;
 use crate::config;
-use crate::durable;
 use crate::model::Now;
 use crate::policy::{Governor, GovernorSnapshot};
 
@@ -119,7 +119,7 @@ impl Ledger {
                 login: Some(this.login),
             };
             let bytes = serde_json::to_vec(&kept)?;
-            durable::replace(&path, &bytes).map_err(|error| {
+            atomic_file::replace(&path, &bytes).map_err(|error| {
                 let file = path.display();
                 tracing::warn!(%file, %error, "the account of calls cannot be written; hint: is the state directory full or read-only?");
                 error

@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::atomic_file;
 use crate::discovery;
-use crate::durable;
-use crate::logbook::Logbook;
 use crate::model::{ApiId, Vehicle, Vin};
 use crate::policy;
 use crate::topics::Paths;
+use crate::trips::Trips;
 
 const CARS: &str = "cars";
 
@@ -27,7 +27,7 @@ pub struct Memory {
     /// The newest value of each signal.
     pub vehicle: Option<Vehicle>,
     /// Its drives and charges.
-    pub logbook: Logbook,
+    pub trips: Trips,
     /// The components that Home Assistant was told of.
     pub announced: discovery::Announced,
     /// The keys that are published: a later version may have less.
@@ -57,7 +57,7 @@ impl Memory {
         let memory = Self {
             policy: parts.take("policy"),
             vehicle: parts.take("vehicle"),
-            logbook: parts.take("logbook"),
+            trips: parts.take("trips"),
             announced: parts.take("announced"),
             published: parts.take("published"),
             account: parts.take("account"),
@@ -136,7 +136,7 @@ pub async fn keep(path: &Path, value: &impl Serialize, what: &str) {
         return;
     };
     let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || durable::replace(&to, &bytes)).await;
+    let written = tokio::task::spawn_blocking(move || atomic_file::replace(&to, &bytes)).await;
     if let Ok(Err(error)) = written {
         tracing::warn!(file = %path.display(), %error, "{what} cannot be written; hint: is the state directory full or read-only?");
     }
@@ -198,9 +198,9 @@ impl MemoryFile {
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || {
             if let Some(directory) = path.parent() {
-                durable::private_directory(directory)?;
+                atomic_file::private_directory(directory)?;
             }
-            durable::replace(&path, &bytes)
+            atomic_file::replace(&path, &bytes)
         })
         .await;
         match written {
@@ -268,7 +268,7 @@ mod tests {
         for part in [
             "policy",
             "vehicle",
-            "logbook",
+            "trips",
             "announced",
             "published",
             "account",

@@ -12,12 +12,12 @@ use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{HomeAssistant, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
-use crate::logbook::Finding;
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle};
 use crate::outbox::Publish;
 use crate::policy::{Event, Problem, State, Status};
 use crate::topics::{CarTopics, Paths};
+use crate::trips::Finding;
 
 /// A discovery message takes longer to draw up than all values; these go out first.
 const VALUES_FIRST: Duration = Duration::from_millis(50);

@@ -97,6 +97,7 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     // The demo has no configuration to read anew: a terminal that is closed ends it.
     let signals = service::signals(Signal::Stop)?;
     let cloud = Cloud::start(CloudOptions {
+        now: clock::now,
         // A new cloud's tokens are not those that an earlier one handed out.
         seed: clock::now().wall.as_millisecond().unsigned_abs(),
         ..CloudOptions::default()

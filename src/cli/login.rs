@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::say;
 use crate::api::store::{TokenStore, keep_login};
 use crate::api::{self, AccountStatus};
+use crate::atomic_file::{self, Lock};
 use crate::clock;
 use crate::config::{self, Api, Settings};
-use crate::durable::{self, Lock};
 
 use trial::{Trial, tried_apart};
 
@@ -61,7 +61,7 @@ async fn login(settings: &Settings, name: Option<&str>) -> anyhow::Result<()> {
     let account = chosen(settings, name)?;
     let directory = &settings.state.directory;
     check_user(directory)?;
-    durable::state_directory(directory)
+    atomic_file::state_directory(directory)
         .with_context(|| format!("state.directory {}", directory.display()))?;
     let token = if account.api == Api::Password && account.password.is_some() {
         say(
@@ -105,7 +105,7 @@ async fn login(settings: &Settings, name: Option<&str>) -> anyhow::Result<()> {
 fn check_user(directory: &Path) -> anyhow::Result<()> {
     let looked = std::fs::read_dir(directory).map_err(|error| error.kind());
     let place = std::fs::metadata(directory);
-    let of_bridge = std::fs::metadata(directory.join(durable::CLAIM)).or(place);
+    let of_bridge = std::fs::metadata(directory.join(atomic_file::CLAIM)).or(place);
     // Without /proc nobody knows who we are.
     let us = std::fs::metadata("/proc/self");
     let is_anothers = match (of_bridge, us) {

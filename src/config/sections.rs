@@ -12,9 +12,9 @@ use super::settings::{
 use super::texts::{base_url, broker_address, listen, not_empty};
 use super::topic::{alias, keep_apart, topic, topic_level};
 use crate::log::{Format, Log, filter};
-use crate::logbook::{Cheap, Hours, Tariff};
 use crate::model::Vin;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
+use crate::trips::{Cheap, Hours, Tariff};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {

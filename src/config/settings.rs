@@ -9,11 +9,11 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::log::Log;
-use crate::logbook::Tariff;
 use crate::model::Vin;
 use crate::policy::{
     self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
 };
+use crate::trips::Tariff;
 
 /// Everything that the owner can set.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::durable;
+use crate::atomic_file;
 
 /// The file in the state directory that keeps the id.
 pub const FILE: &str = "mqtt-client-id";
@@ -27,7 +27,7 @@ pub fn client_id(directory: &Path) -> io::Result<String> {
         }
     }
     let id = random_client_id();
-    durable::replace(&path, format!("{id}\n").as_bytes())?;
+    atomic_file::replace(&path, format!("{id}\n").as_bytes())?;
     Ok(id)
 }
 

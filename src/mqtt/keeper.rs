@@ -23,10 +23,10 @@ use super::link::{Gone, Link, Opening, Said};
 use super::suspicion::{Suspicion, Trial, Verdict};
 use super::wire::Will;
 use super::{Connection, Incoming, Subscription, Word, pause, state_topic, tls};
-use crate::chance;
 use crate::clock;
 use crate::config;
 use crate::outbox::{Outbox, Publish};
+use crate::rng;
 
 use self::tell::Told;
 
@@ -159,7 +159,7 @@ impl Keeper {
                 (failure, n_failed)
             };
             self.tell_down(&failure);
-            let wait = pause::before_retry(failure.kind, in_a_row, chance::share());
+            let wait = pause::before_retry(failure.kind, in_a_row, rng::share());
             if self.wait(wait).await {
                 return Farewell {
                     offline_said: false,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tesla2mqtt::api::{ENDPOINTS, Kind};
+use tesla2mqtt::api::Kind;
 use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
+use tesla2mqtt::decode::vehicle_data::ENDPOINTS;
 use tesla2mqtt::policy::{Ask, Failure, Input, Light, LightState, Policy, PolicyConfig, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

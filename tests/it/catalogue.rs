@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tesla2mqtt::catalogue::{
-    BRIDGE_SIGNALS, Category, Gate, LEFT_OUT, Platform, Reading, Row, YARDSTICK_ROWS, rows,
+    BRIDGE_SIGNALS, Capability, Category, Entity, Extractor, LEFT_OUT, Platform,
+    YARDSTICK_ENTITIES, entities,
 };
 use tesla2mqtt::decode::vehicle_data::is_known;
-use tesla2mqtt::logbook::DERIVED_SIGNALS;
+use tesla2mqtt::trips::DERIVED_SIGNALS;
 
 const YARDSTICK: &str = include_str!("../fixtures/entity-catalogue.csv");
 
@@ -41,12 +42,12 @@ fn yardstick() -> Vec<Wanted> {
             ways: [cells[8] == "yes", cells[9] == "yes", cells[10] == "yes"],
         });
     }
-    assert_eq!(wanted.len(), YARDSTICK_ROWS);
+    assert_eq!(wanted.len(), YARDSTICK_ENTITIES);
     wanted
 }
 
-fn by_key() -> BTreeMap<&'static str, &'static Row> {
-    rows().map(|row| (row.key, row)).collect()
+fn by_key() -> BTreeMap<&'static str, &'static Entity> {
+    entities().map(|row| (row.key, row)).collect()
 }
 
 #[test]
@@ -68,10 +69,10 @@ fn every_fact_of_the_yardstick_is_there_or_left_out_with_a_reason() {
     }
     let more = ours.len() - done;
     println!(
-        "{done} of {YARDSTICK_ROWS} rows done, {} left out, {more} of our own",
+        "{done} of {YARDSTICK_ENTITIES} rows done, {} left out, {more} of our own",
         LEFT_OUT.len()
     );
-    assert_eq!(done + LEFT_OUT.len(), YARDSTICK_ROWS);
+    assert_eq!(done + LEFT_OUT.len(), YARDSTICK_ENTITIES);
     let page = tesla2mqtt::catalogue::document();
     let said = format!("{done} are here and {} are", LEFT_OUT.len());
     assert!(page.contains(&said) && page.contains(&format!("; {more} are our own.")));
@@ -102,7 +103,7 @@ fn a_row_comes_from_where_the_yardstick_says() {
         let Some(row) = ours.get(wanted.key) else {
             continue;
         };
-        let signals = row.reading.signals();
+        let signals = row.extractor.signals();
         let is_polled = signals.iter().any(|path| !path.starts_with("telemetry."));
         let is_streamed = !row.stream.is_empty();
         let is_commanded = !row.command.is_empty();
@@ -124,7 +125,7 @@ const CONNECTIONS: [&str; 2] = ["cellular", "wifi"];
 #[test]
 fn a_stream_is_a_field_that_tesla_has() {
     let fields: BTreeSet<&str> = STREAM_FIELDS.lines().collect();
-    for row in rows().filter(|row| !row.stream.is_empty()) {
+    for row in entities().filter(|row| !row.stream.is_empty()) {
         for name in row.stream.split(", ") {
             let field = name.split('.').next().unwrap();
             let is_known = fields.contains(field) || CONNECTIONS.contains(&name);
@@ -176,7 +177,7 @@ fn a_row_is_what_the_yardstick_says() {
 #[test]
 fn keys_are_unique_and_legal_topic_levels_and_ids() {
     let mut seen = BTreeSet::new();
-    for row in rows() {
+    for row in entities() {
         assert!(seen.insert(row.key), "{} is there twice", row.key);
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         assert!(row.key.chars().all(legal), "{}", row.key);
@@ -195,7 +196,7 @@ fn keys_are_unique_and_legal_topic_levels_and_ids() {
 fn names_are_in_sentence_case_without_units() {
     // Words that are written so in the middle of a name too.
     let proper = ["PIN", "Drive", "HVAC", "DC", "BMS", "GPS", "Wi-Fi"];
-    for row in rows() {
+    for row in entities() {
         let mut words = row.name.split(' ');
         let first = words.next().unwrap();
         assert!(
@@ -272,7 +273,7 @@ const BINARY_CLASSES: &[&str] = &[
 
 #[test]
 fn units_and_classes_are_those_that_home_assistant_permits() {
-    for row in rows() {
+    for row in entities() {
         let key = row.key;
         match row.platform {
             Platform::Sensor | Platform::Number => {
@@ -313,12 +314,12 @@ fn units_and_classes_are_those_that_home_assistant_permits() {
 
 #[test]
 fn words_are_lower_snake_case_and_only_where_they_belong() {
-    for row in rows() {
+    for row in entities() {
         let words = row.words();
         let is_list = row.class == "enum"
             || row.platform == Platform::Event
             || matches!(row.platform, Platform::Select | Platform::Climate)
-            || matches!(row.reading, Reading::Word(..));
+            || matches!(row.extractor, Extractor::Word(..));
         assert_eq!(!words.is_empty(), is_list, "{}: {words:?}", row.key);
         for word in words {
             let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -331,7 +332,7 @@ fn words_are_lower_snake_case_and_only_where_they_belong() {
             );
         }
     }
-    for row in rows().filter(|row| row.platform == Platform::Select) {
+    for row in entities().filter(|row| row.platform == Platform::Select) {
         assert!(!row.words().contains(&"none"), "{}", row.key);
     }
 }
@@ -339,47 +340,47 @@ fn words_are_lower_snake_case_and_only_where_they_belong() {
 #[test]
 fn readings_and_binary_platforms_fit_each_other() {
     let on_off = ["on", "off"];
-    for row in rows() {
-        let fits = match (row.platform, row.reading) {
-            (_, Reading::Derived(..)) => true,
-            (Platform::BinarySensor | Platform::Switch, Reading::Word(_, words)) => {
+    for row in entities() {
+        let fits = match (row.platform, row.extractor) {
+            (_, Extractor::Derived(..)) => true,
+            (Platform::BinarySensor | Platform::Switch, Extractor::Word(_, words)) => {
                 words.iter().all(|(_, ours)| on_off.contains(ours))
             }
             (Platform::BinarySensor, reading) => {
-                matches!(reading, Reading::Truth(_) | Reading::Is(..))
+                matches!(reading, Extractor::Truth(_) | Extractor::Is(..))
             }
             (Platform::Switch, reading) => {
                 matches!(
                     reading,
-                    Reading::Truth(_) | Reading::Is(..) | Reading::Nothing
+                    Extractor::Truth(_) | Extractor::Is(..) | Extractor::Nothing
                 )
             }
-            (Platform::Button | Platform::Text, reading) => matches!(reading, Reading::Nothing),
-            (Platform::Sensor, Reading::Nothing) => false,
+            (Platform::Button | Platform::Text, reading) => matches!(reading, Extractor::Nothing),
+            (Platform::Sensor, Extractor::Nothing) => false,
             _ => true,
         };
-        assert!(fits, "{}: {:?}", row.key, row.reading);
+        assert!(fits, "{}: {:?}", row.key, row.extractor);
         let is_numeric = !row.unit.is_empty() || !row.state_class.is_empty();
         let says_numbers = matches!(
-            row.reading,
-            Reading::Number(..)
-                | Reading::Positive(..)
-                | Reading::Scaled(..)
-                | Reading::Derived(..)
-                | Reading::Nothing
+            row.extractor,
+            Extractor::Number(..)
+                | Extractor::Positive(..)
+                | Extractor::Scaled(..)
+                | Extractor::Derived(..)
+                | Extractor::Nothing
         );
         assert!(
             !is_numeric || says_numbers,
             "{}: {:?}",
             row.key,
-            row.reading
+            row.extractor
         );
     }
 }
 
 #[test]
 fn a_sensor_is_never_a_configuration() {
-    for row in rows() {
+    for row in entities() {
         let is_reading = matches!(row.platform, Platform::Sensor | Platform::BinarySensor);
         assert!(
             !is_reading || row.category != Category::Config,
@@ -391,12 +392,12 @@ fn a_sensor_is_never_a_configuration() {
 
 #[test]
 fn every_row_can_be_filled_and_every_control_commanded() {
-    for row in rows() {
-        for path in row.reading.signals() {
+    for row in entities() {
+        for path in row.extractor.signals() {
             let can_come = is_known(path)
                 || BRIDGE_SIGNALS.contains(path)
                 || DERIVED_SIGNALS.contains(path)
-                || (path.starts_with("telemetry.") && row.gate == Gate::Mentioned);
+                || (path.starts_with("telemetry.") && row.capability == Capability::Mentioned);
             assert!(can_come, "{}: {path}", row.key);
         }
         if row.is_control() {
@@ -430,7 +431,7 @@ fn the_page_of_entities_is_up_to_date() {
         found == wanted,
         "docs/entities.md is stale: UPDATE_DOCS=1 cargo test entities"
     );
-    for row in rows() {
+    for row in entities() {
         assert!(found.contains(&format!("| `{}` |", row.key)), "{}", row.key);
     }
 }

@@ -12,8 +12,8 @@ use tesla2mqtt::config::{
     Api, Change, FileContent, Loaded, Protocol, Settings, Source, differences, from_text, load,
     schema, variable_of,
 };
-use tesla2mqtt::logbook::{Cheap, Hours, Tariff};
 use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
+use tesla2mqtt::trips::{Cheap, Hours, Tariff};
 
 /// A certificate and its key, as far as a configuration looks into them.
 pub const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\

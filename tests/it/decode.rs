@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
-use tesla2mqtt::catalogue::{Reading, Row, Said, rows};
+use tesla2mqtt::catalogue::{Entity, EntityValue, Extractor, entities};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::model::{Now, Vehicle, Vin};
 
@@ -131,14 +131,14 @@ fn every_field_missing_in_turn_costs_at_most_its_rows() {
     println!("{n_checked} fields removed in turn");
 }
 
-fn said(car: &Vehicle) -> Vec<(&'static Row, Said)> {
-    rows().map(|row| (row, row.read(car))).collect()
+fn said(car: &Vehicle) -> Vec<(&'static Entity, EntityValue)> {
+    entities().map(|row| (row, row.read(car))).collect()
 }
 
 /// The rows that say something else now although they do not read the field.
 fn rows_that_differ(
-    whole: &[(&'static Row, Said)],
-    torn: &[(&'static Row, Said)],
+    whole: &[(&'static Entity, EntityValue)],
+    torn: &[(&'static Entity, EntityValue)],
     path: &str,
 ) -> Vec<&'static str> {
     let inner = format!("{path}.");
@@ -148,7 +148,7 @@ fn rows_that_differ(
         .filter(|((_, before), (_, after))| before != after)
         .map(|((row, _), _)| row)
         .filter(|row| {
-            let of = row.reading.signals();
+            let of = row.extractor.signals();
             let reads = of.iter().any(|of| *of == path || of.starts_with(&inner));
             // Half a position is none, so one coordinate costs the other.
             let is_position = path.ends_with("itude") && of.iter().any(|of| of.ends_with("itude"));
@@ -167,8 +167,8 @@ fn the_rows_of_a_body_of_nulls_are_unknown_or_at_rest() {
             .collect()
     };
     let of_group = |group: &str| -> Vec<&'static str> {
-        rows()
-            .flat_map(|row| row.reading.signals().to_vec())
+        entities()
+            .flat_map(|row| row.extractor.signals().to_vec())
             .filter_map(|path| path.strip_prefix(group)?.strip_prefix('.'))
             .filter(|field| !field.contains('.'))
             .collect()
@@ -201,9 +201,9 @@ fn the_rows_of_a_body_of_nulls_are_unknown_or_at_rest() {
         "active_route",
     ];
     let by_other_means = ["online", "state", "asleep", "model", "origin"];
-    for row in rows().filter(|row| !matches!(row.reading, Reading::Nothing)) {
+    for row in entities().filter(|row| !matches!(row.extractor, Extractor::Nothing)) {
         let said = row.read(&car);
-        let is_unknown = matches!(said, Said::Unknown | Said::Silent);
+        let is_unknown = matches!(said, EntityValue::Unknown | EntityValue::Silent);
         let is_exempt = at_rest.contains(&row.key) || by_other_means.contains(&row.key);
         assert!(is_unknown || is_exempt, "{}: {said:?}", row.key);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, BridgeFacts, rows};
+use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, entities};
 use tesla2mqtt::decode::{products, vehicle_data::vehicle_data};
 use tesla2mqtt::discovery::{self, Message, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
@@ -56,8 +56,8 @@ fn text(text: &str) -> Value {
 
 /// A car that has everything: every signal of every row has a value.
 fn full_car() -> Vehicle {
-    let signals: Vec<(&str, Value)> = rows()
-        .flat_map(|row| row.reading.signals().iter().copied())
+    let signals: Vec<(&str, Value)> = entities()
+        .flat_map(|row| row.extractor.signals().iter().copied())
         .map(|path| (path, Value::Int(3)))
         .chain([
             ("vehicle_state.vehicle_name", text("Grandfather Tortoise")),
@@ -85,7 +85,7 @@ fn a_full_car_fits_into_one_message() {
         );
     }
     assert!(message(&full_car(), false).components.len() >= 200);
-    let wanted = rows().count();
+    let wanted = entities().count();
     assert_eq!(message(&full_car(), true).components.len(), wanted);
 }
 
@@ -149,16 +149,16 @@ fn the_bridge_is_a_device_of_its_own() {
 
 #[test]
 fn facts_of_accounts_are_told_apart_whatever_the_accounts_are_called() {
-    for of in ACCOUNT_ROWS {
-        let others = ACCOUNT_ROWS
+    for of in ACCOUNT_ENTITIES {
+        let others = ACCOUNT_ENTITIES
             .iter()
-            .map(|other| other.row.key)
-            .chain(BRIDGE_ROWS.iter().map(|other| other.row.key))
+            .map(|other| other.entity.key)
+            .chain(BRIDGE_ENTITIES.iter().map(|other| other.entity.key))
             .chain(["connection"])
-            .filter(|other| *other != of.row.key);
+            .filter(|other| *other != of.entity.key);
         for other in others {
-            let end = format!("_{}", of.row.key);
-            assert!(!other.ends_with(&end), "{other} and {}", of.row.key);
+            let end = format!("_{}", of.entity.key);
+            assert!(!other.ends_with(&end), "{other} and {}", of.entity.key);
         }
     }
     let message = discovery::bridge(&setup(false), &["Home-1"]);
@@ -434,8 +434,13 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 fn any_signal() -> impl Strategy<Value = String> {
-    let paths: Vec<String> = rows()
-        .flat_map(|row| row.reading.signals().iter().map(|path| (*path).to_owned()))
+    let paths: Vec<String> = entities()
+        .flat_map(|row| {
+            row.extractor
+                .signals()
+                .iter()
+                .map(|path| (*path).to_owned())
+        })
         .chain(
             [
                 "rear_seat_heaters",

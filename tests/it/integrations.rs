@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use tesla2mqtt::bridge::events::message;
-use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, Platform, Row, rows};
+use tesla2mqtt::catalogue;
+use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, Entity, Platform};
 use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::discovery;
-use tesla2mqtt::logbook::{Charge, Drive, Notice};
 use tesla2mqtt::policy::{Event, Reading};
+use tesla2mqtt::trips::{Charge, Drive, Notice};
 
 const BASE: &str = "tesla2mqtt/";
 const CAR: &str = "my_tesla_";
@@ -76,9 +77,9 @@ fn every_entity_in_the_examples_is_announced_and_enabled_for_a_bridge_that_only_
             } else {
                 line
             };
-            for (platform, key) in entities(line) {
+            for (platform, key) in mentioned(line) {
                 n_entities += 1;
-                let row = rows().find(|row| row.key == key);
+                let row = catalogue::entities().find(|row| row.key == key);
                 let announced_as = |commands| {
                     let row = row.filter(|row| row.enabled)?;
                     discovery::platform(row, commands).map(tesla2mqtt::catalogue::Platform::word)
@@ -365,8 +366,8 @@ fn pages() -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
-fn row(key: &str) -> &'static Row {
-    rows()
+fn row(key: &str) -> &'static Entity {
+    catalogue::entities()
         .find(|row| row.key == key)
         .expect("a row of the catalogue")
 }
@@ -386,22 +387,26 @@ fn is_topic(topic: &str) -> bool {
     };
     if let Some(fact) = topic.strip_prefix("bridge/accounts/") {
         let (_name, key) = fact.split_once('/').unwrap_or_default();
-        return key == "<key>" || ACCOUNT_ROWS.iter().any(|of| of.row.key == key);
+        return key == "<key>" || ACCOUNT_ENTITIES.iter().any(|of| of.entity.key == key);
     }
     if car == "bridge" {
-        return MORE_OF_THE_BRIDGE.contains(&key) || BRIDGE_ROWS.iter().any(|of| of.row.key == key);
+        return MORE_OF_THE_BRIDGE.contains(&key)
+            || BRIDGE_ENTITIES.iter().any(|of| of.entity.key == key);
     }
     if let Some(name) = key.strip_prefix("command/") {
         return name == "<name>" || VERBS.iter().any(|(verb, _)| *verb == name);
     }
     match key.strip_prefix("event/") {
         Some(event) if EVENTS.contains(&event) => true,
-        _ => MORE_OF_A_CAR.contains(&key) || rows().any(|row| row.has_state() && row.key == key),
+        _ => {
+            MORE_OF_A_CAR.contains(&key)
+                || catalogue::entities().any(|row| row.has_state() && row.key == key)
+        }
     }
 }
 
 /// Platform and key of each `platform.my_tesla_key` in a line.
-fn entities(line: &str) -> impl Iterator<Item = (&str, &str)> {
+fn mentioned(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let dotted = format!(".{CAR}");
     line.match_indices(CAR).filter_map(move |(at, _)| {

@@ -1,5 +1,8 @@
 //! One integration binary, a file a behaviour.
 
+use tesla2mqtt_testkit as rig;
+use tesla2mqtt_testkit::ci;
+
 mod accounts;
 mod api;
 mod api_rig;
@@ -7,7 +10,6 @@ mod api_tls;
 mod broker_trouble;
 mod catalogue;
 mod child;
-mod ci;
 mod config;
 mod config_example;
 mod config_mistakes;
@@ -38,12 +40,10 @@ mod packaging;
 mod policy;
 mod process;
 mod published;
-mod purity;
 mod quirks;
 mod readings;
 mod recordings;
 mod reload;
-mod rig;
 mod secrets;
 mod segments;
 mod service;

@@ -9,16 +9,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tesla2mqtt::api::ENDPOINTS;
 use tesla2mqtt::catalogue;
 use tesla2mqtt::clock;
 use tesla2mqtt::decode;
+use tesla2mqtt::decode::vehicle_data::ENDPOINTS;
 use tesla2mqtt::discovery::{self, Setup};
-use tesla2mqtt::logbook::{Logbook, Tariff};
 use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::cloud::Login;
 use tesla2mqtt::topics::{CarTopics, Paths};
+use tesla2mqtt::trips::{Tariff, Trips};
 
 use crate::published::play_each_recording;
 use crate::rig::program::Program;
@@ -189,9 +189,9 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
     for seen in &data.observations {
         car.apply(seen);
     }
-    let mut logbook = Logbook::default();
-    logbook.note(&car, &Tariff::default());
-    car.apply(&logbook.observation(now.wall));
+    let mut trips = Trips::default();
+    trips.note(&car, &Tariff::default());
+    car.apply(&trips.observation(now.wall));
     let text = |path: &str, word: &str| (Signal::new(path), Some(Value::Text(word.to_owned())));
     let whole = |path: &str| (Signal::new(path), Some(Value::Int(now.wall.as_second())));
     car.apply(&Observation {
@@ -218,20 +218,20 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
         }
     }
     topics.insert(paths.availability(), "online".to_owned());
-    for row in catalogue::BRIDGE_ROWS {
-        let payload = match row.row.key {
+    for row in catalogue::BRIDGE_ENTITIES {
+        let payload = match row.entity.key {
             "cars" => "1",
             "last_error" => "none",
             "version" => env!("CARGO_PKG_VERSION"),
             _ => "",
         };
         topics.insert(
-            format!("tesla2mqtt/bridge/{}", row.row.key),
+            format!("tesla2mqtt/bridge/{}", row.entity.key),
             payload.to_owned(),
         );
     }
-    for of in catalogue::ACCOUNT_ROWS {
-        let key = of.row.key;
+    for of in catalogue::ACCOUNT_ENTITIES {
+        let key = of.entity.key;
         topics.insert(
             format!("tesla2mqtt/bridge/accounts/{ACCOUNT}/{key}"),
             String::new(),

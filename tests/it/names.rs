@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
-use tesla2mqtt::catalogue::{ACCOUNT_ROWS, BRIDGE_ROWS, rows};
+use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, entities};
 use tesla2mqtt::config::{self, Settings};
 use tesla2mqtt::discovery::{self, Setup};
 use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
@@ -50,7 +50,7 @@ fn alias_of<'s>(settings: &'s Settings, vin: &Vin) -> Option<&'s str> {
 /// A car whose every signal is this.
 fn car(vin: &Vin, value: &Value) -> Vehicle {
     let mut car = Vehicle::new(vin.clone());
-    let signals = rows().flat_map(|row| row.reading.signals());
+    let signals = entities().flat_map(|row| row.extractor.signals());
     car.apply(&Observation {
         source: Source::Data,
         at: "2026-11-23T12:00:00Z".parse().unwrap(),
@@ -99,11 +99,11 @@ proptest! {
             expected.insert(paths.availability(), n_base + 2);
             expected.insert(paths.of("snapshot"), n_base + 2);
             expected.insert(paths.of("event/drive_finished"), n_base + 3);
-            for row in BRIDGE_ROWS {
-                expected.insert(topics::of_bridge(base, row.row.key), n_base + 2);
+            for row in BRIDGE_ENTITIES {
+                expected.insert(topics::of_bridge(base, row.entity.key), n_base + 2);
             }
-            for row in ACCOUNT_ROWS {
-                expected.insert(topics::of_account(base, name, row.row.key), n_base + 4);
+            for row in ACCOUNT_ENTITIES {
+                expected.insert(topics::of_account(base, name, row.entity.key), n_base + 4);
             }
             let mut outbox = Outbox::new(base);
             for topic in expected.keys().cloned() {

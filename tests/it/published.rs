@@ -91,7 +91,7 @@ impl Table {
 
 /// What follows from values over time begins with the bridge's first look, as a charge's energy does.
 fn is_of_the_logbook(key: &str) -> bool {
-    let signals = catalogue::find(key).map_or(&[][..], |row| row.reading.signals());
+    let signals = catalogue::find(key).map_or(&[][..], |row| row.extractor.signals());
     signals
         .first()
         .is_some_and(|signal| signal.starts_with("derived."))

@@ -1,6 +1,6 @@
 //! Tesla's quirks by their number in tesla-api.md, section 11, as far as they show in what is
 //! published. Those of reading are with the decoder, those of failures with the API, those of
-//! counters with the logbook; [`listed`] finds a test of each.
+//! counters with the trips; [`listed`] finds a test of each.
 //! Below them the conventions of entity-catalogue.md, section 3.
 
 #![expect(
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value as Json, json};
-use tesla2mqtt::catalogue::{find, rows};
+use tesla2mqtt::catalogue::{entities, find};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::discovery::{self, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
@@ -346,9 +346,9 @@ fn quirk_15_coordinates_of_the_chinese_grid_are_not_published() {
     let location: Json = serde_json::from_str(&say(&car, "location")).unwrap();
     assert_eq!(location["latitude"], 31.2304);
     let is_native = |path: &&&str| path.contains(".native_l");
-    for row in rows() {
+    for row in entities() {
         assert_eq!(
-            row.reading.signals().iter().find(is_native),
+            row.extractor.signals().iter().find(is_native),
             None,
             "{}",
             row.key
@@ -555,8 +555,8 @@ fn a_sleeping_car_keeps_its_last_values_and_says_so() {
 fn every_row_says_a_word_that_it_lists() {
     // Whatever the number, what a row with a list says is in the list, or unknown.
     for number in -3..20 {
-        let signals = rows()
-            .flat_map(|row| row.reading.signals().iter())
+        let signals = entities()
+            .flat_map(|row| row.extractor.signals().iter())
             .map(|path| (Signal::new(path), Some(Value::Int(number))))
             .collect();
         let mut car = Vehicle::new(Vin::new(VIN).unwrap());
@@ -566,7 +566,7 @@ fn every_row_says_a_word_that_it_lists() {
             whole_groups: Vec::new(),
             signals,
         });
-        for row in rows().filter(|row| row.has_state() && !row.words().is_empty()) {
+        for row in entities().filter(|row| row.has_state() && !row.words().is_empty()) {
             let said = say(&car, row.key);
             let is_listed = row.words().contains(&said.as_str()) || said == "None";
             assert!(is_listed, "{}: {said}", row.key);

@@ -218,9 +218,9 @@ fn every_word_of_the_recordings_is_in_a_list() {
     for (name, body) in recordings("vehicle_data") {
         let data = vehicle_data::vehicle_data(&body, received()).unwrap();
         let car = car_of(data.vin.clone().unwrap(), &data.observations);
-        for row in catalogue::rows() {
+        for row in catalogue::entities() {
             let said = row.read(&car);
-            let is_unlisted = matches!(said, catalogue::Said::Unlisted(_));
+            let is_unlisted = matches!(said, catalogue::EntityValue::Unlisted(_));
             assert!(!is_unlisted, "{name}: {}: {said:?}", row.key);
         }
     }

@@ -179,7 +179,7 @@ fn leave_trial(program: &Program, refresh_token: &str, access_token: &str) {
         "access_expires_at": (now + Duration::from_hours(8)).to_string(),
     });
     let state = program.state_directory();
-    tesla2mqtt::durable::state_directory(&state).expect("a state directory");
+    tesla2mqtt::atomic_file::state_directory(&state).expect("a state directory");
     let place = state.join(format!("login-{ACCOUNT}/accounts"));
     std::fs::create_dir_all(&place).expect("a place");
     let path = place.join(format!("{ACCOUNT}.json"));

@@ -92,9 +92,9 @@ fn every_recorded_error_means_what_the_table_says() {
         ),
         ("auth-waf", (Kind::Firewall, Failure::Refused)),
     ]);
-    let path = crate::ci::fixtures().join("tesla-api/errors.json");
+    let path = tesla2mqtt_testkit::ci::fixtures().join("tesla-api/errors.json");
     let Ok(text) = std::fs::read(&path) else {
-        crate::ci::skip(&format!("no recordings at {}", path.display()));
+        tesla2mqtt_testkit::ci::skip(&format!("no recordings at {}", path.display()));
         return;
     };
     let cases: Vec<Value> = serde_json::from_slice(&text).unwrap();

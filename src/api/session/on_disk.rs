@@ -10,9 +10,9 @@ use crate::api::choices::{asker, belongs, pasted};
 use crate::api::error::{ApiError, Kind};
 use crate::api::store::{StoreError, Stored, Wait};
 use crate::api::token;
-use crate::chance;
+use crate::atomic_file::Lock;
 use crate::clock;
-use crate::durable::Lock;
+use crate::rng;
 
 /// How often an account that is signed out, or in trouble, looks for a new login on disk.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -58,7 +58,7 @@ impl Session {
             self.stored = stored;
             let now = clock::now().mono;
             self.refresh_at =
-                now + token::refresh_after(life, chance::share()).max(SOONEST.mul_f64(self.pace));
+                now + token::refresh_after(life, rng::share()).max(SOONEST.mul_f64(self.pace));
             self.grant(now + life);
             info!(
                 account = self.settings.name,

@@ -11,9 +11,9 @@ use crate::api::choices::{candidates, generation_name, moves_on, pasted};
 use crate::api::error::{ApiError, Kind};
 use crate::api::store::{Stored, same};
 use crate::api::token::{self, TokenAnswer};
+use crate::atomic_file::Lock;
 use crate::clock;
 use crate::config::{Api, Region};
-use crate::durable::Lock;
 
 impl Session {
     /// Offers the tokens that may work, each once; after them the password.

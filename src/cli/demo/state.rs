@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bridge::{self, StartError};
-use crate::{clock, durable};
+use crate::{atomic_file, clock};
 
 /// The cars' past, in the directory that was named.
 const WORLD: &str = "demo.json";
@@ -152,7 +152,7 @@ impl World {
                         directory.display()
                     );
                 }
-                durable::replace(&file, serde_json::to_string(&begun)?.as_bytes())
+                atomic_file::replace(&file, serde_json::to_string(&begun)?.as_bytes())
                     .map_err(|error| said(&error))?;
                 return Ok(begun);
             }

@@ -12,10 +12,10 @@ use secrecy::SecretString;
 use super::signed_in;
 use crate::api::store::{Stored, TokenStore, keep_login, replace_login, same};
 use crate::api::{self, AccountStatus};
+use crate::atomic_file;
 use crate::cli::say;
 use crate::clock;
 use crate::config;
-use crate::durable;
 
 /// What became of it.
 pub enum Trial {
@@ -43,7 +43,7 @@ pub async fn tried_apart(
     let trial_store = TokenStore::new(&apart, &account.name)?;
     if !goes_on(&trial_store, store, account, token)? {
         remove(&apart)?;
-        durable::private_directory(&apart)
+        atomic_file::private_directory(&apart)
             .with_context(|| format!("state.directory {}", apart.display()))?;
         // Makes the store's own directory.
         drop(trial_store.try_lock()?);

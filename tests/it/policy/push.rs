@@ -238,7 +238,7 @@ fn the_push_preset_without_any_push_is_the_metered_one() {
 /// Given the policy; when the broker is up or down: no input could tell it.
 #[test]
 fn the_policy_knows_no_broker_no_clock_and_no_network() {
-    let room = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy");
+    let room = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src/policy");
     let banned = [
         "mqtt::",
         "broker::",

@@ -1,0 +1,132 @@
+//! Software, and what the car is.
+
+use serde_json::{Map, Value as Json};
+
+use super::or_unknown;
+use crate::catalogue::value::{EntityValue, number};
+use crate::model::Vehicle;
+
+pub const VERSION: &[&str] = &["vehicle_state.car_version"];
+/// The version without Tesla's hash.
+pub fn installed_version(car: &Vehicle) -> Option<&str> {
+    car.text(VERSION[0])?.split_whitespace().next()
+}
+pub fn version(car: &Vehicle) -> EntityValue {
+    or_unknown(installed_version(car).map(EntityValue::text))
+}
+
+pub const UPDATE: &[&str] = &[
+    "vehicle_state.software_update.status",
+    "vehicle_state.software_update.version",
+    "vehicle_state.software_update.download_perc",
+    "vehicle_state.software_update.install_perc",
+    "vehicle_state.software_update.expected_duration_sec",
+    "vehicle_state.car_version",
+];
+/// The version on offer. Status decides, because the other fields keep stale values without an
+/// update; map packages (`EU-2023.20-14615`) are no firmware.
+fn offered_version(car: &Vehicle) -> Option<&str> {
+    let offered = matches!(
+        car.text(UPDATE[0])?,
+        "available" | "scheduled" | "installing" | "downloading" | "downloading_wifi_wait"
+    );
+    let version = car.text(UPDATE[1])?;
+    let is_firmware = version.starts_with(|c: char| c.is_ascii_digit());
+    (offered && is_firmware).then_some(version)
+}
+/// Tesla leaves `status` empty, hence null-like, when there is nothing.
+pub fn update_available(car: &Vehicle) -> EntityValue {
+    or_unknown(
+        car.known(UPDATE[0])
+            .map(|_| EntityValue::on(offered_version(car).is_some())),
+    )
+}
+pub fn update_version(car: &Vehicle) -> EntityValue {
+    or_unknown(offered_version(car).map(EntityValue::text))
+}
+fn percent(car: &Vehicle, path: &str) -> Option<f64> {
+    car.number(path).map(|percent| percent.clamp(0.0, 100.0))
+}
+pub fn update_download_percent(car: &Vehicle) -> EntityValue {
+    let known = percent(car, UPDATE[2]).filter(|_| offered_version(car).is_some());
+    or_unknown(known.map(|percent| EntityValue::number(percent, 0)))
+}
+pub fn update_install_percent(car: &Vehicle) -> EntityValue {
+    let is_installing = car.text(UPDATE[0]) == Some("installing");
+    let known = percent(car, UPDATE[3]).filter(|_| is_installing);
+    or_unknown(known.map(|percent| EntityValue::number(percent, 0)))
+}
+pub fn update_expected_duration(car: &Vehicle) -> EntityValue {
+    let known = car
+        .number(UPDATE[4])
+        .filter(|_| offered_version(car).is_some());
+    or_unknown(known.map(|seconds| EntityValue::number(seconds / 60.0, 0)))
+}
+
+/// Home Assistant accepts these keys and no other, and null only for the percentage.
+pub fn software_update(car: &Vehicle) -> EntityValue {
+    let Some(installed) = installed_version(car) else {
+        return EntityValue::Silent;
+    };
+    let latest = offered_version(car).unwrap_or(installed);
+    let progress = match car.text(UPDATE[0]) {
+        Some("installing") => percent(car, UPDATE[3]),
+        Some("downloading") => percent(car, UPDATE[2]),
+        _ => None,
+    };
+    let busy = matches!(car.text(UPDATE[0]), Some("installing" | "downloading"));
+    let mut all = Map::new();
+    all.insert("installed_version".into(), installed.into());
+    all.insert("latest_version".into(), latest.into());
+    all.insert("title".into(), "Vehicle software".into());
+    all.insert("in_progress".into(), busy.into());
+    all.insert(
+        "update_percentage".into(),
+        progress.map_or(Json::Null, number),
+    );
+    EntityValue::Json(all)
+}
+
+/// The VIN says it too, so the first word about the car's state is enough.
+pub const MODEL: &[&str] = &["vehicle_config.car_type", "vehicle_state.car_type", "state"];
+pub fn model(car: &Vehicle) -> EntityValue {
+    or_unknown(model_letter(car).map(EntityValue::Word))
+}
+/// "S", "3", "X", "Y", "Cybertruck", ...: from the configuration, else from the VIN.
+pub fn model_letter(car: &Vehicle) -> Option<&'static str> {
+    let of_config = MODEL.iter().find_map(|path| {
+        let car_type = car.text(path)?.to_ascii_lowercase();
+        CAR_TYPES
+            .iter()
+            .find(|(prefix, _)| car_type.starts_with(prefix))
+            .map(|(_, model)| *model)
+    });
+    of_config.or_else(|| {
+        let letter = car.vin.as_str().chars().nth(3)?;
+        VIN_MODELS
+            .iter()
+            .find(|(of_vin, _)| *of_vin == letter)
+            .map(|(_, model)| *model)
+    })
+}
+/// Prefixes; `lychee` and `tamarind` are the S and X of 2021.
+const CAR_TYPES: &[(&str, &str)] = &[
+    ("models", "S"),
+    ("lychee", "S"),
+    ("modelx", "X"),
+    ("tamarind", "X"),
+    ("model3", "3"),
+    ("modely", "Y"),
+    ("cybertruck", "Cybertruck"),
+    ("semi", "Semi"),
+];
+const VIN_MODELS: &[(char, &str)] = &[
+    ('S', "S"),
+    ('3', "3"),
+    ('X', "X"),
+    ('Y', "Y"),
+    ('C', "Cybertruck"),
+    ('T', "Semi"),
+    ('R', "Roadster"),
+    ('A', "Cybercab"),
+];
