@@ -119,7 +119,7 @@ pub fn start(
     let (arrived, incoming) = mpsc::channel(INCOMING_MAX);
     let (status, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));
     let client = Client::new(ClientOptions {
-        target: target(settings, &client_id),
+        target: target(settings, client_id),
         base_topic: settings.base_topic.clone(),
         state_topic: state_topic(&settings.base_topic),
         keep_alive: settings.keep_alive,
@@ -144,7 +144,7 @@ pub fn start(
 }
 
 /// Whom these settings are about.
-fn target(settings: &config::Mqtt, client_id: &str) -> BrokerTarget {
+fn target(settings: &config::Mqtt, client_id: String) -> BrokerTarget {
     let tls = settings.tls.as_ref().map(|files| TlsTarget {
         ca_file: files
             .ca_file
@@ -157,7 +157,7 @@ fn target(settings: &config::Mqtt, client_id: &str) -> BrokerTarget {
         port: settings.port,
         protocol: settings.protocol,
         username: settings.username.clone(),
-        client_id: client_id.to_owned(),
+        client_id,
         tls,
     }
 }

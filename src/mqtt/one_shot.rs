@@ -42,9 +42,9 @@ impl<'a> OneShotClient<'a> {
         settings: &'a config::Mqtt,
         client_id: &str,
     ) -> Result<(Self, BrokerFacts), BrokerFailure> {
-        let target = target(settings, client_id);
+        let target = target(settings, client_id.to_owned());
         let connection = InFlight::connect(
-            client_id.to_owned(),
+            target.client_id.clone(),
             settings.keep_alive,
             None,
             clock::uptime(),

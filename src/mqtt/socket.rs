@@ -322,6 +322,28 @@ mod tests {
         assert!(matches!(cause, Cause::Transport(_)), "{cause:?}");
     }
 
+    #[tokio::test]
+    async fn what_came_with_the_connack_is_heard_at_once() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let in_one_piece = [0x20, 3, 0, 0, 0, 0x40, 2, 0, 7, 0xE0, 1, 0x8E];
+        far.write_all(&in_one_piece).await.expect("room");
+        let mut socket = Socket::over(Box::new(near), Protocol::V5);
+        let turn = timeout(Duration::from_secs(5), socket.turn()).await;
+        assert_eq!(turn.expect("nothing more has to come"), Ok(Turn::Arrived));
+        let packets: Vec<_> = std::iter::from_fn(|| socket.next_packet().ok().flatten()).collect();
+        assert!(
+            matches!(
+                packets[..],
+                [
+                    ServerPacket::ConnAck(_),
+                    ServerPacket::PubAck(7, None),
+                    ServerPacket::Disconnect(..)
+                ]
+            ),
+            "{packets:?}"
+        );
+    }
+
     const DEAD: [u8; 4] = [192, 0, 2, 1];
     const REFUSING: [u8; 4] = [192, 0, 2, 2];
     const ALIVE: [u8; 4] = [192, 0, 2, 3];

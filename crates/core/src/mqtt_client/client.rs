@@ -80,7 +80,9 @@ impl Client {
     pub fn handle(&mut self, input: ClientInput, now: Duration) {
         match input {
             ClientInput::Publish(messages) => {
-                messages.into_iter().for_each(|said| self.outbox.put(said));
+                for message in messages {
+                    self.outbox.put(message);
+                }
             }
             ClientInput::Listen(subscriptions) => self.listen(subscriptions),
             ClientInput::Opened => {
@@ -460,7 +462,9 @@ impl Client {
             }
             EndMeans::Quarantined(topic) => self.outbox.bar(&topic),
             EndMeans::Released(topics) => {
-                topics.iter().for_each(|topic| self.outbox.unbar(topic));
+                for topic in &topics {
+                    self.outbox.unbar(topic);
+                }
             }
             EndMeans::Suspicious => {}
         }
@@ -534,7 +538,9 @@ impl Client {
     }
 
     fn log_all(&mut self, notices: impl IntoIterator<Item = ClientNotice>) {
-        notices.into_iter().for_each(|notice| self.log(notice));
+        for notice in notices {
+            self.log(notice);
+        }
     }
 
     fn log(&mut self, notice: ClientNotice) {

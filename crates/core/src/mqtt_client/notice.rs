@@ -85,6 +85,7 @@ struct Outage {
 impl Told {
     /// There is no connection since `now` at the latest.
     pub fn down(&mut self, failure: BrokerFailure, now: Duration) -> Option<ClientNotice> {
+        use BrokerFailureKind as K;
         /// Reasons that one outage may log; a network that flaps has a handful.
         const REASONS_MAX: usize = 16;
         let outage = self.outage.get_or_insert_with(|| Outage {
@@ -94,7 +95,6 @@ impl Told {
         if outage.told.len() >= REASONS_MAX || !outage.told.insert(failure.to_string()) {
             return None;
         }
-        use BrokerFailureKind as K;
         Some(match failure.kind {
             K::Unreachable | K::Slow => ClientNotice::Unreachable(failure),
             K::Dropped | K::HungUp => ClientNotice::Lost(failure),
