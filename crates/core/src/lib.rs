@@ -14,6 +14,7 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`retained`]: what is retained at the broker, and whose it is
 
 pub mod backoff;
 pub mod catalogue;
@@ -24,5 +25,6 @@ pub mod discovery;
 pub mod model;
 pub mod outbox;
 pub mod policy;
+pub mod retained;
 pub mod topics;
 pub mod trips;
