@@ -8,6 +8,7 @@
 
 pub mod ci;
 pub mod program;
+pub mod running;
 pub mod subscriber;
 pub mod tls;
 pub mod world;
