@@ -174,7 +174,7 @@ impl CarTask {
         loop {
             let now = clock::now();
             match self.policy.next(now) {
-                Step::Ask(ask) => {
+                Step::Ask { ask, .. } => {
                     // The policy may ask for a call that a kill must not repeat.
                     self.remember_if_wanted(now).await;
                     let Some(input) = self.ask(ask).await else {

@@ -59,7 +59,7 @@ pub(super) struct Ours {
 impl Follower for Ours {
     fn next(&mut self, now: Now) -> Turn {
         match self.policy.next(now) {
-            Step::Ask(ask) => Turn::Ask(ask),
+            Step::Ask { ask, .. } => Turn::Ask(ask),
             Step::Wait { until, .. } => Turn::Wait(until),
             Step::Relist => Turn::Wait(now.mono),
         }

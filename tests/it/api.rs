@@ -256,8 +256,10 @@ async fn a_limit_until_a_date_is_waited_for_by_the_policy() {
             in_service: false,
         };
         match policy.next(now) {
-            Step::Ask(Ask::Light) => policy.handle(now, Input::Light(online)),
-            Step::Ask(ask) => {
+            Step::Ask {
+                ask: Ask::Light, ..
+            } => policy.handle(now, Input::Light(online)),
+            Step::Ask { ask, .. } => {
                 n_limited += 1;
                 let waited = now.mono.saturating_sub(begun);
                 assert!(n_limited < 2 || waited >= wait, "data after {waited:?}");

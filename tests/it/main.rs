@@ -46,7 +46,6 @@ mod readings;
 mod recordings;
 mod reload;
 mod secrets;
-mod segments;
 mod service;
 mod sign_in;
 mod sim_cloud;

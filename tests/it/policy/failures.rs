@@ -413,7 +413,7 @@ fn an_answer_that_never_comes_is_given_up() {
     let mut asks = Vec::new();
     while now.mono < HOUR {
         match policy.next(now) {
-            Step::Ask(ask) => asks.push((now.mono, ask)),
+            Step::Ask { ask, .. } => asks.push((now.mono, ask)),
             Step::Relist => {}
             Step::Wait { until, .. } => now = now.later(until.saturating_sub(now.mono)),
         }

@@ -213,7 +213,7 @@ fn config() -> impl Strategy<Value = PolicyConfig> {
 fn drain(policy: &mut Policy, now: Now, longest: Duration) -> Result<Option<Ask>, TestCaseError> {
     for _ in 0..3 {
         match policy.next(now) {
-            Step::Ask(ask) => {
+            Step::Ask { ask, .. } => {
                 let waits = matches!(
                     policy.next(now),
                     Step::Wait {

@@ -256,7 +256,7 @@ impl Rig {
         let step = self.next();
         self.listen();
         match step {
-            Step::Ask(ask) => {
+            Step::Ask { ask, .. } => {
                 self.write_down(What::Asked(ask));
                 self.ask(ask);
             }
@@ -290,7 +290,9 @@ impl Rig {
                 self.policy.state(),
                 State::Boot | State::Asleep | State::Unreachable
             );
-            let calls_data = step == Step::Ask(Ask::Data) || elsewhere == Step::Ask(Ask::Data);
+            let calls_data = [&step, &elsewhere]
+                .into_iter()
+                .any(|step| matches!(step, Step::Ask { ask: Ask::Data, .. }));
             assert!(
                 self.has_schedule || (is_habit && !calls_data),
                 "G11: {step:?}, and {elsewhere:?} where the calendar jumps\n{}",

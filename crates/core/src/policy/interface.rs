@@ -234,7 +234,15 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Make this call and hand its outcome to `handle`; at most one is under way.
-    Ask(Ask),
+    Ask {
+        /// Which.
+        ask: Ask,
+        /// What it is for: the account's governor wants to know.
+        purpose: Purpose,
+        /// Whether a data call may ask for `location_data`; false once Tesla said that the scope
+        /// is missing, until the configuration changes or the account signs in again.
+        with_location: bool,
+    },
     /// Have the account list its products again (404 three times).
     Relist,
     /// Nothing to do until the monotonic time `until`, or until something happens.

@@ -89,8 +89,12 @@ impl Policy {
         let plan = self.plan(m);
         match plan.call {
             Some(ask) if plan.at <= m.t => {
-                self.asked(ask, m);
-                Step::Ask(ask)
+                let purpose = self.asked(ask, m);
+                Step::Ask {
+                    ask,
+                    purpose,
+                    with_location: self.wants_location(),
+                }
             }
             _ => {
                 let until = plan.at.min(self.next_turn(m)).min(longest);
@@ -102,7 +106,7 @@ impl Policy {
         }
     }
 
-    fn asked(&mut self, ask: Ask, m: Moment) {
+    fn asked(&mut self, ask: Ask, m: Moment) -> Purpose {
         let purpose = self.purpose_now(m);
         self.flight = Some(Flight {
             ask,
@@ -131,6 +135,7 @@ impl Policy {
                 self.wants_persisting = true;
             }
         }
+        purpose
     }
 
     fn purpose_now(&self, m: Moment) -> Purpose {
