@@ -15,6 +15,7 @@
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`mqtt_client`]: the connection to the broker, without its socket
 //! * [`hint`]: the part of an error that says what to do
+//! * [`retained`]: what is retained at the broker, and whose it is
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`rng`], [`atomic_file`]: the
 //!   edges
@@ -24,7 +25,7 @@
 
 pub use tesla2mqtt_core::{
     backoff, catalogue, command, compat, decode, discovery, hint, model, mqtt_client, outbox,
-    policy, topics, trips,
+    policy, retained, topics, trips,
 };
 pub use tesla2mqtt_sim as sim;
 

@@ -16,6 +16,7 @@
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`mqtt_client`]: the connection to the broker, without its socket
 //! * [`hint`]: the part of an error that says what to do
+//! * [`retained`]: what is retained at the broker, and whose it is
 
 pub mod backoff;
 pub mod catalogue;
@@ -29,5 +30,6 @@ pub mod mqtt_client;
 pub mod outbox;
 pub mod policy;
 mod random;
+pub mod retained;
 pub mod topics;
 pub mod trips;
