@@ -13,6 +13,7 @@
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
+//! * [`device`]: one device, whole: values in, calls and messages out
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 
 pub mod backoff;
@@ -20,6 +21,7 @@ pub mod catalogue;
 pub mod command;
 pub mod compat;
 pub mod decode;
+pub mod device;
 pub mod discovery;
 pub mod model;
 pub mod outbox;

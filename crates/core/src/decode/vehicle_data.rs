@@ -17,6 +17,7 @@ use crate::model::{Now, Observation, Signal, Source, Value, Vin, clip};
 use crate::policy::DataView;
 
 pub use self::fields::is_known;
+pub use self::view::of as policy_view;
 
 /// Everything of `vehicle_data` in one call, the position included: one call costs the same
 /// whatever it brings (tesla-api.md, 3.3).
@@ -74,6 +75,15 @@ pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeErr
         .filter_map(|group| object(group, car.get(group.name)?, received, &mut oddities))
         .collect();
     observations.extend(top_level(car, received, &observations));
+    if observations.is_empty() {
+        // It says nothing, and is an answer.
+        observations.push(Observation {
+            source: Source::Data,
+            at: received.wall,
+            whole_groups: Vec::new(),
+            signals: Vec::new(),
+        });
+    }
     let view = view::of(&observations);
     Ok(VehicleData {
         vin,

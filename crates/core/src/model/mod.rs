@@ -11,7 +11,7 @@ mod time;
 mod value;
 mod vehicle;
 
-pub use ids::{ApiId, StreamId, Vin, VinError};
+pub use ids::{ApiId, DeviceId, DeviceKind, StreamId, Vin, VinError};
 pub use observation::{Observation, Source};
 pub use text::clip;
 pub use time::Now;
