@@ -248,6 +248,20 @@ mod tests {
     }
 
     #[test]
+    fn drives_and_charges_of_version_0_1_0_are_read_under_their_old_name() {
+        let mut trips = json!({});
+        trips["energy"] = json!({ "total_kwh": 512.5, "counter_kwh": 7.5, "is_stale": false });
+        let mut file = written(&whole());
+        file.as_object_mut().expect("an object").remove("trips");
+        file["logbook"] = trips;
+        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        let seen = read.device.trips.observation(Timestamp::UNIX_EPOCH);
+        let total = Signal::new("derived.charge_energy_total");
+        assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
+        assert_eq!(damage, Vec::<String>::new());
+    }
+
+    #[test]
     fn a_part_of_a_later_version_is_passed_over() {
         let mut file = written(&whole());
         file["of_a_later_version"] = json!([1]);

@@ -1,19 +1,15 @@
 //! What the policy reads from observations, by their source.
 
-use crate::decode;
-use crate::model::{Observation, Source, Value};
+use crate::model::{CarRecord, ChargingState, Gear, Observation, Source, Value, Vehicle};
 use crate::policy::{self, Light, LightState, Push};
 
 /// The policy's reading of what one source saw; `None` where it decides nothing by it. An answer
 /// ends the call under way.
-pub(super) fn by_policy(seen: &[Observation]) -> Option<policy::Input> {
+pub(super) fn by_policy(seen: &[Observation], car: &Vehicle) -> Option<policy::Input> {
     match seen.first()?.source {
         Source::Light => Some(policy::Input::Light(light(seen))),
         Source::List => Some(policy::Input::Seen(light(seen))),
-        Source::Data => {
-            let view = decode::vehicle_data::policy_view(seen);
-            Some(policy::Input::Data(Box::new(view)))
-        }
+        Source::Data => Some(policy::Input::Data(Box::new(CarRecord::of(car)))),
         Source::Push => Some(policy::Input::Push(push(seen))),
         Source::Bridge => None,
     }
@@ -29,8 +25,8 @@ fn light(seen: &[Observation]) -> Light {
 fn push(seen: &[Observation]) -> Push {
     Push {
         connected: truth(seen, "push.connected"),
-        gear: text(seen, "drive_state.shift_state").map(str::to_owned),
-        charging_state: text(seen, "charge_state.charging_state").map(str::to_owned),
+        gear: text(seen, "drive_state.shift_state").and_then(Gear::of),
+        charging_state: text(seen, "charge_state.charging_state").map(ChargingState::of),
         user_present: truth(seen, "vehicle_state.is_user_present"),
         asleep: truth(seen, "push.asleep"),
     }

@@ -239,7 +239,7 @@ impl Device {
             }
             Source::List | Source::Push | Source::Bridge => {}
         }
-        if let Some(input) = heard::by_policy(seen) {
+        if let Some(input) = heard::by_policy(seen, &self.vehicle) {
             self.policy.handle(now, input);
         }
         self.collect_events();

@@ -41,7 +41,7 @@ impl Saved {
         Self {
             policy: parts.take("policy"),
             vehicle: parts.take("vehicle"),
-            trips: parts.take("trips"),
+            trips: parts.take_renamed("trips", "logbook"),
             announced: parts.take("announced"),
             published: parts.take("published"),
             paths: parts.take("paths"),
@@ -78,6 +78,15 @@ impl Parts {
             self.damage.push(format!("{name}, its character {column}"));
             T::default()
         })
+    }
+
+    /// The part, or what it was called by version 0.1.0, which may have written the file last.
+    fn take_renamed<T: DeserializeOwned + Default>(&mut self, name: &str, before: &str) -> T {
+        if self.raw.contains_key(name) {
+            self.take(name)
+        } else {
+            self.take(before)
+        }
     }
 
     /// A line on each part that could not be read.
