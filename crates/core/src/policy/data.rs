@@ -1,38 +1,28 @@
 //! What a `vehicle_data` answer changes: the state, in the order service, gear, update, charge,
-//! parked (sleep policy, section 5.5); drives and charges begin and end; what was missed while
-//! nobody looked is reported once.
+//! parked (sleep policy, section 5.5). What became of a drive or a charge is the affair of the
+//! trips.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Policy;
 use super::holds::{self, Activity};
-use super::interface::{Ask, Class, Event, Reading, State};
+use super::interface::{Ask, Class, Event, State};
 use super::memory::Moment;
 use super::turns::SCHEDULE_DELAY_SECONDS;
-use crate::model::{CarRecord, ChargingState};
+use crate::model::{CarRecord, ChargingState, Reading};
 
 const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// A car that was not looked at for so long may have slept and woken meanwhile.
 const UNWATCHED: Duration = Duration::from_mins(30);
-/// So many answers with an old time in a row mean that the newer time was wrong.
-const STALE_IN_A_ROW: u8 = 5;
 /// Miles that a parked car has moved.
 const MOVED_MI: f64 = 0.1;
-/// A car just seen in gear has come further than its drive can account for: so far, with nobody
-/// looking for so long. Anything less belongs to the drive, as it does in the trips.
-const MOVED_UNDER_WAY_MI: f64 = 3.0;
-const UNDER_WAY_UNSEEN: SignedDuration = SignedDuration::from_mins(15);
-/// Percent by which a battery only grows if it was charged.
-const CHARGED_PERCENT: f64 = 2.0;
 /// After so many looks a car of unknown class is not kept awake by being asked.
 const VAIN_LOOKS: u32 = 2;
 /// That conclusion may be wrong (a use that no look showed starts the car's own clock again), and
 /// a car that is held by polling would never sleep: it is drawn anew after this time.
 const SLEEPLESS_FOR: Duration = Duration::from_hours(3);
-/// Without contact for this time, a drive ended with its last reading.
-const OUT_OF_SIGHT: Duration = Duration::from_mins(15);
 /// A charge interrupted for less goes on with its old ladder.
 const SAME_CHARGE: Duration = Duration::from_mins(10);
 
@@ -41,10 +31,6 @@ impl Policy {
         if self.flight.is_some_and(|flight| flight.ask == Ask::Data) {
             self.flight = None;
         }
-        let out_of_sight = self
-            .memory
-            .online_at
-            .is_none_or(|at| m.since(at) > OUT_OF_SIGHT);
         let was_unwatched = self
             .memory
             .last_data_ok_at
@@ -63,20 +49,13 @@ impl Policy {
         memory.last_data_ok_at = Some(m.t);
         memory.lost_at = None;
         memory.n_lost_lights = 0;
-        if self.is_stale_answer(&view, m) {
-            return;
-        }
         self.memory.learning.saw_version(view.car_version.as_ref());
 
         let doing = holds::activity(&view);
         let before = self.memory.reading;
         let reading = self.read(&view, m);
         self.judge_wake(before, reading, doing, &view);
-        if out_of_sight && doing == Activity::Parked {
-            self.end_sessions_at_reading(before, m);
-        }
-        self.report_missed(before, reading, doing);
-        self.follow_sessions(&view, reading, doing, m);
+        self.note_start(doing, m);
         self.memory.reading = Some(reading);
         self.memory.holds = match doing {
             Activity::Parked => holds::holds(&view, self.config.unlocked_holds),
@@ -87,24 +66,6 @@ impl Policy {
         self.memory.charger_power_kw = view.charger_power_kw;
         self.enter(doing, &view, m);
         self.memory.charging_word = view.charging_state;
-    }
-
-    fn is_stale_answer(&mut self, view: &CarRecord, m: Moment) -> bool {
-        let memory = &mut self.memory;
-        let Some(stamp) = view.drive_at.map(Timestamp::as_millisecond) else {
-            return false;
-        };
-        let older = memory
-            .newest_timestamp_ms
-            .is_some_and(|newest| stamp < newest);
-        if older && memory.n_stale < STALE_IN_A_ROW {
-            memory.n_stale += 1;
-            return true;
-        }
-        memory.n_stale = 0;
-        // A stamp from the future would make every later answer look old.
-        memory.newest_timestamp_ms = Some(stamp.min(m.wall.as_millisecond()));
-        false
     }
 
     fn read(&self, view: &CarRecord, m: Moment) -> Reading {
@@ -139,45 +100,6 @@ impl Policy {
         }
     }
 
-    fn end_sessions_at_reading(&mut self, last: Option<Reading>, m: Moment) {
-        let at = last.map_or(m.wall, |reading| reading.at);
-        self.end_drive(at, last);
-        self.end_charge(at, last);
-    }
-
-    /// What the odometer and the battery tell about the time in which nobody looked.
-    fn report_missed(&mut self, before: Option<Reading>, now: Reading, doing: Activity) {
-        let belongs = std::mem::take(&mut self.memory.next_reading_belongs);
-        let Some(before) = before.filter(|_| !belongs) else {
-            return;
-        };
-        let moved_mi = moved_mi(before, now);
-        let moved = match doing {
-            Activity::Driving => {
-                moved_mi > MOVED_UNDER_WAY_MI && now.at.duration_since(before.at) > UNDER_WAY_UNSEEN
-            }
-            _ => moved_mi > MOVED_MI,
-        };
-        if self.memory.drive.is_none() && moved {
-            self.emit(Event::MissedDrive {
-                from: before,
-                to: now,
-            });
-            if doing == Activity::Driving {
-                // The drive begins here: no mile is told twice.
-                self.memory.reading = Some(now);
-            }
-        }
-        let is_its_own = doing != Activity::Charging;
-        let charged = is_its_own && charged_percent(before, now) >= CHARGED_PERCENT;
-        if self.memory.charge.is_none() && self.memory.drive.is_none() && charged {
-            self.emit(Event::MissedCharge {
-                from: before,
-                to: now,
-            });
-        }
-    }
-
     fn note_schedule(&mut self, view: &CarRecord, m: Moment) {
         // A start that has passed was looked at, or tells nothing any more.
         let ahead =
@@ -191,27 +113,26 @@ impl Policy {
         self.memory.scheduled_charge = start;
     }
 
-    /// Drives and charges begin and end.
-    fn follow_sessions(&mut self, view: &CarRecord, now: Reading, doing: Activity, m: Moment) {
-        if doing == Activity::Driving {
-            self.begin_drive(m);
-        } else if !self.is_in_grace(view, doing, m) {
-            self.end_drive(m.wall, Some(now));
+    /// A use begins, at a time of the week that may be a habit.
+    fn note_start(&mut self, doing: Activity, m: Moment) {
+        let memory = &mut self.memory;
+        let begins = match doing {
+            Activity::Driving => memory.state != State::Driving,
+            Activity::Charging => memory.state != State::Charging,
+            Activity::InService | Activity::Updating | Activity::Parked => false,
+        };
+        if begins {
+            memory.habits.started(m.wall);
         }
-        let flows = view.charging_state == Some(ChargingState::Charging);
-        if doing == Activity::Charging {
-            if flows {
-                self.begin_charge(m);
-            }
-        } else {
-            self.end_charge(m.wall, Some(now));
+        if doing == Activity::Driving {
+            memory.last_gear_at = Some(m.t);
         }
     }
 
     /// Parked with someone at the wheel and power on: the drive may go on.
     fn is_in_grace(&self, view: &CarRecord, doing: Activity, m: Moment) -> bool {
         doing == Activity::Parked
-            && self.memory.drive.is_some()
+            && self.memory.state == State::Driving
             && view.user_present
             && view.power_kw.is_some_and(|kw| kw > 0.0)
             && self

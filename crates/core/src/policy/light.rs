@@ -42,7 +42,6 @@ impl Policy {
             memory.learning.still_asleep(m.t);
         }
         if light.in_service {
-            self.end_sessions_at_last_reading(m);
             self.go(State::InService, "at service", m);
         } else if light.state == LightState::Online {
             self.is_online(m);
@@ -116,7 +115,6 @@ impl Policy {
                 self.fall_asleep(to, "not online", m);
             }
             State::Charging if asleep => {
-                self.end_sessions_at_last_reading(m);
                 self.fall_asleep(State::Asleep, "not online", m);
             }
             State::Driving | State::Charging | State::Updating => self.lose(m),

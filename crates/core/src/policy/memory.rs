@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoffs;
 use super::habits::Habits;
-use super::interface::{Budget, HoldReason, LightState, Reading, State};
+use super::interface::{Budget, HoldReason, LightState, State};
 use super::learning::Learning;
-use crate::model::{ChargingState, Vin};
+use crate::model::{ChargingState, Reading, Vin};
 use crate::random::Random;
 
 /// Looks after the end of a drive: doors, charge cable.
@@ -39,13 +39,6 @@ impl Moment {
         let later = self.wall.checked_add(ahead).unwrap_or(self.wall);
         later.checked_sub(ago).unwrap_or(later)
     }
-}
-
-/// A drive or a charge that is under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Session {
-    /// The reading before it.
-    pub(super) from: Option<Reading>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,11 +109,7 @@ pub(super) struct Memory {
     /// Out of reach in a state that outlasts it, since.
     pub(super) lost_at: Option<At>,
     pub(super) n_lost_lights: u32,
-    pub(super) newest_timestamp_ms: Option<i64>,
-    pub(super) n_stale: u8,
     pub(super) reading: Option<Reading>,
-    /// A push ended a drive or a charge whose last stretch no reading has shown yet.
-    pub(super) next_reading_belongs: bool,
     pub(super) holds: Vec<HoldReason>,
     pub(super) charging_word: Option<ChargingState>,
     pub(super) charger_power_kw: Option<f64>,
@@ -139,9 +128,7 @@ pub(super) struct Memory {
     /// What the last push said about it; the same word again is no news.
     pub(super) last_pushed_present: bool,
 
-    // Sessions.
-    pub(super) drive: Option<Session>,
-    pub(super) charge: Option<Session>,
+    // Drives and charges.
     pub(super) last_gear_at: Option<At>,
     pub(super) charging_since: Option<At>,
     pub(super) last_charging_at: Option<At>,
@@ -219,10 +206,7 @@ impl Memory {
             last_data_ok_at: None,
             lost_at: None,
             n_lost_lights: 0,
-            newest_timestamp_ms: None,
-            n_stale: 0,
             reading: None,
-            next_reading_belongs: false,
             holds: Vec::new(),
             charging_word: None,
             charger_power_kw: None,
@@ -233,8 +217,6 @@ impl Memory {
             woke_unheard: false,
             pushed_user_present: false,
             last_pushed_present: false,
-            drive: None,
-            charge: None,
             last_gear_at: None,
             charging_since: None,
             last_charging_at: None,

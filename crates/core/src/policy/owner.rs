@@ -80,9 +80,6 @@ impl Policy {
     fn pushed_charging(&mut self, pushed: ChargingState, m: Moment) {
         let state = self.memory.state;
         if pushed.is_charging() == Some(true) {
-            if pushed == ChargingState::Charging && state != State::Driving {
-                self.begin_charge(m);
-            }
             if !matches!(
                 state,
                 State::Charging | State::Driving | State::Updating | State::InService
@@ -90,6 +87,9 @@ impl Policy {
                 self.proved_awake(m);
                 self.memory.clear_since = None;
                 let memory = &mut self.memory;
+                if pushed == ChargingState::Charging {
+                    memory.habits.started(m.wall);
+                }
                 memory.charging_since = Some(m.t);
                 memory.last_charging_at = Some(m.t);
                 memory.charging_word = Some(pushed);
@@ -97,8 +97,6 @@ impl Policy {
                 self.want_look(m);
             }
         } else if state == State::Charging {
-            self.memory.next_reading_belongs |= self.memory.charge.is_some();
-            self.end_charge(m.wall, self.memory.reading);
             self.park("the charge ended", m);
             self.want_look(m);
         }
@@ -108,12 +106,12 @@ impl Policy {
         if gear.is_driving() {
             self.proved_awake(m);
             self.memory.clear_since = None;
-            self.end_charge(m.wall, self.memory.reading);
-            self.begin_drive(m);
+            if self.memory.state != State::Driving {
+                self.memory.habits.started(m.wall);
+            }
+            self.memory.last_gear_at = Some(m.t);
             self.go(State::Driving, "in gear", m);
         } else if self.memory.state == State::Driving {
-            self.memory.next_reading_belongs |= self.memory.drive.is_some();
-            self.end_drive(m.wall, self.memory.reading);
             self.park("parked", m);
             self.memory.plan_looks_after_drive(m);
         }
@@ -283,7 +281,6 @@ impl Policy {
     }
 
     pub(super) fn removed(&mut self, m: Moment) {
-        self.end_sessions_at_last_reading(m);
         self.memory.listed = false;
         self.go(State::Unreachable, "removed from the account", m);
     }

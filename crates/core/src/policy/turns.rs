@@ -54,7 +54,6 @@ impl Policy {
         if self.memory.state == State::Updating {
             self.emit(Event::UpdateEnded { version: None });
         }
-        self.end_sessions_at_last_reading(m);
         self.memory.lost_at = None;
         let asleep = self.memory.light == Some(LightState::Asleep);
         let to = if asleep {
