@@ -21,7 +21,8 @@
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub use tesla2mqtt_core::{
-    backoff, catalogue, command, compat, decode, discovery, model, outbox, policy, topics, trips,
+    backoff, catalogue, command, compat, decode, discovery, failure, model, outbox, policy, topics,
+    trips,
 };
 pub use tesla2mqtt_sim as sim;
 

@@ -14,7 +14,7 @@ use super::memory::{Memory, MemoryFile};
 use super::orders::Order;
 use super::refusals::CarWatch;
 use super::voice::{Voice, paths};
-use crate::api::{Account, ApiError, Called, CarRef, Kind};
+use crate::api::{Account, ApiError, Called, CarRef};
 use crate::clock;
 use crate::command;
 use crate::compat::teslamate::TeslaMateTopics;
@@ -23,6 +23,7 @@ use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::decode::vehicle_data::ENDPOINTS;
 use crate::discovery::{self, Announced};
+use crate::failure::ApiFailure;
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{
@@ -297,7 +298,7 @@ impl CarTask {
                 let endpoints: Vec<&str> = ENDPOINTS
                     .iter()
                     .copied()
-                    .filter(|name| self.policy.wants_location() || *name != "location_data")
+                    .filter(|name| self.policy.wants_location(now) || *name != "location_data")
                     .collect();
                 let call = account.vehicle_data(&car, &endpoints);
                 let Attended::Answered(called) = self.attend(ask, call).await else {
@@ -307,13 +308,7 @@ impl CarTask {
                 self.watch(ask, &called);
                 Some(match called.outcome {
                     Ok(body) => self.take_data(&body, clock::now()),
-                    Err(error) => {
-                        if error.kind == Kind::MissingScope && self.policy.wants_location() {
-                            // It was asked for without the position, too: both are refused.
-                            self.policy.handle(clock::now(), failed(ask, &error));
-                        }
-                        failed(ask, &error)
-                    }
+                    Err(error) => failed(ask, &error),
                 })
             }
         }
@@ -346,7 +341,8 @@ impl CarTask {
 
     fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&ApiError>) {
         let now = clock::now();
-        if !statuses.is_empty() {
+        let tells_of_it = error.is_none_or(|error| error.kind.meaning().car.tells_of_it);
+        if !statuses.is_empty() && tells_of_it {
             self.voice.contact(now);
         }
         let mut governor = self.door.ledger.governor();
@@ -366,8 +362,10 @@ impl CarTask {
             governor.billed_in_addition(now, class, *status);
         }
         match error.map(|error| &error.kind) {
-            Some(Kind::Limited { retry_after }) => governor.limited(now, class, *retry_after),
-            Some(Kind::BillingLimit) => governor.over_limit(now, class),
+            Some(ApiFailure::Limited) => {
+                governor.limited(now, class, error.and_then(|error| error.retry_after));
+            }
+            Some(ApiFailure::BillingLimit) => governor.over_limit(now, class),
             _ => {}
         }
     }
