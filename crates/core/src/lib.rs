@@ -15,6 +15,7 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`retained`]: what is retained at the broker, and whose it is
 
 pub mod backoff;
 pub mod catalogue;
@@ -26,5 +27,6 @@ pub mod failure;
 pub mod model;
 pub mod outbox;
 pub mod policy;
+pub mod retained;
 pub mod topics;
 pub mod trips;
