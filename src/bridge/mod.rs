@@ -47,8 +47,6 @@ pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
-#[cfg(feature = "broker")]
-pub(crate) use memory::remembered;
 use orders::Orders;
 use own::OwnVoice;
 pub use own::has_spoken;
