@@ -79,7 +79,6 @@ fn case_16_a_car_that_is_not_found_by_its_number_is_asked_by_its_vin() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_17_an_answer_about_another_car_is_refused() {
     play("17-answer-about-another-car.json", async |field| {
         field.answered(5).await;
