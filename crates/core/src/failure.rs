@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::backoff::{Backoff, Jitter};
+use crate::hint::Hint;
 use crate::policy::Failure;
 
 /// A kind of failure.
@@ -87,16 +88,6 @@ pub enum ApiFailure {
     Setup,
     /// The bridge is shutting down.
     Closed,
-}
-
-/// What the owner can do about it, in a few words without a full stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hint(pub &'static str);
-
-impl fmt::Display for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
 }
 
 /// Whether it is worth saying that nobody has to do anything.

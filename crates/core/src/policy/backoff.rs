@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::interface::Ask;
 use super::memory::At;
-use super::random::Random;
 use crate::backoff::{Backoff, Jitter, LONGEST_ASKED};
+use crate::random::Random;
 
 /// Why a call waits; each reason has its own schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

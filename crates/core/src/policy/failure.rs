@@ -42,7 +42,7 @@ impl Policy {
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
             Failure::Unavailable | Failure::Transport => {
-                self.back_off(ask, WaitReason::Transport, m)
+                self.back_off(ask, WaitReason::Transport, m);
             }
             Failure::Server => self.back_off(ask, WaitReason::Server, m),
             Failure::Limited { retry_after } => {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::interface::Failure;
 use super::memory::At;
-use super::random::Random;
 use crate::backoff::{Backoff, Jitter};
+use crate::random::Random;
 
 /// Nothing speaks for the permission but that the position was never refused before.
 const REFUSED: Backoff = Backoff::fixed(

@@ -11,8 +11,8 @@ use super::habits::Habits;
 use super::interface::{Budget, HoldReason, LightState, Reading, State};
 use super::learning::Learning;
 use super::location::AskForLocation;
-use super::random::Random;
 use crate::model::{ChargingState, Vin};
+use crate::random::Random;
 
 /// Looks after the end of a drive: doors, charge cable.
 const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];

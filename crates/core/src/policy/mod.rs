@@ -28,7 +28,6 @@ mod owner;
 mod plan;
 mod prices;
 mod push;
-mod random;
 mod reconnect;
 mod turns;
 

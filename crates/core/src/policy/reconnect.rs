@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::random::Random;
 use crate::backoff::{Backoff, Jitter};
 use crate::model::Now;
+use crate::random::Random;
 
 const DIAL: Backoff = Backoff::fixed(
     Duration::from_secs(1),
