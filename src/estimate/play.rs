@@ -132,7 +132,7 @@ fn told(input: Input) -> Option<device::Input> {
         } => device::Input::Failed {
             class,
             failure,
-            was_answered: true,
+            is_contact: true,
         },
         Input::Budget(budget) => device::Input::Budget(budget),
         Input::MonthRolled => device::Input::MonthRolled,

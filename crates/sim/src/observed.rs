@@ -34,10 +34,7 @@ pub fn data(record: &CarRecord, at: Timestamp) -> Vec<Observation> {
     let charge = [
         (
             "charge_state.charging_state",
-            record
-                .charging_state
-                .clone()
-                .map(|state| text(state.word())),
+            record.charging_state.map(|state| text(state.word())),
         ),
         (
             "charge_state.charger_power",
@@ -130,7 +127,7 @@ pub fn push(push: &Push, at: Timestamp) -> Vec<Observation> {
         ),
         (
             "charge_state.charging_state",
-            push.charging_state.clone().map(|state| text(state.word())),
+            push.charging_state.map(|state| text(state.word())),
         ),
         (
             "vehicle_state.is_user_present",
