@@ -22,7 +22,7 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::decode::vehicle_data::ENDPOINTS;
-use crate::discovery::{self, Announced};
+use crate::discovery::{self, Announced, CarIds};
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{
@@ -69,6 +69,8 @@ pub struct Door {
     pub news: mpsc::Sender<FromAccount>,
     /// The car's names.
     pub car: CarRef,
+    /// What the entity ids of all cars begin with.
+    pub car_ids: CarIds,
 }
 
 /// Everything that a car's task owns.
@@ -126,6 +128,7 @@ impl CarTask {
             None => memory.announced,
         };
         let mut voice = Voice::new(settings, &vin, mqtt, announced, memory.published);
+        voice.share(door.car_ids.clone());
         if let Some(contact) = memory.contact {
             voice.was_silent_since(contact, now);
         }

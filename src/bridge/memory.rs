@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::atomic_file;
-use crate::discovery;
+use crate::discovery::{self, CarIds};
 use crate::model::{ApiId, Vehicle, Vin};
 use crate::policy;
 use crate::topics::Paths;
@@ -128,6 +128,17 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
         Some((vin, memory))
     })
+}
+
+/// What the entity ids of the cars of an earlier run begin with.
+pub fn car_ids(state_directory: &Path) -> CarIds {
+    let ids = CarIds::default();
+    for (vin, memory) in all(state_directory) {
+        if let Some(slug) = memory.announced.slug {
+            ids.keep(&vin, &slug);
+        }
+    }
+    ids
 }
 
 /// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.
@@ -290,6 +301,26 @@ mod tests {
             (left[part], expected[part]) = (Json::Null, Json::Null);
             assert_eq!(left, expected, "{part}");
         }
+    }
+
+    #[test]
+    fn a_car_keeps_its_entity_ids_though_another_asks_first_after_a_restart() {
+        let state = tempfile::tempdir().expect("a directory");
+        let kept = Memory {
+            announced: discovery::Announced {
+                slug: Some("rakete".to_owned()),
+                ..discovery::Announced::default()
+            },
+            ..whole()
+        };
+        let vin = kept.vehicle.as_ref().expect("a car").vin.clone();
+        let file = MemoryFile::of(&vin, state.path());
+        fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
+        fs::write(&file.path, written(&kept).to_string()).expect("a file");
+        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
+        let ids = car_ids(state.path());
+        assert_eq!(ids.choose(&other, "Rakete"), "rakete_0032");
+        assert_eq!(ids.choose(&vin, "Blitz"), "rakete");
     }
 
     #[test]

@@ -36,6 +36,7 @@ use crate::api;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
+use crate::discovery::CarIds;
 use crate::model::Vin;
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::{Budget, Input};
@@ -111,6 +112,7 @@ struct Bridge {
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
+    car_ids: CarIds,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
     birth: Option<AbortHandle>,
@@ -158,6 +160,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
+        car_ids: memory::car_ids(&directory),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
         birth: None,
@@ -352,6 +355,7 @@ impl Bridge {
             relist: followed.relist.clone(),
             news: self.news.clone(),
             car: api::CarRef::of(&listed),
+            car_ids: self.car_ids.clone(),
         };
         let (task, left) = CarTask::prepare(
             &self.settings,

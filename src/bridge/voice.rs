@@ -11,7 +11,7 @@ use crate::catalogue;
 use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{HomeAssistant, Settings};
-use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use crate::discovery::{self, AnnounceStep, Announced, Announcer, CarIds, Setup};
 use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle};
 use crate::outbox::Publish;
@@ -52,6 +52,7 @@ pub fn setup(settings: &Settings) -> Setup {
         base: settings.mqtt.base_topic.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commands: false,
+        car_ids: CarIds::default(),
     }
 }
 
@@ -85,6 +86,13 @@ impl Voice {
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
             silence: Silence::begins(clock::now()),
+        }
+    }
+
+    /// Takes no entity ids that another car of the bridge has.
+    pub fn share(&mut self, car_ids: CarIds) {
+        if let Some((_, setup)) = &mut self.discovery {
+            setup.car_ids = car_ids;
         }
     }
 
@@ -239,6 +247,9 @@ impl Voice {
             wall: clock::now().wall,
         };
         if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            if let Some(slug) = &announcer.announced().slug {
+                setup.car_ids.keep(&car.vin, slug);
+            }
             announcer.offer(real, discovery::car(car, self.topics.paths(), setup));
         }
         let redraw_at = self.redraw_at.map_or(NEVER, clock::mono_at);
