@@ -13,7 +13,8 @@ use super::login;
 use super::memory::{Memory, MemoryFile};
 use super::orders::Order;
 use super::refusals::CarWatch;
-use super::voice::{Voice, paths};
+use super::retained::Retained;
+use super::voice::Voice;
 use crate::api::{Account, ApiError, Called, CarRef, Kind};
 use crate::clock;
 use crate::command;
@@ -22,7 +23,7 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::decode::vehicle_data::ENDPOINTS;
-use crate::discovery::{self, Announced};
+use crate::discovery::Announced;
 use crate::model::{Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{
@@ -94,16 +95,19 @@ pub struct CarTask {
 }
 
 impl CarTask {
-    /// A task that goes on where the car's file ends, and the topics that an earlier run, or an
-    /// earlier alias, left elsewhere: to be removed for good before the task forgets them.
+    /// A task that goes on where the car's file ends; `announced` is what an earlier run told Home
+    /// Assistant.
+    #[expect(clippy::too_many_arguments, reason = "all that a task is made of")]
     pub fn prepare(
         settings: &Settings,
         account: &config::Account,
         door: Door,
         mqtt: Handle,
+        retained: Retained,
+        announced: Announced,
         inbox: mpsc::Receiver<ToCar>,
         cancel: CancellationToken,
-    ) -> (Self, Vec<String>) {
+    ) -> Self {
         let now = clock::now();
         let vin = door.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
@@ -119,27 +123,11 @@ impl CarTask {
             policy.handle(now, Input::SignedIn);
         }
         let connection = mqtt.connection();
-        let prefix = &settings.homeassistant.discovery_prefix;
-        let told_below = memory.prefix.filter(|before| before != prefix);
-        let announced = match told_below {
-            Some(_) => Announced::default(),
-            None => memory.announced,
-        };
-        let mut voice = Voice::new(settings, &vin, mqtt, announced, memory.published);
+        let mut voice = Voice::new(settings, &vin, mqtt, retained, announced);
         if let Some(contact) = memory.contact {
             voice.was_silent_since(contact, now);
         }
-        let left_at = memory.paths.filter(|before| {
-            let others = settings.cars.keys().filter(|other| **other != vin);
-            let mut taken = others.map(|other| paths(settings, other));
-            before != voice.paths() && taken.all(|taken| taken != *before)
-        });
-        let mut left = left_at.map_or_else(Vec::new, |paths| {
-            tracing::info!(%vin, "the car is published elsewhere now, its old topics are removed");
-            voice.topics_at(&paths)
-        });
-        left.extend(told_below.map(|prefix| discovery::car_topic(&prefix, vin.as_str())));
-        let task = Self {
+        Self {
             door,
             login,
             vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
@@ -155,8 +143,7 @@ impl CarTask {
             inbox,
             connection,
             cancel,
-        };
-        (task, left)
+        }
     }
 
     /// Speaks TeslaMate's topics, too.
@@ -446,8 +433,7 @@ impl CarTask {
 
     /// Whether there is something that a kill should not take back.
     fn wants_remembering(&mut self) -> bool {
-        let has_announced = self.voice.wants_persisting();
-        self.is_unwritten |= self.policy.wants_persisting() || has_announced;
+        self.is_unwritten |= self.policy.wants_persisting();
         self.is_unwritten
     }
 
@@ -465,13 +451,9 @@ impl CarTask {
             policy: Some(self.policy.snapshot(now)),
             vehicle: Some(self.vehicle.clone()),
             trips: self.trips.clone(),
-            announced: self.voice.announced(),
-            published: self.voice.published(),
             account: Some(self.door.account.name().to_owned()),
             login: Some(self.login),
             id: self.door.car.id,
-            paths: Some(self.voice.paths().clone()),
-            prefix: Some(self.voice.prefix().to_owned()),
             contact: Some(self.voice.last_contact(now)),
         };
         self.file.write(&memory).await;

@@ -1,8 +1,7 @@
 //! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`. Its parts are read each on
 //! its own: one that another version wrote differently does not take the others with it.
-//! Beside it [`keep`], for the small files of the bridge itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,10 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::atomic_file;
-use crate::discovery;
 use crate::model::{ApiId, Vehicle, Vin};
 use crate::policy;
-use crate::topics::Paths;
 use crate::trips::Trips;
 
 const CARS: &str = "cars";
@@ -28,20 +25,12 @@ pub struct Memory {
     pub vehicle: Option<Vehicle>,
     /// Its drives and charges.
     pub trips: Trips,
-    /// The components that Home Assistant was told of.
-    pub announced: discovery::Announced,
-    /// The keys that are published: a later version may have less.
-    pub published: BTreeSet<String>,
     /// The account through which the car is followed.
     pub account: Option<String>,
     /// Stands for that account's login.
     pub login: Option<u64>,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
-    /// Where the car was published.
-    pub paths: Option<Paths>,
-    /// Home Assistant's prefix, where it was told of the car.
-    pub prefix: Option<String>,
     /// When Tesla last answered about the car.
     pub contact: Option<Timestamp>,
 }
@@ -58,13 +47,9 @@ impl Memory {
             policy: parts.take("policy"),
             vehicle: parts.take("vehicle"),
             trips: parts.take("trips"),
-            announced: parts.take("announced"),
-            published: parts.take("published"),
             account: parts.take("account"),
             login: parts.take("login"),
             id: parts.take("id"),
-            paths: parts.take("paths"),
-            prefix: parts.take("prefix"),
             contact: parts.take("contact"),
         };
         Ok((memory, parts.damage))
@@ -101,8 +86,6 @@ pub struct Remembered {
     pub vin: Vin,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
-    /// Where it was published.
-    pub paths: Option<Paths>,
 }
 
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
@@ -113,7 +96,6 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
             account: memory.account?,
             vin,
             id: memory.id,
-            paths: memory.paths,
         })
     });
     cars.collect()
@@ -128,18 +110,6 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
         Some((vin, memory))
     })
-}
-
-/// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.
-pub async fn keep(path: &Path, value: &impl Serialize, what: &str) {
-    let Ok(bytes) = serde_json::to_vec(value) else {
-        return;
-    };
-    let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || atomic_file::replace(&to, &bytes)).await;
-    if let Ok(Err(error)) = written {
-        tracing::warn!(file = %path.display(), %error, "{what} cannot be written; hint: is the state directory full or read-only?");
-    }
 }
 
 /// Where a car's memory is kept.
@@ -246,7 +216,6 @@ mod tests {
             ),
             vehicle: Some(vehicle),
             account: Some("home".to_owned()),
-            published: BTreeSet::from(["battery_level".to_owned()]),
             ..Memory::default()
         }
     }
@@ -266,17 +235,7 @@ mod tests {
     #[test]
     fn a_part_that_cannot_be_read_takes_no_other_with_it() {
         for part in [
-            "policy",
-            "vehicle",
-            "trips",
-            "announced",
-            "published",
-            "account",
-            "login",
-            "id",
-            "paths",
-            "prefix",
-            "contact",
+            "policy", "vehicle", "trips", "account", "login", "id", "contact",
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);

@@ -1,11 +1,11 @@
 //! How one car's task speaks: the policy's status becomes signals of the car, the vehicle becomes
 //! topics, and the discovery message follows.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::retained::Retained;
 use super::silence::Silence;
 use crate::catalogue;
 use crate::clock;
@@ -16,6 +16,7 @@ use crate::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use crate::mqtt::{Connection, Handle};
 use crate::outbox::Publish;
 use crate::policy::{Event, Problem, State, Status};
+use crate::retained::{Declaration, Owner};
 use crate::topics::{CarTopics, Paths};
 use crate::trips::Finding;
 
@@ -27,6 +28,9 @@ const NEVER: Duration = Duration::MAX;
 /// One car's voice.
 pub struct Voice {
     mqtt: Handle,
+    retained: Retained,
+    /// The topics that were declared last.
+    declared: Option<Declaration>,
     topics: CarTopics,
     /// The same in TeslaMate's words, if the owner wants them.
     pub teslamate: Option<TeslaMateTopics>,
@@ -34,11 +38,6 @@ pub struct Voice {
     /// Uptime from which the discovery message is drawn up anew: something that it may hold has
     /// changed.
     redraw_at: Option<Duration>,
-    /// What an earlier run told Home Assistant, which this one is not to tell anything.
-    announced: Announced,
-    prefix: String,
-    /// Home Assistant was told something that is not on the disk yet.
-    has_announced: bool,
     last_data_at: Option<Timestamp>,
     /// Silence of Tesla's after which the car counts as unknown.
     pub unavailable_after: Duration,
@@ -62,66 +61,51 @@ pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
 }
 
 impl Voice {
-    /// A voice that has said nothing yet; `announced` is what an earlier run told Home Assistant,
-    /// `published` the keys that it published.
+    /// A voice that has said nothing yet; `announced` is what an earlier run told Home Assistant.
     pub fn new(
         settings: &Settings,
         vin: &Vin,
         mqtt: Handle,
+        retained: Retained,
         announced: Announced,
-        published: BTreeSet<String>,
     ) -> Self {
         let HomeAssistant { enabled, .. } = settings.homeassistant;
-        let discovery = enabled.then(|| (Announcer::new(announced.clone()), setup(settings)));
+        let discovery = enabled.then(|| (Announcer::new(announced), setup(settings)));
         Self {
             mqtt,
-            topics: CarTopics::after(paths(settings, vin), published),
+            retained,
+            declared: None,
+            topics: CarTopics::new(paths(settings, vin)),
             teslamate: None,
             discovery,
             redraw_at: Some(Duration::ZERO),
-            announced,
-            prefix: settings.homeassistant.discovery_prefix.clone(),
-            has_announced: false,
             last_data_at: None,
             unavailable_after: settings.polling.unavailable_after,
             silence: Silence::begins(clock::now()),
         }
     }
 
-    /// What Home Assistant knows, to be kept over restarts.
-    pub fn announced(&self) -> Announced {
-        match &self.discovery {
-            Some((announcer, _)) => announcer.announced().clone(),
-            None => self.announced.clone(),
+    /// Declares the car's topics, where they are others than before.
+    async fn declare(&mut self, car: &Vehicle) {
+        let nothing = Announced::default();
+        let announced = self.discovery.as_ref().map(|(announcer, _)| announcer);
+        let announced = announced.map_or(&nothing, Announcer::announced);
+        let id = car.vin.as_str();
+        let topics = Declaration::Topics {
+            owner: Owner::Device(id.to_owned()),
+            topics: self.topics.declared(car, announced),
+        };
+        if self.declared.as_ref() == Some(&topics) {
+            return;
         }
-    }
-
-    /// The keys that are published, to be kept over restarts.
-    pub fn published(&self) -> BTreeSet<String> {
-        self.topics.published()
-    }
-
-    /// True once after each announcement: a kill must not forget what Home Assistant was told.
-    pub fn wants_persisting(&mut self) -> bool {
-        std::mem::take(&mut self.has_announced)
-    }
-
-    /// Where the car is published.
-    pub fn paths(&self) -> &Paths {
-        self.topics.paths()
-    }
-
-    /// Below which Home Assistant is told of the car.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
-    /// Everything that is published here, or may be, at another place.
-    pub fn topics_at(&self, paths: &Paths) -> Vec<String> {
-        let published = self.topics.published();
-        let published = published.iter().map(|key| paths.of(key));
-        let topics: BTreeSet<String> = published.chain(CarTopics::every_topic(paths)).collect();
-        topics.into_iter().collect()
+        if self.declared.is_none() {
+            let setup = self.discovery.as_ref().map(|(_, setup)| setup);
+            let topic = setup.map(|setup| discovery::car_topic(&setup.prefix, id));
+            let owner = Owner::Discovery(id.to_owned());
+            self.retained.declare_topics(owner, topic).await;
+        }
+        self.declared = Some(topics.clone());
+        self.retained.declare(topics).await;
     }
 
     /// Says one thing more about the car.
@@ -170,9 +154,8 @@ impl Voice {
         let available = self.silence.lasts(now) < self.unavailable_after
             && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed));
         let mut messages: Vec<Publish> = self.topics.available(available).into_iter().collect();
-        let n_before = messages.len();
-        messages.extend(self.topics.outdated(car));
-        let mut is_news = messages.len() > n_before;
+        self.declare(car).await;
+        let mut is_news = false;
         for table in catalogue::TABLES {
             let values = self.topics.values(table, car);
             is_news |= !values.is_empty();
@@ -203,7 +186,10 @@ impl Voice {
         for word in self.topics.oddities() {
             tracing::debug!(?word, "Tesla used a word that the catalogue does not list");
         }
-        self.announce(car).await
+        let speak_again = self.announce(car).await;
+        // Home Assistant may have been told of something that it knew that it is gone.
+        self.declare(car).await;
+        speak_again
     }
 
     /// Hands messages over and lets the connection's tasks take them to the socket, before more
@@ -226,12 +212,6 @@ impl Voice {
     async fn announce(&mut self, car: &Vehicle) -> Duration {
         let is_up = matches!(*self.mqtt.connection().borrow(), Connection::Up(_));
         let Some((announcer, setup)) = &mut self.discovery else {
-            if is_up && self.announced != Announced::default() {
-                self.announced = Announced::default();
-                self.has_announced = true;
-                let topic = discovery::car_topic(&self.prefix, car.vin.as_str());
-                self.mqtt.publish(Publish::Delete { topic }).await;
-            }
             return NEVER;
         };
         let real = Now {
@@ -249,14 +229,19 @@ impl Voice {
                 AnnounceStep::Publish {
                     topic,
                     payload,
-                    gone,
+                    may_know,
                 } => {
-                    self.has_announced = true;
-                    self.mqtt.publish(Publish::State { topic, payload }).await;
-                    for key in gone {
-                        let topic = self.topics.paths().of(&key);
-                        self.mqtt.publish(Publish::Delete { topic }).await;
-                    }
+                    let known = |announced: &Announced| Declaration::Announced {
+                        topic: topic.clone(),
+                        announced: announced.clone(),
+                    };
+                    self.retained.declare(known(&may_know)).await;
+                    let message = Publish::State {
+                        topic: topic.clone(),
+                        payload,
+                    };
+                    self.mqtt.publish(message).await;
+                    self.retained.declare(known(announcer.announced())).await;
                 }
                 AnnounceStep::Wait(until) => return clock::mono_at(until).min(redraw_at),
                 AnnounceStep::Idle => return redraw_at,

@@ -61,8 +61,8 @@ pub(super) struct Keeper {
     will: Will,
     ends: Ends,
     outbox: Outbox,
-    /// Who waits until everything is acknowledged.
-    unconfirmed: Vec<oneshot::Sender<()>>,
+    /// Who waits until the outbox owes fewer deletes than this.
+    waiting_for_deletes: Vec<(usize, oneshot::Sender<BTreeSet<String>>)>,
     n_connections: u64,
     outage: Option<Outage>,
     suspicion: Suspicion,
@@ -123,7 +123,7 @@ impl Keeper {
             state_topic,
             ends,
             outbox,
-            unconfirmed: Vec::new(),
+            waiting_for_deletes: Vec::new(),
             n_connections: 0,
             outage: None,
             told: Told::default(),
@@ -237,7 +237,7 @@ impl Keeper {
                 let done = self.hand_over(&mut link, &mut course, now);
                 let rests = course.trial.rests_until() > now;
                 if done.is_ok() && link.n_under_way() == 0 && !self.outbox.has_work() && !rests {
-                    self.confirm();
+                    self.tell_owed_deletes();
                     self.tell_complete(&mut course, now);
                     if self.try_next(&course, now) {
                         continue;
@@ -457,19 +457,24 @@ impl Keeper {
     fn take(&mut self, word: Word) {
         match word {
             Word::Say(messages) => messages.into_iter().for_each(|said| self.outbox.put(said)),
-            Word::Confirm(confirm) => {
-                self.unconfirmed.retain(|waits| !waits.is_closed());
-                self.unconfirmed.push(confirm);
+            Word::OwedDeletes(answer) => {
+                let n_owed = self.outbox.owed_deletes().len();
+                self.waiting_for_deletes
+                    .retain(|(_, waits)| !waits.is_closed());
+                self.waiting_for_deletes.push((n_owed, answer));
             }
         }
     }
 
     /// Everything has been answered. A delete that was refused is not done, though: it is owed.
-    fn confirm(&mut self) {
-        if !self.unconfirmed.is_empty() && !self.outbox.owes_deletes() {
-            for waits in self.unconfirmed.drain(..) {
-                let _ = waits.send(());
-            }
+    fn tell_owed_deletes(&mut self) {
+        if self.waiting_for_deletes.is_empty() {
+            return;
+        }
+        let owed = self.outbox.owed_deletes();
+        let is_news = |(before, _): &mut (usize, _)| owed.is_empty() || owed.len() < *before;
+        for (_, waits) in self.waiting_for_deletes.extract_if(.., is_news) {
+            let _ = waits.send(owed.clone());
         }
     }
 

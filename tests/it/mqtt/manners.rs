@@ -126,11 +126,11 @@ async fn a_removal_that_a_broker_refuses_is_not_confirmed_and_no_other_refusal_m
     };
     bridge.state("tesla2mqtt/VIN/guarded", "1").await;
     remove("tesla2mqtt/VIN/a").await;
-    let gone = bridge.handle.confirmation().await;
-    assert_eq!(timeout(PATIENCE, gone).await, Ok(Ok(())));
+    let gone = bridge.handle.owed_deletes().await;
+    assert_eq!(timeout(PATIENCE, gone).await, Ok(Ok([].into())));
 
     remove("tesla2mqtt/OLD/guarded").await;
-    let mut stays = bridge.handle.confirmation().await;
+    let mut stays = bridge.handle.owed_deletes().await;
     broker.until_said("tesla2mqtt/OLD/guarded", "", 1).await;
     // Once this is acknowledged, so is the removal before it, and all has been said.
     for n in 0..2 {
