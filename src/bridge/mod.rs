@@ -49,11 +49,8 @@ pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
-#[cfg(feature = "broker")]
-pub(crate) use memory::remembered;
 use orders::Orders;
 use retained::Retained;
-pub use retained::has_spoken;
 pub use scopes::{Scopes, scopes};
 pub use start_error::StartError;
 

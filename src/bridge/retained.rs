@@ -80,11 +80,6 @@ pub fn read(settings: &Settings) -> Manifest {
     manifest
 }
 
-/// Whether a bridge has spoken that kept its state there.
-pub fn has_spoken(state_directory: &Path) -> bool {
-    path(state_directory).exists() || of_0_1_0::has_spoken(state_directory)
-}
-
 fn path(state_directory: &Path) -> PathBuf {
     state_directory.join("retained.json")
 }

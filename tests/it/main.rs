@@ -23,6 +23,7 @@ mod estimate;
 mod estimate_document;
 mod estimate_life;
 mod estimate_program;
+mod field_reports;
 mod from_teslamate;
 mod integrations;
 mod kills;

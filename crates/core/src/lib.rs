@@ -14,6 +14,8 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`mqtt_client`]: the connection to the broker, without its socket
+//! * [`hint`]: the part of an error that says what to do
 //! * [`retained`]: what is retained at the broker, and whose it is
 
 pub mod backoff;
@@ -22,9 +24,12 @@ pub mod command;
 pub mod compat;
 pub mod decode;
 pub mod discovery;
+pub mod hint;
 pub mod model;
+pub mod mqtt_client;
 pub mod outbox;
 pub mod policy;
+mod random;
 pub mod retained;
 pub mod topics;
 pub mod trips;

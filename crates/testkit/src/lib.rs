@@ -8,6 +8,7 @@
 
 pub mod ci;
 pub mod program;
+pub mod running;
 pub mod segments;
 pub mod subscriber;
 pub mod tls;

@@ -55,11 +55,6 @@ pub fn is_there(state_directory: &Path) -> bool {
         .any(|name| state_directory.join(name).exists())
 }
 
-/// Whether a bridge of that version has spoken.
-pub fn has_spoken(state_directory: &Path) -> bool {
-    state_directory.join(BRIDGE).exists()
-}
-
 /// Takes them into the manifest, in which a later version may have written already.
 pub fn take_over(settings: &Settings, manifest: &mut Manifest) {
     let directory = &settings.state.directory;

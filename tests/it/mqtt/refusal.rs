@@ -82,7 +82,7 @@ async fn a_port_that_speaks_something_else_is_told_apart() {
                 continue;
             }
             let failure = probe(&settings(addr, protocol)).await.unwrap_err();
-            assert!(failure.sentence.contains(words), "{what}: {failure}");
+            assert!(failure.to_string().contains(words), "{what}: {failure}");
             assert!(
                 matches!(
                     failure.kind,
@@ -100,7 +100,7 @@ async fn a_broker_that_never_answers_is_given_up_in_time() {
     let addr = listener.local_addr().unwrap();
     for protocol in BOTH {
         let failure = probe(&settings(addr, protocol)).await.unwrap_err();
-        assert!(failure.sentence.contains("does not answer"), "{failure}");
+        assert!(failure.to_string().contains("does not answer"), "{failure}");
         assert_eq!(failure.kind, BrokerFailureKind::Slow);
     }
 }

@@ -1,4 +1,4 @@
-//! What a `vehicle_data` answer changes: the state, in the order service, update, gear, charge,
+//! What a `vehicle_data` answer changes: the state, in the order service, gear, update, charge,
 //! parked (sleep policy, section 5.5); drives and charges begin and end; what was missed while
 //! nobody looked is reported once.
 
@@ -8,16 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Policy;
 use super::holds::{self, Activity};
-use super::interface::{Ask, Class, DataView, Event, Reading, State};
+use super::interface::{Ask, Class, Event, Reading, State};
 use super::memory::Moment;
 use super::turns::SCHEDULE_DELAY_SECONDS;
+use crate::model::{CarRecord, ChargingState};
 
 const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
-/// A car's clock may run ahead of ours by this much.
-const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
-/// So many answers with an old time in a row mean that the newer time was wrong.
 /// A car that was not looked at for so long may have slept and woken meanwhile.
 const UNWATCHED: Duration = Duration::from_mins(30);
+/// So many answers with an old time in a row mean that the newer time was wrong.
 const STALE_IN_A_ROW: u8 = 5;
 /// Miles that a parked car has moved.
 const MOVED_MI: f64 = 0.1;
@@ -38,7 +37,7 @@ const OUT_OF_SIGHT: Duration = Duration::from_mins(15);
 const SAME_CHARGE: Duration = Duration::from_mins(10);
 
 impl Policy {
-    pub(super) fn data_answered(&mut self, view: DataView, m: Moment) {
+    pub(super) fn data_answered(&mut self, view: CarRecord, m: Moment) {
         if self.flight.is_some_and(|flight| flight.ask == Ask::Data) {
             self.flight = None;
         }
@@ -90,9 +89,9 @@ impl Policy {
         self.memory.charging_word = view.charging_state;
     }
 
-    fn is_stale_answer(&mut self, view: &DataView, m: Moment) -> bool {
+    fn is_stale_answer(&mut self, view: &CarRecord, m: Moment) -> bool {
         let memory = &mut self.memory;
-        let Some(stamp) = view.timestamp_ms else {
+        let Some(stamp) = view.drive_at.map(Timestamp::as_millisecond) else {
             return false;
         };
         let older = memory
@@ -104,14 +103,11 @@ impl Policy {
         }
         memory.n_stale = 0;
         // A stamp from the future would make every later answer look old.
-        let plausible = stamp <= m.wall.as_millisecond().saturating_add(CLOCK_SKEW_MS);
-        if plausible {
-            memory.newest_timestamp_ms = Some(stamp);
-        }
+        memory.newest_timestamp_ms = Some(stamp.min(m.wall.as_millisecond()));
         false
     }
 
-    fn read(&self, view: &DataView, m: Moment) -> Reading {
+    fn read(&self, view: &CarRecord, m: Moment) -> Reading {
         let old = self.memory.reading;
         let finite = |value: Option<f64>| value.filter(|number| number.is_finite());
         Reading {
@@ -127,7 +123,7 @@ impl Policy {
         before: Option<Reading>,
         now: Reading,
         doing: Activity,
-        view: &DataView,
+        view: &CarRecord,
     ) {
         let memory = &mut self.memory;
         if memory.state != State::Waking || !std::mem::take(&mut memory.woke_on_the_hour) {
@@ -182,14 +178,13 @@ impl Policy {
         }
     }
 
-    fn note_schedule(&mut self, view: &DataView, m: Moment) {
+    fn note_schedule(&mut self, view: &CarRecord, m: Moment) {
         // A start that has passed was looked at, or tells nothing any more.
         let ahead =
             |start: &Timestamp| start.as_second() + SCHEDULE_DELAY_SECONDS > m.wall.as_second();
-        let plugged = !view
+        let plugged = view
             .charging_state
-            .as_deref()
-            .is_none_or(|w| w.eq_ignore_ascii_case("Disconnected"));
+            .is_some_and(|state| state != ChargingState::Disconnected);
         let start = view
             .scheduled_charging_start
             .filter(|start| plugged && view.scheduled_charging_pending && ahead(start));
@@ -197,13 +192,13 @@ impl Policy {
     }
 
     /// Drives and charges begin and end.
-    fn follow_sessions(&mut self, view: &DataView, now: Reading, doing: Activity, m: Moment) {
+    fn follow_sessions(&mut self, view: &CarRecord, now: Reading, doing: Activity, m: Moment) {
         if doing == Activity::Driving {
             self.begin_drive(m);
         } else if !self.is_in_grace(view, doing, m) {
             self.end_drive(m.wall, Some(now));
         }
-        let flows = holds::current_flows(view.charging_state.as_deref());
+        let flows = view.charging_state == Some(ChargingState::Charging);
         if doing == Activity::Charging {
             if flows {
                 self.begin_charge(m);
@@ -214,7 +209,7 @@ impl Policy {
     }
 
     /// Parked with someone at the wheel and power on: the drive may go on.
-    fn is_in_grace(&self, view: &DataView, doing: Activity, m: Moment) -> bool {
+    fn is_in_grace(&self, view: &CarRecord, doing: Activity, m: Moment) -> bool {
         doing == Activity::Parked
             && self.memory.drive.is_some()
             && view.user_present
@@ -225,7 +220,7 @@ impl Policy {
                 .is_some_and(|at| m.since(at) < self.config.drive_grace)
     }
 
-    fn enter(&mut self, doing: Activity, view: &DataView, m: Moment) {
+    fn enter(&mut self, doing: Activity, view: &CarRecord, m: Moment) {
         let from = self.memory.state;
         if from == State::Updating && doing != Activity::Updating {
             self.emit(Event::UpdateEnded {
@@ -241,7 +236,7 @@ impl Policy {
             Activity::Updating => {
                 if from != State::Updating {
                     self.emit(Event::UpdateStarted {
-                        version: view.update_version.clone(),
+                        version: view.update.as_ref().and_then(|of| of.version.clone()),
                     });
                 }
                 self.go(State::Updating, "an update is being installed", m);
@@ -263,9 +258,9 @@ impl Policy {
         }
     }
 
-    fn parked(&mut self, from: State, view: &DataView, m: Moment) {
-        let word = view.charging_state.as_deref();
-        let odd = holds::is_odd_charging_word(word) && self.memory.charging_word.as_deref() != word;
+    fn parked(&mut self, from: State, view: &CarRecord, m: Moment) {
+        let state = view.charging_state;
+        let odd = state.is_some_and(ChargingState::is_odd) && self.memory.charging_word != state;
         let held = !self.memory.holds.is_empty() || self.memory.pushed_user_present;
         if from == State::Quiet && !held {
             self.looked(m);

@@ -10,8 +10,8 @@ use super::backoff::Backoffs;
 use super::habits::Habits;
 use super::interface::{Budget, HoldReason, LightState, Reading, State};
 use super::learning::Learning;
-use super::random::Random;
-use crate::model::Vin;
+use crate::model::{ChargingState, Vin};
+use crate::random::Random;
 
 /// Looks after the end of a drive: doors, charge cable.
 const AFTER_DRIVE: [Duration; 2] = [Duration::from_secs(20), Duration::from_mins(1)];
@@ -122,7 +122,7 @@ pub(super) struct Memory {
     /// A push ended a drive or a charge whose last stretch no reading has shown yet.
     pub(super) next_reading_belongs: bool,
     pub(super) holds: Vec<HoldReason>,
-    pub(super) charging_word: Option<String>,
+    pub(super) charging_word: Option<ChargingState>,
     pub(super) charger_power_kw: Option<f64>,
     pub(super) push_connected: bool,
     pub(super) last_push_at: Option<At>,

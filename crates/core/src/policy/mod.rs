@@ -27,7 +27,6 @@ mod owner;
 mod plan;
 mod prices;
 mod push;
-mod random;
 mod reconnect;
 mod turns;
 
@@ -42,8 +41,8 @@ use memory::{At, Memory, Moment, Session, day_of};
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
-    Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
-    Problem, Purpose, Push, Reading, State, Status, Step, User, Why,
+    Ask, Belief, Budget, Class, Event, Failure, HoldReason, Input, Light, LightState, Problem,
+    Purpose, Push, Reading, State, Status, Step, User, Why,
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 pub use reconnect::{PushStep, Reconnect};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Policy;
 use super::backoff::Kind;
-use super::holds;
 use super::interface::{Ask, Event, LightState, Push, State, User};
 use super::memory::Moment;
+use crate::model::{ChargingState, Gear};
 
 /// More hints than these, each closer than this to the one before, are one chatty automation, and
 /// looked after with this gap. Two may well be a garage and then a wallbox.
@@ -40,10 +40,10 @@ impl Policy {
                 self.nudged("someone is in the car", m);
             }
         }
-        if let Some(word) = &push.charging_state {
-            self.pushed_charging(word, m);
+        if let Some(state) = push.charging_state {
+            self.pushed_charging(state, m);
         }
-        if let Some(gear) = &push.gear {
+        if let Some(gear) = push.gear {
             self.pushed_gear(gear, m);
         }
     }
@@ -77,10 +77,10 @@ impl Policy {
         }
     }
 
-    fn pushed_charging(&mut self, word: &str, m: Moment) {
+    fn pushed_charging(&mut self, pushed: ChargingState, m: Moment) {
         let state = self.memory.state;
-        if holds::is_charging(Some(word)) {
-            if holds::current_flows(Some(word)) && state != State::Driving {
+        if pushed.is_charging() == Some(true) {
+            if pushed == ChargingState::Charging && state != State::Driving {
                 self.begin_charge(m);
             }
             if !matches!(
@@ -92,7 +92,7 @@ impl Policy {
                 let memory = &mut self.memory;
                 memory.charging_since = Some(m.t);
                 memory.last_charging_at = Some(m.t);
-                memory.charging_word = Some(word.to_owned());
+                memory.charging_word = Some(pushed);
                 self.go(State::Charging, "charging", m);
                 self.want_look(m);
             }
@@ -104,8 +104,8 @@ impl Policy {
         }
     }
 
-    fn pushed_gear(&mut self, gear: &str, m: Moment) {
-        if holds::in_gear(Some(gear)) {
+    fn pushed_gear(&mut self, gear: Gear, m: Moment) {
+        if gear.is_driving() {
             self.proved_awake(m);
             self.memory.clear_since = None;
             self.end_charge(m.wall, self.memory.reading);

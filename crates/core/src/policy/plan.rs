@@ -10,6 +10,7 @@ use super::interface::{Ask, Class, HoldReason, LightState, Purpose, State, Step,
 use super::memory::{At, Memory, Moment};
 use super::owner::CHATTY_GAP;
 use super::{Flight, LOST_ANSWER, Policy};
+use crate::model::ChargingState;
 
 /// The word "online" is believed this long.
 const ONLINE_TTL: Duration = Duration::from_secs(90);
@@ -464,7 +465,7 @@ impl Policy {
         let flapping = memory
             .last_charging_at
             .is_some_and(|at| m.since(at) <= EARLY)
-            && memory.charging_word.as_deref() == Some("NoPower");
+            && memory.charging_word == Some(ChargingState::NoPower);
         if flapping {
             return config.charging_first_data;
         }
