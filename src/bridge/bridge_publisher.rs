@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::publishing::setup;
 use super::retained::Retained;
-use super::voice::setup;
 use crate::api::{Account, AccountStatus};
 use crate::catalogue::BridgeFacts;
 use crate::clock;

@@ -6,7 +6,6 @@ mod accounts;
 mod bridge_publisher;
 mod car;
 mod claim;
-pub mod events;
 mod fleet;
 mod incoming;
 mod ledger;
@@ -15,14 +14,14 @@ mod list_wait;
 mod login;
 mod memory;
 mod orders;
+mod publishing;
 mod refusals;
 mod reload;
 mod retained;
 mod scopes;
-mod silence;
 mod start_error;
 mod teslamate;
-mod voice;
+mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,15 +35,16 @@ use crate::api;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
+use crate::device::Input;
 use crate::discovery;
-use crate::model::Vin;
+use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
-use crate::policy::{Budget, Input};
+use crate::policy::Budget;
 use crate::service::{self, Signal, Signals, heartbeat};
 
 use account::FromAccount;
 use bridge_publisher::BridgePublisher;
-use car::{CarTask, Door, ToCar};
+use car::{CarClient, CarMessage, CarTask};
 pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
@@ -53,6 +53,7 @@ use orders::Orders;
 use retained::Retained;
 pub use scopes::{Scopes, scopes};
 pub use start_error::StartError;
+pub use views::Views;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
@@ -66,7 +67,7 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 const READY_AT_LATEST: Duration = Duration::from_secs(20);
 /// A task that panicked starts again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(30);
-/// Words that may wait for one car while it waits for an answer: at most a minute's. They are few,
+/// Messages that may wait for one car while it waits for an answer: at most a minute's. They are few,
 /// and the account's next list repeats what one beyond would have said.
 const INBOX_MAX: usize = 64;
 
@@ -91,7 +92,7 @@ struct Followed {
 struct Car {
     account: usize,
     listed: Box<ListedVehicle>,
-    inbox: mpsc::Sender<ToCar>,
+    inbox: mpsc::Sender<CarMessage>,
     cancel: CancellationToken,
     task: Id,
 }
@@ -107,6 +108,7 @@ struct Bridge {
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
+    views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
     birth: Option<AbortHandle>,
@@ -164,6 +166,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
+        views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
         birth: None,
@@ -193,7 +196,7 @@ pub async fn run(
                 Signal::Stop => break None,
                 Signal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
             },
-            Some(word) = from_accounts.recv() => bridge.hear(word).await,
+            Some(message) = from_accounts.recv() => bridge.receive_from_account(message).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
@@ -205,7 +208,7 @@ pub async fn run(
                 is_ready = true;
             }
             Some(ended) = bridge.tasks.join_next_with_id() => {
-                if let Some(what) = bridge.bury(ended) {
+                if let Some(what) = bridge.task_ended(ended) {
                     break Some(what);
                 }
             }
@@ -262,8 +265,8 @@ fn client_id(settings: &Settings) -> std::io::Result<String> {
 }
 
 impl Bridge {
-    async fn hear(&mut self, word: FromAccount) {
-        match word {
+    async fn receive_from_account(&mut self, message: FromAccount) {
+        match message {
             FromAccount::Listed {
                 account,
                 cars,
@@ -308,7 +311,7 @@ impl Bridge {
                         tracing::info!(%vin, account, "car is followed through another account");
                     }
                     if is_news {
-                        self.tell(&vin, ToCar::Listed(car));
+                        self.tell(&vin, CarMessage::Listed(car));
                     }
                 }
                 Change::Seen { car } => {
@@ -316,11 +319,11 @@ impl Bridge {
                     if let Some(known) = self.cars.get_mut(&vin) {
                         known.listed.clone_from(&car);
                     }
-                    self.tell(&vin, ToCar::Listed(car));
+                    self.tell(&vin, CarMessage::Listed(car));
                 }
                 Change::Gone { vin } => {
                     tracing::warn!(%vin, "car is on no account's list any more");
-                    self.tell(&vin, ToCar::Input(Input::Removed));
+                    self.tell(&vin, CarMessage::Input(Input::Removed));
                 }
             }
         }
@@ -332,6 +335,7 @@ impl Bridge {
         let Some(car) = self.cars.remove(vin) else {
             return;
         };
+        self.views.remove(&DeviceId::from(vin));
         car.cancel.cancel();
         // Its last act is to write its memory, which the successor reads.
         let ended = tokio::time::timeout(END_OF_TASKS, car.inbox.closed()).await;
@@ -347,8 +351,8 @@ impl Bridge {
             return;
         };
         let cancel = followed.cancel.child_token();
-        let (inbox, words) = mpsc::channel(INBOX_MAX);
-        let door = Door {
+        let (inbox, messages) = mpsc::channel(INBOX_MAX);
+        let client = CarClient {
             account: followed.account.clone(),
             ledger: followed.ledger.clone(),
             relist: followed.relist.clone(),
@@ -361,14 +365,15 @@ impl Bridge {
         let task = CarTask::prepare(
             &self.settings,
             &followed.settings,
-            door,
+            client,
             self.mqtt.clone(),
             self.retained.clone(),
             announced,
-            words,
+            teslamate,
+            messages,
             cancel.clone(),
         );
-        let task = task.with_teslamate(teslamate);
+        self.views.insert(task.view());
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
         let told = vin.clone();
@@ -383,22 +388,22 @@ impl Bridge {
             },
         );
         if let Some(budget) = self.budgets.get(&account) {
-            self.tell(&told, ToCar::Input(Input::Budget(*budget)));
+            self.tell(&told, CarMessage::Input(Input::Budget(*budget)));
         }
     }
 
-    fn tell(&self, vin: &Vin, word: ToCar) {
+    fn tell(&self, vin: &Vin, message: CarMessage) {
         // One whose task has just broken is told anew when it starts again.
         if let Some(car) = self.cars.get(vin)
-            && let Err(TrySendError::Full(_)) = car.inbox.try_send(word)
+            && let Err(TrySendError::Full(_)) = car.inbox.try_send(message)
         {
-            tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
+            tracing::warn!(%vin, "the car's task has been busy for long, a message to it was dropped");
         }
     }
 
     /// A task ended. A car's that broke starts again; without an account's there is no going on,
     /// and the answer says what broke.
-    fn bury(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
+    fn task_ended(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
         let (id, error) = match ended {
             Ok((id, ())) => (id, None),
             Err(error) => (error.id(), Some(error)),
@@ -450,10 +455,10 @@ impl Bridge {
             let is_news = self.budgets.insert(index, budget) != Some(budget);
             for vin in self.fleet.followed_by(index) {
                 if is_news {
-                    self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                    self.tell(vin, CarMessage::Input(Input::Budget(budget)));
                 }
                 if is_new_month {
-                    self.tell(vin, ToCar::Input(Input::MonthRolled));
+                    self.tell(vin, CarMessage::Input(Input::MonthRolled));
                 }
             }
         }

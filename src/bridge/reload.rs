@@ -1,14 +1,14 @@
 //! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
 
-use super::car::ToCar;
+use super::car::CarMessage;
 use super::fleet::Change;
 use super::{Bridge, Reload, subscriptions};
 use crate::api;
 use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
 use crate::decode::products::ListedVehicle;
+use crate::device::Input;
 use crate::model::Vin;
-use crate::policy::Input;
 use crate::service;
 
 impl Bridge {
@@ -70,10 +70,12 @@ impl Bridge {
                     if let Some(followed) = self.accounts.get(&account) {
                         let config = self.settings.polling.policy(followed.settings.api);
                         let unavailable_after = self.settings.polling.unavailable_after;
-                        self.tell(
-                            &vin,
-                            ToCar::Reconfigure(Box::new(config), unavailable_after),
-                        );
+                        for input in [
+                            Input::PolicyChanged(Box::new(config)),
+                            Input::UnavailableAfter(unavailable_after),
+                        ] {
+                            self.tell(&vin, CarMessage::Input(input));
+                        }
                     }
                 }
             }
@@ -84,7 +86,7 @@ impl Bridge {
                         .set_budget(&followed.settings, &self.settings.budget);
                 }
                 for vin in self.cars.keys() {
-                    self.tell(vin, ToCar::Input(Input::BudgetChanged));
+                    self.tell(vin, CarMessage::Input(Input::BudgetChanged));
                 }
             }
             // Together, once all is taken up.
@@ -98,7 +100,8 @@ impl Bridge {
             Setting::Tariff => {
                 for vin in self.cars.keys() {
                     let tariff = self.settings.tariff.clone();
-                    self.tell(vin, ToCar::Tariff(Box::new(tariff)));
+                    let input = Input::TariffChanged(Box::new(tariff));
+                    self.tell(vin, CarMessage::Input(input));
                 }
             }
             Setting::Compat => self.renumber().await,

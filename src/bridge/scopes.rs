@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{retained, voice};
+use super::{publishing, retained};
 use crate::config::Settings;
 use crate::mqtt::base_of_state_topic;
 use crate::topics::CarTopics;
@@ -35,7 +35,7 @@ pub fn scopes(settings: &Settings) -> Scopes {
     scopes.bases.extend(bases.map(str::to_owned));
     scopes.prefixes.extend(prefixes.map(str::to_owned));
     for vin in settings.cars.keys() {
-        let paths = voice::paths(settings, vin);
+        let paths = publishing::paths(settings, vin);
         scopes.topics.extend(CarTopics::every_topic(&paths));
     }
     scopes

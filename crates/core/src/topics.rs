@@ -64,7 +64,7 @@ impl Paths {
 }
 
 /// Remembers what was said about a car, and says what is new.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CarTopics {
     paths: Paths,
     said: BTreeMap<&'static str, (&'static Entity, EntityValue)>,
@@ -108,6 +108,13 @@ impl CarTopics {
             .chain(dropped.map(String::as_str))
             .map(|key| self.paths.of(key))
             .collect()
+    }
+
+    /// What was said last, by key.
+    pub fn said(&self) -> impl Iterator<Item = (&'static str, EntityValue)> {
+        self.said
+            .iter()
+            .map(|(key, (_, said))| (*key, said.clone()))
     }
 
     /// The topics that changed since the last call, the snapshot last.

@@ -42,6 +42,14 @@ pub struct Announced {
     pub slug: Option<String>,
 }
 
+impl Announced {
+    /// Home Assistant knows nothing.
+    pub const NOTHING: Self = Self {
+        components: BTreeMap::new(),
+        slug: None,
+    };
+}
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnounceStep {
@@ -62,7 +70,7 @@ pub enum AnnounceStep {
 
 /// Announces one device. It holds the message as text, which the outbox shares, and the parts
 /// only as long as they may be needed: they weigh several times as much.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Announcer {
     announced: Announced,
     wanted: Option<Arc<str>>,
