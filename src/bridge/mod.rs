@@ -5,7 +5,6 @@ mod account;
 mod accounts;
 mod bridge_publisher;
 mod car;
-mod claim;
 mod fleet;
 mod incoming;
 mod ledger;
@@ -20,6 +19,7 @@ mod reload;
 mod retained;
 mod scopes;
 mod start_error;
+mod state_directory_lock;
 mod teslamate;
 mod views;
 
@@ -45,7 +45,6 @@ use crate::service::{self, Signal, Signals, heartbeat};
 use account::FromAccount;
 use bridge_publisher::BridgePublisher;
 use car::{CarClient, CarMessage, CarTask};
-pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
@@ -53,6 +52,7 @@ use orders::Orders;
 use retained::Retained;
 pub use scopes::{Scopes, scopes};
 pub use start_error::StartError;
+pub use state_directory_lock::StateDirectoryLock;
 pub use views::Views;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
@@ -117,10 +117,10 @@ struct Bridge {
 }
 
 /// Runs the bridge until SIGTERM or SIGINT, then says `offline`, writes every state and returns,
-/// all within two seconds. The state directory stays claimed until then.
+/// all within two seconds. The state directory stays locked until then.
 pub async fn run(
     settings: Settings,
-    _claim: Claim,
+    _lock: StateDirectoryLock,
     signals: Signals,
     reload: Reload,
 ) -> Result<(), StartError> {
