@@ -27,8 +27,8 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use super::account::AccountStatus;
-use super::choices::{belongs, life_left, pasted, retry_wait, wait_left};
-use super::error::{ApiError, Kind};
+use super::choices::{belongs, life_left, pasted, wait_left};
+use super::error::ApiError;
 use super::hosts::Hosts;
 use super::store::{StoreError, Stored, TokenStore};
 use super::token;
@@ -36,6 +36,7 @@ use super::transport::Transport;
 use crate::atomic_file::Lock;
 use crate::clock;
 use crate::config;
+use crate::failure::ApiFailure;
 use crate::rng;
 
 use on_disk::on_disk;
@@ -179,10 +180,7 @@ impl Session {
         }
         let left = asked_to_wait
             .and_then(|wait| wait_left(&wait, &session.settings, clock::now().wall))
-            .map(|left| {
-                let retry_after = Some(left);
-                ApiError::new(Kind::Limited { retry_after }, "asked before the restart")
-            });
+            .map(|left| ApiError::limited(Some(left), "asked before the restart"));
         session.told_of_store = unreadable.is_some();
         if let Some(error) = unreadable.or(left) {
             session.failed(error, 0);
@@ -269,7 +267,7 @@ impl Session {
         };
         match last {
             Some(last) if now < last + REFUSED_AGAIN => {
-                let error = ApiError::new(Kind::TokenRejected, "401 right after a refresh");
+                let error = ApiError::new(ApiFailure::TokenRejected, "401 right after a refresh");
                 Err(self.failed(error, self.n_refused.saturating_sub(1)))
             }
             _ => {
@@ -319,7 +317,7 @@ impl Session {
             let store = self.store.clone();
             on_disk(move || store.rehearse()).await?;
             let signed_in = self.sign_in().await;
-            if let Some(asked) = signed_in.as_ref().err().and_then(ApiError::retry_after) {
+            if let Some(asked) = signed_in.as_ref().err().and_then(|error| error.retry_after) {
                 self.remember_wait(asked).await;
             }
             let (used, answer) = signed_in?;
@@ -390,7 +388,14 @@ impl Session {
             return error;
         }
         let has_token = self.usable_lease().is_some();
-        let wait = retry_wait(&error.kind, n, has_token, rng::share()).mul_f64(self.pace);
+        let login = error.kind.meaning().login;
+        let wait = login.wait(
+            n.saturating_add(1),
+            has_token,
+            error.retry_after,
+            rng::share(),
+        );
+        let wait = wait.mul_f64(self.pace);
         if self
             .trouble
             .as_ref()

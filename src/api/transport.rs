@@ -12,7 +12,8 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, RequestBuilder, redirect, tls};
 use url::Url;
 
-use super::error::{ApiError, Kind};
+use super::error::ApiError;
+use crate::failure::ApiFailure;
 
 /// Sent with every request.
 pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
@@ -123,7 +124,7 @@ impl Transport {
         };
         match builder.build() {
             Ok(client) => Ok(Self { client }),
-            Err(e) => Err(ApiError::new(Kind::Setup, causes(&e))),
+            Err(e) => Err(ApiError::new(ApiFailure::Setup, causes(&e))),
         }
     }
 
@@ -160,8 +161,10 @@ impl Transport {
                 }
                 Ok(Some(_)) => {
                     let kib = longest / 1024;
-                    let error =
-                        ApiError::new(Kind::Garbled, format!("the body is longer than {kib} KiB"));
+                    let error = ApiError::new(
+                        ApiFailure::Garbled,
+                        format!("the body is longer than {kib} KiB"),
+                    );
                     return Err(ApiError {
                         status: Some(status),
                         ..error
@@ -189,7 +192,7 @@ fn is_read_by_anyone(name: &str) -> bool {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, ApiError> {
     let fail = |why: &dyn std::fmt::Display| {
-        let mut error = ApiError::new(Kind::Setup, "");
+        let mut error = ApiError::new(ApiFailure::Setup, "");
         error.said = Some(format!("ca_file {}: {why}", path.display()));
         error
     };
@@ -203,17 +206,17 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, ApiError> {
 
 fn lost(error: reqwest::Error) -> ApiError {
     let kind = if error.is_timeout() {
-        Kind::TimedOut
+        ApiFailure::TimedOut
     } else if error.is_builder() {
-        Kind::BadRequest
+        ApiFailure::BadRequest
     } else {
-        Kind::Unreachable
+        ApiFailure::Unreachable
     };
     // The URL names the car; the text goes to the log.
     let text = causes(&error.without_url());
     // rustls's words: the only place where its error type survives the layers above it.
     let kind = if text.contains("invalid peer certificate") {
-        Kind::Untrusted
+        ApiFailure::Untrusted
     } else {
         kind
     };

@@ -16,17 +16,17 @@ use super::memory::{Memory, MemoryFile};
 use super::publishing::{paths, setup};
 use super::refusals::CarWatch;
 use super::retained::Retained;
-use crate::api::{Account, ApiError, Called, CarRef, Kind};
+use crate::api::{Account, ApiError, Called, CarRef};
 use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::decode::vehicle_data::LOCATION;
 use crate::device::{
     self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saving, View,
 };
 use crate::discovery::Announced;
+use crate::failure::ApiFailure;
 use crate::model::{Now, Source};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, Event, Failure, Why};
@@ -270,14 +270,7 @@ impl CarTask {
                 self.settle(call, &called, now);
                 match called.outcome {
                     Ok(body) => self.take_data(&body, now),
-                    Err(error) => {
-                        let asked_for_position = call.endpoints.contains(&LOCATION);
-                        if error.kind == Kind::MissingScope && asked_for_position {
-                            // It was asked for without the position, too: both are refused.
-                            self.failed(call, &error, &called.statuses, now);
-                        }
-                        self.failed(call, &error, &called.statuses, now);
-                    }
+                    Err(error) => self.failed(call, &error, &called.statuses, now),
                 }
             }
         }
@@ -285,6 +278,22 @@ impl CarTask {
 
     fn take_data(&mut self, body: &[u8], now: Now) {
         match decode::vehicle_data::vehicle_data(body, now) {
+            Ok(data)
+                if data
+                    .vin
+                    .as_ref()
+                    .is_some_and(|vin| *vin != self.client.car.vin) =>
+            {
+                tracing::warn!(
+                    "Tesla answered about another car than the one that was asked for; the answer is refused"
+                );
+                let failed = Input::Failed {
+                    class: Ask::Data,
+                    failure: ApiFailure::AnotherCar.meaning().car.failure,
+                    is_contact: false,
+                };
+                self.device.handle(failed, now);
+            }
             Ok(data) => {
                 for oddity in &data.oddities {
                     tracing::debug!(%oddity, "a field was not understood");
@@ -296,7 +305,7 @@ impl CarTask {
                 let failed = Input::Failed {
                     class: Ask::Data,
                     failure: Failure::Transport,
-                    was_answered: true,
+                    is_contact: true,
                 };
                 self.device.handle(failed, now);
             }
@@ -308,7 +317,7 @@ impl CarTask {
         let failed = Input::Failed {
             class: call.class,
             failure: error.failure(),
-            was_answered: !statuses.is_empty(),
+            is_contact: !statuses.is_empty() && error.kind.meaning().car.tells_of_it,
         };
         self.device.handle(failed, now);
     }
@@ -320,11 +329,11 @@ impl CarTask {
         let answers = Answers {
             statuses: &called.statuses,
             is_lost: error.is_some_and(|error| error.unanswered),
-            limit: match error.map(|error| &error.kind) {
-                Some(Kind::Limited { retry_after }) => Some(Limit::Rate(*retry_after)),
-                Some(Kind::BillingLimit) => Some(Limit::Billing),
+            limit: error.and_then(|error| match error.kind {
+                ApiFailure::Limited => Some(Limit::Rate(error.retry_after)),
+                ApiFailure::BillingLimit => Some(Limit::Billing),
                 _ => None,
-            },
+            }),
         };
         call.bill(&mut self.client.ledger.governor(), now, &answers);
 

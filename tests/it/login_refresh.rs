@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tesla2mqtt::api::{Account, AccountStatus, Kind};
+use tesla2mqtt::api::{Account, AccountStatus};
 use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
+use tesla2mqtt::failure::ApiFailure;
 use tesla2mqtt::policy::Failure;
 use wiremock::matchers::{any, body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -274,7 +275,7 @@ async fn a_server_that_refuses_every_access_token_is_left_alone() {
         let error = account.vehicle(&car()).await.outcome.unwrap_err();
         assert_eq!(
             (error.failure(), error.kind),
-            (Failure::SignedOut, Kind::TokenRejected)
+            (Failure::Doubted, ApiFailure::TokenRejected)
         );
     }
     assert_eq!(n_requests(&server, TOKEN).await, 2);
@@ -292,18 +293,16 @@ async fn a_token_host_in_trouble_is_not_stormed_and_the_calls_know_why() {
     for (answer, kind) in [
         (
             ResponseTemplate::new(403).set_body_string(html),
-            Kind::Firewall,
+            ApiFailure::Firewall,
         ),
-        (ResponseTemplate::new(503), Kind::Server),
+        (ResponseTemplate::new(503), ApiFailure::Server),
         (
             ResponseTemplate::new(200).set_body_string(html),
-            Kind::Garbled,
+            ApiFailure::Garbled,
         ),
         (
             ResponseTemplate::new(429).insert_header("Retry-After", "60"),
-            Kind::Limited {
-                retry_after: Some(Duration::from_mins(1)),
-            },
+            ApiFailure::Limited,
         ),
     ] {
         let server = MockServer::start().await;
@@ -365,7 +364,7 @@ async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
     std::fs::write(&directory, "").unwrap();
     rig.cancel = tokio_util::sync::CancellationToken::new();
     let error = rig.open().await.vehicle(&car()).await.outcome.unwrap_err();
-    assert_eq!(error.kind, Kind::Store);
+    assert_eq!(error.kind, ApiFailure::Store);
     assert!(error.to_string().contains("accounts"), "{error}");
     assert_eq!(n_requests(&server, TOKEN).await, 1);
 }
@@ -392,7 +391,7 @@ async fn a_login_that_cannot_be_read_is_waited_for_and_no_token_is_spent_meanwhi
     let sentence = why_unreachable(&account).await;
     assert!(sentence.contains("belong to the user"), "{sentence}");
     let error = account.vehicle(&car()).await.outcome.unwrap_err();
-    assert_eq!(error.kind, Kind::Store);
+    assert_eq!(error.kind, ApiFailure::Store);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(n_requests(&server, TOKEN).await, 0);
 
@@ -423,7 +422,7 @@ async fn a_wait_that_the_token_host_asked_for_outlives_a_restart() {
         let sentence = why_unreachable(&account).await;
         assert!(sentence.contains("limits the rate"), "{sentence}");
         let error = account.vehicle(&car()).await.outcome.unwrap_err();
-        let left = error.retry_after().unwrap();
+        let left = error.retry_after.unwrap();
         assert!(left > Duration::from_mins(630), "{left:?}");
         rig.cancel.cancel();
         account.closed().await;

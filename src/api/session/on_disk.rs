@@ -7,11 +7,12 @@ use tracing::{debug, info, warn};
 
 use super::{SOONEST, Session};
 use crate::api::choices::{asker, belongs, pasted};
-use crate::api::error::{ApiError, Kind};
+use crate::api::error::ApiError;
 use crate::api::store::{StoreError, Stored, Wait};
 use crate::api::token;
 use crate::atomic_file::Lock;
 use crate::clock;
+use crate::failure::ApiFailure;
 use crate::rng;
 
 /// How often an account that is signed out, or in trouble, looks for a new login on disk.
@@ -79,7 +80,7 @@ impl Session {
             }
             if clock::uptime() > begun + LOCK_PATIENCE {
                 return Err(ApiError::new(
-                    Kind::Store,
+                    ApiFailure::Store,
                     "another process holds the lock of this account",
                 ));
             }
@@ -163,6 +164,6 @@ pub(super) async fn on_disk<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(ApiError::from),
-        Err(gone) => Err(ApiError::new(Kind::Closed, gone)),
+        Err(gone) => Err(ApiError::new(ApiFailure::Closed, gone)),
     }
 }

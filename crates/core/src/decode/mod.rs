@@ -17,4 +17,7 @@ pub enum DecodeError {
     /// Well-formed, but `error` is set or `response` is null.
     #[error("tesla answered with an error instead of data: {0}")]
     Refused(String),
+    /// About another car than the one that was asked for.
+    #[error("the answer is about another car: {0}")]
+    AnotherCar(String),
 }

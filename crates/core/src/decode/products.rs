@@ -119,7 +119,7 @@ pub fn light(body: &[u8], asked: &Vin) -> Result<ListedVehicle, DecodeError> {
         Ok(vehicle)
     } else {
         let text = format!("asked for {asked}, got {}", vehicle.vin);
-        Err(DecodeError::Malformed(text))
+        Err(DecodeError::AnotherCar(text))
     }
 }
 

@@ -378,7 +378,7 @@ fn without_an_answer_for_long_the_car_is_unavailable() {
                 let failed = Input::Failed {
                     class: call.class,
                     failure: Failure::Transport,
-                    was_answered: false,
+                    is_contact: false,
                 };
                 rig.device.handle(failed, rig.now);
             }
@@ -390,7 +390,7 @@ fn without_an_answer_for_long_the_car_is_unavailable() {
         let failed = Input::Failed {
             class: call.class,
             failure: Failure::Transport,
-            was_answered: false,
+            is_contact: false,
         };
         rig.device.handle(failed, rig.now);
     }
@@ -464,8 +464,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(Verb::Hint)
     ];
     let input = prop_oneof![
-        4 => (class(), failure, any::<bool>()).prop_map(|(class, failure, was_answered)| {
-            Input::Failed { class, failure, was_answered }
+        4 => (class(), failure, any::<bool>()).prop_map(|(class, failure, is_contact)| {
+            Input::Failed { class, failure, is_contact }
         }),
         2 => (class(), 0..4000_u64).prop_map(|(class, s)| Input::NotPermitted {
             class,

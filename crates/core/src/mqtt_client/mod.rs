@@ -35,3 +35,6 @@ pub use packet::{
     Subscription, Will,
 };
 pub use retained_scan::{ANSWER_MAX, RetainedScan, SCAN_MAX, ScanEnd};
+
+#[cfg(test)]
+mod tests;

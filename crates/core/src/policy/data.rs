@@ -38,8 +38,9 @@ const SAME_CHARGE: Duration = Duration::from_mins(10);
 
 impl Policy {
     pub(super) fn data_answered(&mut self, view: CarRecord, m: Moment) {
-        if self.flight.is_some_and(|flight| flight.ask == Ask::Data) {
-            self.flight = None;
+        let flight = self.flight.take_if(|flight| flight.ask == Ask::Data);
+        if flight.is_some_and(|flight| flight.with_location) {
+            self.memory.location.allowed();
         }
         let out_of_sight = self
             .memory
@@ -54,9 +55,9 @@ impl Policy {
         }
         self.proved_signed_in();
         let memory = &mut self.memory;
-        memory.backoffs.succeeded(Ask::Data);
+        memory.backoffs.succeeded(Ask::Data, m.t);
         memory.learning.is_online();
-        memory.n_not_found = 0;
+        memory.was_found();
         memory.unavailable_at = None;
         memory.is_online = true;
         memory.online_at = Some(m.t);

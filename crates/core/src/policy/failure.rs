@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::backoff::Kind;
+use super::backoff::WaitReason;
 use super::interface::{Ask, Failure, State};
-use super::memory::Moment;
+use super::memory::{Memory, Moment};
+use crate::backoff::{Backoff, Jitter};
 
 /// After a 408 the light call comes at once, unless there was one within this time.
 const RECENT_LIGHT: Duration = Duration::from_secs(30);
@@ -16,12 +17,17 @@ const FAILED_LOOK: Duration = Duration::from_mins(5);
 /// Two 408s so close are one trouble. Longer than the wait between them.
 const AGAIN: Duration = Duration::from_mins(10);
 const NOT_FOUND_IN_A_ROW: u8 = 3;
+/// A list that shows a car which is not found is asked for again ever later.
+const RELIST: Backoff = Backoff::fixed(
+    Duration::from_hours(1),
+    Duration::from_hours(6),
+    Jitter::UPPER_HALF,
+);
 
 impl Policy {
     pub(super) fn call_failed(&mut self, ask: Ask, failure: Failure, m: Moment) {
-        if self.flight.is_some_and(|flight| flight.ask == ask) {
-            self.flight = None;
-        }
+        let flight = self.flight.take_if(|flight| flight.ask == ask);
+        let asked_location = flight.is_some_and(|flight| flight.with_location);
         if ask == Ask::Data && self.memory.state == State::Quiet && failure != Failure::Unavailable
         {
             let memory = &mut self.memory;
@@ -35,27 +41,32 @@ impl Policy {
         }
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
-            Failure::Unavailable | Failure::Transport => self.back_off(ask, Kind::Transport, m),
-            Failure::Server => self.back_off(ask, Kind::Server, m),
-            Failure::Limited { retry_after: None } => self.back_off(ask, Kind::Limited, m),
-            Failure::Limited {
-                retry_after: Some(wait),
-            } => {
-                let memory = &mut self.memory;
-                memory.backoffs.limited(ask, wait, m.t, &mut memory.random);
+            Failure::Unavailable | Failure::Transport => {
+                self.back_off(ask, WaitReason::Transport, m);
+            }
+            Failure::Server => self.back_off(ask, WaitReason::Server, m),
+            Failure::Limited { retry_after } => {
+                let Memory {
+                    backoffs, random, ..
+                } = &mut self.memory;
+                backoffs.limited(ask, retry_after, m.t, random);
             }
             Failure::SignedOut => {
                 self.memory.signed_out = true;
                 self.because = "signed out";
-                self.back_off(Ask::Light, Kind::SignedOut, m);
+                self.back_off(Ask::Light, WaitReason::SignedOut, m);
             }
-            Failure::BillingLimit => self.back_off(ask, Kind::BillingLimit, m),
+            Failure::BillingLimit => self.back_off(ask, WaitReason::BillingLimit, m),
             // What the account could not cure waits for the owner, and each try is billed.
-            Failure::Refused | Failure::Region => self.back_off(ask, Kind::Refused, m),
-            Failure::MissingScope if ask == Ask::Data && !self.memory.location_dropped => {
-                self.memory.location_dropped = true;
+            Failure::Refused | Failure::Region => self.back_off(ask, WaitReason::Refused, m),
+            // It may be the position alone: the rest is asked for at once.
+            Failure::MissingScope | Failure::Doubted if asked_location => {
+                let memory = &mut self.memory;
+                memory.location.refused(failure, m.t, &mut memory.random);
+                memory.data_wanted_at = Some(m.t);
             }
-            Failure::MissingScope => self.back_off(ask, Kind::MissingScope, m),
+            Failure::Doubted => self.back_off(ask, WaitReason::Doubted, m),
+            Failure::MissingScope => self.back_off(ask, WaitReason::MissingScope, m),
             Failure::NotFound => self.not_found(ask, m),
             Failure::InService => {
                 self.end_sessions_at_last_reading(m);
@@ -74,7 +85,7 @@ impl Policy {
         }
     }
 
-    fn back_off(&mut self, ask: Ask, kind: Kind, m: Moment) {
+    fn back_off(&mut self, ask: Ask, kind: WaitReason, m: Moment) {
         let memory = &mut self.memory;
         memory.backoffs.failed(ask, kind, m.t, &mut memory.random);
     }
@@ -84,9 +95,9 @@ impl Policy {
     fn unavailable(&mut self, m: Moment) {
         let before = self.memory.unavailable_at.replace(m.t);
         if before.is_some_and(|at| m.since(at) < AGAIN) {
-            self.back_off(Ask::Data, Kind::Unavailable, m);
+            self.back_off(Ask::Data, WaitReason::Unavailable, m);
         } else {
-            self.memory.backoffs.forget(Kind::Unavailable);
+            self.memory.backoffs.forget(WaitReason::Unavailable);
         }
         if matches!(
             self.memory.state,
@@ -110,12 +121,15 @@ impl Policy {
     }
 
     fn not_found(&mut self, ask: Ask, m: Moment) {
-        self.back_off(ask, Kind::NotFound, m);
+        self.back_off(ask, WaitReason::NotFound, m);
         let memory = &mut self.memory;
-        memory.n_not_found += 1;
-        if memory.n_not_found >= NOT_FOUND_IN_A_ROW {
+        memory.n_not_found = memory.n_not_found.saturating_add(1);
+        if memory.n_not_found >= NOT_FOUND_IN_A_ROW && memory.relist_not_before <= m.t {
             memory.n_not_found = 0;
             memory.relist = true;
+            memory.n_relists = memory.n_relists.saturating_add(1);
+            let wait = RELIST.wait(memory.n_relists, memory.random.unit());
+            memory.relist_not_before = m.t + wait;
         }
     }
 }

@@ -20,7 +20,8 @@ impl Policy {
         if self.flight.is_some_and(|flight| flight.ask == Ask::Light) {
             self.flight = None;
         }
-        self.wants_persisting |= self.memory.backoffs.succeeded(Ask::Light);
+        self.wants_persisting |= self.memory.backoffs.succeeded(Ask::Light, m.t);
+        self.memory.was_found();
         self.light_says(light, m);
     }
 
@@ -29,7 +30,6 @@ impl Policy {
         self.proved_signed_in();
         let memory = &mut self.memory;
         memory.listed = true;
-        memory.n_not_found = 0;
         memory.first_call_at = None;
         memory.light = Some(light.state);
         memory.is_online = light.state == LightState::Online;

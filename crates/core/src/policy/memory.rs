@@ -10,6 +10,7 @@ use super::backoff::Backoffs;
 use super::habits::Habits;
 use super::interface::{Budget, HoldReason, LightState, Reading, State};
 use super::learning::Learning;
+use super::location::AskForLocation;
 use crate::model::{ChargingState, Vin};
 use crate::random::Random;
 
@@ -102,7 +103,14 @@ pub(super) struct Memory {
     #[serde(default)]
     pub(super) unavailable_at: Option<At>,
     pub(super) relist: bool,
-    pub(super) location_dropped: bool,
+    /// No list is asked for before, however often the car is not found.
+    #[serde(default)]
+    pub(super) relist_not_before: At,
+    /// Lists asked for since the car was last found.
+    #[serde(default)]
+    pub(super) n_relists: u32,
+    #[serde(default)]
+    pub(super) location: AskForLocation,
 
     // Knowledge.
     pub(super) light: Option<LightState>,
@@ -211,7 +219,9 @@ impl Memory {
             n_not_found: 0,
             unavailable_at: None,
             relist: false,
-            location_dropped: false,
+            relist_not_before: At::ZERO,
+            n_relists: 0,
+            location: AskForLocation::default(),
             light: None,
             is_online: false,
             online_at: None,
@@ -276,6 +286,13 @@ impl Memory {
     pub(super) fn plan_looks_after_drive(&mut self, m: Moment) {
         let stretched = AFTER_DRIVE.map(|after| m.t + after.mul_f64(self.budget.factor));
         self.followups = stretched.to_vec();
+    }
+
+    /// Tesla answered a call about the car with the car.
+    pub(super) fn was_found(&mut self) {
+        self.n_not_found = 0;
+        self.n_relists = 0;
+        self.relist_not_before = At::ZERO;
     }
 
     /// A light call by then; who wants one sooner gets it sooner.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::backoff::Kind;
+use super::backoff::WaitReason;
 use super::interface::{Ask, Event, LightState, Push, State, User};
 use super::memory::Moment;
 use crate::model::{ChargingState, Gear};
@@ -157,7 +157,7 @@ impl Policy {
         let chatty = self.memory.n_nudges > FEW_HINTS;
         self.memory.last_nudge_at = Some(m.t);
         // What the account refused to a lesser purpose it may allow now.
-        self.memory.backoffs.forget(Kind::NotPermitted);
+        self.memory.backoffs.forget(WaitReason::NotPermitted);
         let gap = if chatty { CHATTY_GAP } else { Duration::ZERO };
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));
@@ -249,16 +249,9 @@ impl Policy {
     pub(super) fn signed_in(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.signed_out = false;
-        memory.location_dropped = false;
+        memory.location.allowed();
         self.because = "signed in";
-        for kind in [
-            Kind::SignedOut,
-            Kind::Refused,
-            Kind::BillingLimit,
-            Kind::MissingScope,
-        ] {
-            memory.backoffs.forget(kind);
-        }
+        memory.backoffs.forget_login();
         // An older wish would end the spread.
         memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
@@ -267,16 +260,17 @@ impl Policy {
     pub(super) fn proved_signed_in(&mut self) {
         if std::mem::take(&mut self.memory.signed_out) {
             self.because = "signed in";
-            self.memory.backoffs.forget(Kind::SignedOut);
+            self.memory.backoffs.forget(WaitReason::SignedOut);
         }
     }
 
     pub(super) fn listed(&mut self, m: Moment) {
         let memory = &mut self.memory;
-        memory.n_not_found = 0;
-        memory.backoffs.forget(Kind::NotFound);
+        // A list that has it still does not find it.
         if !memory.listed {
             memory.listed = true;
+            memory.was_found();
+            memory.backoffs.forget(WaitReason::NotFound);
             memory.first_call_at = Some(m.t + memory.random.up_to(self.config.start_spread));
             self.go(State::Boot, "listed again", m);
         }
@@ -290,14 +284,14 @@ impl Policy {
 
     /// What the account refused is asked for anew.
     pub(super) fn budget_changed(&mut self) {
-        self.memory.backoffs.forget(Kind::NotPermitted);
+        self.memory.backoffs.forget(WaitReason::NotPermitted);
     }
 
     pub(super) fn month_rolled(&mut self, m: Moment) {
         self.budget_changed();
         let memory = &mut self.memory;
-        if memory.backoffs.has(Kind::BillingLimit) {
-            memory.backoffs.forget(Kind::BillingLimit);
+        if memory.backoffs.has(WaitReason::BillingLimit) {
+            memory.backoffs.forget(WaitReason::BillingLimit);
             memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
         }
     }

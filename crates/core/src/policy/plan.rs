@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::backoff::Kind;
+use super::backoff::WaitReason;
 use super::config::PolicyConfig;
 use super::interface::{Ask, Class, HoldReason, LightState, Purpose, State, Step, Why};
 use super::memory::{At, Memory, Moment};
@@ -94,7 +94,7 @@ impl Policy {
                 Step::Ask {
                     ask,
                     purpose,
-                    with_location: self.wants_location(),
+                    with_location: self.memory.location.is_wanted(m.t),
                 }
             }
             _ => {
@@ -113,6 +113,7 @@ impl Policy {
             ask,
             at: m.t,
             purpose,
+            with_location: ask == Ask::Data && self.memory.location.is_wanted(m.t),
         });
         let memory = &mut self.memory;
         memory.last_ask_at = Some(m.t);
@@ -520,10 +521,10 @@ fn charging_interval(config: &PolicyConfig, memory: &Memory, m: Moment) -> Durat
     }
 }
 
-fn why(kind: Kind) -> Why {
+fn why(kind: WaitReason) -> Why {
     match kind {
-        Kind::NotPermitted => Why::Budget,
-        Kind::SignedOut => Why::Stopped,
+        WaitReason::NotPermitted => Why::Budget,
+        WaitReason::SignedOut => Why::Stopped,
         _ => Why::Backoff,
     }
 }
