@@ -36,7 +36,7 @@ use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::discovery;
+use crate::discovery::{self, CarIds};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
@@ -108,6 +108,7 @@ struct Bridge {
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
+    car_ids: CarIds,
     views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
@@ -153,6 +154,7 @@ pub async fn run(
     )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
+    let car_ids = retained::car_ids(&manifest);
     // Before anything else is said, which may stand at the same place once more.
     let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
     let mut bridge = Bridge {
@@ -166,6 +168,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
+        car_ids,
         views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
@@ -358,6 +361,7 @@ impl Bridge {
             relist: followed.relist.clone(),
             news: self.news.clone(),
             car: api::CarRef::of(&listed),
+            car_ids: self.car_ids.clone(),
         };
         let prefix = &self.settings.homeassistant.discovery_prefix;
         let announced = discovery::car_topic(prefix, vin.as_str());

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::atomic_file;
 use crate::config::Settings;
-use crate::discovery::Announced;
+use crate::discovery::{Announced, CarIds};
 use crate::model::Vin;
 use crate::mqtt::Handle;
 use crate::outbox::{Publish, TOPICS_MAX};
@@ -101,6 +101,22 @@ pub fn open(settings: &Settings, first: impl FnOnce(&Manifest) -> Declaration) -
         Err(error) => warn_of(&path(directory), &error),
     }
     manifest
+}
+
+/// What the entity ids of the cars of an earlier run begin with.
+pub fn car_ids(manifest: &Manifest) -> CarIds {
+    let ids = CarIds::default();
+    for owner in manifest.owners() {
+        let Owner::Discovery(id) = owner else {
+            continue;
+        };
+        let mut topics = manifest.topics_of(owner);
+        let slug = topics.find_map(|topic| manifest.announced(&topic).slug);
+        if let (Ok(vin), Some(slug)) = (Vin::new(id), slug) {
+            ids.keep(&vin, &slug);
+        }
+    }
+    ids
 }
 
 fn warn_of(path: &Path, error: &io::Error) {

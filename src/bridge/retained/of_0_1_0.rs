@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::compat::CarNumbers;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::Settings;
-use crate::discovery::{self, Announced, Setup};
+use crate::discovery::{self, Announced, CarIds, Setup};
 use crate::model::Vin;
 use crate::retained::{Manifest, Owner};
 use crate::topics::{self, Paths};
@@ -110,6 +110,7 @@ fn of_the_bridge(settings: &Settings, manifest: &mut Manifest) {
             base,
             version: String::new(),
             commands: false,
+            car_ids: CarIds::default(),
         });
         manifest.announce(&topic, &told.announced);
         manifest.adopt(&Owner::BridgeDiscovery, [topic]);

@@ -109,6 +109,23 @@ fn the_files_of_0_1_0_are_taken_over_once() {
 }
 
 #[test]
+fn a_car_keeps_its_entity_ids_though_another_asks_first_after_a_restart() {
+    let mut manifest = Manifest::default();
+    let owner = Owner::Discovery(VIN.to_owned());
+    let topic = crate::discovery::car_topic("homeassistant", VIN);
+    manifest.declare(&owner, [topic.clone()]);
+    let announced = Announced {
+        slug: Some("rakete".to_owned()),
+        ..Announced::default()
+    };
+    manifest.announce(&topic, &announced);
+    let ids = car_ids(&manifest);
+    let other = Vin::new("7SAXCBE52NF000032").unwrap();
+    assert_eq!(ids.choose(&other, "Rakete"), "rakete_0032");
+    assert_eq!(ids.choose(&Vin::new(VIN).unwrap(), "Blitz"), "rakete");
+}
+
+#[test]
 fn an_old_file_that_is_damaged_takes_no_other_with_it() {
     for damaged in [
         "bridge.json",

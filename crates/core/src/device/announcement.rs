@@ -93,6 +93,9 @@ impl Announcement {
         let announcer = self.announcer.as_mut()?;
         let real = self.pace.real(now);
         if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            if let Some(slug) = &announcer.announced().slug {
+                self.setup.car_ids.keep(&car.vin, slug);
+            }
             announcer.offer(real, discovery::car(car, paths, &self.setup));
         }
         // The runner asks again when the connection changes.
