@@ -43,7 +43,7 @@ const PUBLISH_MAX: usize = 256;
 
 /// What the rooms hand to the connection task.
 #[derive(Debug)]
-enum Request {
+enum ClientRequest {
     /// For the outbox.
     Publish(Vec<Publish>),
     /// To be answered with the deletes that are still owed, when there are fewer than now.
@@ -53,7 +53,7 @@ enum Request {
 /// The rooms' end of the connection task.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<ClientRequest>,
     subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
@@ -62,13 +62,16 @@ impl Handle {
     /// Hands a message to the outbox; waits only for the outbox, never for the broker.
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
-        let _ = self.requests.send(Request::Publish(vec![message])).await;
+        let _ = self
+            .requests
+            .send(ClientRequest::Publish(vec![message]))
+            .await;
     }
 
     /// Hands over what belongs together, so that it leaves in one write; in this order.
     pub async fn publish_all(&self, messages: Vec<Publish>) {
         if !messages.is_empty() {
-            let _ = self.requests.send(Request::Publish(messages)).await;
+            let _ = self.requests.send(ClientRequest::Publish(messages)).await;
         }
     }
 
@@ -77,7 +80,7 @@ impl Handle {
     /// of the connection task.
     pub async fn owed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
         let (answer, owed) = oneshot::channel();
-        let _ = self.requests.send(Request::OwedDeletes(answer)).await;
+        let _ = self.requests.send(ClientRequest::OwedDeletes(answer)).await;
         owed
     }
 
