@@ -50,13 +50,13 @@ async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World,
     let settings = config::from_text(&config).expect("a configuration");
     let _log = log::start(&settings.log);
     log::report_panics();
-    let claim = bridge::Claim::to(&settings.state.directory).expect("a directory");
+    let lock = bridge::StateDirectoryLock::take(&settings.state.directory).expect("a directory");
     let signals = Signals::default();
     let reload = {
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let bridge = bridge::run(settings, claim, signals.clone(), reload);
+    let bridge = bridge::run(settings, lock, signals.clone(), reload);
     let story = async {
         story(&world, &vin).await;
         signals.send(Signal::Stop);
