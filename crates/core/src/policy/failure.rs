@@ -5,33 +5,32 @@ use std::time::Duration;
 
 use super::Policy;
 use super::backoff::Kind;
-use super::interface::{Ask, Failure, State};
+use super::interface::{Ask, Failure};
 use super::memory::Moment;
+use super::phase::Phase;
 
 /// After a 408 the light call comes at once, unless there was one within this time.
 const RECENT_LIGHT: Duration = Duration::from_secs(30);
 const UNAVAILABLE_WAIT: Duration = Duration::from_mins(1);
 /// A look at a quiet car that failed is not repeated before this.
 const FAILED_LOOK: Duration = Duration::from_mins(5);
-/// Two 408s so close are one trouble. Longer than the wait between them.
-const AGAIN: Duration = Duration::from_mins(10);
-const NOT_FOUND_IN_A_ROW: u8 = 3;
 
 impl Policy {
     pub(super) fn call_failed(&mut self, ask: Ask, failure: Failure, m: Moment) {
         if self.flight.is_some_and(|flight| flight.ask == ask) {
             self.flight = None;
         }
-        if ask == Ask::Data && self.memory.state == State::Quiet && failure != Failure::Unavailable
+        if ask == Ask::Data
+            && failure != Failure::Unavailable
+            && let Some(quiet) = self.memory.machine.quiet_mut()
         {
-            let memory = &mut self.memory;
-            memory.look_at = memory.look_at.map(|at| at.max(m.t + FAILED_LOOK));
+            quiet.look_at = quiet.look_at.max(m.t + FAILED_LOOK);
         }
         if !matches!(failure, Failure::NotFound) {
-            self.memory.n_not_found = 0;
+            self.memory.standing.found();
         }
         if ask == Ask::Light && matches!(failure, Failure::Limited { .. }) {
-            self.memory.light_limited_at = Some(m.t);
+            self.memory.calls.light_limited_at = Some(m.t);
         }
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
@@ -45,31 +44,27 @@ impl Policy {
                 memory.backoffs.limited(ask, wait, m.t, &mut memory.random);
             }
             Failure::SignedOut => {
-                self.memory.signed_out = true;
+                self.memory.standing.signed_out = true;
                 self.because = "signed out";
                 self.back_off(Ask::Light, Kind::SignedOut, m);
             }
             Failure::BillingLimit => self.back_off(ask, Kind::BillingLimit, m),
             // What the account could not cure waits for the owner, and each try is billed.
             Failure::Refused | Failure::Region => self.back_off(ask, Kind::Refused, m),
-            Failure::MissingScope if ask == Ask::Data && !self.memory.location_dropped => {
-                self.memory.location_dropped = true;
+            Failure::MissingScope if ask == Ask::Data && !self.memory.standing.location_refused => {
+                self.memory.standing.location_refused = true;
             }
             Failure::MissingScope => self.back_off(ask, Kind::MissingScope, m),
             Failure::NotFound => self.not_found(ask, m),
             Failure::InService => {
                 self.end_sessions_at_last_reading(m);
-                self.go(State::InService, "at service", m);
+                self.go(Phase::InService, "at service", m);
             }
             Failure::NotPermitted { retry_after } => {
                 let memory = &mut self.memory;
                 memory.backoffs.not_permitted(ask, retry_after, m.t);
                 // It was not made.
-                let count = match ask {
-                    Ask::Light => &mut memory.light_calls_today,
-                    Ask::Data => &mut memory.data_calls_today,
-                };
-                *count = count.saturating_sub(1);
+                memory.day.not_asked(ask);
             }
         }
     }
@@ -82,40 +77,29 @@ impl Policy {
     /// 408: the newest word is "not online", and the next call is a light one. Where that says
     /// online each time, data is asked for less and less: a 408 costs as much as an answer.
     fn unavailable(&mut self, m: Moment) {
-        let before = self.memory.unavailable_at.replace(m.t);
-        if before.is_some_and(|at| m.since(at) < AGAIN) {
+        if self.memory.contact.data_refused(m) {
             self.back_off(Ask::Data, Kind::Unavailable, m);
         } else {
             self.memory.backoffs.forget(Kind::Unavailable);
         }
-        if matches!(
-            self.memory.state,
-            State::Driving | State::Charging | State::Updating
-        ) {
-            self.lose(m);
-        }
+        self.lose(m);
         let memory = &mut self.memory;
-        memory.is_online = false;
         let recent = memory
-            .last_light_at
+            .calls
+            .light_at
             .filter(|at| m.since(*at) < RECENT_LIGHT);
         let jitter = memory.random.between(0.95, 1.05);
-        let lost = memory.lost_at.is_some();
+        let lost = memory.machine.lost_at().is_some();
         match recent {
             // The ladder of a lost car is short enough.
             Some(_) if lost => {}
-            Some(_) => memory.want_light(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
-            None => memory.want_light(m.t),
+            Some(_) => memory.wanted.light(m.t + UNAVAILABLE_WAIT.mul_f64(jitter)),
+            None => memory.wanted.light(m.t),
         }
     }
 
     fn not_found(&mut self, ask: Ask, m: Moment) {
         self.back_off(ask, Kind::NotFound, m);
-        let memory = &mut self.memory;
-        memory.n_not_found += 1;
-        if memory.n_not_found >= NOT_FOUND_IN_A_ROW {
-            memory.n_not_found = 0;
-            memory.relist = true;
-        }
+        self.memory.standing.not_found();
     }
 }
