@@ -13,6 +13,7 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`retained`]: what is retained at the broker, and whose it is
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`rng`], [`atomic_file`]: the
 //!   edges
@@ -21,7 +22,8 @@
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub use tesla2mqtt_core::{
-    catalogue, command, compat, decode, discovery, model, outbox, policy, topics, trips,
+    backoff, catalogue, command, compat, decode, discovery, model, outbox, policy, retained,
+    topics, trips,
 };
 pub use tesla2mqtt_sim as sim;
 

@@ -23,7 +23,7 @@ use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::decode::vehicle_data::ENDPOINTS;
 use crate::discovery::{self, Announced};
-use crate::model::{Now, Vehicle};
+use crate::model::{CarRecord, Now, Vehicle};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{
     Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
@@ -422,7 +422,7 @@ impl CarTask {
                     .extend(self.trips.note(&self.vehicle, &self.tariff));
                 self.vehicle.apply(&self.trips.observation(now.wall));
                 self.voice.data_arrived(now);
-                Input::Data(Box::new(data.view))
+                Input::Data(Box::new(CarRecord::of(&self.vehicle)))
             }
             Err(error) => {
                 tracing::debug!(%error, "a data answer was not understood");

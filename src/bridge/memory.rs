@@ -57,7 +57,7 @@ impl Memory {
         let memory = Self {
             policy: parts.take("policy"),
             vehicle: parts.take("vehicle"),
-            trips: parts.take("trips"),
+            trips: parts.take_renamed("trips", "logbook"),
             announced: parts.take("announced"),
             published: parts.take("published"),
             account: parts.take("account"),
@@ -78,6 +78,15 @@ struct Parts {
 }
 
 impl Parts {
+    /// The part, or what it was called by version 0.1.0, which may have written the file last.
+    fn take_renamed<T: DeserializeOwned + Default>(&mut self, name: &str, before: &str) -> T {
+        if self.raw.contains_key(name) {
+            self.take(name)
+        } else {
+            self.take(before)
+        }
+    }
+
     fn take<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
         let Some(raw) = self.raw.remove(name) else {
             return T::default();
@@ -290,6 +299,20 @@ mod tests {
             (left[part], expected[part]) = (Json::Null, Json::Null);
             assert_eq!(left, expected, "{part}");
         }
+    }
+
+    #[test]
+    fn drives_and_charges_of_version_0_1_0_are_read_under_their_old_name() {
+        let mut trips = json!({});
+        trips["energy"] = json!({ "total_kwh": 512.5, "counter_kwh": 7.5, "is_stale": false });
+        let mut file = written(&whole());
+        file.as_object_mut().expect("an object").remove("trips");
+        file["logbook"] = trips;
+        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        let seen = read.trips.observation(Timestamp::UNIX_EPOCH);
+        let total = Signal::new("derived.charge_energy_total");
+        assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
+        assert_eq!(damage, Vec::<String>::new());
     }
 
     #[test]

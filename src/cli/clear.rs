@@ -18,7 +18,8 @@ use crate::bridge::{self, Places};
 use crate::config;
 use crate::model::Vin;
 use crate::mqtt::{
-    Failure, Incoming, Session, Subscription, base_of_state_topic, random_client_id, state_topic,
+    BrokerFailure, Incoming, OneShotClient, Subscription, base_of_state_topic, random_client_id,
+    state_topic,
 };
 use crate::topics;
 
@@ -47,7 +48,7 @@ pub struct Cleared {
 ///
 /// # Errors
 /// No connection, or the broker refuses to let us read or delete.
-pub async fn clear(mqtt: &config::Mqtt, places: &Places) -> Result<Cleared, Failure> {
+pub async fn clear(mqtt: &config::Mqtt, places: &Places) -> Result<Cleared, BrokerFailure> {
     let mut cleared = Cleared {
         removed: 0,
         left: Vec::new(),
@@ -56,9 +57,9 @@ pub async fn clear(mqtt: &config::Mqtt, places: &Places) -> Result<Cleared, Fail
     let mut found = stored(mqtt, places).await?;
     loop {
         let id = random_client_id();
-        let (mut session, _) = Session::connect(mqtt, &id).await?;
-        session.delete(found.topics.iter().cloned()).await?;
-        session.close().await;
+        let (mut client, _) = OneShotClient::connect(mqtt, &id).await?;
+        client.delete(found.topics.iter().cloned()).await?;
+        client.close().await;
         let left = stored(mqtt, places).await?;
         let removed = found.topics.difference(&left.topics).count();
         cleared.removed += removed;
@@ -112,7 +113,7 @@ struct Stored {
 }
 
 /// Collects the retained topics that are ours.
-async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, Failure> {
+async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, BrokerFailure> {
     let mut stored = Stored::default();
     let mut sieve = Sieve::new(places);
     let take = |message: Incoming| {
@@ -129,9 +130,9 @@ async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, Failure>
         sieve.take(message);
     };
     let id = random_client_id();
-    let (mut session, _) = Session::connect(mqtt, &id).await?;
-    session.listen(&subscriptions(places), QUIET, take).await?;
-    session.close().await;
+    let (mut client, _) = OneShotClient::connect(mqtt, &id).await?;
+    client.listen(&subscriptions(places), QUIET, take).await?;
+    client.close().await;
     stored.topics = sieve.ours();
     Ok(stored)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Case, DAY, START};
-use crate::model::{Now, Vin};
+use crate::model::{ChargingState, Gear, Now, Vin};
 use crate::policy::{
     Ask, Budget, Failure, Governor, Input, Permit, Policy, Purpose, Push, State, Step,
 };
@@ -367,8 +367,12 @@ fn push_of(car: &Car) -> Push {
     let charges = truth.activity == Activity::Charging;
     Push {
         connected: Some(true),
-        gear: Some(if drives { "D" } else { "P" }.to_owned()),
-        charging_state: Some(if charges { "Charging" } else { "Stopped" }.to_owned()),
+        gear: Some(if drives { Gear::D } else { Gear::P }),
+        charging_state: Some(if charges {
+            ChargingState::Charging
+        } else {
+            ChargingState::Stopped
+        }),
         user_present: Some(drives),
         asleep: None,
     }

@@ -13,7 +13,7 @@ use crate::config::{self, Protocol};
 
 /// What to do next, which is all that the connection task asks of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum BrokerFailureKind {
     /// Nothing listens there yet: try again at once and for ever.
     Unreachable,
     /// Time was lost waiting (no answer, no name): try again, a little slower.
@@ -39,9 +39,9 @@ pub enum Kind {
 /// A failure and its sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
-pub struct Failure {
+pub struct BrokerFailure {
     /// What to do next.
-    pub kind: Kind,
+    pub kind: BrokerFailureKind,
     /// For the owner; the same text for the same failure.
     pub sentence: String,
 }
@@ -87,50 +87,53 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// The failure in the owner's words.
-    pub fn explain(&self, cause: &Cause) -> Failure {
+    pub fn explain(&self, cause: &Cause) -> BrokerFailure {
         let (kind, sentence) = match cause {
             Cause::Refused(refusal, text) => {
                 let (kind, sentence) = self.refused(*refusal);
                 (kind, sentence + &said(text.as_deref()))
             }
             Cause::Io(error) => self.io(error),
-            Cause::Tls(error) => (Kind::Tls, self.tls(error)),
+            Cause::Tls(error) => (BrokerFailureKind::Tls, self.tls(error)),
             Cause::NoAnswer => (
-                Kind::Slow,
+                BrokerFailureKind::Slow,
                 format!("{self} does not answer: is the address right, does a firewall drop it?"),
             ),
             Cause::NoPing => (
-                Kind::Dropped,
+                BrokerFailureKind::Dropped,
                 format!("{self} no longer answers (no reply to a ping)"),
             ),
             Cause::NoAcknowledgement => (
-                Kind::Dropped,
+                BrokerFailureKind::Dropped,
                 format!("{self} answers but acknowledges nothing"),
             ),
             Cause::Closed => self.closed("closed the connection"),
             Cause::Disconnected(DisconnectReasonCode::SessionTakenOver, _) => {
-                (Kind::TakenOver, self.taken_over())
+                (BrokerFailureKind::TakenOver, self.taken_over())
             }
             Cause::Disconnected(DisconnectReasonCode::ServerShuttingDown, text) => {
                 let said = said(text.as_deref());
-                (Kind::Unreachable, format!("{self} is shutting down{said}"))
+                (
+                    BrokerFailureKind::Unreachable,
+                    format!("{self} is shutting down{said}"),
+                )
             }
             Cause::Disconnected(reason, text) => {
                 let said = said(text.as_deref());
                 let sentence = format!("{self} ended the connection ({reason:?}){said}");
-                (Kind::Dropped, sentence)
+                (BrokerFailureKind::Dropped, sentence)
             }
             Cause::NotMqtt(what) if self.connected => {
                 let sentence = format!("{self} sent something that is not MQTT ({what})");
-                (Kind::Dropped, sentence)
+                (BrokerFailureKind::Dropped, sentence)
             }
             Cause::NotMqtt(_) => self.not_mqtt(),
             Cause::Unwritable(what) => (
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 format!("{self} cannot be told what the configuration wants said ({what})"),
             ),
         };
-        Failure { kind, sentence }
+        BrokerFailure { kind, sentence }
     }
 
     /// Most brokers do not say why they end a connection, or not so that the client crate could
@@ -159,28 +162,28 @@ impl Attempt<'_> {
         )
     }
 
-    fn refused(&self, refusal: Refusal) -> (Kind, String) {
+    fn refused(&self, refusal: Refusal) -> (BrokerFailureKind, String) {
         let user = match &self.settings.username {
             Some(user) => format!("user {user}"),
             None => "a client without a user name".to_owned(),
         };
         match refusal {
             Refusal::Password => (
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 format!(
                     "{self} refuses {user}: wrong user name or password; \
                      check mqtt.username and mqtt.password"
                 ),
             ),
             Refusal::NotAuthorized => (
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 format!(
                     "{self} refuses {user}: not authorized; \
                      check mqtt.username and mqtt.password, and the broker's access list"
                 ),
             ),
             Refusal::ClientId => (
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 format!(
                     "{self} refuses the client id {}: set another mqtt.client_id",
                     self.client_id
@@ -191,50 +194,50 @@ impl Attempt<'_> {
                     Protocol::V5 => "does not speak MQTT 5: set mqtt.protocol = 4",
                     Protocol::V4 => "does not speak MQTT 3.1.1: set mqtt.protocol = 5",
                 };
-                (Kind::Refused, format!("{self} {other}"))
+                (BrokerFailureKind::Refused, format!("{self} {other}"))
             }
             Refusal::Banned => (
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 format!("{self} has banned this client: see the broker's log"),
             ),
             Refusal::Qos1 => (
-                Kind::OnlyQos0,
+                BrokerFailureKind::OnlyQos0,
                 format!("{self} refuses the connection: it does not support QoS 1"),
             ),
             Refusal::Retain => (
-                Kind::NotRetained,
+                BrokerFailureKind::NotRetained,
                 format!("{self} refuses the connection: it keeps no retained messages"),
             ),
             Refusal::Unavailable => (
-                Kind::Slow,
+                BrokerFailureKind::Slow,
                 format!("{self} is there but not ready to serve clients"),
             ),
             Refusal::Other(why) => (
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 format!("{self} refuses the connection: {why}"),
             ),
         }
     }
 
-    fn io(&self, error: &io::Error) -> (Kind, String) {
+    fn io(&self, error: &io::Error) -> (BrokerFailureKind, String) {
         use io::ErrorKind as K;
         if let Some(tls) = inner::<Tls>(error) {
-            return (Kind::Tls, self.tls(tls));
+            return (BrokerFailureKind::Tls, self.tls(tls));
         }
         match error.kind() {
             K::ConnectionRefused => (
-                Kind::Unreachable,
+                BrokerFailureKind::Unreachable,
                 format!(
                     "nothing listens at {self} (connection refused): \
                      is the broker running, is mqtt.url right?"
                 ),
             ),
             K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => (
-                Kind::Unreachable,
+                BrokerFailureKind::Unreachable,
                 format!("{self} is not reachable from this machine: {error}"),
             ),
             K::TimedOut => (
-                Kind::Slow,
+                BrokerFailureKind::Slow,
                 format!("{self} does not answer: is the address right, does a firewall drop it?"),
             ),
             K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
@@ -242,30 +245,33 @@ impl Attempt<'_> {
             }
             K::UnexpectedEof => self.closed("closed the connection"),
             _ if is_name_lookup(error) => (
-                Kind::Slow,
+                BrokerFailureKind::Slow,
                 format!(
                     "the name {} cannot be resolved: check mqtt.url and this machine's DNS",
                     self.settings.host
                 ),
             ),
-            _ => (Kind::Slow, format!("no connection to {self}: {error}")),
+            _ => (
+                BrokerFailureKind::Slow,
+                format!("no connection to {self}: {error}"),
+            ),
         }
     }
 
-    fn not_mqtt(&self) -> (Kind, String) {
+    fn not_mqtt(&self) -> (BrokerFailureKind, String) {
         let hint = match self.settings.tls {
             None => "if it expects TLS, write mqtts:// in mqtt.url; else check the port",
             Some(_) => "check the port in mqtt.url",
         };
         (
-            Kind::Slow,
+            BrokerFailureKind::Slow,
             format!("{self} does not answer in MQTT: {hint}"),
         )
     }
 
-    fn closed(&self, did: &str) -> (Kind, String) {
+    fn closed(&self, did: &str) -> (BrokerFailureKind, String) {
         if self.connected {
-            return (Kind::HungUp, format!("{self} {did}"));
+            return (BrokerFailureKind::HungUp, format!("{self} {did}"));
         }
         let hint = match (&self.settings.tls, self.settings.protocol) {
             (Some(tls), _) if tls.client_cert_file.is_none() => {
@@ -283,7 +289,7 @@ impl Attempt<'_> {
             }
         };
         (
-            Kind::Slow,
+            BrokerFailureKind::Slow,
             format!("{self} {did} without an answer: {hint}"),
         )
     }
@@ -484,56 +490,64 @@ mod tests {
         let cases = [
             (
                 Cause::Io(lookup),
-                Kind::Slow,
+                BrokerFailureKind::Slow,
                 "broker.home cannot be resolved",
             ),
             (
                 io(io::ErrorKind::ConnectionRefused),
-                Kind::Unreachable,
+                BrokerFailureKind::Unreachable,
                 "is the broker running",
             ),
             (
                 io(io::ErrorKind::HostUnreachable),
-                Kind::Unreachable,
+                BrokerFailureKind::Unreachable,
                 "not reachable",
             ),
-            (io(io::ErrorKind::TimedOut), Kind::Slow, "firewall"),
-            (io(io::ErrorKind::ConnectionReset), Kind::Slow, "mqtts://"),
-            (Cause::Closed, Kind::Slow, "mqtts://"),
-            (Cause::NoAnswer, Kind::Slow, "firewall"),
+            (
+                io(io::ErrorKind::TimedOut),
+                BrokerFailureKind::Slow,
+                "firewall",
+            ),
+            (
+                io(io::ErrorKind::ConnectionReset),
+                BrokerFailureKind::Slow,
+                "mqtts://",
+            ),
+            (Cause::Closed, BrokerFailureKind::Slow, "mqtts://"),
+            (Cause::NoAnswer, BrokerFailureKind::Slow, "firewall"),
             (
                 Cause::Refused(Refusal::Password, None),
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 "mqtt.password",
             ),
             (
                 Cause::Refused(Refusal::NotAuthorized, None),
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 "access list",
             ),
             (
                 Cause::Refused(Refusal::ClientId, None),
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 "another mqtt.client_id",
             ),
             (
                 Cause::Refused(Refusal::Version, None),
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 "mqtt.protocol = 4",
             ),
             (
                 Cause::Refused(Refusal::Unavailable, None),
-                Kind::Slow,
+                BrokerFailureKind::Slow,
                 "not ready",
             ),
             (
                 Cause::Refused(Refusal::Banned, Some("an hour\n\u{1b}[1mERROR".into())),
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 "the broker says: an hour\\n\\u{1b}[1mERROR",
             ),
             (
                 Cause::Disconnected(taken_over, None),
-                Kind::TakenOver,
+                BrokerFailureKind::TakenOver,
                 "our id tesla2mqtt1",
             ),
         ];
@@ -562,22 +576,25 @@ mod tests {
         };
         // Of the first kind only the log supposes that another client uses our id.
         for (cause, kind) in [
-            (Cause::Closed, Kind::HungUp),
+            (Cause::Closed, BrokerFailureKind::HungUp),
             (
                 Cause::Io(io::ErrorKind::ConnectionReset.into()),
-                Kind::HungUp,
+                BrokerFailureKind::HungUp,
             ),
-            (Cause::Io(io::ErrorKind::UnexpectedEof.into()), Kind::HungUp),
-            (Cause::NoPing, Kind::Dropped),
-            (Cause::NoAcknowledgement, Kind::Dropped),
-            (Cause::NotMqtt("x".into()), Kind::Dropped),
+            (
+                Cause::Io(io::ErrorKind::UnexpectedEof.into()),
+                BrokerFailureKind::HungUp,
+            ),
+            (Cause::NoPing, BrokerFailureKind::Dropped),
+            (Cause::NoAcknowledgement, BrokerFailureKind::Dropped),
+            (Cause::NotMqtt("x".into()), BrokerFailureKind::Dropped),
             (
                 Cause::Disconnected(DisconnectReasonCode::KeepAliveTimeout, None),
-                Kind::Dropped,
+                BrokerFailureKind::Dropped,
             ),
             (
                 Cause::Disconnected(DisconnectReasonCode::ServerShuttingDown, None),
-                Kind::Unreachable,
+                BrokerFailureKind::Unreachable,
             ),
         ] {
             let failure = attempt.explain(&cause);

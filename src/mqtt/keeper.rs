@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::failure::{Attempt, Cause, Failure, Kind};
+use super::failure::{Attempt, BrokerFailure, BrokerFailureKind, Cause};
 use super::later::Later;
 use super::link::{Gone, Link, Opening, Said};
 use super::suspicion::{Suspicion, Trial, Verdict};
@@ -35,7 +35,7 @@ const STALL: Duration = Duration::from_secs(30);
 
 /// How the connection task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Farewell {
+pub struct DrainOutcome {
     /// Whether `offline` was acknowledged.
     pub offline_said: bool,
     /// Messages that the broker has not acknowledged.
@@ -79,7 +79,7 @@ struct Outage {
 
 /// How one connection ended that was not cancelled.
 struct End {
-    failure: Failure,
+    failure: BrokerFailure,
     /// Since the CONNACK, if there was one.
     lasted: Option<Duration>,
     /// The topic over which it may have ended.
@@ -132,7 +132,7 @@ impl Keeper {
     }
 
     /// Runs until cancelled.
-    pub async fn run(mut self) -> Farewell {
+    pub async fn run(mut self) -> DrainOutcome {
         let mut n_failed = 0;
         loop {
             let End {
@@ -147,7 +147,7 @@ impl Keeper {
             if self.asks_for_less(failure.kind) {
                 continue;
             }
-            if failure.kind == Kind::Unreachable {
+            if failure.kind == BrokerFailureKind::Unreachable {
                 self.suspicion.broker_is_away();
             }
             let (failure, in_a_row) = if let Some(lasted) = lasted {
@@ -161,7 +161,7 @@ impl Keeper {
             self.tell_down(&failure);
             let wait = pause::before_retry(failure.kind, in_a_row, rng::share());
             if self.wait(wait).await {
-                return Farewell {
+                return DrainOutcome {
                     offline_said: false,
                     n_lost: self.outbox.n_waiting(),
                 };
@@ -170,10 +170,10 @@ impl Keeper {
     }
 
     /// Whether the broker takes no such will, but may take a lesser one.
-    fn asks_for_less(&mut self, kind: Kind) -> bool {
+    fn asks_for_less(&mut self, kind: BrokerFailureKind) -> bool {
         match kind {
-            Kind::OnlyQos0 => std::mem::take(&mut self.will.is_acknowledged),
-            Kind::NotRetained => std::mem::take(&mut self.will.is_retained),
+            BrokerFailureKind::OnlyQos0 => std::mem::take(&mut self.will.is_acknowledged),
+            BrokerFailureKind::NotRetained => std::mem::take(&mut self.will.is_retained),
             _ => false,
         }
     }
@@ -181,10 +181,10 @@ impl Keeper {
     /// What the end of a connection that had been made tells.
     fn judge(
         &mut self,
-        mut failure: Failure,
+        mut failure: BrokerFailure,
         lasted: Duration,
         suspect: Option<Arc<str>>,
-    ) -> Failure {
+    ) -> BrokerFailure {
         match self.suspicion.ended(lasted, suspect) {
             Verdict::Stable => {
                 self.told.refusals.clear();
@@ -200,7 +200,7 @@ impl Keeper {
             Verdict::Acquitted(topics) => topics.iter().for_each(|topic| self.outbox.unbar(topic)),
             Verdict::Suspicious => {}
         }
-        if failure.kind == Kind::HungUp {
+        if failure.kind == BrokerFailureKind::HungUp {
             failure.sentence = self.attempt(true).short_connections();
         }
         failure
@@ -220,7 +220,7 @@ impl Keeper {
     }
 
     /// One connection, from the attempt to its end.
-    async fn connection(&mut self) -> Result<Farewell, End> {
+    async fn connection(&mut self) -> Result<DrainOutcome, End> {
         let mut link = self.open().map_err(|failure| End {
             failure,
             lasted: None,
@@ -303,10 +303,10 @@ impl Keeper {
         true
     }
 
-    fn open(&self) -> Result<Link, Failure> {
+    fn open(&self) -> Result<Link, BrokerFailure> {
         let config = self.settings.tls.as_ref().map(tls::client_config);
-        let tls = config.transpose().map_err(|e| Failure {
-            kind: Kind::Settings,
+        let tls = config.transpose().map_err(|e| BrokerFailure {
+            kind: BrokerFailureKind::Settings,
             sentence: e.to_string(),
         })?;
         Ok(Link::open(Opening {
@@ -484,14 +484,17 @@ impl Keeper {
 
 /// The topic over which a connection may have ended.
 fn suspect(
-    failure: &Failure,
+    failure: &BrokerFailure,
     trial: &Trial,
     under_way: Option<&Arc<str>>,
     now: Duration,
 ) -> Option<Arc<str>> {
-    trial
-        .over(under_way, now)
-        .filter(|_| matches!(failure.kind, Kind::HungUp | Kind::Dropped))
+    trial.over(under_way, now).filter(|_| {
+        matches!(
+            failure.kind,
+            BrokerFailureKind::HungUp | BrokerFailureKind::Dropped
+        )
+    })
 }
 
 fn has_lasted(course: &Course, now: Duration) -> bool {

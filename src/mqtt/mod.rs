@@ -14,8 +14,8 @@ mod keeper;
 mod later;
 mod line;
 mod link;
+mod one_shot;
 mod pause;
-mod session;
 mod suspicion;
 mod tls;
 mod wire;
@@ -24,11 +24,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use failure::{Failure, Kind};
+pub use failure::{BrokerFailure, BrokerFailureKind};
 pub use identity::{client_id, random_client_id};
-pub use keeper::Farewell;
+pub use keeper::DrainOutcome;
 pub use link::BrokerFacts;
-pub use session::Session;
+pub use one_shot::OneShotClient;
 pub use tls::TlsError;
 
 use crate::config;
@@ -160,7 +160,7 @@ pub fn start(
     client_id: String,
     subscriptions: Vec<Subscription>,
     cancel: CancellationToken,
-) -> Result<(Handle, mpsc::Receiver<Incoming>, JoinHandle<Farewell>), TlsError> {
+) -> Result<(Handle, mpsc::Receiver<Incoming>, JoinHandle<DrainOutcome>), TlsError> {
     check_files(settings)?;
     let (words, heard) = mpsc::channel(PUBLISH_MAX);
     let (arrived, incoming) = mpsc::channel(INCOMING_MAX);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::failure::Kind;
+use super::failure::BrokerFailureKind;
 
 /// A connection that lasted less than this does not count as a success. Longer than the longest
 /// wait below: two clients with one id throw each other out in the rhythm of their waits, and
@@ -15,28 +15,28 @@ pub(super) const SHORT: Duration = Duration::from_secs(40);
 
 /// The wait before the next attempt. `failed` counts the attempts that failed in a row, this one
 /// included; `jitter` is a number from 0 to 1.
-pub(super) fn before_retry(kind: Kind, failed: u32, jitter: f64) -> Duration {
+pub(super) fn before_retry(kind: BrokerFailureKind, failed: u32, jitter: f64) -> Duration {
     let (from_ms, to_ms): (u32, u32) = match kind {
-        Kind::Unreachable => (200, 500),
+        BrokerFailureKind::Unreachable => (200, 500),
         // The names and the routes of a network that is just starting.
-        Kind::Slow => match failed {
+        BrokerFailureKind::Slow => match failed {
             0..=2 => (200, 500),
             3..=5 => (500, 1_000),
             _ => (1_000, 3_000),
         },
-        Kind::Dropped | Kind::HungUp => match failed {
+        BrokerFailureKind::Dropped | BrokerFailureKind::HungUp => match failed {
             0..=4 => (200, 500),
             5..=7 => (500, 1_000),
             8..=10 => (1_000, 3_000),
             11..=20 => (3_000, 6_000),
             _ => (15_000, 20_000),
         },
-        Kind::Refused
-        | Kind::OnlyQos0
-        | Kind::NotRetained
-        | Kind::Tls
-        | Kind::TakenOver
-        | Kind::Settings => (25_000, 35_000),
+        BrokerFailureKind::Refused
+        | BrokerFailureKind::OnlyQos0
+        | BrokerFailureKind::NotRetained
+        | BrokerFailureKind::Tls
+        | BrokerFailureKind::TakenOver
+        | BrokerFailureKind::Settings => (25_000, 35_000),
     };
     let spread = f64::from(to_ms - from_ms) * jitter.clamp(0.0, 1.0);
     Duration::from_millis(from_ms.into()) + Duration::from_secs_f64(spread / 1e3)
@@ -49,22 +49,23 @@ mod tests {
     #[test]
     fn a_broker_that_is_down_is_tried_at_least_twice_a_second_for_ever() {
         for failed in [1, 10, 10_000] {
-            let pause = before_retry(Kind::Unreachable, failed, 1.0);
+            let pause = before_retry(BrokerFailureKind::Unreachable, failed, 1.0);
             assert!(pause <= Duration::from_millis(500));
-            let pause = before_retry(Kind::Unreachable, failed, 0.0);
+            let pause = before_retry(BrokerFailureKind::Unreachable, failed, 0.0);
             assert!(pause >= Duration::from_millis(200));
         }
     }
 
     #[test]
     fn who_refuses_us_is_asked_less_often_than_lockouts_count() {
-        let pause = before_retry(Kind::Refused, 1, 0.0);
+        let pause = before_retry(BrokerFailureKind::Refused, 1, 0.0);
         assert!(pause * 5 > Duration::from_mins(1));
     }
 
     #[test]
     fn short_connections_are_repeated_more_and_more_slowly() {
-        let pauses = [1, 6, 9, 20, 99].map(|failed| before_retry(Kind::Dropped, failed, 1.0));
+        let pauses =
+            [1, 6, 9, 20, 99].map(|failed| before_retry(BrokerFailureKind::Dropped, failed, 1.0));
         assert!(pauses.is_sorted());
     }
 
@@ -75,16 +76,16 @@ mod tests {
         /// The time that the connection itself may take.
         const CONNECT: Duration = Duration::from_secs(4);
         for kind in [
-            Kind::Unreachable,
-            Kind::Slow,
-            Kind::Dropped,
-            Kind::HungUp,
-            Kind::Refused,
-            Kind::OnlyQos0,
-            Kind::NotRetained,
-            Kind::Tls,
-            Kind::TakenOver,
-            Kind::Settings,
+            BrokerFailureKind::Unreachable,
+            BrokerFailureKind::Slow,
+            BrokerFailureKind::Dropped,
+            BrokerFailureKind::HungUp,
+            BrokerFailureKind::Refused,
+            BrokerFailureKind::OnlyQos0,
+            BrokerFailureKind::NotRetained,
+            BrokerFailureKind::Tls,
+            BrokerFailureKind::TakenOver,
+            BrokerFailureKind::Settings,
         ] {
             for failed in (1..100).chain([10_000]) {
                 let pause = before_retry(kind, failed, 1.0);

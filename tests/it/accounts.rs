@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::service::{Signal, Signals};
 use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Request};
 use tesla2mqtt::sim::{CarSpec, Plan};
-use tesla2mqtt::{bridge, clock, config};
-use tokio::task::JoinHandle;
 
 use crate::child;
 use crate::rig::eventually;
 use crate::rig::program::Program;
+use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World, vin};
 
@@ -69,203 +67,151 @@ fn share(world: &World, shared: &Vin) {
     world.cloud.add_car("second", spec);
 }
 
-fn in_a_process_of_its_own(test: &str) {
-    let output = child::command(test).output().expect("the test binary");
-    let (stdout, stderr) = child::texts(&output);
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    assert!(stdout.contains("1 passed"), "{stdout}\n{stderr}");
-}
-
-/// A bridge in this process, and the other end of its signals.
-struct Running {
-    signals: Signals,
-    task: JoinHandle<Result<(), bridge::StartError>>,
-    _state: tempfile::TempDir,
-}
-
-impl Running {
-    fn start(config: &str) -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let path = state.path().join("state");
-        let config = config.replace("\"state\"", &format!("{:?}", path.display().to_string()));
-        let settings = config::from_text(&config).unwrap();
-        let claim = bridge::Claim::to(&path).unwrap();
-        let signals = Signals::default();
-        let same = settings.clone();
-        let reload: bridge::Reload = Box::new(move || Ok(same.clone()));
-        Self {
-            task: tokio::spawn(bridge::run(settings, claim, signals.clone(), reload)),
-            signals,
-            _state: state,
-        }
-    }
-
-    async fn stop(self) {
-        self.signals.send(Signal::Stop);
-        self.task.await.unwrap().unwrap();
-    }
-}
-
 #[test]
 fn quirk_23_a_car_that_is_sold_becomes_unavailable_and_one_that_is_bought_appears() {
-    in_a_process_of_its_own("accounts::child_cars_come_and_go");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a child process of another test"]
-async fn child_cars_come_and_go() {
     // An hour is three seconds.
-    clock::run_at_speed(1200.0);
-    let world = World::new().await;
-    let old = world.add_sleeping_car(1);
-    let subscriber = Subscriber::to(world.broker.addr.port(), "#");
-    let compat = "[compat]\nteslamate = true\n";
-    let running = Running::start(&format!("{}{compat}", world.fresh_fleet_config()));
-    let topic = |vin: &Vin, key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
-    subscriber
-        .wait_for(&topic(&old, "state"), "asleep", SOON)
-        .await;
+    child::at_speed(1200.0, async || {
+        let world = World::new().await;
+        let old = world.add_sleeping_car(1);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+        let compat = "[compat]\nteslamate = true\n";
+        let running = RunningBridge::start(&format!("{}{compat}", world.fresh_fleet_config()));
+        let topic = |vin: &Vin, key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
+        subscriber
+            .wait_for(&topic(&old, "state"), "asleep", SOON)
+            .await;
 
-    let new = world.add_sleeping_car(2);
-    subscriber
-        .wait_for(&topic(&new, "state"), "asleep", SOON)
-        .await;
-    subscriber
-        .wait_for("tesla2mqtt/bridge/cars", "2", SOON)
-        .await;
+        let new = world.add_sleeping_car(2);
+        subscriber
+            .wait_for(&topic(&new, "state"), "asleep", SOON)
+            .await;
+        subscriber
+            .wait_for("tesla2mqtt/bridge/cars", "2", SOON)
+            .await;
 
-    world.cloud.remove_car(ACCOUNT, &old);
-    subscriber
-        .wait_for(&topic(&old, "availability"), "offline", SOON)
+        world.cloud.remove_car(ACCOUNT, &old);
+        subscriber
+            .wait_for(&topic(&old, "availability"), "offline", SOON)
+            .await;
+        assert_eq!(
+            subscriber.get(&topic(&new, "availability")).as_deref(),
+            Some("online")
+        );
+        // TeslaMate's topics know no word for a car that is gone.
+        eventually("its tree is gone, the other's stays", SOON, || {
+            let topics = subscriber.topics();
+            let has = |prefix| topics.keys().any(|topic| topic.starts_with(prefix));
+            !has("teslamate/cars/1/") && has("teslamate/cars/2/")
+        })
         .await;
-    assert_eq!(
-        subscriber.get(&topic(&new, "availability")).as_deref(),
-        Some("online")
-    );
-    // TeslaMate's topics know no word for a car that is gone.
-    eventually("its tree is gone, the other's stays", SOON, || {
-        let topics = subscriber.topics();
-        let has = |prefix| topics.keys().any(|topic| topic.starts_with(prefix));
-        !has("teslamate/cars/1/") && has("teslamate/cars/2/")
-    })
-    .await;
-    let n_calls = || world.calls(&old).len();
-    let before = n_calls();
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(n_calls(), before, "a car that is gone is not asked");
+        let n_calls = || world.calls(&old).len();
+        let before = n_calls();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(n_calls(), before, "a car that is gone is not asked");
 
-    // Sold to the same family again.
-    let again = world.add_sleeping_car(1);
-    subscriber
-        .wait_for(&topic(&again, "availability"), "online", SOON)
-        .await;
-    let state = "teslamate/cars/1/state";
-    subscriber.wait_for(state, "asleep", SOON).await;
-    eventually("it is asked again", SOON, || n_calls() > before).await;
-    assert_eq!(world.cloud.count(Call::Data), 0);
-    assert_eq!(world.cloud.ledger().wakes(), 0);
-    running.stop().await;
+        // Sold to the same family again.
+        let again = world.add_sleeping_car(1);
+        subscriber
+            .wait_for(&topic(&again, "availability"), "online", SOON)
+            .await;
+        let state = "teslamate/cars/1/state";
+        subscriber.wait_for(state, "asleep", SOON).await;
+        eventually("it is asked again", SOON, || n_calls() > before).await;
+        assert_eq!(world.cloud.count(Call::Data), 0);
+        assert_eq!(world.cloud.ledger().wakes(), 0);
+        running.stop().await;
+    });
 }
 
 #[test]
 fn a_shared_car_is_taken_over_when_its_account_is_signed_out_or_loses_it() {
-    in_a_process_of_its_own("accounts::child_a_car_is_taken_over");
-}
+    child::at_speed(1200.0, async || {
+        let world = World::new().await;
+        let shared = world.add_sleeping_car(1);
+        share(&world, &shared);
+        world.cloud.add_account(Account::new("third"));
+        let spec = CarSpec::new(vin(1), Plan::parked());
+        world.cloud.add_car("third", spec);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        let accounts = [ACCOUNT, "second", "third"].map(|name| world.fresh_fleet_account(name));
+        let running = RunningBridge::start(&world.config(&accounts.concat()));
+        let topic = |key: &str| format!("tesla2mqtt/{}/{key}", shared.as_str());
+        subscriber.wait_for(&topic("state"), "asleep", SOON).await;
+        is_asked(&world, &shared, "asked through the first").await;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a child process of another test"]
-async fn child_a_car_is_taken_over() {
-    clock::run_at_speed(1200.0);
-    let world = World::new().await;
-    let shared = world.add_sleeping_car(1);
-    share(&world, &shared);
-    world.cloud.add_account(Account::new("third"));
-    let spec = CarSpec::new(vin(1), Plan::parked());
-    world.cloud.add_car("third", spec);
-    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-    let accounts = [ACCOUNT, "second", "third"].map(|name| world.fresh_fleet_account(name));
-    let running = Running::start(&world.config(&accounts.concat()));
-    let topic = |key: &str| format!("tesla2mqtt/{}/{key}", shared.as_str());
-    subscriber.wait_for(&topic("state"), "asleep", SOON).await;
-    is_asked(&world, &shared, "asked through the first").await;
-
-    world.cloud.revoke(ACCOUNT);
-    eventually("the first is signed out", SOON, || {
-        let error = subscriber.get("tesla2mqtt/bridge/last_error");
-        error.is_some_and(|error| error.contains("home") && error.contains("sign in again"))
-    })
-    .await;
-    is_asked(&world, &shared, "asked through another").await;
-    subscriber
-        .wait_for(&topic("availability"), "online", SOON)
+        world.cloud.revoke(ACCOUNT);
+        eventually("the first is signed out", SOON, || {
+            let error = subscriber.get("tesla2mqtt/bridge/last_error");
+            error.is_some_and(|error| error.contains("home") && error.contains("sign in again"))
+        })
         .await;
-    subscriber.wait_for(&topic("state"), "asleep", SOON).await;
+        is_asked(&world, &shared, "asked through another").await;
+        subscriber
+            .wait_for(&topic("availability"), "online", SOON)
+            .await;
+        subscriber.wait_for(&topic("state"), "asleep", SOON).await;
 
-    // The next one loses the car: the list of the hour says so, and the last takes over.
-    world.cloud.remove_car("second", &shared);
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    is_asked(&world, &shared, "asked through the last").await;
-    subscriber
-        .wait_for(&topic("availability"), "online", SOON)
-        .await;
-    assert_eq!(
-        subscriber.get("tesla2mqtt/bridge/cars").as_deref(),
-        Some("1")
-    );
-    assert_eq!(world.cloud.count(Call::Data), 0);
-    assert_eq!(world.cloud.ledger().wakes(), 0);
-    running.stop().await;
+        // The next one loses the car: the list of the hour says so, and the last takes over.
+        world.cloud.remove_car("second", &shared);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        is_asked(&world, &shared, "asked through the last").await;
+        subscriber
+            .wait_for(&topic("availability"), "online", SOON)
+            .await;
+        assert_eq!(
+            subscriber.get("tesla2mqtt/bridge/cars").as_deref(),
+            Some("1")
+        );
+        assert_eq!(world.cloud.count(Call::Data), 0);
+        assert_eq!(world.cloud.ledger().wakes(), 0);
+        running.stop().await;
+    });
 }
 
 #[test]
 fn a_shared_car_does_not_stay_with_an_account_that_is_refused() {
-    in_a_process_of_its_own("accounts::child_an_account_is_refused");
-}
+    child::at_speed(1200.0, async || {
+        // Two clouds, so that one account can be refused, login and all, and the other not.
+        let (world, other) = (World::new().await, World::new().await);
+        let shared = world.add_sleeping_car(1);
+        other.cloud.add_account(Account::new("second"));
+        let spec = CarSpec::new(shared.clone(), Plan::parked());
+        other.cloud.add_car("second", spec);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        let accounts = [
+            world.fresh_fleet_account(ACCOUNT),
+            other.fresh_fleet_account("second"),
+        ];
+        let running = RunningBridge::start(&world.config(&accounts.concat()));
+        is_asked_somewhere(&[&world, &other], &shared).await;
+        let (first, second) = if world.n_calls(Call::Light, &shared) > 0 {
+            (&world, &other)
+        } else {
+            (&other, &world)
+        };
+        assert_eq!(second.n_calls(Call::Light, &shared), 0, "followed once");
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a child process of another test"]
-async fn child_an_account_is_refused() {
-    clock::run_at_speed(1200.0);
-    // Two clouds, so that one account can be refused, login and all, and the other not.
-    let (world, other) = (World::new().await, World::new().await);
-    let shared = world.add_sleeping_car(1);
-    other.cloud.add_account(Account::new("second"));
-    let spec = CarSpec::new(shared.clone(), Plan::parked());
-    other.cloud.add_car("second", spec);
-    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-    let accounts = [
-        world.fresh_fleet_account(ACCOUNT),
-        other.fresh_fleet_account("second"),
-    ];
-    let running = Running::start(&world.config(&accounts.concat()));
-    is_asked_somewhere(&[&world, &other], &shared).await;
-    let (first, second) = if world.n_calls(Call::Light, &shared) > 0 {
-        (&world, &other)
-    } else {
-        (&other, &world)
-    };
-    assert_eq!(second.n_calls(Call::Light, &shared), 0, "followed once");
+        let refused = Fault::status(
+            403,
+            "forbidden, see https://developer.tesla.com/docs/fleet-api",
+        );
+        first.cloud.fail_share(1.0, Aim::all(), vec![refused], 1);
+        is_asked(second, &shared, "asked through the other").await;
+        let state = format!("tesla2mqtt/{}/state", shared.as_str());
+        subscriber.wait_for(&state, "asleep", SOON).await;
 
-    let refused = Fault::status(
-        403,
-        "forbidden, see https://developer.tesla.com/docs/fleet-api",
-    );
-    first.cloud.fail_share(1.0, Aim::all(), vec![refused], 1);
-    is_asked(second, &shared, "asked through the other").await;
-    let state = format!("tesla2mqtt/{}/state", shared.as_str());
-    subscriber.wait_for(&state, "asleep", SOON).await;
-
-    // Let in again, the first does not take it back.
-    first.cloud.heal();
-    let n_lists = first.cloud.count(Call::Products);
-    eventually("its list is there again", 3 * SOON, || {
-        first.cloud.count(Call::Products) > n_lists + 1
-    })
-    .await;
-    let n_calls = first.n_calls(Call::Light, &shared);
-    is_asked(second, &shared, "still asked through the other").await;
-    assert_eq!(first.n_calls(Call::Light, &shared), n_calls);
-    running.stop().await;
+        // Let in again, the first does not take it back.
+        first.cloud.heal();
+        let n_lists = first.cloud.count(Call::Products);
+        eventually("its list is there again", 3 * SOON, || {
+            first.cloud.count(Call::Products) > n_lists + 1
+        })
+        .await;
+        let n_calls = first.n_calls(Call::Light, &shared);
+        is_asked(second, &shared, "still asked through the other").await;
+        assert_eq!(first.n_calls(Call::Light, &shared), n_calls);
+        running.stop().await;
+    });
 }
 
 async fn is_asked_somewhere(worlds: &[&World], vin: &Vin) {

@@ -167,6 +167,27 @@ fn a_delete_is_owed_until_it_is_confirmed_also_where_its_topic_is_left_out() {
     assert!(outbox.owes_deletes() && !outbox.has_work(), "left out");
 }
 
+/// Else a value of before could come back: the delete counted as done before either was said.
+#[test]
+fn a_value_that_replaces_a_delete_owes_what_it_was_asked_for() {
+    let mut outbox = connected();
+    let topic = || "t/a".to_owned();
+    outbox.put(Publish::Delete { topic: topic() });
+    let delete = outbox.next_packet().unwrap();
+    outbox.put(state("t/a", "1"));
+    outbox.acknowledged(delete.ticket);
+    assert_eq!(outbox.owed_deletes(), [topic()].into());
+    let value = outbox.next_packet().unwrap();
+    assert_eq!(&*value.payload, "1");
+    outbox.refused(value.ticket);
+    assert_eq!(outbox.owed_deletes(), [topic()].into());
+    outbox.say_again("t/a");
+    let value = outbox.next_packet().unwrap();
+    outbox.acknowledged(value.ticket);
+    assert_eq!(outbox.owed_deletes(), [].into());
+    assert!(!outbox.owes_deletes());
+}
+
 /// It had counted as confirmed, and was forgotten after two connections.
 #[test]
 fn a_delete_that_the_broker_refuses_is_owed_for_ever_and_said_with_each_connection() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tesla2mqtt::catalogue;
 use tesla2mqtt::decode::{products, vehicle_data};
 use tesla2mqtt::discovery::{self, Setup};
-use tesla2mqtt::model::{Now, Observation, Vehicle, Vin};
+use tesla2mqtt::model::{CarRecord, Now, Observation, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{CarTopics, Paths};
 
@@ -193,7 +193,7 @@ fn each_recorded_vehicle_data_becomes_the_topics_of_its_table() {
             table(&car),
             data.oddities,
             topics.oddities(),
-            data.view
+            CarRecord::of(&car)
         );
         check(&name, &text);
     }

@@ -3,6 +3,7 @@
 //! This crate has neither tokio nor an HTTP or MQTT client nor a clock among its dependencies, so
 //! that months of a car's life can be played in milliseconds. Modules in reading order:
 //!
+//! * [`backoff`]: how long to wait before what failed is tried again
 //! * [`model`]: a VIN, a signal, an observation, a vehicle with the newest value of each signal
 //! * [`decode`]: Tesla's answers → observations
 //! * [`trips`]: what follows from values over time: drives, charges, energy in all
@@ -13,7 +14,9 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`retained`]: what is retained at the broker, and whose it is
 
+pub mod backoff;
 pub mod catalogue;
 pub mod command;
 pub mod compat;
@@ -22,5 +25,6 @@ pub mod discovery;
 pub mod model;
 pub mod outbox;
 pub mod policy;
+pub mod retained;
 pub mod topics;
 pub mod trips;

@@ -121,7 +121,8 @@ pub struct Outbox {
     events: VecDeque<Event>,
     /// Topics over which the broker ended the connection.
     barred: BTreeSet<Arc<str>>,
-    /// Deletes under way, by ticket.
+    /// What is under way that does what a delete was asked for, by ticket: the delete, or the value
+    /// that has replaced it.
     deletes: BTreeMap<Ticket, Arc<str>>,
     /// The largest packet the broker takes, while connected.
     limit: Option<usize>,
@@ -135,6 +136,8 @@ struct Entry {
     value: Held,
     dirty: Option<u64>,
     complained: bool,
+    /// A delete was asked for, and the broker has acknowledged neither it nor a value since.
+    owes_delete: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -266,6 +269,7 @@ impl Outbox {
             let Some(entry) = self.topics.get_mut(&topic) else {
                 return;
             };
+            entry.owes_delete = false;
             if let Held::Deleted { confirmations_left } = &mut entry.value {
                 *confirmations_left = confirmations_left.saturating_sub(1);
                 if *confirmations_left == 0 && entry.dirty.is_none() {
@@ -277,12 +281,17 @@ impl Outbox {
         }
     }
 
-    /// Whether a delete has not been confirmed on any connection yet, for whatever reason: a topic
-    /// that is left out owes it, too, and one that the broker refuses.
+    /// The deletes that have not been confirmed on any connection yet, for whatever reason: a topic
+    /// that is left out owes it, too, and one that the broker refuses. A value that was put since
+    /// does as well as the delete: what stood there before is gone once it is acknowledged.
+    pub fn owed_deletes(&self) -> BTreeSet<String> {
+        let owing = self.topics.iter().filter(|(_, entry)| entry.owes_delete);
+        owing.map(|(topic, _)| topic.to_string()).collect()
+    }
+
+    /// Whether there are such.
     pub fn owes_deletes(&self) -> bool {
-        let confirmations_left = CONFIRMATIONS;
-        let owed = Held::Deleted { confirmations_left };
-        self.topics.values().any(|entry| entry.value == owed)
+        self.topics.values().any(|entry| entry.owes_delete)
     }
 
     /// Whether an event of this topic has not been acknowledged yet.
@@ -325,6 +334,7 @@ impl Outbox {
             self.deletes.retain(|_, deleted| *deleted != key);
             self.mark(&key);
             if let Some(entry) = self.topics.get_mut(&key) {
+                entry.owes_delete |= matches!(value, Held::Deleted { .. });
                 entry.value = value;
             }
             return;
@@ -338,6 +348,7 @@ impl Outbox {
         self.dirty
             .insert((self.rank(&key), number), Arc::clone(&key));
         let entry = Entry {
+            owes_delete: matches!(value, Held::Deleted { .. }),
             value,
             dirty: Some(number),
             complained: false,
@@ -396,11 +407,9 @@ impl Outbox {
         }
         let payload = match &entry.value {
             Held::Payload(payload) => Arc::clone(payload),
-            Held::Deleted { .. } => {
-                self.deletes.insert(ticket, Arc::clone(topic));
-                Arc::from("")
-            }
+            Held::Deleted { .. } => Arc::from(""),
         };
+        let is_delete = payload.is_empty() || entry.owes_delete;
         let size = packet_size(topic, &payload);
         if size > limit {
             if !std::mem::replace(&mut entry.complained, true) {
@@ -411,6 +420,9 @@ impl Outbox {
             return None;
         }
         entry.complained = false;
+        if is_delete {
+            self.deletes.insert(ticket, Arc::clone(topic));
+        }
         Some(Packet {
             topic: Arc::clone(topic),
             payload,

@@ -8,9 +8,9 @@
 
 mod charge;
 mod drive;
+mod look;
 mod meter;
 mod parked;
-mod reading;
 mod tariff;
 mod watch;
 
@@ -22,14 +22,14 @@ pub use self::charge::Charge;
 use self::charge::{ChargeLog, Metered};
 pub use self::drive::Drive;
 use self::drive::DriveLog;
+use self::look::Look;
 use self::meter::EnergyMeter;
 use self::parked::ParkedLog;
-use self::reading::Reading;
 pub use self::tariff::{Cheap, Hours, Tariff};
 pub use self::watch::Notice;
 use self::watch::Watch;
 use crate::catalogue::EntityValue;
-use crate::model::{Now, Observation, Signal, Source, Value, Vehicle};
+use crate::model::{CarRecord, Now, Observation, Signal, Source, Value, Vehicle};
 
 /// The signals of [`Trips::observation`].
 pub const DERIVED_SIGNALS: &[&str] = &[
@@ -53,7 +53,7 @@ pub const DERIVED_SIGNALS: &[&str] = &[
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Trips {
-    last: Option<Reading>,
+    last: Option<Look>,
     /// Energy of a mile of rated range, learned from charges.
     kwh_per_rated_mile: Option<f64>,
     energy: EnergyMeter,
@@ -92,7 +92,7 @@ impl Trips {
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
     /// A charge costs what the tariff says while it goes on.
     pub fn note(&mut self, car: &Vehicle, tariff: &Tariff) -> Vec<Finding> {
-        let Some(now) = Reading::of(car) else {
+        let Some(now) = Look::of(&CarRecord::of(car)) else {
             return Vec::new();
         };
         if self.last.as_ref().is_some_and(|last| last.at >= now.at) {

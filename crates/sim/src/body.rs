@@ -3,10 +3,11 @@
 //! the objects that were asked for, and a place only to who asked for it.
 //!
 //! `body/parked.json` is the car at rest and `body/models.json` what differs by model; the code
-//! sets what lives. Recordings can be played instead ([`recorded`]).
+//! sets what lives. Recordings can be played instead ([`recorded`]), also answer by answer ([`script`]).
 
 mod live;
 pub mod recorded;
+pub mod script;
 
 use std::sync::LazyLock;
 

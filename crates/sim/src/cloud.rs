@@ -31,6 +31,7 @@ pub use tokens::{Family, Login, Rotation};
 pub use world::Account;
 
 use super::body::recorded::{Recording, RecordingError};
+use super::body::script::Script;
 use super::{Car, CarSpec};
 use faults::Faults;
 use tesla2mqtt_core::model::{Now, Vin};
@@ -248,6 +249,19 @@ impl Cloud {
         Ok(vin)
     }
 
+    /// Puts a car on an account whose answers are written down, one by one.
+    pub fn add_script(&self, account: &str, script: Script) -> Vin {
+        let vin = script.vin().clone();
+        self.shared.world().add_script(account, script);
+        vin
+    }
+
+    /// From now on calls about this car are answered only if they name it by its VIN, whatever the
+    /// login; by its number it is not found.
+    pub fn forget_number(&self, vin: &Vin) {
+        self.shared.world().forget_number(vin);
+    }
+
     /// Takes a car off an account: sold, or shared no longer.
     pub fn remove_car(&self, account: &str, vin: &Vin) {
         if let Some(member) = self.shared.world().members.get_mut(account) {
@@ -310,6 +324,11 @@ impl Cloud {
     /// The next `n` requests that the aim hits fail like this.
     pub fn fail_next(&self, n: usize, aim: &Aim, fault: &Fault) {
         self.shared.world().faults.order(n, aim, fault);
+    }
+
+    /// The nth (from 1) request from now on that the aim hits fails like this.
+    pub fn fail_nth(&self, nth: u64, aim: &Aim, fault: &Fault) {
+        self.shared.world().faults.order_nth(nth, aim, fault);
     }
 
     /// From now on a share (0 to 1) of the requests that the aim hits fails, each like one of

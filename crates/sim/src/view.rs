@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::Place;
 use super::motion::KM_PER_MILE;
-use tesla2mqtt_core::policy::{DataView, HoldReason};
+use tesla2mqtt_core::model::{CarRecord, ChargingState, Gear, SoftwareUpdate, UpdateStatus};
+use tesla2mqtt_core::policy::HoldReason;
 
 /// Everything that a `vehicle_data` answer is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,21 +115,21 @@ pub struct UpdateView {
 
 impl View {
     /// What the policy reads of it, without the way through JSON.
-    pub fn policy_view(&self) -> DataView {
+    pub fn policy_view(&self) -> CarRecord {
         let held_by = |reason| self.holds.contains(&reason);
         let update = self.update.as_ref();
-        DataView {
-            timestamp_ms: Some(self.at.as_millisecond()),
-            shift_state: self.gear().map(str::to_owned),
+        CarRecord {
+            at: Some(self.at),
+            drive_at: Some(self.at),
+            odometer_at: Some(self.at),
+            gear: Some(self.gear().and_then(Gear::of).unwrap_or(Gear::P)),
             power_kw: Some(self.power_kw().round()),
-            charging_state: Some(self.charge.state.word().to_owned()),
+            charging_state: Some(ChargingState::of(self.charge.state.word())),
             charger_power_kw: Some(self.charge.kw.round()),
             battery_level: Some(self.battery_level.floor()),
             scheduled_charging_pending: self.charge.scheduled.is_some(),
             scheduled_charging_start: self.charge.scheduled,
-            update_status: update.map(|u| u.status.to_owned()),
-            update_version: update.map(|u| u.version.clone()),
-            update_download_percent: Some(update.map_or(0.0, UpdateView::download_percent)),
+            update: update.and_then(UpdateView::as_read),
             car_version: Some(self.firmware.clone()),
             odometer_mi: Some(self.odometer_mi()),
             user_present: self.user_present(),
@@ -141,6 +142,7 @@ impl View {
             trunk_open: held_by(HoldReason::TrunkOpen),
             locked: Some(self.locked()),
             in_service: self.in_service,
+            ..CarRecord::default()
         }
     }
 
@@ -200,6 +202,20 @@ impl View {
 }
 
 impl UpdateView {
+    fn as_read(&self) -> Option<SoftwareUpdate> {
+        let is_installing = self.status == "installing";
+        Some(SoftwareUpdate {
+            status: UpdateStatus::of(self.status)?,
+            version: Some(self.version.clone()),
+            download_percent: Some(self.download_percent()),
+            install_percent: Some(if is_installing {
+                self.percent.floor()
+            } else {
+                1.0
+            }),
+        })
+    }
+
     /// `download_perc`.
     pub fn download_percent(&self) -> f64 {
         if self.status == "downloading" {

@@ -8,6 +8,8 @@
 
 pub mod ci;
 pub mod program;
+pub mod running;
+pub mod segments;
 pub mod subscriber;
 pub mod tls;
 pub mod world;

@@ -13,7 +13,7 @@ use crate::cli::clear;
 use crate::config::Settings;
 use crate::discovery;
 use crate::model::Vin;
-use crate::mqtt::{Incoming, Session, Subscription, random_client_id, state_topic};
+use crate::mqtt::{Incoming, OneShotClient, Subscription, random_client_id, state_topic};
 
 /// A broker that went away does not hold up the end for longer.
 const CLEARED_WITHIN: Duration = Duration::from_secs(10);
@@ -66,11 +66,11 @@ async fn hear(
     settings: &Settings,
     subscriptions: &[Subscription],
     take: impl FnMut(Incoming),
-) -> Result<(), crate::mqtt::Failure> {
+) -> Result<(), crate::mqtt::BrokerFailure> {
     let id = random_client_id();
-    let (mut session, _) = Session::connect(&settings.mqtt, &id).await?;
-    session.listen(subscriptions, clear::QUIET, take).await?;
-    session.close().await;
+    let (mut client, _) = OneShotClient::connect(&settings.mqtt, &id).await?;
+    client.listen(subscriptions, clear::QUIET, take).await?;
+    client.close().await;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Follower;
 use crate::estimate::Turn;
-use crate::model::Now;
+use crate::model::{ChargingState, Now};
 use crate::policy::{Ask, Input, State};
 
 const TICK: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ impl Follower for Evcc {
     fn hear(&mut self, now: Now, input: Input) {
         match input {
             Input::Push(push) => {
-                self.charger_says = push.charging_state.as_deref() == Some("Charging");
+                self.charger_says = push.charging_state == Some(ChargingState::Charging);
             }
             Input::Data(_) => {
                 self.n_failed = 0;

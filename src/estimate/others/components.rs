@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use super::{Follower, in_gear, is_charging, is_installing};
 use crate::estimate::Turn;
-use crate::model::Now;
-use crate::policy::{Ask, DataView, Failure, Input, LightState, State};
+use crate::model::{CarRecord, Gear, Now};
+use crate::policy::{Ask, Failure, Input, LightState, State};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn belief_of(view: &DataView) -> State {
+fn belief_of(view: &CarRecord) -> State {
     if is_installing(view) {
         State::Updating
-    } else if in_gear(view, &["D", "R", "N"]) {
+    } else if in_gear(view) {
         State::Driving
     } else if is_charging(view) {
         State::Charging
@@ -48,7 +48,7 @@ impl TeslaFleet {
         }
     }
 
-    fn data(&mut self, view: &DataView, t: Duration) {
+    fn data(&mut self, view: &CarRecord, t: Duration) {
         self.state = belief_of(view);
         let mut wait = FLEET_TICK;
         if self.is_pre_2021 {
@@ -154,7 +154,7 @@ impl Follower for Alandtse {
             }
             Input::Data(view) => {
                 self.state = belief_of(&view);
-                self.in_gear = in_gear(&view, &["D", "R"]);
+                self.in_gear = matches!(view.gear, Some(Gear::D | Gear::R));
                 let wait = if self.in_gear { DATA_IN_GEAR } else { DATA };
                 self.data_at = now.mono + wait;
             }

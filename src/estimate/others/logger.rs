@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Follower, in_gear, is_charging, is_installing};
 use crate::estimate::Turn;
-use crate::model::Now;
-use crate::policy::{Ask, DataView, Failure, Input, LightState, Push, State};
+use crate::model::{CarRecord, ChargingState, Gear, Now, UpdateStatus};
+use crate::policy::{Ask, Failure, Input, LightState, Push, State};
 
 /// One logger's numbers.
 pub(super) struct Numbers {
@@ -25,7 +25,7 @@ pub(super) struct Numbers {
     idle_before_pause: Duration,
     pause: Pause,
     has_stream: bool,
-    blocks: fn(&DataView) -> bool,
+    blocks: fn(&CarRecord) -> bool,
 }
 
 struct Pause {
@@ -102,7 +102,7 @@ fn by_power(kw: f64) -> Duration {
     Duration::from_secs_f64((250.0 / kw.max(1.0)).clamp(5.0, 20.0))
 }
 
-fn blocks_teslalogger(view: &DataView) -> bool {
+fn blocks_teslalogger(view: &CarRecord) -> bool {
     view.user_present
         || view.preconditioning
         || view.sentry_mode
@@ -111,11 +111,16 @@ fn blocks_teslalogger(view: &DataView) -> bool {
         || view.in_service
 }
 
-fn blocks_teslamate(view: &DataView) -> bool {
+fn blocks_teslamate(view: &CarRecord) -> bool {
     blocks_teslalogger(view)
         || view.power_kw.is_some_and(|kw| kw > 0.0)
         || view.climate_keeper_mode.as_deref() == Some("dog")
-        || view.update_status.as_deref() == Some("downloading")
+        || is_downloading(view)
+}
+
+fn is_downloading(view: &CarRecord) -> bool {
+    let update = view.update.as_ref();
+    update.is_some_and(|update| update.status == UpdateStatus::Downloading)
 }
 
 /// A logger at work.
@@ -166,11 +171,11 @@ impl Logger {
         };
     }
 
-    fn data(&mut self, view: &DataView, t: Duration) {
+    fn data(&mut self, view: &CarRecord, t: Duration) {
         let numbers = self.numbers;
         let (state, wait) = if is_installing(view) {
             (State::Updating, numbers.updating_data)
-        } else if in_gear(view, &["D", "R", "N"]) {
+        } else if in_gear(view) {
             (State::Driving, numbers.driving_data)
         } else if is_charging(view) {
             let kw = view.charger_power_kw.unwrap_or_default();
@@ -182,7 +187,7 @@ impl Logger {
         self.next = (t + wait, Ask::Data);
     }
 
-    fn parked(&mut self, view: &DataView, t: Duration) {
+    fn parked(&mut self, view: &CarRecord, t: Duration) {
         let numbers = self.numbers;
         let blocked = (numbers.blocks)(view);
         if self.state == State::Quiet && !blocked {
@@ -209,8 +214,8 @@ impl Logger {
 
     /// The stream is open while the car is online; gear and power bring a look at once.
     fn streamed(&mut self, push: &Push, t: Duration) {
-        let drives = push.gear.as_deref() == Some("D") && self.state != State::Driving;
-        let charges = push.charging_state.as_deref() == Some("Charging")
+        let drives = push.gear == Some(Gear::D) && self.state != State::Driving;
+        let charges = push.charging_state == Some(ChargingState::Charging)
             && !matches!(self.state, State::Charging | State::Driving);
         if self.state != State::Asleep && (drives || charges) {
             self.next = (t, Ask::Data);

@@ -7,7 +7,7 @@ mod components;
 mod logger;
 
 use super::Follower;
-use crate::policy::DataView;
+use crate::model::{CarRecord, ChargingState, Gear, SoftwareUpdate};
 
 /// A tool whose policy is modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,19 +62,16 @@ impl Tool {
     }
 }
 
-fn in_gear(view: &DataView, gears: &[&str]) -> bool {
-    view.shift_state
-        .as_deref()
-        .is_some_and(|gear| gears.contains(&gear))
+fn in_gear(view: &CarRecord) -> bool {
+    view.gear.is_some_and(Gear::is_driving)
 }
 
-fn is_charging(view: &DataView) -> bool {
-    matches!(
-        view.charging_state.as_deref(),
-        Some("Starting" | "Charging")
-    )
+fn is_charging(view: &CarRecord) -> bool {
+    view.charging_state.and_then(ChargingState::is_charging) == Some(true)
 }
 
-fn is_installing(view: &DataView) -> bool {
-    view.update_status.as_deref() == Some("installing")
+fn is_installing(view: &CarRecord) -> bool {
+    view.update
+        .as_ref()
+        .is_some_and(SoftwareUpdate::is_installing)
 }

@@ -6,7 +6,7 @@ use tokio::time::timeout_at;
 use tracing::{info, warn};
 
 use super::super::link::{Link, Said};
-use super::{Course, Farewell, Keeper};
+use super::{Course, DrainOutcome, Keeper};
 use crate::clock;
 use crate::outbox::Publish;
 
@@ -18,11 +18,11 @@ const DRAIN_OFFLINE: Duration = Duration::from_secs(1);
 
 impl Keeper {
     /// Last values, `offline`, goodbye; within [`DRAIN`].
-    pub(super) async fn farewell(&mut self, mut link: Link, connected: bool) -> Farewell {
+    pub(super) async fn farewell(&mut self, mut link: Link, connected: bool) -> DrainOutcome {
         let begun = clock::uptime();
         self.take_waiting();
         if !connected {
-            return Farewell {
+            return DrainOutcome {
                 offline_said: false,
                 n_lost: self.outbox.n_waiting(),
             };
@@ -47,7 +47,7 @@ impl Keeper {
         } else {
             warn!(lost = n_lost, "the broker did not take everything in time");
         }
-        Farewell {
+        DrainOutcome {
             offline_said: drained,
             n_lost,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::super::Connection;
-use super::super::failure::{Failure, Kind};
+use super::super::failure::{BrokerFailure, BrokerFailureKind};
 use super::super::link::Answer;
 use super::super::wire::{BrokerFacts, NotTaken};
 use super::{Course, Keeper, Outage, has_lasted};
@@ -26,7 +26,7 @@ pub(super) struct Told {
 }
 
 impl Keeper {
-    pub(super) fn tell_down(&mut self, failure: &Failure) {
+    pub(super) fn tell_down(&mut self, failure: &BrokerFailure) {
         /// Reasons that one outage may log; a network that flaps has a handful.
         const REASONS_MAX: usize = 16;
         let sentence = &failure.sentence;
@@ -41,14 +41,18 @@ impl Keeper {
             return;
         }
         match failure.kind {
-            Kind::Unreachable | Kind::Slow => warn!(reason = %sentence, "broker unreachable"),
-            Kind::Dropped | Kind::HungUp => warn!(reason = %sentence, "broker connection lost"),
-            Kind::Refused
-            | Kind::OnlyQos0
-            | Kind::NotRetained
-            | Kind::Tls
-            | Kind::TakenOver
-            | Kind::Settings => {
+            BrokerFailureKind::Unreachable | BrokerFailureKind::Slow => {
+                warn!(reason = %sentence, "broker unreachable")
+            }
+            BrokerFailureKind::Dropped | BrokerFailureKind::HungUp => {
+                warn!(reason = %sentence, "broker connection lost")
+            }
+            BrokerFailureKind::Refused
+            | BrokerFailureKind::OnlyQos0
+            | BrokerFailureKind::NotRetained
+            | BrokerFailureKind::Tls
+            | BrokerFailureKind::TakenOver
+            | BrokerFailureKind::Settings => {
                 error!(reason = %sentence, "no broker connection until this is mended");
             }
         }

@@ -1,7 +1,7 @@
 //! Brokers and twins in virtual time: what is left out, what is found guilty.
 
 use super::*;
-use crate::mqtt::failure::Kind;
+use crate::mqtt::failure::BrokerFailureKind;
 
 const FIRST: &str = "t/bridge/state";
 const FOR_EVER: Duration = Duration::MAX;
@@ -217,7 +217,8 @@ fn short_connections_come_more_and_more_slowly_whatever_they_end_over() {
         let mut waited = Duration::ZERO;
         for _ in 0..100 {
             world.connection(ms(n)).expect("it ends");
-            waited += pause::before_retry(Kind::HungUp, world.suspicion.n_short(), 0.0);
+            waited +=
+                pause::before_retry(BrokerFailureKind::HungUp, world.suspicion.n_short(), 0.0);
         }
         assert!(waited > Duration::from_mins(19), "{waited:?}");
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tesla2mqtt::broker::{self, BrokerError};
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::Kind;
+use tesla2mqtt::mqtt::BrokerFailureKind;
 
 use super::rig::*;
 
@@ -77,7 +77,7 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
             let failure = outcome.unwrap_err();
             assert_eq!(
                 failure.kind,
-                Kind::Refused,
+                BrokerFailureKind::Refused,
                 "{protocol:?} {name}: {failure}"
             );
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tesla2mqtt::bridge::Places;
 use tesla2mqtt::cli::clear::{Cleared, clear};
-use tesla2mqtt::mqtt::Kind;
+use tesla2mqtt::mqtt::BrokerFailureKind;
 use tokio::time::timeout;
 
 use super::rig::*;
@@ -210,5 +210,5 @@ async fn without_a_broker_it_says_so_at_once() {
     let settings = settings(broker.addr, BOTH[0]);
     broker.stop().await;
     let failure = clear(&settings, &at("tesla2mqtt")).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Unreachable, "{failure}");
+    assert_eq!(failure.kind, BrokerFailureKind::Unreachable, "{failure}");
 }

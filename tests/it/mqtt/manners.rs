@@ -6,7 +6,7 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnAckProperties, ConnectReturnCode, Packet, PubAckReason, SubscribeReasonCode,
 };
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::{Session, Subscription};
+use tesla2mqtt::mqtt::{OneShotClient, Subscription};
 use tesla2mqtt::outbox::Publish;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::timeout;
@@ -152,7 +152,7 @@ async fn what_a_broker_hung_up_before_is_not_deleted() {
     }
     let broker = Fake::start(HangsUp).await;
     let settings = settings(broker.addr, Protocol::V5);
-    let (mut session, _) = Session::connect(&settings, "probe")
+    let (mut client, _) = OneShotClient::connect(&settings, "probe")
         .await
         .expect("a CONNACK");
     broker
@@ -160,7 +160,7 @@ async fn what_a_broker_hung_up_before_is_not_deleted() {
         .await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let topics = ["tesla2mqtt/VIN/a".to_owned()];
-    assert!(session.delete(topics.into_iter()).await.is_err());
+    assert!(client.delete(topics.into_iter()).await.is_err());
 }
 
 /// A plain goodbye takes the will back: nobody would have said `offline`.

@@ -2,7 +2,7 @@
 
 use tesla2mqtt::cli::clear::clear;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::Kind;
+use tesla2mqtt::mqtt::BrokerFailureKind;
 
 use super::clear::at;
 use super::rig::*;
@@ -105,7 +105,7 @@ async fn it_refuses_who_has_no_password() {
             settings.username = username.map(str::to_owned);
             settings.password = Some("wrong".into());
             let failure = probe(&settings).await.unwrap_err();
-            assert_eq!(failure.kind, Kind::Refused, "{failure}");
+            assert_eq!(failure.kind, BrokerFailureKind::Refused, "{failure}");
             assert!(failure.sentence.contains("mqtt.username"), "{failure}");
         }
     }

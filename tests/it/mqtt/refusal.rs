@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tesla2mqtt::broker;
 use tesla2mqtt::config::Protocol;
-use tesla2mqtt::mqtt::Kind;
+use tesla2mqtt::mqtt::BrokerFailureKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -83,7 +83,13 @@ async fn a_port_that_speaks_something_else_is_told_apart() {
             }
             let failure = probe(&settings(addr, protocol)).await.unwrap_err();
             assert!(failure.sentence.contains(words), "{what}: {failure}");
-            assert!(matches!(failure.kind, Kind::Slow | Kind::Refused), "{what}");
+            assert!(
+                matches!(
+                    failure.kind,
+                    BrokerFailureKind::Slow | BrokerFailureKind::Refused
+                ),
+                "{what}"
+            );
         }
     }
 }
@@ -95,6 +101,6 @@ async fn a_broker_that_never_answers_is_given_up_in_time() {
     for protocol in BOTH {
         let failure = probe(&settings(addr, protocol)).await.unwrap_err();
         assert!(failure.sentence.contains("does not answer"), "{failure}");
-        assert_eq!(failure.kind, Kind::Slow);
+        assert_eq!(failure.kind, BrokerFailureKind::Slow);
     }
 }

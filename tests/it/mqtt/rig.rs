@@ -12,7 +12,8 @@ use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use tempfile::TempDir;
 use tesla2mqtt::config::{self, Mqtt, Protocol};
 use tesla2mqtt::mqtt::{
-    BrokerFacts, Connection, Failure, Farewell, Handle, Incoming, Session, Subscription,
+    BrokerFacts, BrokerFailure, Connection, DrainOutcome, Handle, Incoming, OneShotClient,
+    Subscription,
 };
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::{broker, clock, mqtt};
@@ -214,9 +215,9 @@ pub fn settings(addr: SocketAddr, protocol: Protocol) -> Mqtt {
 }
 
 /// Connects once, and asks what the broker can do.
-pub async fn probe(settings: &Mqtt) -> Result<BrokerFacts, Failure> {
-    let (session, facts) = Session::connect(settings, "probe").await?;
-    session.close().await;
+pub async fn probe(settings: &Mqtt) -> Result<BrokerFacts, BrokerFailure> {
+    let (client, facts) = OneShotClient::connect(settings, "probe").await?;
+    client.close().await;
     Ok(facts)
 }
 
@@ -224,7 +225,7 @@ pub async fn probe(settings: &Mqtt) -> Result<BrokerFacts, Failure> {
 pub struct Bridge {
     pub handle: Handle,
     pub incoming: mpsc::Receiver<Incoming>,
-    pub task: JoinHandle<Farewell>,
+    pub task: JoinHandle<DrainOutcome>,
     pub cancel: CancellationToken,
 }
 
@@ -291,7 +292,7 @@ impl Bridge {
         }
     }
 
-    pub async fn stop(self) -> Farewell {
+    pub async fn stop(self) -> DrainOutcome {
         self.cancel.cancel();
         timeout(PATIENCE, self.task)
             .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::clock;
-use tesla2mqtt::mqtt::Farewell;
+use tesla2mqtt::mqtt::DrainOutcome;
 
 use super::rig::*;
 
@@ -25,7 +25,7 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
         let ms = ms_since(begun);
         assert_eq!(
             farewell,
-            Farewell {
+            DrainOutcome {
                 offline_said: true,
                 n_lost: 0
             }

@@ -17,7 +17,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tesla2mqtt::broker::Embedded;
 use tesla2mqtt::config::{Mqtt, Protocol, Tls};
-use tesla2mqtt::mqtt::{Failure, Kind, TlsError, check_files, start};
+use tesla2mqtt::mqtt::{BrokerFailure, BrokerFailureKind, TlsError, check_files, start};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
         broker.probe(home.files(&identity.pem, None)).await.unwrap();
         let stranger = Ca::new("stranger").pem;
         let failure = broker.probe(home.files(&stranger, None)).await.unwrap_err();
-        assert_eq!(failure.kind, Kind::Tls, "{failure}");
+        assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
         assert!(failure.sentence.contains("self-signed"), "{failure}");
     }
 }
@@ -88,7 +88,7 @@ async fn a_certificate_of_version_1_is_believed_when_the_file_holds_it() {
         .probe(home.files(&home.ca.pem, None))
         .await
         .unwrap_err();
-    assert_eq!(failure.kind, Kind::Tls, "{failure}");
+    assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
     assert!(failure.sentence.contains("X.509 version 1"), "{failure}");
 
     // Who shows it must have its key.
@@ -98,7 +98,7 @@ async fn a_certificate_of_version_1_is_believed_when_the_file_holds_it() {
     };
     let broker = home.broker(&thief, Ask::Nothing).await;
     let failure = broker.probe(home.files(VERSION_1, None)).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Tls, "{failure}");
+    assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
 }
 
 /// It had been reported as a key that does not fit.
@@ -122,7 +122,7 @@ async fn a_client_certificate_of_version_1_is_for_the_broker_to_judge() {
 async fn each_failure_says_what_to_do() {
     let home = Home::new();
     let good = home.ca.signed("localhost");
-    let check = |failure: Failure, kind: Kind, words: &str| {
+    let check = |failure: BrokerFailure, kind: BrokerFailureKind, words: &str| {
         assert!(failure.sentence.contains(words), "{words:?} in: {failure}");
         assert_eq!(failure.kind, kind, "{failure}");
     };
@@ -130,10 +130,14 @@ async fn each_failure_says_what_to_do() {
     let broker = home.broker(&good, Ask::Nothing).await;
     let wrong_ca = home.files(&Ca::new("another").pem, None);
     let failure = broker.probe(wrong_ca).await.unwrap_err();
-    check(failure, Kind::Tls, "not signed by any of mqtt.ca_file");
+    check(
+        failure,
+        BrokerFailureKind::Tls,
+        "not signed by any of mqtt.ca_file",
+    );
 
     let failure = broker.probe(Tls::default()).await.unwrap_err();
-    check(failure, Kind::Tls, "set mqtt.ca_file");
+    check(failure, BrokerFailureKind::Tls, "set mqtt.ca_file");
 
     let other_name = home
         .broker(&home.ca.signed("mqtt.example"), Ask::Nothing)
@@ -142,33 +146,37 @@ async fn each_failure_says_what_to_do() {
         .probe(home.files(&home.ca.pem, None))
         .await
         .unwrap_err();
-    check(failure, Kind::Tls, "another name than localhost");
+    check(
+        failure,
+        BrokerFailureKind::Tls,
+        "another name than localhost",
+    );
 
     let nameless = home.broker(&home.ca.nameless(), Ask::Nothing).await;
     let failure = nameless
         .probe(home.files(&home.ca.pem, None))
         .await
         .unwrap_err();
-    check(failure, Kind::Tls, "no subjectAltName");
+    check(failure, BrokerFailureKind::Tls, "no subjectAltName");
 
     let asks = home.broker(&good, Ask::Certificate).await;
     let failure = asks
         .probe(home.files(&home.ca.pem, None))
         .await
         .unwrap_err();
-    check(failure, Kind::Tls, "mqtt.client_cert_file");
+    check(failure, BrokerFailureKind::Tls, "mqtt.client_cert_file");
 
     let stranger = Ca::new("another").signed("car");
     let with_stranger = home.files(&home.ca.pem, Some(&stranger));
     let failure = asks.probe(with_stranger).await.unwrap_err();
-    check(failure, Kind::Tls, "does not accept ours");
+    check(failure, BrokerFailureKind::Tls, "does not accept ours");
 
     for protocol in BOTH {
         // A plain client on the TLS port, a TLS client on the plain port.
         let mut plain = settings(broker.addr, protocol);
         plain.tls = None;
         let failure = probe(&plain).await.unwrap_err();
-        check(failure, Kind::Slow, "mqtts://");
+        check(failure, BrokerFailureKind::Slow, "mqtts://");
 
         let mut tls = settings(broker.plain.addr, protocol);
         tls.tls = Some(home.files(&home.ca.pem, None));
@@ -448,7 +456,7 @@ impl TlsBroker {
         settings
     }
 
-    async fn probe(&self, files: Tls) -> Result<(), Failure> {
+    async fn probe(&self, files: Tls) -> Result<(), BrokerFailure> {
         let mut settings = self.settings(Protocol::V5);
         settings.tls = Some(files);
         probe(&settings).await.map(|_| ())

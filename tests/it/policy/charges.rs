@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::model::ChargingState;
 use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Deed};
 
@@ -76,7 +77,10 @@ fn a_fast_charge_is_followed_closely_throughout() {
 /// that an answer shows, at most 2 calls a minute.
 #[test]
 fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
-    for (word, is_real) in [("Starting", false), ("Charging", true)] {
+    for (word, is_real) in [
+        (ChargingState::Starting, false),
+        (ChargingState::Charging, true),
+    ] {
         let mut rig = Rig::pinned(
             Preset::Metered,
             ClassSetting::NotHeld,
@@ -84,7 +88,7 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
         );
         rig.disguise = Some(Box::new(move |at, view| {
             let sunny = at.as_secs() / 60 % 2 == 0;
-            view.charging_state = Some(if sunny { word } else { "NoPower" }.to_owned());
+            view.charging_state = Some(if sunny { word } else { ChargingState::NoPower });
         }));
         rig.run_for(130 * MINUTE);
         check(&rig);
@@ -92,13 +96,13 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
             .trace
             .iter()
             .filter_map(|line| match &line.what {
-                What::Served(view) => Some(view.charging_state.as_deref() == Some("Charging")),
+                What::Served(view) => Some(view.charging_state == Some(ChargingState::Charging)),
                 _ => None,
             })
             .collect();
         let shown_starts = shown.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         let first = usize::from(shown.first() == Some(&true));
-        assert_eq!(n_started(&rig), shown_starts + first, "{word}");
+        assert_eq!(n_started(&rig), shown_starts + first, "{word:?}");
         assert_eq!(n_started(&rig) > 20, is_real, "{}", n_started(&rig));
         assert!(n_started(&rig) <= 60, "{}", n_started(&rig));
         let mut asks = rig.asks_from(10 * MINUTE, Ask::Light);

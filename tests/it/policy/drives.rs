@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tesla2mqtt::model::Gear;
 use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Plan, Segment};
 
@@ -162,14 +164,14 @@ fn a_hint_in_quiet_is_looked_after_within_five_seconds() {
 fn a_pushed_gear_is_a_drive_at_once() {
     let mut rig = held_rig(life(&[(10, drive(20)), (36, drive(20))]));
     rig.run_until(36 * MINUTE + SECOND);
-    rig.push(|push| push.gear = Some("D".into()));
+    rig.push(|push| push.gear = Some(Gear::D));
     assert_eq!(rig.state(), State::Driving);
     assert_eq!(
         rig.asks_from(36 * MINUTE, Ask::Data),
         Vec::<Duration>::new()
     );
     rig.run_until(56 * MINUTE + SECOND);
-    rig.push(|push| push.gear = Some("P".into()));
+    rig.push(|push| push.gear = Some(Gear::P));
     assert_eq!(rig.state(), State::Idle);
     rig.run_for(HOUR);
     check(&rig);
@@ -222,7 +224,7 @@ fn a_held_car_that_drives_again_after_four_minutes() {
     let mut pushed = held_rig(life(&deeds));
     pushed.run_until(34 * MINUTE);
     assert_eq!(pushed.state(), State::Quiet);
-    pushed.push(|push| push.gear = Some("R".into()));
+    pushed.push(|push| push.gear = Some(Gear::R));
     assert_eq!(pushed.state(), State::Driving);
     pushed.run_until(HOUR);
     check(&pushed);
@@ -264,18 +266,22 @@ fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
 fn neutral_and_reverse_are_driving_too() {
     let mut rig = not_held(life(&[(10, drive(20))]));
     rig.disguise = Some(Box::new(|at, view| {
-        if view.shift_state.is_some() {
-            let gear = ["D", "R", "N"][(at.as_secs() / 60 % 3) as usize];
-            view.shift_state = Some(gear.to_owned());
+        if view.gear.is_some_and(Gear::is_driving) {
+            view.gear = Some([Gear::D, Gear::R, Gear::N][(at.as_secs() / 60 % 3) as usize]);
         }
     }));
     rig.run_for(HOUR);
     check(&rig);
-    let in_gear = |gear: &str| {
-        let served = |line: &&Line| matches!(&line.what, What::Served(view) if view.shift_state.as_deref() == Some(gear));
+    let in_gear = |gear: Gear| {
+        let served =
+            |line: &&Line| matches!(&line.what, What::Served(view) if view.gear == Some(gear));
         rig.trace.iter().filter(served).count()
     };
-    assert!(["D", "R", "N"].iter().all(|gear| in_gear(gear) > 2));
+    assert!(
+        [Gear::D, Gear::R, Gear::N]
+            .iter()
+            .all(|gear| in_gear(*gear) > 2)
+    );
     assert_eq!((n_started(&rig), n_ended(&rig)), (1, 1));
     let driving = rig.entered(State::Driving, Duration::ZERO).expect("seen");
     let (ended, _) = rig
@@ -332,7 +338,7 @@ fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
         "{said_at:?}"
     );
     let last_good = rig.trace.iter().rev().find_map(|line| match &line.what {
-        What::Served(view) => view.timestamp_ms,
+        What::Served(view) => view.drive_at.map(Timestamp::as_millisecond),
         _ => None,
     });
     assert_eq!(Some(end.as_millisecond()), last_good, "{end}");
@@ -380,8 +386,8 @@ fn an_answer_with_an_older_time_changes_nothing() {
     let mut rig = not_held(life(&[(10, drive(20))]));
     rig.disguise = Some(Box::new(|at, view| {
         if (34 * MINUTE..36 * MINUTE).contains(&at) {
-            view.timestamp_ms = view.timestamp_ms.map(|ms| ms - 600_000);
-            view.shift_state = Some("D".to_owned());
+            view.drive_at = view.drive_at.map(|at| at - 10 * MINUTE);
+            view.gear = Some(Gear::D);
         }
     }));
     rig.run_for(HOUR);

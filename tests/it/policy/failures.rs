@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::model::{Now, Vin};
+use tesla2mqtt::model::{Gear, Now, Vin};
 use tesla2mqtt::policy::{
     Ask, ClassSetting, Event, Failure, Input, LightState, Policy, PolicyConfig, Preset, State, Step,
 };
@@ -124,7 +124,7 @@ fn data_refused_is_not_repeated_on_the_word_of_a_push() {
     rig.faults
         .push(fault(Ask::Light, from, 36 * MINUTE, Failure::Transport));
     rig.run_until(34 * MINUTE);
-    rig.push(|push| push.gear = Some("D".into()));
+    rig.push(|push| push.gear = Some(Gear::D));
     assert_eq!(rig.state(), State::Driving);
     rig.run_until(36 * MINUTE);
     assert_eq!(rig.asks_from(from, Ask::Data).len(), 1, "{}", rig.story());

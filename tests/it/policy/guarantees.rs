@@ -11,6 +11,7 @@ mod truth;
 
 use std::time::Duration;
 
+use tesla2mqtt::model::Gear;
 use tesla2mqtt::policy::{Ask, Failure, Input, LightState, MonthlyLimit, Push, State};
 
 use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
@@ -324,7 +325,7 @@ impl Seen {
 
 /// G5: a gear that is pushed is a drive at once.
 fn gear_is_followed(push: &Push, before: State, after: State) -> Result<(), String> {
-    let in_gear = push.gear.as_deref().is_some_and(|gear| gear != "P");
+    let in_gear = push.gear.is_some_and(Gear::is_driving);
     let deaf = matches!(before, State::Paused | State::AuthLost);
     if in_gear && !deaf && after != State::Driving {
         return Err(format!("G5: {after} although a gear was pushed"));

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::model::Now;
+use tesla2mqtt::model::{CarRecord, Now, SoftwareUpdate, UpdateStatus, Vehicle};
 use tesla2mqtt::policy::{
-    Ask, Belief, Class, ClassSetting, DataView, HoldReason, LightState, PolicyConfig, Preset,
-    State, User,
+    Ask, Belief, Class, ClassSetting, HoldReason, LightState, PolicyConfig, Preset, State, User,
 };
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
 use tesla2mqtt::sim::{Car, CarSpec, Deed, Event, Plan};
@@ -278,7 +277,7 @@ fn new_firmware_is_learned_anew_with_one_confirmation() {
                 ..drives(4)
             },
         );
-        rig.disguise = Some(Box::new(|at, view: &mut DataView| {
+        rig.disguise = Some(Box::new(|at, view: &mut CarRecord| {
             let version = if at < 6 * HOUR { "2026.8" } else { "2026.12" };
             view.car_version = Some(version.to_owned());
         }));
@@ -332,13 +331,17 @@ fn a_held_car_used_unseen_while_left_alone_sleeps_in_the_end() {
 }
 
 /// Every value that holds, each with nothing beside it.
-type Hold = (HoldReason, fn(&mut DataView));
+type Hold = (HoldReason, fn(&mut CarRecord));
 
 const HOLDS: [Hold; 12] = [
     (HoldReason::Power, |view| view.power_kw = Some(1.0)),
     (HoldReason::Downloading, |view| {
-        view.update_status = Some("downloading".to_owned());
-        view.update_download_percent = Some(50.0);
+        view.update = Some(SoftwareUpdate {
+            status: UpdateStatus::Downloading,
+            version: None,
+            download_percent: Some(50.0),
+            install_percent: None,
+        });
     }),
     (HoldReason::UserPresent, |view| view.user_present = true),
     (HoldReason::SentryMode, |view| view.sentry_mode = true),
@@ -356,7 +359,7 @@ const HOLDS: [Hold; 12] = [
     (HoldReason::TrunkOpen, |view| view.trunk_open = true),
 ];
 
-fn keeper(view: &mut DataView, mode: &str) {
+fn keeper(view: &mut CarRecord, mode: &str) {
     view.climate_keeper_mode = Some(mode.to_owned());
 }
 
@@ -471,7 +474,7 @@ fn mistyped_holds() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 /// What the policy reads of a parked car's answer in which one field is as given, or missing.
-fn decoded_with(group: &str, field: &str, value: Option<&Value>) -> DataView {
+fn decoded_with(group: &str, field: &str, value: Option<&Value>) -> CarRecord {
     let now = Now {
         mono: Duration::ZERO,
         wall: "2026-06-01T00:31:00Z".parse().expect("a time"),
@@ -493,10 +496,14 @@ fn decoded_with(group: &str, field: &str, value: Option<&Value>) -> DataView {
         members.insert(field.to_owned(), value.clone());
     }
     let text = json!({ "response": body }).to_string();
-    let view = vehicle_data(text.as_bytes(), now).expect("an answer").view;
-    DataView {
-        timestamp_ms: None,
-        ..view
+    let answer = vehicle_data(text.as_bytes(), now).expect("an answer");
+    let mut seen = Vehicle::new(car.spec().vin.clone());
+    for observation in &answer.observations {
+        seen.apply(observation);
+    }
+    CarRecord {
+        drive_at: None,
+        ..CarRecord::of(&seen)
     }
 }
 
@@ -537,7 +544,7 @@ fn a_view_without_fields_does_not_block_sleep() {
     let mut rig = metered(ClassSetting::Held, held(one_drive()));
     rig.disguise = Some(Box::new(|at, view| {
         if at > 31 * MINUTE {
-            *view = DataView::default();
+            *view = CarRecord::default();
         }
     }));
     rig.run_for(HOUR);

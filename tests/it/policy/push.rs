@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::model::Now;
+use tesla2mqtt::model::{ChargingState, Gear, Now};
 use tesla2mqtt::policy::{Ask, HoldReason, Input, Preset, PushStep, Reconnect, State};
 use tesla2mqtt::sim::{self, Plan};
 
@@ -67,15 +67,15 @@ fn a_pushed_drive_from_asleep_is_seen_at_once_and_ends_by_push() {
     assert_eq!(rig.state(), State::Asleep);
     rig.push(|push| {
         push.connected = Some(true);
-        push.gear = Some("D".into());
+        push.gear = Some(Gear::D);
     });
     assert_eq!(rig.state(), State::Driving);
     for _ in 0..29 {
         rig.run_for(MINUTE);
-        rig.push(|push| push.gear = Some("D".into()));
+        rig.push(|push| push.gear = Some(Gear::D));
     }
     rig.run_until(90 * MINUTE + SECOND);
-    rig.push(|push| push.gear = Some("P".into()));
+    rig.push(|push| push.gear = Some(Gear::P));
     assert_eq!(rig.state(), State::Idle);
     rig.run_for(HOUR);
     check(&rig);
@@ -97,10 +97,13 @@ fn pushes_that_repeat_themselves_are_not_a_storm_of_calls() {
             let drives = at < 60 * MINUTE;
             push.connected = Some(true);
             push.user_present = Some(drives);
-            push.gear = Some(if drives { "D" } else { "P" }.to_owned());
+            push.gear = Some(if drives { Gear::D } else { Gear::P });
             let charges = at > 75 * MINUTE;
-            push.charging_state =
-                Some(if charges { "Charging" } else { "Disconnected" }.to_owned());
+            push.charging_state = Some(if charges {
+                ChargingState::Charging
+            } else {
+                ChargingState::Disconnected
+            });
         });
         rig.run_for(5 * SECOND);
     }
@@ -119,7 +122,7 @@ fn pushes_that_are_wrong_are_not_a_storm_of_calls() {
     for turn in 0..360 {
         rig.push(|push| {
             push.user_present = Some(turn % 2 == 0);
-            push.charging_state = Some("Charging".to_owned());
+            push.charging_state = Some(ChargingState::Charging);
         });
         rig.run_for(5 * SECOND);
     }
@@ -204,7 +207,7 @@ fn a_car_whose_source_is_away_is_polled() {
     assert!((28..60).contains(&of_drive), "{of_drive}");
     rig.push(|push| push.connected = Some(true));
     rig.run_until(100 * MINUTE + SECOND);
-    rig.push(|push| push.gear = Some("D".into()));
+    rig.push(|push| push.gear = Some(Gear::D));
     rig.run_until(159 * MINUTE);
     check(&rig);
     let of_drive = rig.asks_from(100 * MINUTE + SECOND, Ask::Data).len();

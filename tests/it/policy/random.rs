@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use tesla2mqtt::model::{Now, Vin};
+use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, SoftwareUpdate, UpdateStatus, Vin};
 use tesla2mqtt::policy::{
-    Ask, Budget, ClassSetting, DataView, Failure, GovernorConfig, HoldReason, Input, Light,
-    LightState, MonthlyLimit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    Ask, Budget, ClassSetting, Failure, GovernorConfig, HoldReason, Input, Light, LightState,
+    MonthlyLimit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{BriefWakes, CarSpec, Deed, Plan, Segment};
 
@@ -81,7 +81,7 @@ fn failure() -> impl Strategy<Value = Failure> {
     ]
 }
 
-fn view() -> impl Strategy<Value = DataView> {
+fn view() -> impl Strategy<Value = CarRecord> {
     let stamp = proptest::option::of(prop_oneof![
         1_780_000_000_000i64..1_790_000_000_000,
         any::<i64>(),
@@ -93,19 +93,27 @@ fn view() -> impl Strategy<Value = DataView> {
         (number(), number(), number(), number(), number()),
         (flags, start),
     )
-        .prop_map(|(words, numbers, (flags, start))| DataView {
-            timestamp_ms: words.0,
-            shift_state: words.1,
-            charging_state: words.2,
-            update_status: words.3,
-            car_version: words.4.clone(),
-            update_version: words.4,
+        .prop_map(|(words, numbers, (flags, start))| CarRecord {
+            at: words.0.and_then(of_millisecond),
+            drive_at: words.0.and_then(of_millisecond),
+            gear: words.1.as_deref().and_then(Gear::of),
+            charging_state: words.2.as_deref().map(ChargingState::of),
+            update: words
+                .3
+                .as_deref()
+                .and_then(UpdateStatus::of)
+                .map(|status| SoftwareUpdate {
+                    status,
+                    version: words.4.clone(),
+                    download_percent: numbers.4,
+                    install_percent: None,
+                }),
+            car_version: words.4,
             climate_keeper_mode: words.5,
             power_kw: numbers.0,
             charger_power_kw: numbers.1,
             battery_level: numbers.2,
             odometer_mi: numbers.3,
-            update_download_percent: numbers.4,
             scheduled_charging_pending: flags[0],
             scheduled_charging_start: start.and_then(|s| jiff::Timestamp::from_second(s).ok()),
             user_present: flags[1],
@@ -117,7 +125,12 @@ fn view() -> impl Strategy<Value = DataView> {
             trunk_open: flags[7],
             locked: Some(!flags[8]),
             in_service: flags[0] && flags[8],
+            ..CarRecord::default()
         })
+}
+
+fn of_millisecond(ms: i64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(ms).ok()
 }
 
 fn light() -> impl Strategy<Value = Light> {
@@ -139,8 +152,8 @@ fn push() -> impl Strategy<Value = Push> {
     (flag(), word(), word(), flag(), flag()).prop_map(
         |(connected, gear, charging, user, asleep)| Push {
             connected,
-            gear,
-            charging_state: charging,
+            gear: gear.as_deref().and_then(Gear::of),
+            charging_state: charging.as_deref().map(ChargingState::of),
             user_present: user,
             asleep,
         },
@@ -396,7 +409,7 @@ proptest! {
                 6 if minute % 2 == 0 => rig.hear(Input::PushLost),
                 8 => rig.push(|push| {
                     push.connected = Some(true);
-                    push.gear = Some("D".to_owned());
+                    push.gear = Some(Gear::D);
                 }),
                 _ => rig.restart_after(Duration::from_secs(minute % 90)),
             };

@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tesla2mqtt::model::{Now, Vin};
+use tesla2mqtt::model::{CarRecord, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, DataView, Event, Failure, Governor, GovernorConfig, HoldReason, Input,
-    Light, LightState, Permit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User,
-    Why,
+    Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Input, Light,
+    LightState, Permit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 
@@ -41,7 +40,7 @@ pub enum What {
     Asked(Ask),
     Answered(Light),
     /// Data, with what the policy may not know: whether its time was old.
-    Served(Box<DataView>),
+    Served(Box<CarRecord>),
     Failed(Ask, Failure),
     Heard(Input),
     Said(Event),
@@ -62,7 +61,7 @@ pub struct Fault {
 }
 
 /// What the car shows instead of the truth, by the time since the rig's start.
-pub type Disguise = Box<dyn Fn(Duration, &mut DataView)>;
+pub type Disguise = Box<dyn Fn(Duration, &mut CarRecord)>;
 
 pub struct Rig {
     pub car: Car,
@@ -604,7 +603,7 @@ impl Rig {
             let seconds = line.at.as_secs_f64();
             let what = match &line.what {
                 What::Served(view) => {
-                    format!("served {:?} {:?}", view.shift_state, view.charging_state)
+                    format!("served {:?} {:?}", view.gear, view.charging_state)
                 }
                 what => format!("{what:?}"),
             };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::model::{Gear, SoftwareUpdate, UpdateStatus};
 use tesla2mqtt::policy::{Ask, ClassSetting, Event, LightState, Preset, State};
 use tesla2mqtt::sim::{self, BriefWakes, CarSpec, Deed, Plan};
 
@@ -74,11 +75,16 @@ fn an_update_that_is_called_off_ends() {
     );
     rig.disguise = Some(Box::new(|at, view| {
         let status = if at < 25 * MINUTE {
-            "installing"
+            UpdateStatus::Installing
         } else {
-            "available"
+            UpdateStatus::Available
         };
-        view.update_status = Some(status.to_owned());
+        view.update = Some(SoftwareUpdate {
+            status,
+            version: None,
+            download_percent: None,
+            install_percent: None,
+        });
     }));
     rig.run_until(24 * MINUTE);
     assert_eq!(rig.state(), State::Updating);
@@ -199,7 +205,7 @@ fn a_drive_at_the_time_of_a_self_check_is_seen_at_the_end_of_the_guard() {
 
         let mut pushed = Rig::new(Preset::Metered, self_checking(deeds));
         pushed.run_until(start + SECOND);
-        pushed.push(|push| push.gear = Some("D".into()));
+        pushed.push(|push| push.gear = Some(Gear::D));
         assert_eq!(pushed.state(), State::Driving);
     }
 }

@@ -23,7 +23,7 @@ pub use self::bridge::{
     ACCOUNT_ENTITIES, AccountEntity, BRIDGE_ENTITIES, BridgeEntity, BridgeFacts,
 };
 pub use self::capability::Capability;
-pub use self::derived::{installed_version, model_letter, name};
+pub use self::derived::{model_letter, name};
 pub use self::document::{YARDSTICK_ENTITIES, document};
 pub use self::entity::{Category, Entity, Limits, Platform};
 pub use self::extractor::Extractor;

@@ -6,7 +6,6 @@
 //! not know: which of these facts are published, and under which names.
 
 mod fields;
-mod view;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
@@ -14,7 +13,6 @@ use serde_json::{Map, Value as Json};
 use self::fields::{GROUPS, Group, Kind, TOP_LEVEL};
 use super::{DecodeError, open};
 use crate::model::{Now, Observation, Signal, Source, Value, Vin, clip};
-use crate::policy::DataView;
 
 pub use self::fields::is_known;
 
@@ -43,8 +41,6 @@ pub struct VehicleData {
     pub vin: Option<Vin>,
     /// One observation for the vehicle object itself and one for each object in it that is there.
     pub observations: Vec<Observation>,
-    /// What the policy reads from it.
-    pub view: DataView,
     /// Fields that are new to us or of another kind than usual, for a debug line; names only,
     /// never values, and not more than a page.
     pub oddities: Vec<String>,
@@ -74,11 +70,9 @@ pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeErr
         .filter_map(|group| object(group, car.get(group.name)?, received, &mut oddities))
         .collect();
     observations.extend(top_level(car, received, &observations));
-    let view = view::of(&observations);
     Ok(VehicleData {
         vin,
         observations,
-        view,
         oddities: oddities.0,
     })
 }

@@ -16,7 +16,7 @@ pub use self::announcer::{AnnounceStep, Announced, Announcer};
 use self::component::Body;
 pub use self::component::platform;
 use crate::catalogue::{self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, Platform};
-use crate::model::{Vehicle, clip};
+use crate::model::{Vehicle, clip, installed_version};
 use crate::topics::{self, Paths};
 
 /// What is the same in all messages of one bridge.
@@ -169,7 +169,7 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
     let more = [
         ("mdl", model),
         ("mdl_id", car.text("vehicle_config.trim_badging").map(short)),
-        ("sw", catalogue::installed_version(car).map(short)),
+        ("sw", installed_version(car).map(short)),
         ("hw", car.text("vehicle_config.driver_assist").map(short)),
     ];
     for (key, value) in more {

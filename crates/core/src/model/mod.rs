@@ -2,17 +2,26 @@
 //!
 //! A [`Signal`] is one fact in Tesla's own words (`charge_state.battery_level`); an
 //! [`Observation`] is a set of signals that one source saw at one time; a [`Vehicle`] keeps the
-//! newest value of each signal with its time and source. Nothing downstream knows who spoke.
+//! newest value of each signal with its time and source. Nothing downstream knows who spoke. A
+//! [`CarRecord`] is what a vehicle says of what it is doing, for all who decide by it.
 
+mod charging_state;
+mod gear;
 mod ids;
 mod observation;
+mod record;
+mod software_update;
 mod text;
 mod time;
 mod value;
 mod vehicle;
 
+pub use charging_state::ChargingState;
+pub use gear::Gear;
 pub use ids::{ApiId, StreamId, Vin, VinError};
 pub use observation::{Observation, Source};
+pub use record::CarRecord;
+pub use software_update::{SoftwareUpdate, UpdateStatus, installed_version};
 pub use text::clip;
 pub use time::Now;
 pub use value::Value;

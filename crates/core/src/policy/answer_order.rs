@@ -1,11 +1,10 @@
 //! Answers that come out of order: which of two is the newer, by the car's own clock.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Moment;
 
-/// A car's clock may run ahead of ours by this much.
-const CLOCK_SKEW_MS: i64 = 10 * 60 * 1000;
 /// So many answers with an old time in a row mean that the newer time was wrong.
 const STALE_IN_A_ROW: u8 = 5;
 
@@ -18,9 +17,9 @@ pub(super) struct AnswerOrder {
 }
 
 impl AnswerOrder {
-    /// Whether an answer with this stamp (epoch milliseconds) is older than one that came before.
-    pub(super) fn is_old(&mut self, timestamp_ms: Option<i64>, m: Moment) -> bool {
-        let Some(stamp) = timestamp_ms else {
+    /// Whether an answer with this time of the car's clock is older than one that came before.
+    pub(super) fn is_old(&mut self, at: Option<Timestamp>, m: Moment) -> bool {
+        let Some(stamp) = at.map(Timestamp::as_millisecond) else {
             return false;
         };
         let older = self
@@ -32,10 +31,7 @@ impl AnswerOrder {
         }
         self.n_stale = 0;
         // A stamp from the future would make every later answer look old.
-        let plausible = stamp <= m.wall.as_millisecond().saturating_add(CLOCK_SKEW_MS);
-        if plausible {
-            self.newest_timestamp_ms = Some(stamp);
-        }
+        self.newest_timestamp_ms = Some(stamp.min(m.wall.as_millisecond()));
         false
     }
 }

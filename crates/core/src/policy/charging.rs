@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::memory::{At, Moment};
+use crate::model::ChargingState;
 
 /// A charge interrupted for less goes on with its old ladder.
 const SAME_CHARGE: Duration = Duration::from_mins(10);
@@ -18,8 +19,8 @@ const FAST_KW: f64 = 15.0;
 pub(super) struct Charging {
     pub(super) since: Option<At>,
     pub(super) last_at: Option<At>,
-    /// `charging_state`, Tesla's word.
-    pub(super) word: Option<String>,
+    /// `charging_state`.
+    pub(super) state: Option<ChargingState>,
     pub(super) power_kw: Option<f64>,
     /// The start that is scheduled, by the calendar.
     pub(super) scheduled_at: Option<Timestamp>,
@@ -36,10 +37,10 @@ impl Charging {
     }
 
     /// A push says that a charge begins.
-    pub(super) fn begun(&mut self, word: &str, m: Moment) {
+    pub(super) fn begun(&mut self, state: ChargingState, m: Moment) {
         self.since = Some(m.t);
         self.last_at = Some(m.t);
-        self.word = Some(word.to_owned());
+        self.state = Some(state);
     }
 
     pub(super) fn is_fast(&self) -> bool {
@@ -54,6 +55,6 @@ impl Charging {
     /// It charged within this time, and waits for power: it comes and goes with the sun.
     pub(super) fn comes_and_goes(&self, time: Duration, m: Moment) -> bool {
         self.last_at.is_some_and(|at| m.since(at) <= time)
-            && self.word.as_deref() == Some("NoPower")
+            && self.state == Some(ChargingState::NoPower)
     }
 }

@@ -1,4 +1,4 @@
-//! What a `vehicle_data` answer changes: the state, in the order service, update, gear, charge,
+//! What a `vehicle_data` answer changes: the state, in the order service, gear, update, charge,
 //! parked (sleep policy, section 5.5); drives and charges begin and end; what was missed while
 //! nobody looked is reported once.
 
@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Policy;
 use super::holds::{self, Activity};
-use super::interface::{Ask, Class, DataView, Event, Reading, State};
+use super::interface::{Ask, Class, Event, Reading, State};
 use super::memory::Moment;
 use super::phase::{Phase, Reach, Waking};
 use super::timers::SCHEDULE_DELAY_SECONDS;
+use crate::model::{CarRecord, ChargingState};
 
 const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// Miles that a parked car has moved.
@@ -29,7 +30,7 @@ const VAIN_LOOKS: u32 = 2;
 const SLEEPLESS_FOR: Duration = Duration::from_hours(3);
 
 impl Policy {
-    pub(super) fn data_answered(&mut self, view: DataView, m: Moment) {
+    pub(super) fn data_answered(&mut self, view: CarRecord, m: Moment) {
         if self.flight.is_some_and(|flight| flight.ask == Ask::Data) {
             self.flight = None;
         }
@@ -48,7 +49,7 @@ impl Policy {
         if let Some(reach) = memory.machine.reach_mut() {
             *reach = Reach::default();
         }
-        if memory.answers.is_old(view.timestamp_ms, m) {
+        if memory.answers.is_old(view.drive_at, m) {
             return;
         }
         self.memory.learning.saw_version(view.car_version.as_ref());
@@ -71,10 +72,10 @@ impl Policy {
         self.note_schedule(&view, m);
         self.memory.charging.power_kw = view.charger_power_kw;
         self.enter(doing, &view, m);
-        self.memory.charging.word = view.charging_state;
+        self.memory.charging.state = view.charging_state;
     }
 
-    fn read(&self, view: &DataView, m: Moment) -> Reading {
+    fn read(&self, view: &CarRecord, m: Moment) -> Reading {
         let old = self.memory.sessions.reading;
         let finite = |value: Option<f64>| value.filter(|number| number.is_finite());
         Reading {
@@ -90,7 +91,7 @@ impl Policy {
         before: Option<Reading>,
         now: Reading,
         doing: Activity,
-        view: &DataView,
+        view: &CarRecord,
     ) {
         let memory = &mut self.memory;
         let on_the_hour = |waking: &mut Waking| std::mem::take(&mut waking.on_the_hour);
@@ -147,14 +148,13 @@ impl Policy {
         }
     }
 
-    fn note_schedule(&mut self, view: &DataView, m: Moment) {
+    fn note_schedule(&mut self, view: &CarRecord, m: Moment) {
         // A start that has passed was looked at, or tells nothing any more.
         let ahead =
             |start: &Timestamp| start.as_second() + SCHEDULE_DELAY_SECONDS > m.wall.as_second();
-        let plugged = !view
+        let plugged = view
             .charging_state
-            .as_deref()
-            .is_none_or(|w| w.eq_ignore_ascii_case("Disconnected"));
+            .is_some_and(|state| state != ChargingState::Disconnected);
         let start = view
             .scheduled_charging_start
             .filter(|start| plugged && view.scheduled_charging_pending && ahead(start));
@@ -162,13 +162,13 @@ impl Policy {
     }
 
     /// Drives and charges begin and end.
-    fn follow_sessions(&mut self, view: &DataView, now: Reading, doing: Activity, m: Moment) {
+    fn follow_sessions(&mut self, view: &CarRecord, now: Reading, doing: Activity, m: Moment) {
         if doing == Activity::Driving {
             self.begin_drive(m);
         } else if !self.is_in_grace(view, doing, m) {
             self.end_drive(m.wall, Some(now));
         }
-        let flows = holds::current_flows(view.charging_state.as_deref());
+        let flows = view.charging_state == Some(ChargingState::Charging);
         if doing == Activity::Charging {
             if flows {
                 self.begin_charge(m);
@@ -179,7 +179,7 @@ impl Policy {
     }
 
     /// Parked with someone at the wheel and power on: the drive may go on.
-    fn is_in_grace(&self, view: &DataView, doing: Activity, m: Moment) -> bool {
+    fn is_in_grace(&self, view: &CarRecord, doing: Activity, m: Moment) -> bool {
         doing == Activity::Parked
             && self.memory.sessions.drive.is_some()
             && view.user_present
@@ -191,7 +191,7 @@ impl Policy {
                 .is_some_and(|at| m.since(at) < self.config.drive_grace)
     }
 
-    fn enter(&mut self, doing: Activity, view: &DataView, m: Moment) {
+    fn enter(&mut self, doing: Activity, view: &CarRecord, m: Moment) {
         let from = self.memory.machine.state();
         if from == State::Updating && doing != Activity::Updating {
             self.emit(Event::UpdateEnded {
@@ -204,7 +204,7 @@ impl Policy {
             Activity::Updating => {
                 if from != State::Updating {
                     self.emit(Event::UpdateStarted {
-                        version: view.update_version.clone(),
+                        version: view.update.as_ref().and_then(|of| of.version.clone()),
                     });
                 }
                 let updating = self.memory.machine.updating();
@@ -221,9 +221,9 @@ impl Policy {
         }
     }
 
-    fn parked(&mut self, from: State, view: &DataView, m: Moment) {
-        let word = view.charging_state.as_deref();
-        let odd = holds::is_odd_charging_word(word) && self.memory.charging.word.as_deref() != word;
+    fn parked(&mut self, from: State, view: &CarRecord, m: Moment) {
+        let state = view.charging_state;
+        let odd = state.is_some_and(ChargingState::is_odd) && self.memory.charging.state != state;
         let held = self.memory.is_held();
         if from == State::Quiet && !held {
             self.looked(m);

@@ -2,70 +2,42 @@
 //! `vehicle_data` block sleep, and which are only worth a note. A missing or wrongly typed field
 //! never blocks.
 
-use super::interface::{DataView, HoldReason};
+use super::interface::HoldReason;
+use crate::model::{CarRecord, ChargingState, Gear, SoftwareUpdate};
 
 /// What the car is doing, in the order in which data decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
     InService,
-    Updating,
     Driving,
+    Updating,
     Charging,
     Parked,
 }
 
-pub(super) fn activity(view: &DataView) -> Activity {
+pub(super) fn activity(view: &CarRecord) -> Activity {
     if view.in_service {
         Activity::InService
-    } else if is(view.update_status.as_ref(), "installing") {
-        Activity::Updating
-    } else if in_gear(view.shift_state.as_deref()) {
+    } else if view.gear.is_some_and(Gear::is_driving) {
+        // A car in gear installs nothing, whatever its update says.
         Activity::Driving
-    } else if is_charging(view.charging_state.as_deref()) {
+    } else if view
+        .update
+        .as_ref()
+        .is_some_and(SoftwareUpdate::is_installing)
+    {
+        Activity::Updating
+    } else if view.charging_state.and_then(ChargingState::is_charging) == Some(true) {
         Activity::Charging
     } else {
         Activity::Parked
     }
 }
 
-/// `D`, `R` and `N`: a car rolling in neutral drives too.
-pub(super) fn in_gear(shift_state: Option<&str>) -> bool {
-    shift_state.is_some_and(|gear| ["D", "R", "N"].iter().any(|g| gear.eq_ignore_ascii_case(g)))
-}
-
-pub(super) fn is_charging(word: Option<&str>) -> bool {
-    word.is_some_and(|word| {
-        ["Charging", "Starting"]
-            .iter()
-            .any(|w| word.eq_ignore_ascii_case(w))
-    })
-}
-
-/// Current flows; `Starting` alone may come to nothing.
-pub(super) fn current_flows(word: Option<&str>) -> bool {
-    word.is_some_and(|word| word.eq_ignore_ascii_case("Charging"))
-}
-
-/// A word for a charge that is none of the known ones, `Calibrating` among them: worth one more
-/// look, because what it turns into is not known.
-pub(super) fn is_odd_charging_word(word: Option<&str>) -> bool {
-    const KNOWN: [&str; 6] = [
-        "Charging",
-        "Starting",
-        "Complete",
-        "Stopped",
-        "NoPower",
-        "Disconnected",
-    ];
-    word.is_some_and(|word| !KNOWN.iter().any(|k| word.eq_ignore_ascii_case(k)))
-}
-
 /// Everything that keeps a parked car awake, in the order of the reference's table.
-pub(super) fn holds(view: &DataView, unlocked_holds: bool) -> Vec<HoldReason> {
-    let downloading = is(view.update_status.as_ref(), "downloading")
-        && view
-            .update_download_percent
-            .is_none_or(|percent| percent < 100.0);
+pub(super) fn holds(view: &CarRecord, unlocked_holds: bool) -> Vec<HoldReason> {
+    let update = view.update.as_ref();
+    let downloading = update.is_some_and(SoftwareUpdate::is_downloading);
     let keeper = ["on", "dog", "camp"]
         .iter()
         .any(|mode| is(view.climate_keeper_mode.as_ref(), mode));
@@ -97,49 +69,56 @@ fn is(value: Option<&String>, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::UpdateStatus;
 
-    fn seen(change: impl FnOnce(&mut DataView)) -> DataView {
-        let mut view = DataView::default();
+    fn seen(change: impl FnOnce(&mut CarRecord)) -> CarRecord {
+        let mut view = CarRecord::default();
         change(&mut view);
         view
     }
 
     #[test]
     fn a_view_without_any_field_is_a_parked_car_that_nothing_holds() {
-        let view = DataView::default();
+        let view = CarRecord::default();
         assert_eq!(activity(&view), Activity::Parked);
         assert_eq!(holds(&view, true), []);
     }
 
+    fn update(status: UpdateStatus, download_percent: Option<f64>) -> Option<SoftwareUpdate> {
+        Some(SoftwareUpdate {
+            status,
+            version: Some("2026.8".to_owned()),
+            download_percent,
+            install_percent: None,
+        })
+    }
+
     #[test]
-    fn data_decides_in_the_order_service_update_gear_charge() {
-        let mut view = seen(|v| v.charging_state = Some("Charging".into()));
+    fn data_decides_in_the_order_service_gear_update_charge() {
+        let mut view = seen(|v| v.charging_state = Some(ChargingState::Charging));
         assert_eq!(activity(&view), Activity::Charging);
-        view.shift_state = Some("R".into());
-        assert_eq!(activity(&view), Activity::Driving);
-        view.update_status = Some("installing".into());
+        view.update = update(UpdateStatus::Installing, None);
         assert_eq!(activity(&view), Activity::Updating);
+        view.gear = Some(Gear::R);
+        assert_eq!(activity(&view), Activity::Driving);
         view.in_service = true;
         assert_eq!(activity(&view), Activity::InService);
     }
 
     #[test]
     fn words_that_do_not_block() {
-        let notes: [fn(&mut DataView); 12] = [
+        let notes: [fn(&mut CarRecord); 12] = [
             |v| v.power_kw = Some(-3.0),
             |v| v.power_kw = Some(f64::NAN),
-            |v| v.update_status = Some("available".into()),
-            |v| v.update_status = Some("scheduled".into()),
-            |v| v.update_status = Some("downloading_wifi_wait".into()),
-            |v| {
-                v.update_status = Some("downloading".into());
-                v.update_download_percent = Some(100.0);
-            },
+            |v| v.update = update(UpdateStatus::Available, None),
+            |v| v.update = update(UpdateStatus::Scheduled, None),
+            |v| v.update = update(UpdateStatus::DownloadingWifiWait, None),
+            |v| v.update = update(UpdateStatus::Downloading, Some(100.0)),
             |v| v.climate_keeper_mode = Some("off".into()),
             |v| v.climate_keeper_mode = Some("unknown".into()),
-            |v| v.charging_state = Some("Calibrating".into()),
-            |v| v.charging_state = Some("NoPower".into()),
-            |v| v.shift_state = Some("P".into()),
+            |v| v.charging_state = Some(ChargingState::Calibrating),
+            |v| v.charging_state = Some(ChargingState::NoPower),
+            |v| v.gear = Some(Gear::P),
             |v| v.locked = Some(false),
         ];
         for (row, note) in notes.into_iter().enumerate() {

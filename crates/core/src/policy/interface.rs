@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::{CarRecord, ChargingState, Gear};
+
 /// A call that the policy may want. Neither of them wakes a car; waking is a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,60 +39,6 @@ pub enum LightState {
     Offline,
     /// A word that is not listed, or none.
     Unknown,
-}
-
-/// What the policy reads from a successful `vehicle_data` answer (sleep policy, section 3). A
-/// missing or wrongly typed field is `None` and never blocks.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "Tesla's own fields")]
-pub struct DataView {
-    /// `drive_state.timestamp`, epoch milliseconds.
-    pub timestamp_ms: Option<i64>,
-    /// `drive_state.shift_state`: `P`, `R`, `N`, `D`.
-    pub shift_state: Option<String>,
-    /// `drive_state.power`, kW.
-    pub power_kw: Option<f64>,
-    /// `charge_state.charging_state`, Tesla's word.
-    pub charging_state: Option<String>,
-    /// `charge_state.charger_power`, kW.
-    pub charger_power_kw: Option<f64>,
-    /// `charge_state.battery_level`, %.
-    pub battery_level: Option<f64>,
-    /// `charge_state.scheduled_charging_pending`.
-    pub scheduled_charging_pending: bool,
-    /// `charge_state.scheduled_charging_start_time`.
-    pub scheduled_charging_start: Option<Timestamp>,
-    /// `vehicle_state.software_update.status`.
-    pub update_status: Option<String>,
-    /// `vehicle_state.software_update.version`.
-    #[serde(default)]
-    pub update_version: Option<String>,
-    /// `vehicle_state.software_update.download_perc`.
-    pub update_download_percent: Option<f64>,
-    /// `vehicle_state.car_version`.
-    pub car_version: Option<String>,
-    /// `vehicle_state.odometer`, miles.
-    pub odometer_mi: Option<f64>,
-    /// `vehicle_state.is_user_present`.
-    pub user_present: bool,
-    /// `vehicle_state.sentry_mode`.
-    pub sentry_mode: bool,
-    /// `climate_state.is_preconditioning`.
-    pub preconditioning: bool,
-    /// `climate_state.is_climate_on`.
-    pub climate_on: bool,
-    /// `climate_state.climate_keeper_mode`.
-    pub climate_keeper_mode: Option<String>,
-    /// `climate_state.cabin_overheat_protection_actively_cooling`.
-    pub cabin_overheat_cooling: bool,
-    /// Any of `vehicle_state.df`, `pf`, `dr`, `pr`.
-    pub door_open: bool,
-    /// Any of `vehicle_state.ft`, `rt`.
-    pub trunk_open: bool,
-    /// `vehicle_state.locked`.
-    pub locked: Option<bool>,
-    /// `vehicle_state.service_mode` or top-level `in_service`.
-    pub in_service: bool,
 }
 
 /// Why a call did not succeed, by what the policy does next (sleep policy, section 5.8).
@@ -134,10 +82,10 @@ pub enum Failure {
 pub struct Push {
     /// The car's connection to the pushing service.
     pub connected: Option<bool>,
-    /// Gear letter.
-    pub gear: Option<String>,
-    /// `charging_state`, Tesla's word.
-    pub charging_state: Option<String>,
+    /// The gear.
+    pub gear: Option<Gear>,
+    /// `charging_state`.
+    pub charging_state: Option<ChargingState>,
     /// Someone is in the car.
     pub user_present: Option<bool>,
     /// Asleep by the word of a source that can know (BLE).
@@ -169,8 +117,8 @@ pub enum Input {
     Light(Light),
     /// The account's product list showed the car; nobody asked for it here, so it ends no call.
     Seen(Light),
-    /// A data call answered.
-    Data(Box<DataView>),
+    /// A data call answered; this is what the car says now.
+    Data(Box<CarRecord>),
     /// A call failed.
     Failed {
         /// Which.

@@ -64,8 +64,8 @@ use sessions::Session;
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
-    Ask, Belief, Budget, Class, DataView, Event, Failure, HoldReason, Input, Light, LightState,
-    Problem, Purpose, Push, Reading, State, Status, Step, User, Why,
+    Ask, Belief, Budget, Class, Event, Failure, HoldReason, Input, Light, LightState, Problem,
+    Purpose, Push, Reading, State, Status, Step, User, Why,
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 pub use reconnect::{PushStep, Reconnect};

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Policy;
 use super::backoff::Kind;
-use super::holds;
 use super::interface::{Ask, Event, Push, State, User};
 use super::memory::Moment;
 use super::phase::{Phase, Rest, Waking};
+use crate::model::{ChargingState, Gear};
 
 /// After a command the car needs a moment to show its effect.
 const AFTER_COMMAND: Duration = Duration::from_secs(3);
@@ -34,10 +34,10 @@ impl Policy {
                 self.look_soon("someone is in the car", m);
             }
         }
-        if let Some(word) = &push.charging_state {
-            self.pushed_charging(word, m);
+        if let Some(state) = push.charging_state {
+            self.pushed_charging(state, m);
         }
-        if let Some(gear) = &push.gear {
+        if let Some(gear) = push.gear {
             self.pushed_gear(gear, m);
         }
     }
@@ -68,10 +68,10 @@ impl Policy {
         }
     }
 
-    fn pushed_charging(&mut self, word: &str, m: Moment) {
+    fn pushed_charging(&mut self, pushed: ChargingState, m: Moment) {
         let state = self.memory.machine.state();
-        if holds::is_charging(Some(word)) {
-            if holds::current_flows(Some(word)) && state != State::Driving {
+        if pushed.is_charging() == Some(true) {
+            if pushed == ChargingState::Charging && state != State::Driving {
                 self.begin_charge(m);
             }
             if !matches!(
@@ -79,7 +79,7 @@ impl Policy {
                 State::Charging | State::Driving | State::Updating | State::InService
             ) {
                 self.proved_awake(m);
-                self.memory.charging.begun(word, m);
+                self.memory.charging.begun(pushed, m);
                 self.go(self.memory.machine.charging(), "charging", m);
                 self.want_look(m);
             }
@@ -91,8 +91,8 @@ impl Policy {
         }
     }
 
-    fn pushed_gear(&mut self, gear: &str, m: Moment) {
-        if holds::in_gear(Some(gear)) {
+    fn pushed_gear(&mut self, gear: Gear, m: Moment) {
+        if gear.is_driving() {
             self.proved_awake(m);
             self.end_charge(m.wall, self.memory.sessions.reading);
             self.begin_drive(m);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::look::Look;
 use super::meter::EnergyMeter;
-use super::reading::Reading;
 use super::rounded;
 use super::tariff::{Flow, Tariff};
 
@@ -91,7 +91,7 @@ pub struct ChargeLog {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct UnderWay {
     started_at: Timestamp,
-    from: Reading,
+    from: Look,
     /// What the meter showed before it.
     #[serde(default)]
     meter_before_kwh: Option<f64>,
@@ -122,11 +122,11 @@ const ENERGY_AT_LEAST_KWH: f64 = 0.05;
 const POWER_AT_LEAST_KW: f64 = 1.0;
 
 impl ChargeLog {
-    /// Takes in a reading, which the meter has had already; returns the charge that it ends.
+    /// Takes in a look, which the meter has had already; returns the charge that it ends.
     pub fn note(
         &mut self,
-        last: Option<&Reading>,
-        now: &Reading,
+        last: Option<&Look>,
+        now: &Look,
         meter: &Metered<'_>,
         tariff: &Tariff,
     ) -> Option<Charge> {
@@ -157,13 +157,7 @@ impl ChargeLog {
         Some(charge)
     }
 
-    fn go_on(
-        &mut self,
-        last: Option<&Reading>,
-        now: &Reading,
-        meter: &Metered<'_>,
-        tariff: &Tariff,
-    ) {
+    fn go_on(&mut self, last: Option<&Look>, now: &Look, meter: &Metered<'_>, tariff: &Tariff) {
         let under_way = self.under_way.get_or_insert_with(|| UnderWay {
             started_at: now.at,
             from: last
@@ -188,7 +182,7 @@ impl ChargeLog {
 
 impl UnderWay {
     /// Takes in the meter; returns the energy so far.
-    fn count(&mut self, now: &Reading, meter: &EnergyMeter, tariff: &Tariff) -> Option<f64> {
+    fn count(&mut self, now: &Look, meter: &EnergyMeter, tariff: &Tariff) -> Option<f64> {
         let total = meter.total_kwh()?;
         let energy_kwh = total - *self.meter_before_kwh.get_or_insert(total);
         let flow = self.flow(now, energy_kwh - self.priced.kwh);
@@ -206,7 +200,7 @@ impl UnderWay {
     /// When energy came that was not there at the look before. What came before the first look at
     /// the session came at about the power that this look shows; without one, at any time since
     /// the look before the charge.
-    fn flow(&self, now: &Reading, kwh: f64) -> Flow {
+    fn flow(&self, now: &Look, kwh: f64) -> Flow {
         let power_kw = now.charger_kw.filter(|kw| *kw >= POWER_AT_LEAST_KW);
         let earliest = self.not_before.unwrap_or_else(|| before(now.at, 24.0));
         let from = match (self.priced.until, power_kw) {

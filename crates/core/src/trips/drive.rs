@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::reading::Reading;
+use super::look::Look;
 use super::rounded;
 
 /// A drive that has ended.
@@ -76,7 +76,7 @@ pub struct DriveLog {
 struct UnderWay {
     started_at: Timestamp,
     /// The counters before it.
-    from: Reading,
+    from: Look,
 }
 
 /// Shorter than this it was a gear change in the driveway.
@@ -87,11 +87,11 @@ const UNSEEN_AT_MOST_MI: f64 = 3.0;
 const CONTACT_LOST_S: i64 = 15 * 60;
 
 impl DriveLog {
-    /// Takes in a reading; returns the drive that it ends.
+    /// Takes in a look; returns the drive that it ends.
     pub fn note(
         &mut self,
-        last: Option<&Reading>,
-        now: &Reading,
+        last: Option<&Look>,
+        now: &Look,
         kwh_per_rated_mile: Option<f64>,
     ) -> Option<Drive> {
         if now.in_gear? {
@@ -104,7 +104,7 @@ impl DriveLog {
             return None;
         }
         let UnderWay { started_at, from } = self.under_way.take()?;
-        let is_lost = |last: &&Reading| now.seconds_since(last.at) > CONTACT_LOST_S;
+        let is_lost = |last: &&Look| now.seconds_since(last.at) > CONTACT_LOST_S;
         let ended_at = last.filter(is_lost).map_or(now.at, |last| last.at);
         // A clock that was set back meanwhile.
         let ended_at = ended_at.max(started_at);
@@ -137,9 +137,9 @@ impl DriveLog {
 
 /// The counters before the drive: of the last reading if it is fresh; of this one, with the last
 /// odometer, if the car slept before; of this one if a drive may have gone unseen.
-fn before(last: &Reading, now: &Reading) -> Reading {
+fn before(last: &Look, now: &Look) -> Look {
     if now.seconds_since(last.at) <= CONTACT_LOST_S {
-        return Reading {
+        return Look {
             odometer_mi: last.odometer_mi.or(now.odometer_mi),
             ..last.clone()
         };
@@ -147,7 +147,7 @@ fn before(last: &Reading, now: &Reading) -> Reading {
     let is_near = now
         .miles_since(last)
         .is_some_and(|miles| miles <= UNSEEN_AT_MOST_MI);
-    Reading {
+    Look {
         odometer_mi: if is_near {
             last.odometer_mi
         } else {

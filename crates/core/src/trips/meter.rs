@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reading::Reading;
+use super::look::Look;
 
 /// A meter that only grows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,16 +27,16 @@ const DRIVEN_MI: f64 = 0.2;
 const SESSION_AT_MOST_KWH: f64 = 400.0;
 
 impl EnergyMeter {
-    /// Takes in a reading. What the counter of a car that was just unplugged has gained is still
+    /// Takes in a look. What the counter of a car that was just unplugged has gained is still
     /// the session's; only after a drive is it another's.
-    pub fn note(&mut self, last: Option<&Reading>, now: &Reading) {
+    pub fn note(&mut self, last: Option<&Look>, now: &Look) {
         let driven = last.and_then(|last| now.miles_since(last));
         self.is_stale |= driven.is_some_and(|miles| miles > DRIVEN_MI);
         self.count(now);
         self.is_stale |= now.unplugged;
     }
 
-    fn count(&mut self, now: &Reading) {
+    fn count(&mut self, now: &Look) {
         let in_range = |kwh: &f64| (0.0..SESSION_AT_MOST_KWH).contains(kwh);
         let Some(counter) = now.session_kwh.filter(in_range) else {
             return;

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::reading::Reading;
+use super::look::Look;
 
 /// The stay under way, or the last one until a new one can say something.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ const STAY_AT_LEAST_S: i64 = 3600;
 const MOVED_MI: f64 = 0.1;
 
 impl ParkedLog {
-    /// Takes in a reading.
-    pub fn note(&mut self, last: Option<&Reading>, now: &Reading) {
+    /// Takes in a look.
+    pub fn note(&mut self, last: Option<&Look>, now: &Look) {
         let moved = last
             .and_then(|last| now.miles_since(last))
             .is_some_and(|miles| miles > MOVED_MI);

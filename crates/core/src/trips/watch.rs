@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::reading::Reading;
+use super::look::Look;
 use crate::model::Vehicle;
 
 /// Something that was not so at the look before.
@@ -101,7 +101,7 @@ fn alarm(car: &Vehicle) -> Option<bool> {
 
 impl Watch {
     /// Takes in a look at the car.
-    pub fn note(&mut self, car: &Vehicle, last: Option<&Reading>, now: &Reading) -> Vec<Notice> {
+    pub fn note(&mut self, car: &Vehicle, last: Option<&Look>, now: &Look) -> Vec<Notice> {
         // The screen also shows when it is switched on: no alarm.
         let was_armed = self.0.get(SENTRY) == Some(&true);
         let mut notices = Vec::new();

@@ -92,6 +92,16 @@ impl Recording {
         self.ids
     }
 
+    /// As it was recorded.
+    pub(super) fn body(&self) -> &Object {
+        &self.body
+    }
+
+    /// For changing what was recorded.
+    pub(super) fn body_mut(&mut self) -> &mut Object {
+        &mut self.body
+    }
+
     /// Light fields only.
     pub fn vehicle(&self) -> Object {
         let light = |key: &str, value: &Value| !value.is_object() || key == "granular_access";

@@ -146,7 +146,16 @@ impl Aim {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     ordered: VecDeque<(Aim, Fault)>,
+    turns: Vec<Turn>,
     rates: Vec<Rate>,
+}
+
+/// A fault whose turn comes after some requests that go well.
+#[derive(Debug)]
+struct Turn {
+    aim: Aim,
+    fault: Fault,
+    requests_before: u64,
 }
 
 #[derive(Debug)]
@@ -161,6 +170,14 @@ impl Faults {
     pub(super) fn order(&mut self, n: usize, aim: &Aim, fault: &Fault) {
         self.ordered
             .extend(std::iter::repeat_n((aim.clone(), fault.clone()), n));
+    }
+
+    pub(super) fn order_nth(&mut self, nth: u64, aim: &Aim, fault: &Fault) {
+        self.turns.push(Turn {
+            aim: aim.clone(),
+            fault: fault.clone(),
+            requests_before: nth.saturating_sub(1),
+        });
     }
 
     pub(super) fn rate(&mut self, share: f64, aim: Aim, faults: Vec<Fault>, seed: u64) {
@@ -184,6 +201,9 @@ impl Faults {
 
     /// The fault of this request, if any.
     pub(super) fn draw(&mut self, call: Call, vin: Option<&Vin>) -> Option<Fault> {
+        if let Some(fault) = self.whose_turn_it_is(call, vin) {
+            return Some(fault);
+        }
         if let Some(index) = self.ordered.iter().position(|(aim, _)| aim.hits(call, vin)) {
             return self.ordered.remove(index).map(|(_, fault)| fault);
         }
@@ -199,5 +219,19 @@ impl Faults {
             let pick = (rate.noise / 1000).checked_rem(n)?;
             rate.faults.get(usize::try_from(pick).ok()?).cloned()
         })
+    }
+
+    fn whose_turn_it_is(&mut self, call: Call, vin: Option<&Vin>) -> Option<Fault> {
+        let mut due = None;
+        for (index, turn) in self.turns.iter_mut().enumerate() {
+            if !turn.aim.hits(call, vin) {
+                continue;
+            }
+            match turn.requests_before.checked_sub(1) {
+                Some(left) => turn.requests_before = left,
+                None => due = due.or(Some(index)),
+            }
+        }
+        Some(self.turns.remove(due?).fault)
     }
 }

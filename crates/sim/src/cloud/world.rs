@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::tokens::{Access, AccessTokens, Family, Login, Rotation};
 use super::{Call, CloudOptions, Faults, Ledger};
 use crate::body::recorded::Recording;
+use crate::body::script::Script;
 use crate::body::{self, Endpoints, Ids, Object};
 use crate::{Car, CarSpec};
 use tesla2mqtt_core::model::Vin;
@@ -68,12 +69,14 @@ pub(super) struct Member {
 enum Actor {
     Living(Box<Car>),
     Recorded(Box<Recording>),
+    Scripted(Box<Script>),
 }
 
 /// A car in the cloud.
 pub(super) struct Garage {
     actor: Actor,
     ids: Ids,
+    is_known_by_number: bool,
 }
 
 pub(super) struct World {
@@ -136,6 +139,7 @@ impl World {
         self.garages.entry(vin.clone()).or_insert_with(|| Garage {
             actor: Actor::Living(Box::new(Car::new(spec, now))),
             ids,
+            is_known_by_number: true,
         });
         self.own(account, vin);
     }
@@ -145,9 +149,27 @@ impl World {
         let garage = Garage {
             ids: recording.ids(),
             actor: Actor::Recorded(Box::new(recording)),
+            is_known_by_number: true,
         };
         self.garages.insert(vin.clone(), garage);
         self.own(account, vin);
+    }
+
+    pub(super) fn add_script(&mut self, account: &str, script: Script) {
+        let vin = script.vin().clone();
+        let garage = Garage {
+            ids: script.ids(),
+            actor: Actor::Scripted(Box::new(script)),
+            is_known_by_number: true,
+        };
+        self.garages.insert(vin.clone(), garage);
+        self.own(account, vin);
+    }
+
+    pub(super) fn forget_number(&mut self, vin: &Vin) {
+        if let Some(garage) = self.garages.get_mut(vin) {
+            garage.is_known_by_number = false;
+        }
     }
 
     fn own(&mut self, account: &str, vin: Vin) {
@@ -162,7 +184,7 @@ impl World {
     pub(super) fn car(&mut self, vin: &Vin) -> Option<&mut Car> {
         match &mut self.garages.get_mut(vin)?.actor {
             Actor::Living(car) => Some(car),
-            Actor::Recorded(_) => None,
+            Actor::Recorded(_) | Actor::Scripted(_) => None,
         }
     }
 
@@ -182,6 +204,18 @@ impl World {
             .ok()
             .filter(|vin| self.garages.contains_key(vin));
         by_vin.or_else(|| self.garages.iter().find(by_id).map(|(vin, _)| vin.clone()))
+    }
+
+    /// The same for a login: only the Fleet API takes a VIN in the place of the number.
+    fn vin_as_named(&self, target: &str, login: Login) -> Option<Vin> {
+        let vin = self.vin_of(target)?;
+        let garage = self.garages.get(&vin)?;
+        let is_told = if target == vin.as_str() {
+            login == Login::Fleet || !garage.is_known_by_number
+        } else {
+            garage.is_known_by_number
+        };
+        is_told.then_some(vin)
     }
 
     pub(super) fn answer(&mut self, asked: &Asked, now: Timestamp) -> Answer {
@@ -283,13 +317,10 @@ impl World {
     }
 
     fn of_car(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> Answer {
-        // Only the Fleet API takes a VIN in the place of the number.
-        let is_told = |target: &&str| access.login == Login::Fleet || Vin::new(target).is_err();
         let vin = asked
             .target
             .as_deref()
-            .filter(is_told)
-            .and_then(|target| self.vin_of(target));
+            .and_then(|target| self.vin_as_named(target, access.login));
         let member = self.members.get(&access.account);
         let Some((vin, member)) = vin
             .zip(member)
@@ -349,6 +380,7 @@ impl Garage {
                 body::vehicle(car.spec(), self.ids, light)
             }
             Actor::Recorded(recording) => recording.vehicle(),
+            Actor::Scripted(script) => script.vehicle(),
         }
     }
 
@@ -359,12 +391,14 @@ impl Garage {
                 body::product(car.spec(), self.ids, light, now)
             }
             Actor::Recorded(recording) => recording.vehicle(),
+            Actor::Scripted(script) => script.vehicle(),
         }
     }
 
     fn data(&mut self, endpoints: &Endpoints, now: Timestamp) -> Data {
         let car = match &mut self.actor {
             Actor::Recorded(recording) => return Data::Body(recording.vehicle_data(endpoints)),
+            Actor::Scripted(script) => return Data::Body(script.vehicle_data(endpoints, now)),
             Actor::Living(car) => car,
         };
         let online = Light {

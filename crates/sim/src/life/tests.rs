@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{Activity, BriefWakes, ChargeState, Deed, Plan, Segment};
-use tesla2mqtt_core::model::Vin;
+use tesla2mqtt_core::model::{UpdateStatus, Vin};
 
 const MIN: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -150,7 +150,7 @@ fn driving_takes_charge_and_adds_way_and_unplugs() {
             .data(midnight() + MIN * minute)
             .expect("driving is online");
         assert!(seen.odometer_km >= odometer);
-        assert_eq!(seen.policy_view().shift_state.as_deref(), Some("D"));
+        assert_eq!(seen.gear(), Some("D"));
         assert_eq!(seen.charge.state, ChargeState::Disconnected);
         odometer = seen.odometer_km;
     }
@@ -158,7 +158,7 @@ fn driving_takes_charge_and_adds_way_and_unplugs() {
     let after = car.truth();
     assert!((after.odometer_km - before.odometer_km - 40.0).abs() < 1e-6);
     assert!(after.battery_level < before.battery_level - 5.0);
-    assert_eq!(car.view().policy_view().shift_state, None);
+    assert_eq!(car.view().gear(), None);
 }
 
 #[test]
@@ -291,13 +291,15 @@ fn an_update_goes_out_of_reach_and_comes_back_with_new_firmware() {
     let mut car = Car::new(spec(Plan::once(vec![deed(0, update)])), midnight());
     let status = |car: &mut Car, minute: u32| {
         let seen = car.data(midnight() + MIN * minute);
-        seen.map(|v| v.policy_view()).and_then(|v| v.update_status)
+        seen.map(|v| v.policy_view())
+            .and_then(|v| v.update)
+            .map(|update| update.status)
     };
-    assert_eq!(status(&mut car, 5).as_deref(), Some("downloading"));
-    assert_eq!(status(&mut car, 11).as_deref(), Some("installing"));
+    assert_eq!(status(&mut car, 5), Some(UpdateStatus::Downloading));
+    assert_eq!(status(&mut car, 11), Some(UpdateStatus::Installing));
     assert_eq!(status(&mut car, 20), None);
     assert_eq!(car.light(midnight() + MIN * 20).state, LightState::Offline);
-    assert_eq!(status(&mut car, 33).as_deref(), Some("installing"));
+    assert_eq!(status(&mut car, 33), Some(UpdateStatus::Installing));
     assert_eq!(status(&mut car, 36), None);
     assert_ne!(car.view().firmware, car.spec().firmware);
 }

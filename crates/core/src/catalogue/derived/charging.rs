@@ -2,7 +2,7 @@
 
 use super::{any, later, or_unknown};
 use crate::catalogue::value::EntityValue;
-use crate::model::Vehicle;
+use crate::model::{ChargingState, Vehicle};
 
 pub const PLUGGED_IN: &[&str] = &[
     "charge_state.charging_state",
@@ -11,13 +11,9 @@ pub const PLUGGED_IN: &[&str] = &[
 /// The charging state decides: a car whose charger sleeps says `<invalid>` for a cable that is
 /// plugged in (recorded: Model S, Stopped, scheduled charging pending).
 pub fn plugged_in(car: &Vehicle) -> EntityValue {
-    let state = car.text("charge_state.charging_state");
-    let cable = car.value("charge_state.conn_charge_cable");
-    match state {
-        Some("Disconnected") => EntityValue::on(false),
-        Some("Charging" | "Starting" | "Complete" | "Stopped" | "NoPower") => EntityValue::on(true),
-        _ => or_unknown(cable.map(|_| EntityValue::on(true))),
-    }
+    let state = ChargingState::of_car(car).and_then(ChargingState::is_plugged_in);
+    let cable = || car.value("charge_state.conn_charge_cable").map(|_| true);
+    or_unknown(state.or_else(cable).map(EntityValue::on))
 }
 
 pub const CHARGER_POWER: &[&str] = &["charge_state.charger_power", "charge_state.charging_state"];
@@ -34,11 +30,7 @@ pub fn charger_power(car: &Vehicle) -> EntityValue {
 
 /// `None` while the state is unknown.
 fn is_charging(car: &Vehicle) -> Option<bool> {
-    match car.text("charge_state.charging_state")? {
-        "Charging" | "Starting" => Some(true),
-        "Complete" | "Stopped" | "NoPower" | "Disconnected" => Some(false),
-        _ => None,
-    }
+    ChargingState::of_car(car).and_then(ChargingState::is_charging)
 }
 
 pub const CHARGER_PHASES: &[&str] = &["charge_state.charger_phases"];

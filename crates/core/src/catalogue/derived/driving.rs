@@ -4,26 +4,25 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{later, or_unknown};
 use crate::catalogue::value::EntityValue;
-use crate::model::{Value, Vehicle};
+use crate::model::{Gear, Value, Vehicle};
 
 pub const SHIFT: &[&str] = &["drive_state.shift_state"];
 pub const GEARS: &[&str] = &["p", "r", "n", "d"];
 /// A parked car says null or "P".
 pub fn shift_state(car: &Vehicle) -> EntityValue {
     match car.value(SHIFT[0]) {
-        None => EntityValue::Word("p"),
+        None => EntityValue::Word(Gear::P.word()),
         Some(value) => match value.text() {
-            Some("P") => EntityValue::Word("p"),
-            Some("R") => EntityValue::Word("r"),
-            Some("N") => EntityValue::Word("n"),
-            Some("D") => EntityValue::Word("d"),
-            Some(other) => EntityValue::Unlisted(other.to_owned()),
+            Some(letter) => Gear::of(letter).map_or_else(
+                || EntityValue::Unlisted(letter.to_owned()),
+                |gear| EntityValue::Word(gear.word()),
+            ),
             None => EntityValue::Unknown,
         },
     }
 }
 fn is_parked(car: &Vehicle) -> bool {
-    shift_state(car) == EntityValue::Word("p")
+    shift_state(car) == EntityValue::Word(Gear::P.word())
 }
 pub fn parking_brake(car: &Vehicle) -> EntityValue {
     match shift_state(car) {

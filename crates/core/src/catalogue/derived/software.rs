@@ -4,13 +4,9 @@ use serde_json::{Map, Value as Json};
 
 use super::or_unknown;
 use crate::catalogue::value::{EntityValue, number};
-use crate::model::Vehicle;
+use crate::model::{SoftwareUpdate, UpdateStatus, Vehicle, installed_version};
 
 pub const VERSION: &[&str] = &["vehicle_state.car_version"];
-/// The version without Tesla's hash.
-pub fn installed_version(car: &Vehicle) -> Option<&str> {
-    car.text(VERSION[0])?.split_whitespace().next()
-}
 pub fn version(car: &Vehicle) -> EntityValue {
     or_unknown(installed_version(car).map(EntityValue::text))
 }
@@ -23,43 +19,32 @@ pub const UPDATE: &[&str] = &[
     "vehicle_state.software_update.expected_duration_sec",
     "vehicle_state.car_version",
 ];
-/// The version on offer. Status decides, because the other fields keep stale values without an
-/// update; map packages (`EU-2023.20-14615`) are no firmware.
-fn offered_version(car: &Vehicle) -> Option<&str> {
-    let offered = matches!(
-        car.text(UPDATE[0])?,
-        "available" | "scheduled" | "installing" | "downloading" | "downloading_wifi_wait"
-    );
-    let version = car.text(UPDATE[1])?;
-    let is_firmware = version.starts_with(|c: char| c.is_ascii_digit());
-    (offered && is_firmware).then_some(version)
+/// Tesla names the version with every update; one without is not told of.
+fn update(car: &Vehicle) -> Option<SoftwareUpdate> {
+    SoftwareUpdate::of_car(car).filter(|update| update.version.is_some())
 }
 /// Tesla leaves `status` empty, hence null-like, when there is nothing.
 pub fn update_available(car: &Vehicle) -> EntityValue {
     or_unknown(
         car.known(UPDATE[0])
-            .map(|_| EntityValue::on(offered_version(car).is_some())),
+            .map(|_| EntityValue::on(update(car).is_some())),
     )
 }
 pub fn update_version(car: &Vehicle) -> EntityValue {
-    or_unknown(offered_version(car).map(EntityValue::text))
-}
-fn percent(car: &Vehicle, path: &str) -> Option<f64> {
-    car.number(path).map(|percent| percent.clamp(0.0, 100.0))
+    let version = update(car).and_then(|update| update.version);
+    or_unknown(version.map(|version| EntityValue::text(&version)))
 }
 pub fn update_download_percent(car: &Vehicle) -> EntityValue {
-    let known = percent(car, UPDATE[2]).filter(|_| offered_version(car).is_some());
+    let known = update(car).and_then(|update| update.download_percent);
     or_unknown(known.map(|percent| EntityValue::number(percent, 0)))
 }
 pub fn update_install_percent(car: &Vehicle) -> EntityValue {
-    let is_installing = car.text(UPDATE[0]) == Some("installing");
-    let known = percent(car, UPDATE[3]).filter(|_| is_installing);
+    let installing = update(car).filter(SoftwareUpdate::is_installing);
+    let known = installing.and_then(|update| update.install_percent);
     or_unknown(known.map(|percent| EntityValue::number(percent, 0)))
 }
 pub fn update_expected_duration(car: &Vehicle) -> EntityValue {
-    let known = car
-        .number(UPDATE[4])
-        .filter(|_| offered_version(car).is_some());
+    let known = car.number(UPDATE[4]).filter(|_| update(car).is_some());
     or_unknown(known.map(|seconds| EntityValue::number(seconds / 60.0, 0)))
 }
 
@@ -68,21 +53,21 @@ pub fn software_update(car: &Vehicle) -> EntityValue {
     let Some(installed) = installed_version(car) else {
         return EntityValue::Silent;
     };
-    let latest = offered_version(car).unwrap_or(installed);
-    let progress = match car.text(UPDATE[0]) {
-        Some("installing") => percent(car, UPDATE[3]),
-        Some("downloading") => percent(car, UPDATE[2]),
+    let update = update(car);
+    let progress = update.as_ref().and_then(|update| match update.status {
+        UpdateStatus::Installing => Some(update.install_percent),
+        UpdateStatus::Downloading => Some(update.download_percent),
         _ => None,
-    };
-    let busy = matches!(car.text(UPDATE[0]), Some("installing" | "downloading"));
+    });
+    let latest = update.as_ref().and_then(|update| update.version.as_deref());
     let mut all = Map::new();
     all.insert("installed_version".into(), installed.into());
-    all.insert("latest_version".into(), latest.into());
+    all.insert("latest_version".into(), latest.unwrap_or(installed).into());
     all.insert("title".into(), "Vehicle software".into());
-    all.insert("in_progress".into(), busy.into());
+    all.insert("in_progress".into(), progress.is_some().into());
     all.insert(
         "update_percentage".into(),
-        progress.map_or(Json::Null, number),
+        progress.flatten().map_or(Json::Null, number),
     );
     EntityValue::Json(all)
 }

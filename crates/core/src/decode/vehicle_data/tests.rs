@@ -9,7 +9,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::model::Vehicle;
+use crate::model::{CarRecord, ChargingState, Gear, SoftwareUpdate, UpdateStatus, Vehicle};
 
 const ARRIVAL: &str = "2024-01-20T00:00:00Z";
 
@@ -35,6 +35,10 @@ fn car(response: Json) -> Vehicle {
         vehicle.apply(&seen);
     }
     vehicle
+}
+
+fn record(response: Json) -> CarRecord {
+    CarRecord::of(&car(response))
 }
 
 fn seen<'a>(data: &'a VehicleData, group: &'static str) -> &'a Observation {
@@ -84,7 +88,9 @@ fn objects_become_observations_and_nested_fields_dotted_signals() {
 fn an_answer_without_envelope_is_read_too() {
     let body = br#"{"state":"online","charge_state":{"battery_level":5}}"#;
     let data = vehicle_data(body, now()).unwrap();
-    assert_eq!(data.view.battery_level, Some(5.0));
+    let (signal, level) = &seen(&data, "charge_state").signals[0];
+    assert_eq!(signal.as_str(), "charge_state.battery_level");
+    assert_eq!(level.as_ref().and_then(Value::number), Some(5.0));
 }
 
 #[test]
@@ -142,7 +148,8 @@ fn quirk_2_a_retyped_field_is_kept_and_an_unknown_one_is_not_but_both_are_noted(
             "drive_state is a list",
         ]
     );
-    assert_eq!(data.view.battery_level, Some(72.0));
+    let (_, level) = &seen(&data, "charge_state").signals[0];
+    assert_eq!(level.as_ref().and_then(Value::number), Some(72.0));
     let signals: usize = data.observations.iter().map(|o| o.signals.len()).sum();
     assert_eq!(signals, 1);
 }
@@ -170,17 +177,17 @@ fn quirk_3_null_like_words_are_unknown() {
 
 #[test]
 fn quirk_4_no_shift_state_is_not_offline() {
-    let view =
-        decode(json!({"state": "online", "drive_state": {"shift_state": null, "power": 0}})).view;
-    assert_eq!((view.shift_state, view.power_kw), (None, Some(0.0)));
-    let view = decode(json!({"drive_state": {"shift_state": "P"}})).view;
-    assert_eq!(view.shift_state.as_deref(), Some("P"));
+    let view = record(json!({"state": "online", "drive_state": {"shift_state": null, "power": 0}}));
+    assert_eq!((view.gear, view.power_kw), (Some(Gear::P), Some(0.0)));
+    let view = record(json!({"drive_state": {"shift_state": "P"}}));
+    assert_eq!(view.gear, Some(Gear::P));
+    assert_eq!(record(json!({"state": "online"})).gear, None);
 }
 
 #[test]
 fn quirk_11_milliseconds_and_seconds_are_told_apart() {
     let start = |value: Json| {
-        let view = decode(json!({"charge_state": {"scheduled_charging_start_time": value}})).view;
+        let view = record(json!({"charge_state": {"scheduled_charging_start_time": value}}));
         view.scheduled_charging_start.map(|t| t.to_string())
     };
     assert_eq!(
@@ -275,7 +282,7 @@ fn quirk_16_route_keys_that_vanish_become_unknown() {
 
 #[test]
 fn quirk_18_a_door_is_open_at_any_value_but_zero() {
-    let open = |field: &str, value: Json| decode(json!({"vehicle_state": {field: value}})).view;
+    let open = |field: &str, value: Json| record(json!({"vehicle_state": {field: value}}));
     assert!(open("pr", json!(4)).door_open);
     assert!(open("df", json!(true)).door_open);
     assert!(!open("df", json!(0)).door_open);
@@ -296,7 +303,6 @@ fn quirk_20_online_but_empty_keeps_the_old_values() {
         "closures_state": {"timestamp": 1_705_700_060_000_u64},
     }));
     assert_eq!(empty.observations.len(), 1);
-    assert_eq!(empty.view, DataView::default());
     for seen in &empty.observations {
         vehicle.apply(seen);
     }
@@ -305,8 +311,8 @@ fn quirk_20_online_but_empty_keeps_the_old_values() {
 }
 
 #[test]
-fn the_view_holds_what_the_policy_asks_for() {
-    let view = decode(json!({
+fn the_record_holds_what_the_policy_asks_for() {
+    let view = record(json!({
         "in_service": true,
         "drive_state": {"timestamp": 1_705_700_000_000_u64, "power": -7},
         "charge_state": {"charging_state": "Charging", "charger_power": 7, "scheduled_charging_pending": true},
@@ -315,17 +321,22 @@ fn the_view_holds_what_the_policy_asks_for() {
         "vehicle_state": {"is_user_present": true, "sentry_mode": true, "locked": false, "odometer": 1.5,
             "car_version": "2023.44.30.8 06f534d46010",
             "software_update": {"status": "downloading", "version": "2024.2", "download_perc": 50}},
-    }))
-    .view;
-    let expected = DataView {
-        timestamp_ms: Some(1_705_700_000_000),
+    }));
+    let expected = CarRecord {
+        at: ARRIVAL.parse().ok(),
+        drive_at: "2024-01-19T21:33:20Z".parse().ok(),
+        odometer_at: "2024-01-20T00:00:00Z".parse().ok(),
+        gear: Some(Gear::P),
         power_kw: Some(-7.0),
-        charging_state: Some("Charging".into()),
+        charging_state: Some(ChargingState::Charging),
         charger_power_kw: Some(7.0),
         scheduled_charging_pending: true,
-        update_status: Some("downloading".into()),
-        update_version: Some("2024.2".into()),
-        update_download_percent: Some(50.0),
+        update: Some(SoftwareUpdate {
+            status: UpdateStatus::Downloading,
+            version: Some("2024.2".into()),
+            download_percent: Some(50.0),
+            install_percent: None,
+        }),
         car_version: Some("2023.44.30.8 06f534d46010".into()),
         odometer_mi: Some(1.5),
         user_present: true,
@@ -335,7 +346,7 @@ fn the_view_holds_what_the_policy_asks_for() {
         cabin_overheat_cooling: true,
         locked: Some(false),
         in_service: true,
-        ..DataView::default()
+        ..CarRecord::default()
     };
     assert_eq!(view, expected);
 }

@@ -127,3 +127,6 @@ fn first_packet(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use super::failure::{Attempt, Cause, Failure, Kind};
+use super::failure::{Attempt, BrokerFailure, BrokerFailureKind, Cause};
 use super::link::{Answer, BrokerFacts, Link, Opening, Said};
 use super::wire::NotTaken;
 use super::{Incoming, Subscription, tls};
@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LISTEN_MAX: Duration = Duration::from_secs(30);
 
 /// A connection that ends with its owner.
-pub struct Session<'a> {
+pub struct OneShotClient<'a> {
     settings: &'a config::Mqtt,
     client_id: &'a str,
     link: Link,
     outbox: Outbox,
 }
 
-impl<'a> Session<'a> {
+impl<'a> OneShotClient<'a> {
     /// Connects once. Use an id of its own: a bridge that runs would be thrown out.
     ///
     /// # Errors
@@ -34,10 +34,10 @@ impl<'a> Session<'a> {
     pub async fn connect(
         settings: &'a config::Mqtt,
         client_id: &'a str,
-    ) -> Result<(Self, BrokerFacts), Failure> {
+    ) -> Result<(Self, BrokerFacts), BrokerFailure> {
         let config = settings.tls.as_ref().map(tls::client_config);
-        let tls = config.transpose().map_err(|e| Failure {
-            kind: Kind::Settings,
+        let tls = config.transpose().map_err(|e| BrokerFailure {
+            kind: BrokerFailureKind::Settings,
             sentence: e.to_string(),
         })?;
         let link = Link::open(Opening {
@@ -74,26 +74,26 @@ impl<'a> Session<'a> {
         subscriptions: &[Subscription],
         quiet: Duration,
         mut take: impl FnMut(Incoming),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), BrokerFailure> {
         self.link.subscribe(subscriptions);
-        let mut ear = Ear::open(clock::uptime(), quiet);
+        let mut scan = RetainedScan::open(clock::uptime(), quiet);
         loop {
             // The timeout below looks at its clock only where no message waits.
-            if clock::uptime() >= ear.over_at {
+            if clock::uptime() >= scan.over_at {
                 return Err(self.endless());
             }
-            match timeout_at(clock::instant_of(ear.until()), self.link.said()).await {
-                Err(_) if !ear.answered => {
+            match timeout_at(clock::instant_of(scan.until()), self.link.said()).await {
+                Err(_) if !scan.answered => {
                     return Err(self.explain(&Cause::NoAcknowledgement, true));
                 }
-                Err(_) if ear.is_quiet() => return Ok(()),
+                Err(_) if scan.is_quiet() => return Ok(()),
                 Err(_) => return Err(self.endless()),
                 Ok(Ok(Said::Message(message))) => {
-                    ear.hears(clock::uptime(), message.retain);
+                    scan.hears(clock::uptime(), message.retain);
                     take(message);
                 }
                 Ok(Ok(Said::Subscribed { answers })) => {
-                    ear.answered(clock::uptime());
+                    scan.answered(clock::uptime());
                     if let Some(failure) = answers.iter().find_map(|answer| self.refused(answer)) {
                         return Err(failure);
                     }
@@ -108,7 +108,10 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// The connection ended, nothing was acknowledged for ten seconds, or the broker refused.
-    pub async fn delete(&mut self, topics: impl Iterator<Item = String>) -> Result<(), Failure> {
+    pub async fn delete(
+        &mut self,
+        topics: impl Iterator<Item = String>,
+    ) -> Result<(), BrokerFailure> {
         for topic in topics {
             self.outbox.put(crate::outbox::Publish::Delete { topic });
         }
@@ -125,8 +128,8 @@ impl<'a> Session<'a> {
             if self.link.n_under_way() == 0 && !is_gone {
                 return refusal.map_or(Ok(()), |(topic, NotTaken { why, hint, .. })| {
                     let sentence = format!("the broker refuses to delete {topic} ({why}): {hint}");
-                    let kind = Kind::Refused;
-                    Err(Failure { kind, sentence })
+                    let kind = BrokerFailureKind::Refused;
+                    Err(BrokerFailure { kind, sentence })
                 });
             }
             let until = clock::instant_of(clock::uptime() + PATIENCE);
@@ -153,10 +156,10 @@ impl<'a> Session<'a> {
         while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
     }
 
-    fn refused(&self, Answer { filter, refusal }: &Answer) -> Option<Failure> {
+    fn refused(&self, Answer { filter, refusal }: &Answer) -> Option<BrokerFailure> {
         let config::Mqtt { host, port, .. } = self.settings;
-        refusal.as_ref().map(|why| Failure {
-            kind: Kind::Refused,
+        refusal.as_ref().map(|why| BrokerFailure {
+            kind: BrokerFailureKind::Refused,
             sentence: format!(
                 "broker {host}:{port} refuses to let us read {filter} ({why}): \
                  check its access list"
@@ -164,10 +167,10 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn endless(&self) -> Failure {
+    fn endless(&self) -> BrokerFailure {
         let config::Mqtt { host, port, .. } = self.settings;
-        Failure {
-            kind: Kind::Slow,
+        BrokerFailure {
+            kind: BrokerFailureKind::Slow,
             sentence: format!(
                 "broker {host}:{port} still sends after {} s, so that nobody can tell what is \
                  stored there: stop what publishes so much, or try again nearer to the broker",
@@ -176,7 +179,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn explain(&self, cause: &Cause, connected: bool) -> Failure {
+    fn explain(&self, cause: &Cause, connected: bool) -> BrokerFailure {
         let attempt = Attempt {
             settings: self.settings,
             client_id: self.client_id,
@@ -188,7 +191,7 @@ impl<'a> Session<'a> {
 
 /// When every stored message is taken to have arrived. Live ones, which may never end, say nothing
 /// of that.
-struct Ear {
+struct RetainedScan {
     quiet: Duration,
     answered: bool,
     /// Monotonic time at which it closes.
@@ -197,7 +200,7 @@ struct Ear {
     over_at: Duration,
 }
 
-impl Ear {
+impl RetainedScan {
     fn open(now: Duration, quiet: Duration) -> Self {
         Self {
             quiet,
@@ -235,29 +238,29 @@ mod tests {
 
     #[test]
     fn live_messages_do_not_keep_it_listening() {
-        let mut ear = Ear::open(Duration::ZERO, QUIET);
-        ear.answered(Duration::from_millis(100));
-        ear.hears(Duration::from_millis(200), true);
-        ear.hears(Duration::from_millis(800), false);
-        assert_eq!(ear.until(), Duration::from_millis(900));
-        assert!(ear.is_quiet());
+        let mut scan = RetainedScan::open(Duration::ZERO, QUIET);
+        scan.answered(Duration::from_millis(100));
+        scan.hears(Duration::from_millis(200), true);
+        scan.hears(Duration::from_millis(800), false);
+        assert_eq!(scan.until(), Duration::from_millis(900));
+        assert!(scan.is_quiet());
     }
 
     #[test]
     fn it_does_not_listen_for_ever() {
-        let mut ear = Ear::open(Duration::ZERO, QUIET);
-        ear.answered(Duration::from_millis(100));
-        while ear.until() < LISTEN_MAX {
-            ear.hears(ear.until(), true);
+        let mut scan = RetainedScan::open(Duration::ZERO, QUIET);
+        scan.answered(Duration::from_millis(100));
+        while scan.until() < LISTEN_MAX {
+            scan.hears(scan.until(), true);
         }
-        assert_eq!(ear.until(), LISTEN_MAX);
-        assert!(!ear.is_quiet());
+        assert_eq!(scan.until(), LISTEN_MAX);
+        assert!(!scan.is_quiet());
     }
 
     #[test]
     fn stored_messages_before_the_answer_do_not_end_it() {
-        let mut ear = Ear::open(Duration::ZERO, QUIET);
-        ear.hears(Duration::from_secs(1), true);
-        assert_eq!(ear.until(), Duration::from_secs(1) + PATIENCE);
+        let mut scan = RetainedScan::open(Duration::ZERO, QUIET);
+        scan.hears(Duration::from_secs(1), true);
+        assert_eq!(scan.until(), Duration::from_secs(1) + PATIENCE);
     }
 }

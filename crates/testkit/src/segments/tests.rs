@@ -5,10 +5,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use measured::{Segment, messages};
-
-#[path = "../../benches/numbers/segments.rs"]
-mod measured;
+use super::{Segment, messages};
 
 const BROKER: u16 = 1883;
 const BRIDGE: u16 = 40_000;

@@ -1,0 +1,75 @@
+//! Who has topics at the broker.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Who has topics at the broker, as it stands in the file: `bridge`, `account home`, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Owner {
+    /// The bridge: its state, its facts.
+    Bridge,
+    /// An account, by its name.
+    Account(String),
+    /// A device, by its id: a car's VIN.
+    Device(String),
+    /// A device in TeslaMate's topics, by its id.
+    TeslaMate(String),
+    /// The discovery message of a device, by its id.
+    Discovery(String),
+    /// The bridge's own discovery message.
+    BridgeDiscovery,
+}
+
+/// Such an owner is not known: of a later version perhaps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no owner of topics is called so")]
+pub struct NoOwner;
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bridge => f.write_str("bridge"),
+            Self::BridgeDiscovery => f.write_str("discovery"),
+            Self::Account(name) => write!(f, "account {name}"),
+            Self::Device(id) => write!(f, "device {id}"),
+            Self::TeslaMate(id) => write!(f, "teslamate {id}"),
+            Self::Discovery(id) => write!(f, "discovery {id}"),
+        }
+    }
+}
+
+impl FromStr for Owner {
+    type Err = NoOwner;
+
+    fn from_str(text: &str) -> Result<Self, NoOwner> {
+        // An account's name may be anything, spaces included.
+        let (kind, of) = text.split_once(' ').unwrap_or((text, ""));
+        let of = of.to_owned();
+        match (kind, of.is_empty()) {
+            ("bridge", true) => Ok(Self::Bridge),
+            ("discovery", true) => Ok(Self::BridgeDiscovery),
+            ("account", false) => Ok(Self::Account(of)),
+            ("device", false) => Ok(Self::Device(of)),
+            ("teslamate", false) => Ok(Self::TeslaMate(of)),
+            ("discovery", false) => Ok(Self::Discovery(of)),
+            _ => Err(NoOwner),
+        }
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.to_string()
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = NoOwner;
+
+    fn try_from(text: String) -> Result<Self, NoOwner> {
+        text.parse()
+    }
+}

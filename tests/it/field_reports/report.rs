@@ -1,0 +1,169 @@
+//! A report from the field: what a car and its cloud answered, one file each.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::body::script::{Changes, Script, Step};
+use tesla2mqtt::sim::cloud::{Aim, Call, Cloud, Fault};
+
+use crate::ci;
+use crate::rig::world::ACCOUNT;
+
+/// As its README says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// `owner` unless it says otherwise.
+    api: Option<String>,
+    polling: Option<String>,
+    #[serde(default)]
+    extra: String,
+    pub cars: Vec<Car>,
+    #[serde(default)]
+    faults: Vec<Failure>,
+    #[serde(default)]
+    id_paths_404: bool,
+    #[serde(default)]
+    other_cars_answer_nth: Vec<usize>,
+    // For the people who read it.
+    #[serde(rename = "right")]
+    _right: String,
+    #[serde(rename = "show")]
+    _show: String,
+    #[serde(rename = "secs")]
+    _secs: u32,
+    #[serde(rename = "show_calls")]
+    _show_calls: Option<bool>,
+    #[serde(rename = "show_ids")]
+    _show_ids: Option<bool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Car {
+    vin: Option<Vin>,
+    pub steps: Vec<Answer>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Answer {
+    pub set: Changes,
+    pub once: Changes,
+    ts: i64,
+    gts: BTreeMap<String, i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failure {
+    path: String,
+    nth: Vec<u64>,
+    status: u16,
+    body: String,
+}
+
+/// Looks soon, so that a story of nine answers is over before the car is left alone.
+const POLLING: &str = "[polling]\nstart_spread = \"0s\"\nidle_first_data = \"10s\"\n\
+     idle_early_data = \"10s\"\nidle_data = \"20s\"\nidle_light = \"10s\"\ndriving_data = \"5s\"\n\
+     charging_first_data = \"5s\"\ncharging_data = \"5s\"\ndata_holds_awake = \"no\"\n";
+/// What answers about another car say.
+const OTHER_CAR: [(&str, &str); 2] = [
+    ("vin", "LRW3E7EK5PC000099"),
+    ("charge_state.battery_level", "11"),
+];
+
+impl Report {
+    /// The report of this name, as it was found; `None`, and loudly, where there are no reports.
+    pub fn read(name: &str) -> Option<Self> {
+        let path = ci::fixtures().join("field-reports").join(name);
+        let Ok(text) = std::fs::read(&path) else {
+            ci::skip(&format!("no report from the field at {}", path.display()));
+            return None;
+        };
+        Some(serde_json::from_slice(&text).expect("a report"))
+    }
+
+    /// What the configuration has beside broker, state and account.
+    pub fn settings(&self) -> String {
+        let polling = self.polling.as_deref().unwrap_or(POLLING);
+        format!("{polling}{}", self.extra)
+    }
+
+    /// Which of Tesla's interfaces the owner used.
+    pub fn api(&self) -> &str {
+        self.api.as_deref().unwrap_or("owner")
+    }
+
+    /// Puts its cars into a cloud, and what went wrong there.
+    pub fn fill(&self, cloud: &Cloud) -> Vec<Vin> {
+        let cars = self.cars.iter().map(|car| {
+            let script = Script::new(first_answer(car), self.steps(car)).expect("a car");
+            let vin = cloud.add_script(ACCOUNT, script);
+            if self.id_paths_404 {
+                cloud.forget_number(&vin);
+            }
+            vin
+        });
+        let cars = cars.collect();
+        for failure in &self.faults {
+            let call = match failure.path.as_str() {
+                "vehicle_data" => Call::Data,
+                "products" => Call::Products,
+                other => panic!("which call is {other}?"),
+            };
+            let fault = Fault::Status {
+                code: failure.status,
+                headers: Vec::new(),
+                body: failure.body.clone(),
+            };
+            for nth in &failure.nth {
+                cloud.fail_nth(*nth, &Aim::at(&[call]), &fault);
+            }
+        }
+        cars
+    }
+
+    fn steps(&self, car: &Car) -> Vec<Step> {
+        let mut steps: Vec<Step> = car.steps.iter().cloned().map(Step::from).collect();
+        for nth in &self.other_cars_answer_nth {
+            steps.resize(steps.len().max(*nth), Step::default());
+            let other_car = OTHER_CAR.map(|(path, text)| {
+                let value = text
+                    .parse::<i64>()
+                    .map_or_else(|_| text.into(), Value::from);
+                (path.to_owned(), value)
+            });
+            steps[nth - 1].once.extend(other_car);
+        }
+        steps
+    }
+}
+
+impl From<Answer> for Step {
+    fn from(answer: Answer) -> Self {
+        Self {
+            set: answer.set,
+            once: answer.once,
+            ahead_s: answer.ts,
+            group_ahead_s: answer.gts,
+        }
+    }
+}
+
+/// The recording that all of them begin with, as this car's.
+fn first_answer(car: &Car) -> Value {
+    let name = "vehicle_data-model3-rhd-stopped-update-available.json";
+    let path = ci::fixtures().join("tesla-api").join(name);
+    let text = std::fs::read(&path).expect("a recorded answer beside the reports");
+    let mut answer: Value = serde_json::from_slice(&text).expect("JSON");
+    if let Some(vin) = &car.vin {
+        let body = answer["response"].as_object_mut().expect("a car");
+        body.insert("vin".to_owned(), vin.as_str().into());
+        // Numbers of its own, too.
+        body.retain(|key, _| !matches!(key.as_str(), "id" | "id_s" | "vehicle_id"));
+    }
+    answer
+}

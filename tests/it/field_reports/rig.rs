@@ -1,0 +1,155 @@
+//! Plays a report to the whole bridge: HTTP, broker, topics; and reads what came out.
+//!
+//! The clocks run [`SPEED`] times as fast as the world, and nothing is concluded from how much of
+//! a story fits into a time: a test waits for what it looks for, or until the car has answered so
+//! often that what would come has come.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tesla2mqtt::clock;
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::{Call, CloudOptions, Login, Request};
+
+use super::report::Report;
+use crate::child;
+use crate::rig::eventually;
+use crate::rig::running::RunningBridge;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{ACCOUNT, World};
+
+/// A minute of the cars is a second.
+const SPEED: f64 = 60.0;
+/// For whatever is waited for: no measure, but an end where it never comes.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A report as it was played so far.
+pub struct Field {
+    pub world: World,
+    pub vins: Vec<Vin>,
+    subscriber: Subscriber,
+}
+
+/// Plays the report of this name; to `look` belong the waiting and the judging.
+pub fn play<Look: AsyncFnOnce(&Field)>(name: &str, look: Look) {
+    play_changed(name, |_| {}, look);
+}
+
+/// The same with a report that is changed before it is played: what is alike must come out alike.
+pub fn play_changed<Look: AsyncFnOnce(&Field)>(
+    name: &str,
+    change: impl FnOnce(&mut Report),
+    look: Look,
+) {
+    let Some(mut report) = Report::read(name) else {
+        return;
+    };
+    change(&mut report);
+    child::test_at_speed(child::test_of::<Look>(), SPEED, async || {
+        let world = World::with(CloudOptions {
+            now: clock::now,
+            ..CloudOptions::default()
+        })
+        .await;
+        let vins = report.fill(&world.cloud);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+        let bridge = RunningBridge::start(&config(&report, &world));
+        let field = Field {
+            world,
+            vins,
+            subscriber,
+        };
+        look(&field).await;
+        bridge.stop().await;
+    });
+}
+
+fn config(report: &Report, world: &World) -> String {
+    let url = world.cloud.url();
+    let api = report.api();
+    let (login, client) = match api {
+        "fleet" => (Login::Fleet, "client_id = \"of-the-test\"\n"),
+        "owner" => (Login::Owner, ""),
+        other => panic!("which login has {other}?"),
+    };
+    let (refresh_token, _) = world.cloud.issue_tokens(ACCOUNT, login);
+    let port = world.broker.addr.port();
+    format!(
+        "[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\n[state]\ndirectory = \"state\"\n{}\
+         [[accounts]]\nname = \"{ACCOUNT}\"\napi = \"{api}\"\n{client}\
+         refresh_token = \"{refresh_token}\"\napi_url = \"{url}\"\nauth_url = \"{url}\"\n",
+        report.settings()
+    )
+}
+
+impl Field {
+    /// Waits until `n` looks at the first car were answered, and until what they said is at the
+    /// broker: it comes in order, and the next look has been heard of.
+    pub async fn answered(&self, n: usize) {
+        let n_answers = || self.answers().len();
+        eventually(&format!("{n} answers"), LIMIT, || n_answers() > n).await;
+        let next = self.answers()[n].at;
+        eventually("what they said", LIMIT, || {
+            let newest = self.newest("last_update");
+            newest.is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok_and(|at| at >= next))
+        })
+        .await;
+    }
+
+    /// Waits until something is so.
+    pub async fn until(&self, what: &str, holds: impl FnMut() -> bool) {
+        eventually(what, LIMIT, holds).await;
+    }
+
+    /// The data calls about the first car that were answered well.
+    pub fn answers(&self) -> Vec<Request> {
+        let calls = self.world.calls(&self.vins[0]).into_iter();
+        let is_answer = |request: &Request| request.call == Call::Data && request.status == 200;
+        calls.filter(is_answer).collect()
+    }
+
+    /// Everything that a topic of the first car ever said, in order.
+    pub fn said(&self, key: &str) -> Vec<String> {
+        let topic = self.topic(key);
+        let messages = self.subscriber.messages().into_iter();
+        let of_topic = messages.filter(|(of, _, _)| *of == topic);
+        of_topic.map(|(_, payload, _)| payload).collect()
+    }
+
+    /// The numbers among it.
+    pub fn numbers(&self, key: &str) -> Vec<f64> {
+        let said = self.said(key);
+        said.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// What a topic of the first car says now.
+    pub fn newest(&self, key: &str) -> Option<String> {
+        self.subscriber.get(&self.topic(key))
+    }
+
+    /// The names of the first car's events, in order.
+    pub fn event_names(&self) -> Vec<String> {
+        let name = |event: &Json| event["event_type"].as_str().map(str::to_owned);
+        self.events().iter().filter_map(name).collect()
+    }
+
+    /// The first car's events, in order.
+    pub fn events(&self) -> Vec<Json> {
+        let prefix = self.topic("event/");
+        let messages = self.subscriber.messages().into_iter();
+        messages
+            .filter(|(topic, _, _)| topic.starts_with(&prefix))
+            .filter_map(|(_, payload, _)| serde_json::from_str(&payload).ok())
+            .collect()
+    }
+
+    /// The newest discovery message of a car.
+    pub fn announcement(&self, vin: &Vin) -> Option<Json> {
+        let topic = format!("homeassistant/device/tesla2mqtt_{}/config", vin.as_str());
+        serde_json::from_str(&self.subscriber.get(&topic)?).ok()
+    }
+
+    fn topic(&self, key: &str) -> String {
+        format!("tesla2mqtt/{}/{key}", self.vins[0].as_str())
+    }
+}
