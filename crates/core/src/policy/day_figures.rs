@@ -28,6 +28,11 @@ impl DayFigures {
         }
     }
 
+    /// The newest time that was counted.
+    pub(super) fn counted_at(&self) -> At {
+        self.counted_at
+    }
+
     /// The process starts; the time before it is not counted.
     pub(super) fn begin(&mut self, m: Moment) {
         self.counted_at = m.t;

@@ -61,7 +61,7 @@ pub(super) struct ShownState {
 }
 
 /// The parts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Memory {
     pub(super) random: Random,
     pub(super) learning: Learning,
@@ -86,9 +86,9 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(vin: &Vin, seed: u64, wall: Timestamp) -> Self {
+    pub(super) fn new(vin: &Vin, random: Random, wall: Timestamp) -> Self {
         Self {
-            random: Random::new(seed),
+            random,
             learning: Learning::new(vin),
             habits: Habits::default(),
             budget: Budget::default(),

@@ -11,7 +11,7 @@
 //! - `memory`: what is remembered, in parts: `phase` the state with its own data, `contact`,
 //!   `call_times`, `wanted`, `hints`, `push`, `charging`, `parking`, `self_checks`, `standing`,
 //!   `starts`, `answer_order`, `learning` how the car sleeps, `habits` when it is started,
-//!   `day_figures`;
+//!   `day_figures`; `snapshot`: how it is written down;
 //! - `timers`: what will be due when; `next_call` and `intervals`: the call among it;
 //! - `light`, `data` and `holds`: what answers change; `failure` and `backoff`: what failures
 //!   change; `owner`: what pushes, hints and the owner change;
@@ -46,6 +46,7 @@ mod random;
 mod reconnect;
 mod self_checks;
 mod sessions;
+mod snapshot;
 mod standing;
 mod starts;
 mod timers;
@@ -54,11 +55,11 @@ mod wanted;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::model::{Now, Vin};
 use memory::{At, Memory, Moment, ShownState};
 use phase::Phase;
+use random::Random;
 use sessions::Session;
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
@@ -69,12 +70,11 @@ pub use interface::{
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 pub use reconnect::{PushStep, Reconnect};
+pub use snapshot::Snapshot;
 
 /// A call whose answer never came is given up after this, so that a lost answer cannot silence
 /// the car for ever. Longer than any time-out of the runner.
 const LOST_ANSWER: Duration = Duration::from_mins(5);
-/// A snapshot that claims to be older was written by a wrong clock.
-const OLDEST_SNAPSHOT: Duration = Duration::from_hours(24 * 400);
 const KEPT_EVENTS: usize = 64;
 
 /// The policy of one car.
@@ -99,45 +99,20 @@ struct Flight {
     purpose: Purpose,
 }
 
-/// Everything that must survive a restart. Opaque; its form may change with the version, and a
-/// snapshot that does not parse is worth no more than a new start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
-    saved_at: At,
-    saved_wall: Timestamp,
-    memory: Memory,
-}
-
 impl Policy {
     /// A car about which nothing is known. The seed spreads its calls; any number will do, but
     /// not the same for every car.
     pub fn new(config: PolicyConfig, vin: &Vin, seed: u64, now: Now) -> Self {
-        let seed = vin.as_str().bytes().fold(seed, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        Self::start(
-            config,
-            Memory::new(vin, seed, now.wall),
-            Duration::ZERO,
-            now,
-        )
+        let random = Random::of_car(vin, seed);
+        let memory = Memory::new(vin, random, now.wall);
+        Self::start(config, memory, Duration::ZERO, now)
     }
 
     /// Goes on where a snapshot ended. The time in between has passed, unless the calendar says
     /// something impossible; then it has not.
-    pub fn restore(config: PolicyConfig, _vin: &Vin, snapshot: Snapshot, now: Now) -> Self {
-        let gone =
-            Duration::try_from(now.wall.duration_since(snapshot.saved_wall)).unwrap_or_default();
-        let gone = if gone > OLDEST_SNAPSHOT {
-            Duration::ZERO
-        } else {
-            gone
-        };
-        let resumed_at = snapshot.saved_at.saturating_add(gone);
+    pub fn restore(config: PolicyConfig, vin: &Vin, snapshot: Snapshot, now: Now) -> Self {
+        let (memory, resumed_at) = snapshot.resume(vin, now);
         let ahead = resumed_at.saturating_sub(now.mono);
-        let mut memory = snapshot.memory;
-        // A new process has no connection to what pushes.
-        memory.push.lose();
         Self::start(config, memory, ahead, now)
     }
 
@@ -220,11 +195,7 @@ impl Policy {
 
     /// Everything that must survive a restart, as of now.
     pub fn snapshot(&self, now: Now) -> Snapshot {
-        Snapshot {
-            saved_at: self.moment(now).t,
-            saved_wall: now.wall,
-            memory: self.memory.clone(),
-        }
+        Snapshot::new(self.memory.clone(), self.moment(now).t, now.wall)
     }
 
     /// True once after a change that should not be lost in a kill: a data call asked, a change of
