@@ -86,9 +86,9 @@ pub fn uptime() -> Duration {
     epoch().instant.elapsed()
 }
 
-/// What [`now`]'s monotonic clock shows at an [`uptime`].
-pub fn mono_at(uptime: Duration) -> Duration {
-    uptime.mul_f64(epoch().speed)
+/// How fast the clocks of [`now`] run, 1 being as the world's.
+pub fn speed() -> f64 {
+    epoch().speed
 }
 
 /// The instant of an [`uptime`], for tokio's timers.

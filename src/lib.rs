@@ -12,18 +12,21 @@
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
+//! * [`device`]: one device, whole: values in, calls and messages out
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`mqtt_client`]: the connection to the broker, without its socket
+//! * [`hint`]: the part of an error that says what to do
 //! * [`retained`]: what is retained at the broker, and whose it is
 //! * [`config`]: file, environment and credentials → settings
 //! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`rng`], [`atomic_file`]: the
 //!   edges
-//! * [`bridge`]: the wiring: one task a car, two an account, two for the broker
+//! * [`bridge`]: the wiring: one task a car, two an account, one for the broker
 //! * [`estimate`]: what following a car would cost, played in virtual time
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub use tesla2mqtt_core::{
-    backoff, catalogue, command, compat, decode, discovery, model, outbox, policy, retained,
-    topics, trips,
+    backoff, catalogue, command, compat, decode, device, discovery, hint, model, mqtt_client,
+    outbox, policy, retained, topics, trips,
 };
 pub use tesla2mqtt_sim as sim;
 

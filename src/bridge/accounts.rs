@@ -4,16 +4,16 @@
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-use super::car::ToCar;
+use super::car::CarMessage;
 use super::ledger::Ledger;
-use super::{Bridge, Followed, StartError, account, memory, voice};
+use super::{Bridge, Followed, StartError, account, memory, publishing};
 use crate::api::{self, AccountStatus};
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
+use crate::device::Input;
 use crate::model::Vin;
 use crate::outbox::Publish;
-use crate::policy::{Failure, Input};
 use crate::topics::Paths;
 
 impl Bridge {
@@ -109,17 +109,13 @@ impl Bridge {
             AccountStatus::SignedOut { .. } => {
                 let changes = self.fleet.unusable(account);
                 self.follow(changes).await;
-                let ask = crate::policy::Ask::Light;
-                Some(Input::Failed {
-                    ask,
-                    failure: Failure::SignedOut,
-                })
+                Some(Input::SignedOut)
             }
             _ => None,
         };
         if let Some(input) = input {
             for vin in self.fleet.followed_by(account) {
-                self.tell(vin, ToCar::Input(input.clone()));
+                self.tell(vin, CarMessage::Input(input.clone()));
             }
         }
     }
@@ -137,7 +133,7 @@ fn is_anothers<'a>(
         .keys()
         .chain(followed)
         .filter(|other| *other != vin);
-    others.any(|other| voice::paths(settings, other) == *place)
+    others.any(|other| publishing::paths(settings, other) == *place)
 }
 
 #[cfg(test)]

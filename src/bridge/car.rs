@@ -1,6 +1,9 @@
-//! One car's task: it does what the policy says, keeps what the answers showed, and says what
-//! changed. It decides nothing itself.
+//! One car's task: it makes the calls that its [`Device`] wants, hands in what they bring, and
+//! passes on what it publishes and saves. What to do and when is the device's decision.
 
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,54 +14,40 @@ use super::ledger::Ledger;
 use super::list::News;
 use super::login;
 use super::memory::{Memory, MemoryFile};
-use super::orders::Order;
+use super::publishing::{paths, setup};
 use super::refusals::CarWatch;
-use super::voice::{Voice, paths};
 use crate::api::{Account, ApiError, Called, CarRef, Kind};
 use crate::clock;
-use crate::command;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::decode::vehicle_data::ENDPOINTS;
-use crate::discovery::{self, Announced};
-use crate::model::{CarRecord, Now, Vehicle};
-use crate::mqtt::{Connection, Handle};
-use crate::policy::{
-    Ask, CallClass, Event, Failure, Input, Permit, Policy, PolicyConfig, Step, User,
+use crate::decode::vehicle_data::LOCATION;
+use crate::device::{
+    self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saved, Saving, View,
 };
-use crate::trips::{Finding, Tariff, Trips};
+use crate::discovery;
+use crate::model::{Now, Source};
+use crate::mqtt::{Connection, Handle};
+use crate::policy::{Ask, Event, Failure, Why};
+use crate::topics::CarTopics;
 
-/// What is worth remembering is written so long after it was said: encoding and writing it must not
-/// compete with the broker and its readers for the processor.
-const REMEMBER_AFTER: Duration = Duration::from_millis(100);
-/// Values are written to disk soon when the policy has something to remember, else this often.
-const REMEMBER_EVERY: Duration = Duration::from_mins(5);
-
-/// A light call that takes longer is not waited for when somebody wants a look.
-const HUNG_AFTER: Duration = Duration::from_millis(2500);
+/// The account of calls is written so long after a call: it must not compete with the broker and
+/// its readers for the processor.
+const BILL_AFTER: Duration = Duration::from_millis(100);
 
 /// What the others tell a car's task.
 #[derive(Debug)]
-pub enum ToCar {
+pub enum CarMessage {
     /// The account's list shows the car.
     Listed(Box<ListedVehicle>),
-    /// Anything for the policy.
+    /// Anything for the device.
     Input(Input),
-    /// The owner's automations want something.
-    Order(Order),
-    /// The configuration changed: the intervals, and `polling.unavailable_after`.
-    Reconfigure(Box<PolicyConfig>, Duration),
-    /// The configuration changed: what a kilowatt-hour costs.
-    Tariff(Box<Tariff>),
-    /// Home Assistant has started.
-    Birth,
 }
 
 /// The way to one car through one account.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct CarClient {
     /// The account.
     pub account: Account,
     /// The account's calls this month.
@@ -73,24 +62,31 @@ pub struct Door {
 
 /// Everything that a car's task owns.
 pub struct CarTask {
-    door: Door,
+    client: CarClient,
     /// Stands for the account's login.
     login: u64,
-    vehicle: Vehicle,
-    trips: Trips,
-    tariff: Tariff,
-    found: Vec<Finding>,
-    policy: Policy,
-    /// What the policy has told, and nobody has said yet.
-    events: Vec<Event>,
-    voice: Voice,
+    device: Device,
     watch: CarWatch,
     file: MemoryFile,
-    /// Something is said and done that the file does not hold yet.
-    is_unwritten: bool,
-    inbox: mpsc::Receiver<ToCar>,
+    mqtt: Handle,
+    inbox: mpsc::Receiver<CarMessage>,
     connection: watch::Receiver<Connection>,
+    view: watch::Sender<Arc<View>>,
+    /// The reason for the last wait, as the log has it.
+    waits_because: Option<Why>,
     cancel: CancellationToken,
+}
+
+/// What a call brought.
+enum Brought {
+    Light(Called<ListedVehicle>),
+    Data(Called<Vec<u8>>),
+}
+
+/// A call under way.
+struct Flight {
+    call: Call,
+    answer: Pin<Box<dyn Future<Output = Brought> + Send>>,
 }
 
 impl CarTask {
@@ -99,412 +95,343 @@ impl CarTask {
     pub fn prepare(
         settings: &Settings,
         account: &config::Account,
-        door: Door,
+        client: CarClient,
         mqtt: Handle,
-        inbox: mpsc::Receiver<ToCar>,
+        teslamate: Option<TeslaMateTopics>,
+        inbox: mpsc::Receiver<CarMessage>,
         cancel: CancellationToken,
     ) -> (Self, Vec<String>) {
         let now = clock::now();
-        let vin = door.car.vin.clone();
+        let vin = client.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
-        let policy_config = settings.polling.policy(account.api);
         let memory = file.read().unwrap_or_default();
         let login = login::fingerprint(account);
-        let mut policy = match memory.policy {
-            Some(snapshot) => Policy::restore(policy_config, &vin, snapshot, now),
-            None => Policy::new(policy_config, &vin, seed(), now),
-        };
-        // What the login before was refused says nothing of this one.
-        if memory.login.is_some_and(|before| before != login) {
-            policy.handle(now, Input::SignedIn);
-        }
-        let connection = mqtt.connection();
-        let prefix = &settings.homeassistant.discovery_prefix;
-        let told_below = memory.prefix.filter(|before| before != prefix);
-        let announced = match told_below {
-            Some(_) => Announced::default(),
-            None => memory.announced,
-        };
-        let mut voice = Voice::new(settings, &vin, mqtt, announced, memory.published);
-        if let Some(contact) = memory.contact {
-            voice.was_silent_since(contact, now);
-        }
-        let left_at = memory.paths.filter(|before| {
-            let others = settings.cars.keys().filter(|other| **other != vin);
-            let mut taken = others.map(|other| paths(settings, other));
-            before != voice.paths() && taken.all(|taken| taken != *before)
-        });
-        let mut left = left_at.map_or_else(Vec::new, |paths| {
-            tracing::info!(%vin, "the car is published elsewhere now, its old topics are removed");
-            voice.topics_at(&paths)
-        });
-        left.extend(told_below.map(|prefix| discovery::car_topic(&prefix, vin.as_str())));
-        let task = Self {
-            door,
-            login,
-            vehicle: memory.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
-            trips: memory.trips,
+        let is_anothers = memory.login.is_some_and(|before| before != login);
+        let left = left_elsewhere(settings, &client.car, &memory.device);
+        let config = device::Config {
+            policy: settings.polling.policy(account.api),
             tariff: settings.tariff.clone(),
-            found: Vec::new(),
-            policy,
-            events: Vec::new(),
-            voice,
+            unavailable_after: settings.polling.unavailable_after,
+            saving: Saving::TO_DISK,
+            publishing: Some(Publishing {
+                paths: paths(settings, &vin),
+                setup: setup(settings),
+                homeassistant: settings.homeassistant.enabled,
+                teslamate,
+            }),
+            pace: Pace::times(clock::speed()),
+        };
+        let mut device = Device::car(&vin, config, memory.device, random_seed(), now);
+        // What the login before was refused says nothing of this one.
+        if is_anothers {
+            device.handle(Input::SignedIn, now);
+        }
+        let mut connection = mqtt.connection();
+        connection.mark_changed();
+        let task = Self {
+            client,
+            login,
+            view: watch::Sender::new(Arc::clone(device.view())),
+            device,
             watch: CarWatch::default(),
             file,
-            is_unwritten: false,
-            inbox,
             connection,
+            mqtt,
+            inbox,
+            waits_because: None,
             cancel,
         };
         (task, left)
     }
 
-    /// Speaks TeslaMate's topics, too.
-    pub fn with_teslamate(mut self, tree: Option<TeslaMateTopics>) -> Self {
-        self.voice.teslamate = tree;
-        self
+    /// The car as it is now, for readers.
+    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+        self.view.subscribe()
     }
 
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
-        let mut remember_at = clock::now().mono + REMEMBER_EVERY;
-        // When the account of calls is written, after a call.
-        let mut settle_at = Duration::MAX;
+        let mut flight: Option<Flight> = None;
+        let mut bill_at = Duration::MAX;
         loop {
+            let is_news = self.connection.has_changed().unwrap_or(false);
             let now = clock::now();
-            match self.policy.next(now) {
-                Step::Ask { ask, .. } => {
-                    // The policy may ask for a call that a kill must not repeat.
-                    self.remember_if_wanted(now).await;
-                    let Some(input) = self.ask(ask).await else {
-                        break;
-                    };
-                    let now = clock::now();
-                    self.policy.handle(now, input);
-                    settle_at = now.mono + REMEMBER_AFTER;
+            if is_news {
+                let is_up = matches!(*self.connection.borrow_and_update(), Connection::Up(_));
+                self.device.handle(Input::Broker { is_up }, now);
+            }
+            let output = self.device.poll(now);
+            self.log();
+            match output {
+                Output::Call(call) => flight = self.make(call, now).await,
+                Output::Abandon(call) => {
+                    flight = None;
+                    call.bill(&mut self.client.ledger.governor(), now, &Answers::NONE);
                 }
-                Step::Relist => {
+                Output::Publish(messages) => {
+                    self.mqtt.publish_all(messages).await;
+                    // The connection's tasks take them to the socket before more is drawn up.
+                    tokio::task::yield_now().await;
+                }
+                Output::Save => {
+                    self.client.ledger.write_if_changed(now).await;
+                    self.save(now).await;
+                }
+                Output::Relist => {
                     // Full means that a listing is due anyway.
-                    let _ = self.door.relist.try_send(());
+                    let _ = self.client.relist.try_send(());
                 }
-                Step::Wait { until, .. } => {
-                    let speak_again = self.speak(now).await;
-                    if self.wants_remembering() {
-                        remember_at = remember_at.min(now.mono + REMEMBER_AFTER);
+                Output::Wait { until, why } => {
+                    self.waits(until, why, now);
+                    if now.mono >= bill_at {
+                        self.client.ledger.write_if_changed(now).await;
+                        bill_at = Duration::MAX;
                     }
-                    if now.mono >= settle_at {
-                        self.door.ledger.write_if_changed(now).await;
-                        settle_at = Duration::MAX;
-                    }
-                    if now.mono >= remember_at {
-                        self.remember(now).await;
-                        remember_at = now.mono + REMEMBER_EVERY;
-                    }
-                    let wake_at = until.min(speak_again).min(remember_at).min(settle_at);
                     tokio::select! {
                         () = cancel.cancelled() => break,
-                        () = clock::sleep_until(wake_at) => {}
+                        () = clock::sleep_until(until.min(bill_at)) => {}
                         // What waited for the broker is due.
-                        Ok(()) = self.connection.changed() => {}
-                        word = self.inbox.recv() => match word {
-                            Some(word) => self.listen(word).await,
+                        Ok(()) = self.connection.changed() => self.connection.mark_changed(),
+                        (call, brought) = answered(&mut flight) => {
+                            self.take(&call, brought);
+                            bill_at = clock::now().mono + BILL_AFTER;
+                        }
+                        message = self.inbox.recv() => match message {
+                            Some(message) => self.receive(message),
                             None => break,
                         },
                     }
                 }
             }
         }
-        self.remember(clock::now()).await;
+        self.save(clock::now()).await;
     }
 
-    async fn listen(&mut self, word: ToCar) {
+    fn receive(&mut self, message: CarMessage) {
         let now = clock::now();
-        match word {
-            ToCar::Listed(listed) => {
-                self.door.car = CarRef::of(&listed);
-                self.policy.handle(now, Input::Listed);
-                self.take_listed(&listed, now);
-                self.policy.handle(now, Input::Seen(listed.light()));
+        match message {
+            CarMessage::Listed(listed) => {
+                self.client.car = CarRef::of(&listed);
+                self.device.handle(Input::Listed, now);
+                let seen = listed.observations(Source::List, now.wall);
+                self.device.observe(&seen, now);
             }
-            ToCar::Input(input) => self.policy.handle(now, input),
-            ToCar::Order(order) => self.obey(&order, now).await,
-            ToCar::Reconfigure(config, unavailable_after) => {
-                self.policy.reconfigure(now, *config);
-                self.voice.unavailable_after = unavailable_after;
-            }
-            ToCar::Tariff(tariff) => self.tariff = *tariff,
-            ToCar::Birth => self.voice.birth(),
+            CarMessage::Input(input) => self.device.handle(input, now),
         }
     }
 
-    /// A sleeping car is looked at with a light call even where the answer is no.
-    async fn obey(&mut self, order: &Order, now: Now) {
-        let admitted = order.verb.admitted(&self.policy.status(now));
-        self.policy.handle(now, order.verb.input());
-        let events = self.policy.take_events();
-        let outcome = admitted.and_then(|()| command::refusal(&events).map_or(Ok(()), Err));
-        tracing::debug!(verb = ?order.verb, ?outcome, "command");
-        self.events.extend(events);
-        // A kill must not take back what was promised.
-        self.remember_if_wanted(now).await;
-        self.voice.say(order.answer(&outcome)).await;
-    }
-
-    /// Makes a call; `None` when cancelled.
-    async fn ask(&mut self, ask: Ask) -> Option<Input> {
-        let now = clock::now();
-        let class = match ask {
-            Ask::Light => CallClass::Light,
-            Ask::Data => CallClass::Data,
-        };
-        let permit = {
-            let purpose = self.policy.purpose();
-            self.door.ledger.governor().permit(now, class, purpose)
-        };
-        if let Permit::NotBefore { at, why } = permit {
-            tracing::debug!(?ask, ?why, "the account cannot spare this call now");
-            let retry_after = at.saturating_sub(now.mono);
-            let failure = Failure::NotPermitted { retry_after };
-            return Some(Input::Failed { ask, failure });
+    /// Makes a call, if the account allows it.
+    async fn make(&mut self, call: Call, now: Now) -> Option<Flight> {
+        let (class, purpose) = (call.class, call.purpose);
+        let ledger = &self.client.ledger;
+        ledger.write_if_changed(now).await;
+        let permit = call.permit(&mut ledger.governor(), now);
+        if let Err(denied) = permit {
+            tracing::debug!(?class, ?purpose, why = ?denied.why, "the account cannot spare this call now");
+            self.device.handle(denied.into(), now);
+            return None;
         }
-        let (account, car) = (self.door.account.clone(), self.door.car.clone());
-        if class == CallClass::Data {
+        tracing::debug!(?class, ?purpose, "a call");
+        if class == Ask::Data {
             // A kill must not make a billed call unknown: it is on the disk before it is made.
-            self.door.ledger.write(now).await;
+            ledger.write(now).await;
         }
-        match ask {
-            Ask::Light => {
-                let called = match self.attend(ask, account.vehicle(&car)).await {
-                    Attended::Answered(called) => called,
-                    Attended::Abandoned => {
-                        self.settle(class, &[], None);
-                        return Some(Input::Abandoned(ask));
-                    }
-                    Attended::Cancelled => return None,
-                };
-                self.settle(class, &called.statuses, called.outcome.as_ref().err());
-                self.watch(ask, &called);
-                Some(match called.outcome {
-                    Ok(listed) => {
-                        self.take_listed(&listed, clock::now());
-                        Input::Light(listed.light())
-                    }
-                    Err(error) => failed(ask, &error),
-                })
-            }
+        let (account, car) = (self.client.account.clone(), self.client.car.clone());
+        let endpoints = call.endpoints.clone();
+        let answer: Pin<Box<dyn Future<Output = Brought> + Send>> = match class {
+            Ask::Light => Box::pin(async move { Brought::Light(account.vehicle(&car).await) }),
             Ask::Data => {
-                let endpoints: Vec<&str> = ENDPOINTS
-                    .iter()
-                    .copied()
-                    .filter(|name| self.policy.wants_location() || *name != "location_data")
-                    .collect();
-                let call = account.vehicle_data(&car, &endpoints);
-                let Attended::Answered(called) = self.attend(ask, call).await else {
-                    return None;
-                };
-                self.settle(class, &called.statuses, called.outcome.as_ref().err());
-                self.watch(ask, &called);
-                Some(match called.outcome {
-                    Ok(body) => self.take_data(&body, clock::now()),
-                    Err(error) => {
-                        if error.kind == Kind::MissingScope && self.policy.wants_location() {
-                            // It was asked for without the position, too: both are refused.
-                            self.policy.handle(clock::now(), failed(ask, &error));
-                        }
-                        failed(ask, &error)
-                    }
-                })
+                Box::pin(async move { Brought::Data(account.vehicle_data(&car, &endpoints).await) })
             }
-        }
+        };
+        Some(Flight { call, answer })
     }
 
-    /// Waits for a call, and listens meanwhile. Who wants a look now does not wait for a light
-    /// call that hangs: it is given up for a new one. A data call is billed and waited for.
-    async fn attend<T>(&mut self, ask: Ask, call: impl Future<Output = T>) -> Attended<T> {
-        let cancel = self.cancel.clone();
-        let hurry_from = clock::uptime() + HUNG_AFTER;
-        let mut is_urgent = false;
-        tokio::pin!(call);
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => return Attended::Cancelled,
-                called = &mut call => return Attended::Answered(called),
-                () = tokio::time::sleep_until(clock::instant_of(hurry_from)), if is_urgent => {
-                    return Attended::Abandoned;
-                }
-                word = self.inbox.recv() => match word {
-                    Some(word) => {
-                        is_urgent |= ask == Ask::Light && wants_look(&word);
-                        self.listen(word).await;
-                    }
-                    None => return Attended::Cancelled,
-                },
-            }
-        }
-    }
-
-    fn settle(&mut self, class: CallClass, statuses: &[u16], error: Option<&ApiError>) {
+    /// Takes in what a call brought.
+    fn take(&mut self, call: &Call, brought: Brought) {
         let now = clock::now();
-        if !statuses.is_empty() {
-            self.voice.contact(now);
-        }
-        let mut governor = self.door.ledger.governor();
-        let unanswered = error.is_some_and(|error| error.unanswered);
-        let (last, earlier) = match statuses.split_last() {
-            // The permit stays with the request that was lost.
-            _ if unanswered => (None, statuses),
-            Some((last, earlier)) => (Some(*last), earlier),
-            None => (None, [].as_slice()),
-        };
-        if unanswered {
-            governor.unanswered(now);
-        } else {
-            governor.billed(now, class, last);
-        }
-        for status in earlier {
-            governor.billed_in_addition(now, class, *status);
-        }
-        match error.map(|error| &error.kind) {
-            Some(Kind::Limited { retry_after }) => governor.limited(now, class, *retry_after),
-            Some(Kind::BillingLimit) => governor.over_limit(now, class),
-            _ => {}
-        }
-    }
-
-    /// Tells the owner why Tesla refuses to tell of the car, once, and that it no longer does.
-    fn watch<T>(&mut self, ask: Ask, called: &Called<T>) {
-        let news = match &called.outcome {
-            Ok(_) => self.watch.succeeded(ask),
-            // The account tells of its login.
-            Err(_) if called.statuses.is_empty() => None,
-            Err(error) => self.watch.failed(ask, error, clock::now().wall),
-        };
-        let trouble = match news {
-            Some(News::Trouble(trouble)) => {
-                tracing::warn!(?ask, "Tesla refuses to tell of this car: {trouble}");
-                trouble
+        match brought {
+            Brought::Light(called) => {
+                self.settle(call, &called, now);
+                match called.outcome {
+                    Ok(listed) => {
+                        let seen = listed.observations(Source::Light, now.wall);
+                        self.device.observe(&seen, now);
+                    }
+                    Err(error) => self.failed(call, &error, &called.statuses, now),
+                }
             }
-            Some(News::Still(trouble)) => trouble,
-            Some(News::Mended) => {
-                tracing::info!(?ask, "Tesla tells of this car again");
-                return;
+            Brought::Data(called) => {
+                self.settle(call, &called, now);
+                match called.outcome {
+                    Ok(body) => self.take_data(&body, now),
+                    Err(error) => {
+                        let asked_for_position = call.endpoints.contains(&LOCATION);
+                        if error.kind == Kind::MissingScope && asked_for_position {
+                            // It was asked for without the position, too: both are refused.
+                            self.failed(call, &error, &called.statuses, now);
+                        }
+                        self.failed(call, &error, &called.statuses, now);
+                    }
+                }
             }
-            None => return,
-        };
-        let vin = self.door.car.vin.clone();
-        // Full means that others have trouble at the same time: one of them is the last.
-        let _ = self
-            .door
-            .news
-            .try_send(FromAccount::CarTrouble { vin, trouble });
-    }
-
-    fn take_listed(&mut self, listed: &ListedVehicle, now: Now) {
-        self.vehicle.not_after(now);
-        for seen in listed.observations(now.wall) {
-            self.vehicle.apply(&seen);
         }
     }
 
-    fn take_data(&mut self, body: &[u8], now: Now) -> Input {
+    fn take_data(&mut self, body: &[u8], now: Now) {
         match decode::vehicle_data::vehicle_data(body, now) {
             Ok(data) => {
                 for oddity in &data.oddities {
                     tracing::debug!(%oddity, "a field was not understood");
                 }
-                self.vehicle.not_after(now);
-                for seen in &data.observations {
-                    self.vehicle.apply(seen);
-                }
-                self.trips.not_after(now);
-                self.found
-                    .extend(self.trips.note(&self.vehicle, &self.tariff));
-                self.vehicle.apply(&self.trips.observation(now.wall));
-                self.voice.data_arrived(now);
-                Input::Data(Box::new(CarRecord::of(&self.vehicle)))
+                self.device.observe(&data.observations, now);
             }
             Err(error) => {
                 tracing::debug!(%error, "a data answer was not understood");
-                Input::Failed {
-                    ask: Ask::Data,
+                let failed = Input::Failed {
+                    class: Ask::Data,
                     failure: Failure::Transport,
+                    was_answered: true,
+                };
+                self.device.handle(failed, now);
+            }
+        }
+    }
+
+    fn failed(&mut self, call: &Call, error: &ApiError, statuses: &[u16], now: Now) {
+        tracing::debug!(class = ?call.class, %error, "a call failed");
+        let failed = Input::Failed {
+            class: call.class,
+            failure: error.failure(),
+            was_answered: !statuses.is_empty(),
+        };
+        self.device.handle(failed, now);
+    }
+
+    /// Puts a call on the account's bill, and tells the owner why Tesla refuses to tell of the car,
+    /// once, and that it no longer does.
+    fn settle<T>(&mut self, call: &Call, called: &Called<T>, now: Now) {
+        let error = called.outcome.as_ref().err();
+        let answers = Answers {
+            statuses: &called.statuses,
+            is_lost: error.is_some_and(|error| error.unanswered),
+            limit: match error.map(|error| &error.kind) {
+                Some(Kind::Limited { retry_after }) => Some(Limit::Rate(*retry_after)),
+                Some(Kind::BillingLimit) => Some(Limit::Billing),
+                _ => None,
+            },
+        };
+        call.bill(&mut self.client.ledger.governor(), now, &answers);
+
+        let class = call.class;
+        let news = match &called.outcome {
+            Ok(_) => self.watch.succeeded(class),
+            // The account tells of its login.
+            Err(_) if called.statuses.is_empty() => None,
+            Err(error) => self.watch.failed(class, error, now.wall),
+        };
+        let trouble = match news {
+            Some(News::Trouble(trouble)) => {
+                tracing::warn!(?class, "Tesla refuses to tell of this car: {trouble}");
+                trouble
+            }
+            Some(News::Still(trouble)) => trouble,
+            Some(News::Mended) => {
+                tracing::info!(?class, "Tesla tells of this car again");
+                return;
+            }
+            None => return,
+        };
+        let vin = self.client.car.vin.clone();
+        let trouble = FromAccount::CarTrouble { vin, trouble };
+        // Full means that others have trouble at the same time: one of them is the last.
+        let _ = self.client.news.try_send(trouble);
+    }
+
+    /// Everything is said: readers see it, and the log hears why nothing is asked for a while.
+    fn waits(&mut self, until: Duration, why: Why, now: Now) {
+        let view = self.device.view();
+        self.view.send_if_modified(|shown| {
+            let is_new = !Arc::ptr_eq(shown, view);
+            if is_new {
+                *shown = Arc::clone(view);
+            }
+            is_new
+        });
+        if self.waits_because.replace(why) != Some(why) {
+            let wait = until.saturating_sub(now.mono);
+            tracing::debug!(why = why.word(), ?wait, "waits");
+        }
+    }
+
+    fn log(&mut self) {
+        for note in self.device.take_notes() {
+            match note {
+                Note::Event(event) => log_event(&event),
+                Note::UnlistedWord(word) => {
+                    tracing::debug!(?word, "Tesla used a word that the catalogue does not list");
                 }
             }
         }
     }
 
-    async fn speak(&mut self, now: Now) -> Duration {
-        let mut events = std::mem::take(&mut self.events);
-        events.extend(self.policy.take_events());
-        let found = std::mem::take(&mut self.found);
-        let status = self.policy.status(now);
-        self.voice
-            .speak(&mut self.vehicle, &status, events, &found, now)
-            .await
-    }
-
-    /// Whether there is something that a kill should not take back.
-    fn wants_remembering(&mut self) -> bool {
-        let has_announced = self.voice.wants_persisting();
-        self.is_unwritten |= self.policy.wants_persisting() || has_announced;
-        self.is_unwritten
-    }
-
-    /// At once: what follows stands on it.
-    async fn remember_if_wanted(&mut self, now: Now) {
-        self.door.ledger.write_if_changed(now).await;
-        if self.wants_remembering() {
-            self.remember(now).await;
-        }
-    }
-
-    async fn remember(&mut self, now: Now) {
-        self.is_unwritten = false;
+    async fn save(&mut self, now: Now) {
         let memory = Memory {
-            policy: Some(self.policy.snapshot(now)),
-            vehicle: Some(self.vehicle.clone()),
-            trips: self.trips.clone(),
-            announced: self.voice.announced(),
-            published: self.voice.published(),
-            account: Some(self.door.account.name().to_owned()),
+            device: self.device.saved(now),
+            account: Some(self.client.account.name().to_owned()),
             login: Some(self.login),
-            id: self.door.car.id,
-            paths: Some(self.voice.paths().clone()),
-            prefix: Some(self.voice.prefix().to_owned()),
-            contact: Some(self.voice.last_contact(now)),
+            id: self.client.car.id,
         };
         self.file.write(&memory).await;
     }
 }
 
-/// How a call that was attended to ended.
-enum Attended<T> {
-    Answered(T),
-    Abandoned,
-    Cancelled,
-}
-
-fn wants_look(word: &ToCar) -> bool {
-    let input = match word {
-        ToCar::Order(order) => order.verb.input(),
-        ToCar::Input(input) => input.clone(),
-        ToCar::Listed(_) | ToCar::Reconfigure(..) | ToCar::Tariff(_) | ToCar::Birth => {
-            return false;
-        }
+/// The call under way, when it is answered.
+async fn answered(flight: &mut Option<Flight>) -> (Call, Brought) {
+    let Some(under_way) = flight else {
+        return std::future::pending().await;
     };
-    matches!(input, Input::Hint | Input::User(User::Refresh))
+    let brought = under_way.answer.as_mut().await;
+    match flight.take() {
+        Some(Flight { call, .. }) => (call, brought),
+        None => std::future::pending().await,
+    }
 }
 
-fn seed() -> u64 {
+/// What an earlier run published at places where this one publishes nothing.
+fn left_elsewhere(settings: &Settings, car: &CarRef, saved: &Saved) -> Vec<String> {
+    let vin = &car.vin;
+    let here = paths(settings, vin);
+    let left_at = saved.paths.as_ref().filter(|before| {
+        let others = settings.cars.keys().filter(|other| *other != vin);
+        let mut taken = others.map(|other| paths(settings, other));
+        **before != here && taken.all(|taken| taken != **before)
+    });
+    let mut left = left_at.map_or_else(Vec::new, |paths| {
+        tracing::info!(%vin, "the car is published elsewhere now, its old topics are removed");
+        let published = saved.published.iter().map(|key| paths.of(key));
+        let topics: BTreeSet<String> = published.chain(CarTopics::every_topic(paths)).collect();
+        topics.into_iter().collect()
+    });
+    let prefix = &settings.homeassistant.discovery_prefix;
+    let told_below = saved.prefix.as_ref().filter(|before| *before != prefix);
+    left.extend(told_below.map(|prefix| discovery::car_topic(prefix, vin.as_str())));
+    left
+}
+
+fn random_seed() -> u64 {
     // Without randomness the cars of many bridges would ask in step, nothing worse.
     getrandom::u64().unwrap_or_default()
 }
 
-fn failed(ask: Ask, error: &ApiError) -> Input {
-    tracing::debug!(?ask, %error, "a call failed");
-    Input::Failed {
-        ask,
-        failure: error.failure(),
+fn log_event(event: &Event) {
+    if let Event::StateChanged { from, to, because } = event {
+        let (from, to) = (from.published(), to.published());
+        if from == to {
+            tracing::debug!(state = to, because, "car state confirmed");
+        } else {
+            tracing::info!(from, to, because, "car state changed");
+        }
     }
 }

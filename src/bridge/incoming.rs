@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Bridge;
-use super::car::ToCar;
+use super::car::CarMessage;
 use super::orders::{self, Heard};
 use crate::config::Settings;
+use crate::device::Input;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
@@ -39,7 +40,7 @@ impl Bridge {
         }
         self.own.birth();
         for vin in self.cars.keys() {
-            self.tell(vin, ToCar::Birth);
+            self.tell(vin, CarMessage::Input(Input::HomeAssistantStarted));
         }
         tracing::info!("Home Assistant started, saying everything again");
         let mqtt = self.mqtt.clone();
@@ -61,17 +62,19 @@ impl Bridge {
         let answer = match heard {
             Heard::Nothing => return,
             Heard::Answer(answer) => answer,
-            Heard::Order(vin, order) => {
+            Heard::Command(vin, command) => {
                 let Some(car) = self.cars.get(&vin) else {
                     return;
                 };
-                let Err(unsent) = car.inbox.try_send(ToCar::Order(order)) else {
+                let message = CarMessage::Input(Input::Command(command));
+                let Err(unsent) = car.inbox.try_send(message) else {
                     return;
                 };
-                let ToCar::Order(order) = unsent.into_inner() else {
+                let CarMessage::Input(Input::Command(command)) = unsent.into_inner() else {
                     return;
                 };
-                order.answer(&Err("the bridge is busy with this car".to_owned()))
+                let refused = Err("the bridge is busy with this car".to_owned());
+                orders::answer(&command.reply, &refused, command.came_at)
             }
         };
         self.mqtt.publish(answer).await;

@@ -1,102 +1,44 @@
-//! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`. Its parts are read each on
-//! its own: one that another version wrote differently does not take the others with it.
+//! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`. What stands in it is the
+//! device's affair ([`Saved`]), but for who follows it.
 //! Beside it [`keep`], for the small files of the bridge itself.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::atomic_file;
-use crate::discovery;
+use crate::device::{Parts, Saved};
 use crate::model::{ApiId, Vehicle, Vin};
-use crate::policy;
 use crate::topics::Paths;
-use crate::trips::Trips;
 
 const CARS: &str = "cars";
 
 /// One car's file; what is missing in it, or cannot be read, is as if it had never been known.
 #[derive(Debug, Default, Serialize)]
 pub struct Memory {
-    /// The policy's snapshot: state, clocks, what it learned.
-    pub policy: Option<policy::Snapshot>,
-    /// The newest value of each signal.
-    pub vehicle: Option<Vehicle>,
-    /// Its drives and charges.
-    pub trips: Trips,
-    /// The components that Home Assistant was told of.
-    pub announced: discovery::Announced,
-    /// The keys that are published: a later version may have less.
-    pub published: BTreeSet<String>,
+    /// The car itself.
+    #[serde(flatten)]
+    pub device: Saved,
     /// The account through which the car is followed.
     pub account: Option<String>,
     /// Stands for that account's login.
     pub login: Option<u64>,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
-    /// Where the car was published.
-    pub paths: Option<Paths>,
-    /// Home Assistant's prefix, where it was told of the car.
-    pub prefix: Option<String>,
-    /// When Tesla last answered about the car.
-    pub contact: Option<Timestamp>,
 }
 
 impl Memory {
     /// The file's bytes as a memory, and a line on each part that could not be read. An error is
     /// a file that is no JSON object at all.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
-        let mut parts = Parts {
-            raw: serde_json::from_slice(bytes)?,
-            damage: Vec::new(),
-        };
+        let mut parts = Parts::of(bytes)?;
         let memory = Self {
-            policy: parts.take("policy"),
-            vehicle: parts.take("vehicle"),
-            trips: parts.take_renamed("trips", "logbook"),
-            announced: parts.take("announced"),
-            published: parts.take("published"),
+            device: Saved::take(&mut parts),
             account: parts.take("account"),
             login: parts.take("login"),
             id: parts.take("id"),
-            paths: parts.take("paths"),
-            prefix: parts.take("prefix"),
-            contact: parts.take("contact"),
         };
-        Ok((memory, parts.damage))
-    }
-}
-
-/// A file's members that have not been read yet.
-struct Parts {
-    raw: BTreeMap<String, Box<RawValue>>,
-    damage: Vec<String>,
-}
-
-impl Parts {
-    /// The part, or what it was called by version 0.1.0, which may have written the file last.
-    fn take_renamed<T: DeserializeOwned + Default>(&mut self, name: &str, before: &str) -> T {
-        if self.raw.contains_key(name) {
-            self.take(name)
-        } else {
-            self.take(before)
-        }
-    }
-
-    fn take<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
-        let Some(raw) = self.raw.remove(name) else {
-            return T::default();
-        };
-        serde_json::from_str(raw.get()).unwrap_or_else(|error| {
-            // The error's own text may quote a value, and that may be where the car is.
-            let column = error.column();
-            self.damage.push(format!("{name}, its character {column}"));
-            T::default()
-        })
+        Ok((memory, parts.damage()))
     }
 }
 
@@ -122,7 +64,7 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
             account: memory.account?,
             vin,
             id: memory.id,
-            paths: memory.paths,
+            paths: memory.device.paths,
         })
     });
     cars.collect()
@@ -188,7 +130,7 @@ impl MemoryFile {
             tracing::warn!(%file, %part, "a part of a car's memory cannot be read, starting without that part");
         }
         let is_foreign = |vehicle: &Vehicle| vehicle.vin != self.vin;
-        if memory.vehicle.as_ref().is_some_and(is_foreign) {
+        if memory.device.vehicle.as_ref().is_some_and(is_foreign) {
             tracing::warn!(%file, "memory of another car, starting without it");
             return None;
         }
@@ -224,6 +166,7 @@ impl MemoryFile {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
 
     use jiff::Timestamp;
@@ -232,6 +175,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Now, Observation, Signal, Source, Value};
+    use crate::policy;
 
     fn whole() -> Memory {
         let vin = Vin::new("LRW3E7EK5PC000031").expect("a VIN");
@@ -249,13 +193,15 @@ mod tests {
             )],
             whole_groups: Vec::new(),
         });
+        let policy = policy::Policy::new(policy::PolicyConfig::default(), &vin, 1, now);
         Memory {
-            policy: Some(
-                policy::Policy::new(policy::PolicyConfig::default(), &vin, 1, now).snapshot(now),
-            ),
-            vehicle: Some(vehicle),
+            device: Saved {
+                policy: Some(policy.snapshot(now)),
+                vehicle: Some(vehicle),
+                published: BTreeSet::from(["battery_level".to_owned()]),
+                ..Saved::default()
+            },
             account: Some("home".to_owned()),
-            published: BTreeSet::from(["battery_level".to_owned()]),
             ..Memory::default()
         }
     }
@@ -309,7 +255,7 @@ mod tests {
         file.as_object_mut().expect("an object").remove("trips");
         file["logbook"] = trips;
         let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
-        let seen = read.trips.observation(Timestamp::UNIX_EPOCH);
+        let seen = read.device.trips.observation(Timestamp::UNIX_EPOCH);
         let total = Signal::new("derived.charge_energy_total");
         assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
         assert_eq!(damage, Vec::<String>::new());

@@ -5,7 +5,6 @@ mod account;
 mod accounts;
 mod car;
 mod claim;
-pub mod events;
 mod fleet;
 mod incoming;
 mod ledger;
@@ -16,13 +15,13 @@ mod memory;
 mod orders;
 mod own;
 mod places;
+mod publishing;
 mod refusals;
 mod reload;
 mod removals;
-mod silence;
 mod start_error;
 mod teslamate;
-mod voice;
+mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,19 +35,18 @@ use crate::api;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
-use crate::model::Vin;
+use crate::device::Input;
+use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
-use crate::policy::{Budget, Input};
+use crate::policy::Budget;
 use crate::service::{self, Signal, Signals, heartbeat};
 
 use account::FromAccount;
-use car::{CarTask, Door, ToCar};
+use car::{CarClient, CarMessage, CarTask};
 pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
-#[cfg(feature = "broker")]
-pub(crate) use memory::remembered;
 use orders::Orders;
 use own::OwnVoice;
 pub use own::has_spoken;
@@ -56,6 +54,7 @@ pub use places::{Places, places};
 use removals::Removals;
 pub use start_error::StartError;
 use teslamate::Numbers;
+pub use views::Views;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
 /// broker's.
@@ -69,7 +68,7 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 const READY_AT_LATEST: Duration = Duration::from_secs(20);
 /// A task that panicked starts again after this.
 const RESTART_AFTER: Duration = Duration::from_secs(30);
-/// Words that may wait for one car while it waits for an answer: at most a minute's. They are few,
+/// Messages that may wait for one car while it waits for an answer: at most a minute's. They are few,
 /// and the account's next list repeats what one beyond would have said.
 const INBOX_MAX: usize = 64;
 
@@ -94,7 +93,7 @@ struct Followed {
 struct Car {
     account: usize,
     listed: Box<ListedVehicle>,
-    inbox: mpsc::Sender<ToCar>,
+    inbox: mpsc::Sender<CarMessage>,
     cancel: CancellationToken,
     task: Id,
 }
@@ -111,6 +110,7 @@ struct Bridge {
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
+    views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
     birth: Option<AbortHandle>,
@@ -158,6 +158,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
+        views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
         birth: None,
@@ -182,7 +183,7 @@ pub async fn run(
                 Signal::Stop => break None,
                 Signal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
             },
-            Some(word) = from_accounts.recv() => bridge.hear(word).await,
+            Some(message) = from_accounts.recv() => bridge.receive_from_account(message).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
@@ -195,7 +196,7 @@ pub async fn run(
                 is_ready = true;
             }
             Some(ended) = bridge.tasks.join_next_with_id() => {
-                if let Some(what) = bridge.bury(ended) {
+                if let Some(what) = bridge.task_ended(ended) {
                     break Some(what);
                 }
             }
@@ -260,8 +261,8 @@ impl Bridge {
         self.place_teslamates_topics().await;
     }
 
-    async fn hear(&mut self, word: FromAccount) {
-        match word {
+    async fn receive_from_account(&mut self, message: FromAccount) {
+        match message {
             FromAccount::Listed {
                 account,
                 cars,
@@ -306,7 +307,7 @@ impl Bridge {
                         tracing::info!(%vin, account, "car is followed through another account");
                     }
                     if is_news {
-                        self.tell(&vin, ToCar::Listed(car));
+                        self.tell(&vin, CarMessage::Listed(car));
                     }
                 }
                 Change::Seen { car } => {
@@ -314,11 +315,11 @@ impl Bridge {
                     if let Some(known) = self.cars.get_mut(&vin) {
                         known.listed.clone_from(&car);
                     }
-                    self.tell(&vin, ToCar::Listed(car));
+                    self.tell(&vin, CarMessage::Listed(car));
                 }
                 Change::Gone { vin } => {
                     tracing::warn!(%vin, "car is on no account's list any more");
-                    self.tell(&vin, ToCar::Input(Input::Removed));
+                    self.tell(&vin, CarMessage::Input(Input::Removed));
                 }
             }
         }
@@ -330,6 +331,7 @@ impl Bridge {
         let Some(car) = self.cars.remove(vin) else {
             return;
         };
+        self.views.remove(&DeviceId::from(vin));
         car.cancel.cancel();
         // Its last act is to write its memory, which the successor reads.
         let ended = tokio::time::timeout(END_OF_TASKS, car.inbox.closed()).await;
@@ -345,8 +347,8 @@ impl Bridge {
             return;
         };
         let cancel = followed.cancel.child_token();
-        let (inbox, words) = mpsc::channel(INBOX_MAX);
-        let door = Door {
+        let (inbox, messages) = mpsc::channel(INBOX_MAX);
+        let client = CarClient {
             account: followed.account.clone(),
             ledger: followed.ledger.clone(),
             relist: followed.relist.clone(),
@@ -356,13 +358,14 @@ impl Bridge {
         let (task, left) = CarTask::prepare(
             &self.settings,
             &followed.settings,
-            door,
+            client,
             self.mqtt.clone(),
-            words,
+            teslamate,
+            messages,
             cancel.clone(),
         );
         self.removals.remove(left).await;
-        let task = task.with_teslamate(teslamate);
+        self.views.insert(task.view());
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
         let told = vin.clone();
@@ -377,22 +380,22 @@ impl Bridge {
             },
         );
         if let Some(budget) = self.budgets.get(&account) {
-            self.tell(&told, ToCar::Input(Input::Budget(*budget)));
+            self.tell(&told, CarMessage::Input(Input::Budget(*budget)));
         }
     }
 
-    fn tell(&self, vin: &Vin, word: ToCar) {
+    fn tell(&self, vin: &Vin, message: CarMessage) {
         // One whose task has just broken is told anew when it starts again.
         if let Some(car) = self.cars.get(vin)
-            && let Err(TrySendError::Full(_)) = car.inbox.try_send(word)
+            && let Err(TrySendError::Full(_)) = car.inbox.try_send(message)
         {
-            tracing::warn!(%vin, "the car's task has been busy for long, a word to it was dropped");
+            tracing::warn!(%vin, "the car's task has been busy for long, a message to it was dropped");
         }
     }
 
     /// A task ended. A car's that broke starts again; without an account's there is no going on,
     /// and the answer says what broke.
-    fn bury(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
+    fn task_ended(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
         let (id, error) = match ended {
             Ok((id, ())) => (id, None),
             Err(error) => (error.id(), Some(error)),
@@ -444,10 +447,10 @@ impl Bridge {
             let is_news = self.budgets.insert(index, budget) != Some(budget);
             for vin in self.fleet.followed_by(index) {
                 if is_news {
-                    self.tell(vin, ToCar::Input(Input::Budget(budget)));
+                    self.tell(vin, CarMessage::Input(Input::Budget(budget)));
                 }
                 if is_new_month {
-                    self.tell(vin, ToCar::Input(Input::MonthRolled));
+                    self.tell(vin, CarMessage::Input(Input::MonthRolled));
                 }
             }
         }

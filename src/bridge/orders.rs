@@ -5,34 +5,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock;
-use crate::command::{self, Flood, OwnerCommand, Pace, Reply, Verb};
+use crate::command::{self, Flood, OwnerCommand, Pace, Reply};
 use crate::config::Settings;
+use crate::device::Command;
 use crate::model::Vin;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
-
-/// What a car's task is to do, and answer.
-#[derive(Debug)]
-pub struct Order {
-    /// What.
-    pub verb: Verb,
-    reply: Reply,
-    /// Real monotonic time of its arrival.
-    came_at: Duration,
-}
-
-impl Order {
-    /// The answer.
-    pub fn answer(&self, outcome: &Result<(), String>) -> Publish {
-        answer(&self.reply, outcome, self.came_at)
-    }
-}
 
 /// What a message comes to.
 #[derive(Debug)]
 pub enum Heard {
     /// For a car's task.
-    Order(Vin, Order),
+    Command(Vin, Command),
     /// To be answered at once.
     Answer(Publish),
     /// Nothing.
@@ -89,12 +73,12 @@ impl Orders {
         let (reply, reason) = match (pace, parsed) {
             (Pace::Drop, _) => return Heard::Nothing,
             (Pace::Take, Ok(OwnerCommand { vin, verb, reply })) => {
-                let order = Order {
+                let command = Command {
                     verb,
                     reply,
                     came_at,
                 };
-                return Heard::Order(vin, order);
+                return Heard::Command(vin, command);
             }
             (Pace::Refuse, Ok(command)) => {
                 let reason = "too many commands within a second".to_owned();
@@ -110,7 +94,8 @@ impl Orders {
     }
 }
 
-fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
+/// The answer to a command that came at this uptime.
+pub fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
     let took = clock::uptime().saturating_sub(came_at);
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     Publish::Event {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::memory;
+use super::publishing::setup;
 use super::removals::Removals;
-use super::voice::setup;
 use crate::api::{Account, AccountStatus};
 use crate::catalogue::BridgeFacts;
 use crate::clock;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{memory, own, removals, teslamate, voice};
+use super::{memory, own, publishing, removals, teslamate};
 use crate::config::Settings;
 use crate::mqtt::base_of_state_topic;
 use crate::topics::CarTopics;
@@ -37,17 +37,18 @@ pub fn places(settings: &Settings) -> Places {
     places.bases.extend(of_before.map(str::to_owned));
     places.topics.extend(teslamate::published_topics(directory));
     for vin in settings.cars.keys() {
-        let paths = voice::paths(settings, vin);
+        let paths = publishing::paths(settings, vin);
         places.topics.extend(CarTopics::every_topic(&paths));
     }
     for (_, memory) in memory::all(directory) {
-        if let Some(paths) = memory.paths {
-            let published = memory.published.iter().map(|key| paths.of(key));
+        let device = memory.device;
+        if let Some(paths) = device.paths {
+            let published = device.published.iter().map(|key| paths.of(key));
             places.topics.extend(published);
             places.topics.extend(CarTopics::every_topic(&paths));
             places.bases.insert(paths.base().to_owned());
         }
-        places.prefixes.extend(memory.prefix);
+        places.prefixes.extend(device.prefix);
     }
     if let Some((base, prefix)) = own::told_at(settings) {
         places.bases.insert(base);

@@ -1,14 +1,14 @@
 //! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
 
-use super::car::ToCar;
+use super::car::CarMessage;
 use super::fleet::Change;
-use super::{Bridge, Reload, subscriptions, voice};
+use super::{Bridge, Reload, publishing, subscriptions};
 use crate::api;
 use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
+use crate::device::Input;
 use crate::model::Vin;
 use crate::outbox::Publish;
-use crate::policy::Input;
 use crate::service;
 
 impl Bridge {
@@ -63,10 +63,12 @@ impl Bridge {
                     if let Some(followed) = self.accounts.get(&account) {
                         let config = self.settings.polling.policy(followed.settings.api);
                         let unavailable_after = self.settings.polling.unavailable_after;
-                        self.tell(
-                            &vin,
-                            ToCar::Reconfigure(Box::new(config), unavailable_after),
-                        );
+                        for input in [
+                            Input::PolicyChanged(Box::new(config)),
+                            Input::UnavailableAfter(unavailable_after),
+                        ] {
+                            self.tell(&vin, CarMessage::Input(input));
+                        }
                     }
                 }
             }
@@ -77,7 +79,7 @@ impl Bridge {
                         .set_budget(&followed.settings, &self.settings.budget);
                 }
                 for vin in self.cars.keys() {
-                    self.tell(vin, ToCar::Input(Input::BudgetChanged));
+                    self.tell(vin, CarMessage::Input(Input::BudgetChanged));
                 }
             }
             Setting::Car(vin) => {
@@ -96,7 +98,8 @@ impl Bridge {
             Setting::Tariff => {
                 for vin in self.cars.keys() {
                     let tariff = self.settings.tariff.clone();
-                    self.tell(vin, ToCar::Tariff(Box::new(tariff)));
+                    let input = Input::TariffChanged(Box::new(tariff));
+                    self.tell(vin, CarMessage::Input(input));
                 }
             }
             Setting::Compat => self.renumber().await,
@@ -174,7 +177,7 @@ impl Bridge {
                 continue;
             }
             tracing::info!(%vin, "car is not followed any more");
-            let topic = voice::paths(old, vin).availability();
+            let topic = publishing::paths(old, vin).availability();
             let payload = "offline".into();
             self.mqtt.publish(Publish::State { topic, payload }).await;
             let left = self.teslamate.leave(vin);

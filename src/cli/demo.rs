@@ -5,8 +5,8 @@
 //! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
 //! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
 
+mod folder;
 mod guest;
-mod state;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::Timestamp;
 
-use self::state::{Place, StateDirectory, World};
+use self::folder::TemporaryFolder;
 use super::WrongUsage;
 use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
@@ -58,10 +59,6 @@ pub struct Options {
     /// 0.4 is a very bad day, and the bridge lives through it
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share, allow_hyphen_values = true)]
     faults: f64,
-    /// Keep the bridge's memory and the cars here: the next demo has the same cars, at the same
-    /// broker and base topic, which have lived on meanwhile
-    #[arg(long, value_name = "DIRECTORY")]
-    state: Option<PathBuf>,
     /// Let the bridge listen to commands (see docs/integrations.md); without it, it only reads
     #[arg(long)]
     commands: bool,
@@ -72,27 +69,27 @@ pub struct Options {
 
 /// Runs the demo until Ctrl-C.
 pub fn main(options: Options) -> ExitCode {
-    let named = options.state.as_deref();
-    let prepared = options.check().and_then(|()| {
-        let state = StateDirectory::prepare(named)?;
-        let world = World::of(named, options.speed, options.place())?;
-        Ok((state, world))
-    });
-    let (state, world) = match prepared {
-        Ok(prepared) => prepared,
+    let prepared = options
+        .check()
+        .and_then(|()| TemporaryFolder::new_in(&std::env::temp_dir()));
+    let folder = match prepared {
+        Ok(folder) => folder,
         Err(error) => return super::failed(&error),
     };
-    clock::run_at_speed_since(world.speed, world.since);
+    clock::run_at_speed(options.speed);
     api::tls::install_provider();
     super::on_one_thread(async {
-        match run(options, state, &world).await {
+        match run(options, folder.path(), clock::real_wall()).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::failed(&error),
         }
     })
 }
 
-async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::Result<()> {
+/// The same with the bridge's state in a directory of somebody's, and with cars whose lives began
+/// at a time that has passed. The clocks run already as fast as they shall.
+pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Result<()> {
+    let claim = bridge::Claim::to(state)?;
     // First, so that Ctrl-C already ends things properly.
     // The demo has no configuration to read anew: a terminal that is closed ends it.
     let signals = service::signals(Signal::Stop)?;
@@ -107,7 +104,7 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
     let mut vins = BTreeSet::new();
     for car in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
         vins.insert(car.vin.clone());
-        cloud.add_car_since(ACCOUNT, car, world.since);
+        cloud.add_car_since(ACCOUNT, car, since);
     }
     let mut notes = Vec::new();
     for file in &options.recording {
@@ -137,17 +134,13 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         let url = format!("mqtt://{}", embedded.addr);
         (Some(embedded), url)
     };
-    let settings = settings(&options, &url, &cloud.url(), &refresh_token, state.path())?;
+    let settings = settings(&options, &url, &cloud.url(), &refresh_token, state)?;
     let log = log::start(&settings.log);
     log::report_panics();
     settings.secrets().for_each(log::hide);
     if options.broker.is_some() {
-        // The bridge speaks of these, too.
-        let remembered = bridge::remembered(state.path()).into_iter();
-        let cars = remembered.map(|car| car.vin).chain(vins.iter().cloned());
-        let cars = cars.collect();
         tokio::select! {
-            looked = guest::look(&settings, &cars) => looked?,
+            looked = guest::look(&settings, &vins) => looked?,
             _ = signals.next() => return Ok(()),
         }
     }
@@ -158,7 +151,7 @@ async fn run(options: Options, state: StateDirectory, world: &World) -> anyhow::
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let outcome = bridge::run(settings.clone(), state.claim, signals, reload).await;
+    let outcome = bridge::run(settings.clone(), claim, signals, reload).await;
     if options.is_guest() {
         guest::take_away(&settings).await;
     }
@@ -186,6 +179,11 @@ impl Options {
         }
     }
 
+    /// How many times faster than the world the cars live.
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
     fn base_topic(&self) -> &str {
         let of_the_broker = if self.broker.is_some() {
             GUESTS_BASE_TOPIC
@@ -193,13 +191,6 @@ impl Options {
             BASE_TOPIC
         };
         self.base_topic.as_deref().unwrap_or(of_the_broker)
-    }
-
-    fn place(&self) -> Place {
-        Place {
-            broker: self.broker.clone(),
-            base_topic: self.base_topic().to_owned(),
-        }
     }
 
     /// On somebody's broker, at a place where nobody else publishes.

@@ -91,14 +91,7 @@ pub struct Tls {
     pub client_key_file: Option<PathBuf>,
 }
 
-/// MQTT version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// MQTT 5.
-    V5,
-    /// MQTT 3.1.1.
-    V4,
-}
+pub use crate::mqtt_client::Protocol;
 
 /// The broker inside the bridge.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 //! (`| less`, a log collector that hangs) must not hold up the cars, nor a signal to end.
 //!
 //! Lines wait in one bounded buffer for a thread of their own. While it is full they are counted
-//! instead of kept, and the number is told as soon as there is room again.
+//! instead of kept, and the number is told as soon as there is room again. (`tracing-appender` would
+//! not do: where its queue is full at the end, it prints to the same standard output, and hangs.)
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

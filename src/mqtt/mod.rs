@@ -1,37 +1,36 @@
-//! The broker connection: one task that only reads and writes, one that publishes from the outbox.
+//! The broker connection: one task that drives the pure client with a socket.
 //!
 //! [`start`] connects and stays connected, for ever: after every CONNACK it subscribes, says
 //! `online` and everything the outbox holds again, so that a broker that lost its memory is
 //! whole within a second. A broker that is away costs nothing but the newest value of each topic.
 //! At the end it says the last values and `offline`, and waits for their acknowledgements.
 //!
-//! What topics mean is none of its business; `outbox` says what is to be sent, `bridge` what
-//! comes in.
+//! When what is sent, and what follows from an answer, is decided in `mqtt_client`; `outbox` says
+//! what there is to be sent, `bridge` what comes in.
 
-mod failure;
+mod codec;
+mod faults;
 mod identity;
-mod keeper;
-mod later;
-mod line;
-mod link;
+mod notices;
 mod one_shot;
-mod pause;
-mod suspicion;
+mod socket;
+mod task;
 mod tls;
-mod wire;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use failure::{BrokerFailure, BrokerFailureKind};
 pub use identity::{client_id, random_client_id};
-pub use keeper::DrainOutcome;
-pub use link::BrokerFacts;
 pub use one_shot::OneShotClient;
 pub use tls::TlsError;
 
+pub use crate::mqtt_client::{
+    BrokerFacts, BrokerFailure, BrokerFailureKind, Connection, DrainOutcome, Incoming, Subscription,
+};
+
 use crate::config;
+use crate::mqtt_client::{BrokerTarget, Client, ClientOptions, TlsTarget};
 use crate::outbox::Publish;
 
 /// Incoming messages that wait for the bridge at most; what comes beyond is dropped and logged.
@@ -40,31 +39,11 @@ const INCOMING_MAX: usize = 256;
 /// microseconds: the outbox never waits for the broker.
 const PUBLISH_MAX: usize = 256;
 
-/// A message from the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incoming {
-    /// Full topic.
-    pub topic: String,
-    /// Payload bytes as they came; may be anything.
-    pub payload: Vec<u8>,
-    /// The retain flag: such a message is a stored one, and never a command.
-    pub retain: bool,
-}
-
-/// The state of the broker connection, for readiness and the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Connection {
-    /// Never connected yet, or lost; the text says why, for the owner.
-    Down(String),
-    /// Connected; counts the connections of this process.
-    Up(u64),
-}
-
 /// What the rooms hand to the connection task.
 #[derive(Debug)]
-enum Word {
+enum Request {
     /// For the outbox.
-    Say(Vec<Publish>),
+    Publish(Vec<Publish>),
     /// To be answered when the broker has acknowledged everything that was said before.
     Confirm(oneshot::Sender<()>),
 }
@@ -72,7 +51,7 @@ enum Word {
 /// The rooms' end of the connection task.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    words: mpsc::Sender<Word>,
+    requests: mpsc::Sender<Request>,
     subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
@@ -81,13 +60,13 @@ impl Handle {
     /// Hands a message to the outbox; waits only for the outbox, never for the broker.
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
-        let _ = self.words.send(Word::Say(vec![message])).await;
+        let _ = self.requests.send(Request::Publish(vec![message])).await;
     }
 
     /// Hands over what belongs together, so that it leaves in one write; in this order.
     pub async fn publish_all(&self, messages: Vec<Publish>) {
         if !messages.is_empty() {
-            let _ = self.words.send(Word::Say(messages)).await;
+            let _ = self.requests.send(Request::Publish(messages)).await;
         }
     }
 
@@ -95,7 +74,7 @@ impl Handle {
     /// the end of the connection task.
     pub async fn confirmation(&self) -> oneshot::Receiver<()> {
         let (confirm, confirmation) = oneshot::channel();
-        let _ = self.words.send(Word::Confirm(confirm)).await;
+        let _ = self.requests.send(Request::Confirm(confirm)).await;
         confirmation
     }
 
@@ -107,32 +86,6 @@ impl Handle {
     /// Follows the connection.
     pub fn connection(&self) -> watch::Receiver<Connection> {
         self.connection.clone()
-    }
-}
-
-/// A topic filter that the bridge listens to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    pub(crate) filter: String,
-    pub(crate) commands: bool,
-}
-
-impl Subscription {
-    /// For commands: with MQTT 5 the broker is asked to send neither stored messages nor our own.
-    /// With 3.1.1 it does, so look at [`Incoming::retain`].
-    pub fn commands(filter: impl Into<String>) -> Self {
-        Self {
-            filter: filter.into(),
-            commands: true,
-        }
-    }
-
-    /// For everything else (Home Assistant's birth message): stored messages too.
-    pub fn plain(filter: impl Into<String>) -> Self {
-        Self {
-            filter: filter.into(),
-            commands: false,
-        }
     }
 }
 
@@ -162,27 +115,51 @@ pub fn start(
     cancel: CancellationToken,
 ) -> Result<(Handle, mpsc::Receiver<Incoming>, JoinHandle<DrainOutcome>), TlsError> {
     check_files(settings)?;
-    let (words, heard) = mpsc::channel(PUBLISH_MAX);
+    let (requests, asked) = mpsc::channel(PUBLISH_MAX);
     let (arrived, incoming) = mpsc::channel(INCOMING_MAX);
-    let (says, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));
+    let (status, connection) = watch::channel(Connection::Down("not connected yet".to_owned()));
+    let client = Client::new(ClientOptions {
+        target: target(settings, client_id),
+        base_topic: settings.base_topic.clone(),
+        state_topic: state_topic(&settings.base_topic),
+        keep_alive: settings.keep_alive,
+        subscriptions: subscriptions.clone(),
+        seed: getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())),
+    });
     let (subscriptions, subscribed) = watch::channel(subscriptions);
-    let keeper = keeper::Keeper::new(
-        settings.clone(),
-        client_id,
-        keeper::Ends {
-            words: heard,
-            subscriptions: subscribed,
-            arrived,
-            says,
-            cancel,
-        },
-    );
+    let ends = task::Ends {
+        requests: asked,
+        subscriptions: subscribed,
+        arrived,
+        status,
+        cancel,
+    };
+    let task = task::Task::new(settings.clone(), client, ends);
     let handle = Handle {
-        words,
+        requests,
         subscriptions,
         connection,
     };
-    Ok((handle, incoming, tokio::spawn(keeper.run())))
+    Ok((handle, incoming, tokio::spawn(task.run())))
+}
+
+/// Whom these settings are about.
+fn target(settings: &config::Mqtt, client_id: String) -> BrokerTarget {
+    let tls = settings.tls.as_ref().map(|files| TlsTarget {
+        ca_file: files
+            .ca_file
+            .as_ref()
+            .map(|file| file.display().to_string()),
+        has_client_certificate: files.client_cert_file.is_some(),
+    });
+    BrokerTarget {
+        host: settings.host.clone(),
+        port: settings.port,
+        protocol: settings.protocol,
+        username: settings.username.clone(),
+        client_id,
+        tls,
+    }
 }
 
 /// The topic of the will and of the bridge's own state.

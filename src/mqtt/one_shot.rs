@@ -1,29 +1,36 @@
-//! One connection for one errand (`clear`): no will, no retries, no outbox.
+//! One connection for one errand (`clear`): no will, no retries.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
-use super::failure::{Attempt, BrokerFailure, BrokerFailureKind, Cause};
-use super::link::{Answer, BrokerFacts, Link, Opening, Said};
-use super::wire::NotTaken;
-use super::{Incoming, Subscription, tls};
+use super::socket::{Socket, Turn};
+use super::{BrokerFacts, Incoming, Subscription, target};
 use crate::clock;
 use crate::config;
-use crate::outbox::Outbox;
+use crate::hint::Hint;
+use crate::mqtt_client::{
+    ANSWER_MAX, Answer, BrokerFailure, BrokerFailureKind, BrokerTarget, Cause, FilterAnswer,
+    InFlight, PublishRefusal, RetainedScan, SCAN_MAX, ScanEnd,
+};
+use crate::outbox::{Outbox, Publish};
 
-/// How long the broker may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long stored messages may go on coming.
-const LISTEN_MAX: Duration = Duration::from_secs(30);
+/// Until the broker closes after our goodbye.
+const CLOSE_MAX: Duration = Duration::from_millis(500);
 
 /// A connection that ends with its owner.
 pub struct OneShotClient<'a> {
     settings: &'a config::Mqtt,
-    client_id: &'a str,
-    link: Link,
+    target: BrokerTarget,
+    connection: InFlight,
+    socket: Socket,
     outbox: Outbox,
+    /// Came together with one that was handed out.
+    answers: VecDeque<Answer>,
+    /// How it ended, after these.
+    ended: Option<Cause>,
 }
 
 impl<'a> OneShotClient<'a> {
@@ -33,33 +40,37 @@ impl<'a> OneShotClient<'a> {
     /// Why there is no connection, for the owner.
     pub async fn connect(
         settings: &'a config::Mqtt,
-        client_id: &'a str,
+        client_id: &str,
     ) -> Result<(Self, BrokerFacts), BrokerFailure> {
-        let config = settings.tls.as_ref().map(tls::client_config);
-        let tls = config.transpose().map_err(|e| BrokerFailure {
-            kind: BrokerFailureKind::Settings,
-            sentence: e.to_string(),
-        })?;
-        let link = Link::open(Opening {
+        let target = target(settings, client_id.to_owned());
+        let connection = InFlight::connect(
+            target.client_id.clone(),
+            settings.keep_alive,
+            None,
+            clock::uptime(),
+        );
+        let until = clock::instant_of(connection.due_at());
+        let socket = match timeout_at(until, Socket::dial(settings)).await {
+            Ok(socket) => socket.map_err(|cause| target.explain(&cause, false))?,
+            Err(_) => return Err(target.explain(&Cause::NoAnswer, false)),
+        };
+        let mut client = Self {
             settings,
-            client_id,
-            tls,
-            will: None,
-        });
-        let mut session = Self {
-            settings,
-            client_id,
-            link,
+            target,
+            connection,
+            socket,
             outbox: Outbox::new(&settings.base_topic),
+            answers: VecDeque::new(),
+            ended: None,
         };
         loop {
-            match session.link.said().await {
-                Ok(Said::Connected(facts)) => {
-                    session.outbox.connected(facts.packet_max);
-                    return Ok((session, facts));
+            match client.answer().await {
+                Ok(Answer::Connected(facts)) => {
+                    client.outbox.connected(facts.packet_max);
+                    return Ok((client, facts));
                 }
                 Ok(_) => {}
-                Err(cause) => return Err(session.explain(&cause, false)),
+                Err(cause) => return Err(client.target.explain(&cause, false)),
             }
         }
     }
@@ -75,31 +86,34 @@ impl<'a> OneShotClient<'a> {
         quiet: Duration,
         mut take: impl FnMut(Incoming),
     ) -> Result<(), BrokerFailure> {
-        self.link.subscribe(subscriptions);
-        let mut scan = RetainedScan::open(clock::uptime(), quiet);
+        self.connection.subscribe(subscriptions);
+        let mut scan = RetainedScan::begin(clock::uptime(), quiet);
         loop {
-            // The timeout below looks at its clock only where no message waits.
-            if clock::uptime() >= scan.over_at {
+            if scan.is_endless(clock::uptime()) {
                 return Err(self.endless());
             }
-            match timeout_at(clock::instant_of(scan.until()), self.link.said()).await {
-                Err(_) if !scan.answered => {
-                    return Err(self.explain(&Cause::NoAcknowledgement, true));
-                }
-                Err(_) if scan.is_quiet() => return Ok(()),
-                Err(_) => return Err(self.endless()),
-                Ok(Ok(Said::Message(message))) => {
-                    scan.hears(clock::uptime(), message.retain);
+            // What has come is read first: the timeout looks at its clock only where nothing waits.
+            match timeout_at(clock::instant_of(scan.until()), self.answer()).await {
+                Ok(Ok(Answer::Message(message))) => {
+                    scan.message(clock::uptime(), message.retain);
                     take(message);
                 }
-                Ok(Ok(Said::Subscribed { answers })) => {
+                Ok(Ok(Answer::Subscribed(answers))) => {
                     scan.answered(clock::uptime());
                     if let Some(failure) = answers.iter().find_map(|answer| self.refused(answer)) {
                         return Err(failure);
                     }
                 }
                 Ok(Ok(_)) => {}
-                Ok(Err(cause)) => return Err(self.explain(&cause, true)),
+                Ok(Err(cause)) => return Err(self.target.explain(&cause, true)),
+                Err(_) => match scan.end(clock::uptime()) {
+                    None => {}
+                    Some(ScanEnd::Complete) => return Ok(()),
+                    Some(ScanEnd::Endless) => return Err(self.endless()),
+                    Some(ScanEnd::Unanswered) => {
+                        return Err(self.target.explain(&Cause::NoAcknowledgement, true));
+                    }
+                },
             }
         }
     }
@@ -113,154 +127,114 @@ impl<'a> OneShotClient<'a> {
         topics: impl Iterator<Item = String>,
     ) -> Result<(), BrokerFailure> {
         for topic in topics {
-            self.outbox.put(crate::outbox::Publish::Delete { topic });
+            self.outbox.put(Publish::Delete { topic });
         }
-        let mut refusal: Option<(Arc<str>, NotTaken)> = None;
-        let mut is_gone = false;
+        let mut refused: Option<(Arc<str>, PublishRefusal)> = None;
         loop {
-            while self.link.has_room() {
-                let Some(packet) = self.outbox.next_packet() else {
+            while self.connection.has_room() && self.socket.has_room() {
+                let Some(message) = self.outbox.next_packet() else {
                     break;
                 };
-                is_gone |= self.link.publish(packet).is_err();
+                let packet = self.connection.publish(message);
+                let put = self.socket.put(self.settings, packet);
+                put.map_err(|cause| self.target.explain(&cause, true))?;
             }
-            // What did not go out is not deleted: the link says why.
-            if self.link.n_under_way() == 0 && !is_gone {
-                return refusal.map_or(Ok(()), |(topic, NotTaken { why, hint, .. })| {
-                    let sentence = format!("the broker refuses to delete {topic} ({why}): {hint}");
-                    let kind = BrokerFailureKind::Refused;
-                    Err(BrokerFailure { kind, sentence })
-                });
+            if self.connection.n_messages() == 0 && !self.outbox.has_work() {
+                return match refused {
+                    None => Ok(()),
+                    Some((topic, refusal)) => Err(self.not_deleted(&topic, refusal)),
+                };
             }
-            let until = clock::instant_of(clock::uptime() + PATIENCE);
-            match timeout_at(until, self.link.said()).await {
-                Err(_) => return Err(self.explain(&Cause::NoAcknowledgement, true)),
-                Ok(Ok(Said::Acknowledged {
+            let until = clock::instant_of(clock::uptime() + ANSWER_MAX);
+            match timeout_at(until, self.answer()).await {
+                Err(_) => return Err(self.target.explain(&Cause::NoAcknowledgement, true)),
+                Ok(Ok(Answer::Acknowledged {
                     ticket,
                     topic,
-                    refusal: why,
+                    refusal,
                 })) => {
                     self.outbox.acknowledged(ticket);
-                    refusal = refusal.or(why.map(|why| (topic, why)));
+                    refused = refused.or(refusal.map(|why| (topic, why)));
                 }
                 Ok(Ok(_)) => {}
-                Ok(Err(cause)) => return Err(self.explain(&cause, true)),
+                Ok(Err(cause)) => return Err(self.target.explain(&cause, true)),
             }
         }
     }
 
     /// Says goodbye and waits for the broker to close, shortly.
     pub async fn close(mut self) {
-        self.link.disconnect();
-        let until = clock::instant_of(clock::uptime() + Duration::from_millis(500));
-        while let Ok(Ok(_)) = timeout_at(until, self.link.said()).await {}
+        self.connection.disconnect();
+        let until = clock::instant_of(clock::uptime() + CLOSE_MAX);
+        while let Ok(Ok(_)) = timeout_at(until, self.answer()).await {}
     }
 
-    fn refused(&self, Answer { filter, refusal }: &Answer) -> Option<BrokerFailure> {
-        let config::Mqtt { host, port, .. } = self.settings;
-        refusal.as_ref().map(|why| BrokerFailure {
+    /// The next thing that the broker does. May be dropped and called again.
+    async fn answer(&mut self) -> Result<Answer, Cause> {
+        loop {
+            if let Some(answer) = self.answers.pop_front() {
+                return Ok(answer);
+            }
+            if let Some(cause) = self.ended.take() {
+                return Err(cause);
+            }
+            self.connection.at(clock::uptime())?;
+            while self.socket.has_room()
+                && let Some(packet) = self.connection.next_packet()
+            {
+                self.socket.put(self.settings, packet)?;
+            }
+            let due = clock::instant_of(self.connection.due_at());
+            let turn = tokio::select! {
+                turn = self.socket.turn() => turn,
+                () = sleep_until(due) => continue,
+            };
+            match turn {
+                Ok(Turn::Arrived) => self.ended = self.receive_all().err(),
+                Ok(Turn::Written) => self.answers.extend(self.connection.written()),
+                Ok(Turn::Nothing) => {}
+                Err(cause) => self.ended = Some(cause),
+            }
+        }
+    }
+
+    fn receive_all(&mut self) -> Result<(), Cause> {
+        let now = clock::uptime();
+        while let Some(packet) = self.socket.next_packet()? {
+            self.answers.extend(self.connection.receive(packet, now)?);
+        }
+        Ok(())
+    }
+
+    fn refused(&self, FilterAnswer { filter, refusal }: &FilterAnswer) -> Option<BrokerFailure> {
+        let why = refusal.as_ref()?;
+        Some(BrokerFailure {
             kind: BrokerFailureKind::Refused,
-            sentence: format!(
-                "broker {host}:{port} refuses to let us read {filter} ({why}): \
-                 check its access list"
-            ),
+            what: format!("{} refuses to let us read {filter} ({why})", self.target),
+            hint: Some(Hint("check its access list")),
         })
     }
 
+    fn not_deleted(&self, topic: &str, refusal: PublishRefusal) -> BrokerFailure {
+        let why = refusal.why();
+        BrokerFailure {
+            kind: BrokerFailureKind::Refused,
+            what: format!("{} refuses to delete {topic} ({why})", self.target),
+            hint: Some(refusal.hint()),
+        }
+    }
+
     fn endless(&self) -> BrokerFailure {
-        let config::Mqtt { host, port, .. } = self.settings;
         BrokerFailure {
             kind: BrokerFailureKind::Slow,
-            sentence: format!(
-                "broker {host}:{port} still sends after {} s, so that nobody can tell what is \
-                 stored there: stop what publishes so much, or try again nearer to the broker",
-                LISTEN_MAX.as_secs()
+            what: format!(
+                "{} still sends after {} s, so that nobody can tell what is stored there",
+                self.target,
+                SCAN_MAX.as_secs()
             ),
+            hint: Some(Hint(
+                "stop what publishes so much, or try again nearer to the broker",
+            )),
         }
-    }
-
-    fn explain(&self, cause: &Cause, connected: bool) -> BrokerFailure {
-        let attempt = Attempt {
-            settings: self.settings,
-            client_id: self.client_id,
-            connected,
-        };
-        attempt.explain(cause)
-    }
-}
-
-/// When every stored message is taken to have arrived. Live ones, which may never end, say nothing
-/// of that.
-struct RetainedScan {
-    quiet: Duration,
-    answered: bool,
-    /// Monotonic time at which it closes.
-    silent_at: Duration,
-    /// Monotonic time at which it closes in any case.
-    over_at: Duration,
-}
-
-impl RetainedScan {
-    fn open(now: Duration, quiet: Duration) -> Self {
-        Self {
-            quiet,
-            answered: false,
-            silent_at: now + PATIENCE,
-            over_at: now + LISTEN_MAX,
-        }
-    }
-
-    fn answered(&mut self, now: Duration) {
-        self.answered = true;
-        self.silent_at = now + self.quiet;
-    }
-
-    fn hears(&mut self, now: Duration, is_stored: bool) {
-        if is_stored {
-            self.silent_at = now + if self.answered { self.quiet } else { PATIENCE };
-        }
-    }
-
-    fn until(&self) -> Duration {
-        self.silent_at.min(self.over_at)
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.silent_at <= self.over_at
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const QUIET: Duration = Duration::from_millis(700);
-
-    #[test]
-    fn live_messages_do_not_keep_it_listening() {
-        let mut scan = RetainedScan::open(Duration::ZERO, QUIET);
-        scan.answered(Duration::from_millis(100));
-        scan.hears(Duration::from_millis(200), true);
-        scan.hears(Duration::from_millis(800), false);
-        assert_eq!(scan.until(), Duration::from_millis(900));
-        assert!(scan.is_quiet());
-    }
-
-    #[test]
-    fn it_does_not_listen_for_ever() {
-        let mut scan = RetainedScan::open(Duration::ZERO, QUIET);
-        scan.answered(Duration::from_millis(100));
-        while scan.until() < LISTEN_MAX {
-            scan.hears(scan.until(), true);
-        }
-        assert_eq!(scan.until(), LISTEN_MAX);
-        assert!(!scan.is_quiet());
-    }
-
-    #[test]
-    fn stored_messages_before_the_answer_do_not_end_it() {
-        let mut scan = RetainedScan::open(Duration::ZERO, QUIET);
-        scan.hears(Duration::from_secs(1), true);
-        assert_eq!(scan.until(), Duration::from_secs(1) + PATIENCE);
     }
 }

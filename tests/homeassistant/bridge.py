@@ -1,4 +1,4 @@
-"""The program under judgement: its demo, which is the bridge and the cloud that it asks."""
+"""The bridge under judgement: a demo with a state that outlives it (examples/kept_demo.rs), and the cloud that it asks."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ class Bridge:
 
     def __init__(self, program, speed, recordings, broker_port, folder):
         self.state = folder / "state"
-        self.command = [program, "demo", "--broker", f"mqtt://127.0.0.1:{broker_port}", "--base-topic", "tesla2mqtt"]
+        self.command = [program, "--broker", f"mqtt://127.0.0.1:{broker_port}", "--base-topic", "tesla2mqtt"]
         self.command += ["--speed", str(speed), "--state", str(self.state), "--commands"]
         for recording in recordings:
             self.command += ["--recording", recording]

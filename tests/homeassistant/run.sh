@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Judges the bridge's discovery by a real Home Assistant and a real mosquitto, on the loopback of a network of its own:
 #
-#   tests/homeassistant/run.sh [PROGRAM]     PROGRAM is target/release/tesla2mqtt, else target/debug/tesla2mqtt
+#   tests/homeassistant/run.sh [what judge.py takes]
 #
 # First the judge is tried on hand-made devices whose mistakes it has to find. Then it follows the bridge's cars through
 # a day: asleep at the start, awake, driving, parked, charging, complete, updating, asleep again. Beside them stands a
@@ -23,14 +23,6 @@ cannot() {
   printf '\n!!! HOME ASSISTANT CHECK SKIPPED: %s\n!!! Nothing judged the discovery messages.\n\n' "$1" >&2
   exit 3
 }
-
-program=${1:-$root/target/release/tesla2mqtt}
-[ $# -gt 0 ] || [ -x "$program" ] || program=$root/target/debug/tesla2mqtt
-[ -x "$program" ] || {
-  echo "no program at $program: expected the built bridge; hint: cargo build" >&2
-  exit 2
-}
-program=$(realpath "$program")
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 command -v mosquitto >/dev/null || cannot "mosquitto is not installed; hint: apt-get install mosquitto"
@@ -66,14 +58,9 @@ if [ -z "${HOMEASSISTANT_PYTHON:-}" ]; then
   }
   tail -n 1 "$folder/handmade.log"
 fi
-# Controls are announced by nobody else yet. After `cargo test` there is nothing left to build.
-full_car=$root/target/debug/examples/full_car
-CARGO_TARGET_DIR=$root/target cargo build --quiet --manifest-path "$root/Cargo.toml" --example full_car || {
-  rm -f "$full_car"
-  echo "!!! NOT JUDGED: a car with everything and its controls: $full_car could not be built" >&2
-}
-[ ! -x "$full_car" ] || {
-  "$full_car" >"$folder/full-car.jsonl"
-  set -- "$program" --full-car "$folder/full-car.jsonl" "${@:2}"
-}
-judge --bridge "$program" --long-term "${@:2}"
+# The bridge with a state that outlives it, and a car whose controls are announced: nobody else has them yet. After
+# `cargo test` there is nothing left to build.
+examples=$root/target/debug/examples
+CARGO_TARGET_DIR=$root/target cargo build --quiet --manifest-path "$root/Cargo.toml" --example kept_demo --example full_car
+"$examples/full_car" >"$folder/full-car.jsonl"
+judge --bridge "$examples/kept_demo" --full-car "$folder/full-car.jsonl" --long-term "$@"

@@ -107,7 +107,7 @@ fn every_recorded_car_is_described_without_a_fault() {
     }
     for (_, body) in recordings("products") {
         for listed in products::products(&body).unwrap().vehicles {
-            let seen = listed.observations(now.wall);
+            let seen = listed.observations(Source::Light, now.wall);
             lint(&message(&car_of(listed.vin, &seen), false));
         }
     }

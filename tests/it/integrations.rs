@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use tesla2mqtt::bridge::events::message;
 use tesla2mqtt::catalogue;
 use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, Entity, Platform};
 use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
+use tesla2mqtt::device::events::message;
 use tesla2mqtt::discovery;
 use tesla2mqtt::policy::{Event, Reading};
 use tesla2mqtt::trips::{Charge, Drive, Notice};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tesla2mqtt::catalogue;
 use tesla2mqtt::decode::{products, vehicle_data};
 use tesla2mqtt::discovery::{self, Setup};
-use tesla2mqtt::model::{CarRecord, Now, Observation, Vehicle, Vin};
+use tesla2mqtt::model::{CarRecord, Now, Observation, Source, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{CarTopics, Paths};
 
@@ -205,7 +205,7 @@ fn each_car_of_a_recorded_list_becomes_the_topics_of_its_table() {
         let page = products::products(&body).unwrap();
         let mut text = String::new();
         for listed in page.vehicles {
-            let seen = listed.observations(received().wall);
+            let seen = listed.observations(Source::Light, received().wall);
             let car = car_of(listed.vin.clone(), &seen);
             writeln!(text, "{}\n{}", car.vin, table(&car)).unwrap();
         }

@@ -13,7 +13,10 @@
 //! * [`discovery`]: vehicle + catalogue → Home Assistant's device discovery messages
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
+//! * [`device`]: one device, whole: values in, calls and messages out
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
+//! * [`mqtt_client`]: the connection to the broker, without its socket
+//! * [`hint`]: the part of an error that says what to do
 //! * [`retained`]: what is retained at the broker, and whose it is
 
 pub mod backoff;
@@ -21,10 +24,14 @@ pub mod catalogue;
 pub mod command;
 pub mod compat;
 pub mod decode;
+pub mod device;
 pub mod discovery;
+pub mod hint;
 pub mod model;
+pub mod mqtt_client;
 pub mod outbox;
 pub mod policy;
+mod random;
 pub mod retained;
 pub mod topics;
 pub mod trips;

@@ -63,7 +63,7 @@ impl Paths {
 }
 
 /// Remembers what was said about a car, and says what is new.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CarTopics {
     paths: Paths,
     said: BTreeMap<&'static str, (&'static Entity, EntityValue)>,
@@ -106,6 +106,13 @@ impl CarTopics {
     pub fn published(&self) -> BTreeSet<String> {
         let said = self.said.keys().map(|key| (*key).to_owned());
         said.chain(self.earlier.iter().cloned()).collect()
+    }
+
+    /// What was said last, by key.
+    pub fn said(&self) -> impl Iterator<Item = (&'static str, EntityValue)> {
+        self.said
+            .iter()
+            .map(|(key, (_, said))| (*key, said.clone()))
     }
 
     /// The topics that changed since the last call, the snapshot last.

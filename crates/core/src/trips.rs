@@ -124,6 +124,16 @@ impl Trips {
             .collect()
     }
 
+    /// The last drive whose end was seen.
+    pub fn last_drive(&self) -> Option<&Drive> {
+        self.drives.last.as_ref()
+    }
+
+    /// The last charge whose end was seen.
+    pub fn last_charge(&self) -> Option<&Charge> {
+        self.charges.last.as_ref()
+    }
+
     /// Takes back times that a clock wrote which has been set back since: until it is so late again,
     /// every answer would count as an old one.
     pub fn not_after(&mut self, now: Now) {

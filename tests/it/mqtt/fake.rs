@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, ConnAckProperties, ConnectReturnCode, Packet, PingResp, PubAck, PubAckReason, SubAck,
-    SubscribeReasonCode,
+    ConnAck, ConnectReturnCode, Packet, PingResp, PubAck, PubAckReason, SubAck, SubscribeReasonCode,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,57 +18,13 @@ use super::rig::{LOOPBACK, PATIENCE};
 
 /// How the broker treats its client; each is asked with the number of the connection, from 1.
 pub trait Manners: Send + Sync + 'static {
-    fn connack(&self, _connection: usize, _connect: &Packet) -> ConnAck {
-        welcome()
-    }
-
     /// How long after the CONNACK it hangs up.
     fn hangs_up_after(&self, _connection: usize) -> Option<Duration> {
         None
     }
 
-    /// Whether it hangs up over this topic, as some do.
-    fn hangs_up_over(&self, _topic: &str) -> bool {
-        false
-    }
-
-    fn puback(&self, _connection: usize, _topic: &str, _payload: &str) -> PubAckReason {
-        PubAckReason::Success
-    }
-
     fn suback(&self, _connection: usize) -> SubscribeReasonCode {
         SubscribeReasonCode::Success(QoS::AtLeastOnce)
-    }
-}
-
-pub fn welcome() -> ConnAck {
-    ConnAck {
-        session_present: false,
-        code: ConnectReturnCode::Success,
-        properties: None,
-    }
-}
-
-/// A CONNACK's properties that say nothing.
-pub fn nothing_of_itself() -> ConnAckProperties {
-    ConnAckProperties {
-        session_expiry_interval: None,
-        receive_max: None,
-        max_qos: None,
-        retain_available: None,
-        max_packet_size: None,
-        assigned_client_identifier: None,
-        topic_alias_max: None,
-        reason_string: None,
-        user_properties: Vec::new(),
-        wildcard_subscription_available: None,
-        subscription_identifiers_available: None,
-        shared_subscription_available: None,
-        server_keep_alive: None,
-        response_information: None,
-        server_reference: None,
-        authentication_method: None,
-        authentication_data: None,
     }
 }
 
@@ -140,7 +95,11 @@ async fn serve(
     client.set_nodelay(true).ok()?;
     let mut arrived = BytesMut::new();
     let packet = next(&mut client, &mut arrived).await?;
-    let connack = Packet::ConnAck(manners.connack(n, &packet));
+    let connack = Packet::ConnAck(ConnAck {
+        session_present: false,
+        code: ConnectReturnCode::Success,
+        properties: None,
+    });
     tell.send_modify(|heard| heard.push((n, Some(packet))));
     say(&mut client, connack).await?;
     let talk = async {
@@ -148,14 +107,9 @@ async fn serve(
             let packet = next(&mut client, &mut arrived).await?;
             let answer = match &packet {
                 Packet::Publish(publish) if publish.qos == QoS::AtLeastOnce => {
-                    let topic = String::from_utf8_lossy(&publish.topic);
-                    let payload = String::from_utf8_lossy(&publish.payload);
-                    if manners.hangs_up_over(&topic) {
-                        return None;
-                    }
                     Some(Packet::PubAck(PubAck {
                         pkid: publish.pkid,
-                        reason: manners.puback(n, &topic, &payload),
+                        reason: PubAckReason::Success,
                         properties: None,
                     }))
                 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tesla2mqtt::broker;
 use tesla2mqtt::config::Protocol;
@@ -89,8 +88,6 @@ async fn an_outage_is_two_or_three_lines_however_often_it_is_tried() {
     log.until("connected to the broker").await;
     broker.stop().await;
     bridge.until_down("nothing listens").await;
-    // Some attempts later.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
     let broker = open_broker(addr).await;
     bridge.until_up().await;
     log.until("broker back").await;
@@ -133,8 +130,8 @@ async fn a_broker_that_takes_only_qos_0_is_one_warning_and_used_as_it_is() {
             assert_eq!(online[0], 0x31, "retained, QoS 0: {online:?}");
             log.until("connected to the broker").await;
             bridge.cancel.cancel();
-            let farewell = timeout(PATIENCE, bridge.task).await.unwrap().unwrap();
-            assert!(farewell.offline_said);
+            let outcome = timeout(PATIENCE, bridge.task).await.unwrap().unwrap();
+            assert!(outcome.offline_said);
             break;
         }
     }

@@ -45,12 +45,12 @@ async fn its_tls_with_client_certificates_works() {
         settings.tls = Some(home.files(&home.ca.pem, None));
         let failure = probe(&settings).await.unwrap_err();
         assert!(
-            failure.sentence.contains("mqtt.client_cert_file"),
+            failure.to_string().contains("mqtt.client_cert_file"),
             "{protocol:?}: {failure}"
         );
         settings.tls = None;
         let failure = probe(&settings).await.unwrap_err();
-        assert!(failure.sentence.contains("mqtts://"), "{failure}");
+        assert!(failure.to_string().contains("mqtts://"), "{failure}");
     }
 }
 
@@ -106,7 +106,7 @@ async fn it_refuses_who_has_no_password() {
             settings.password = Some("wrong".into());
             let failure = probe(&settings).await.unwrap_err();
             assert_eq!(failure.kind, BrokerFailureKind::Refused, "{failure}");
-            assert!(failure.sentence.contains("mqtt.username"), "{failure}");
+            assert!(failure.to_string().contains("mqtt.username"), "{failure}");
         }
     }
 }

@@ -1,38 +1,28 @@
 //! A broker that says no, and what the owner reads.
 
-use std::time::Duration;
-
 use tesla2mqtt::broker;
 use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt::BrokerFailureKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::rig::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_named_and_not_tried_again_at_once() {
+async fn a_wrong_password_is_named() {
     let mut open = broker_settings(LOOPBACK.parse().unwrap());
     open.username = Some("car".into());
     open.password = Some("right".into());
     let broker = broker::start(&open).await.unwrap();
     for protocol in BOTH {
-        let proxy = Proxy::start(broker.addr).await;
-        let mut settings = settings(proxy.addr, protocol);
+        let mut settings = settings(broker.addr, protocol);
         settings.username = Some("car".into());
         settings.password = Some("wrong-secret".into());
         let bridge = Bridge::start(&settings);
         let sentence = bridge.until_down("mqtt.password").await;
         assert!(sentence.contains("refuses user car"), "{sentence}");
         assert!(!sentence.contains("wrong-secret"), "{sentence}");
-        let again = timeout(Duration::from_millis(1500), async {
-            while proxy.n_accepted() < 2 {
-                pause().await;
-            }
-        });
-        assert!(again.await.is_err(), "asked again within 1.5 s");
     }
 }
 
@@ -82,7 +72,7 @@ async fn a_port_that_speaks_something_else_is_told_apart() {
                 continue;
             }
             let failure = probe(&settings(addr, protocol)).await.unwrap_err();
-            assert!(failure.sentence.contains(words), "{what}: {failure}");
+            assert!(failure.to_string().contains(words), "{what}: {failure}");
             assert!(
                 matches!(
                     failure.kind,
@@ -91,16 +81,5 @@ async fn a_port_that_speaks_something_else_is_told_apart() {
                 "{what}"
             );
         }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_never_answers_is_given_up_in_time() {
-    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    for protocol in BOTH {
-        let failure = probe(&settings(addr, protocol)).await.unwrap_err();
-        assert!(failure.sentence.contains("does not answer"), "{failure}");
-        assert_eq!(failure.kind, BrokerFailureKind::Slow);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
@@ -16,7 +16,7 @@ use tesla2mqtt::mqtt::{
     Subscription,
 };
 use tesla2mqtt::outbox::Publish;
-use tesla2mqtt::{broker, clock, mqtt};
+use tesla2mqtt::{broker, mqtt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, tcp};
 use tokio::sync::{mpsc, watch};
@@ -415,7 +415,7 @@ pub async fn publish(addr: SocketAddr, messages: &[(&str, &str, bool)]) {
 
 /// What the proxy does with connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line {
+pub enum ProxyMode {
     /// Carries everything.
     Open,
     /// Closes every connection at once.
@@ -429,8 +429,7 @@ pub enum Line {
 /// A TCP proxy on loopback.
 pub struct Proxy {
     pub addr: SocketAddr,
-    line: watch::Sender<Line>,
-    accepted: Arc<Mutex<usize>>,
+    mode: watch::Sender<ProxyMode>,
     task: AbortHandle,
 }
 
@@ -438,12 +437,9 @@ impl Proxy {
     pub async fn start(to: SocketAddr) -> Self {
         let listener = TcpListener::bind(LOOPBACK).await.expect("loopback");
         let addr = listener.local_addr().expect("bound");
-        let (line, follow) = watch::channel(Line::Open);
-        let accepted = Arc::new(Mutex::new(0));
-        let count = Arc::clone(&accepted);
+        let (mode, follow) = watch::channel(ProxyMode::Open);
         let task = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                *count.lock().expect("no panic") += 1;
                 let mut follow = follow.clone();
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(to).await else {
@@ -455,25 +451,20 @@ impl Proxy {
                     tokio::select! {
                         _ = carry(near_in, far_out, a, false) => {}
                         _ = carry(far_in, near_out, b, true) => {}
-                        _ = follow.wait_for(|line| *line == Line::Cut) => {}
+                        _ = follow.wait_for(|mode| *mode == ProxyMode::Cut) => {}
                     }
                 });
             }
         });
         Self {
             addr,
-            line,
-            accepted,
+            mode,
             task: task.abort_handle(),
         }
     }
 
-    pub fn set(&self, line: Line) {
-        self.line.send_replace(line);
-    }
-
-    pub fn n_accepted(&self) -> usize {
-        *self.accepted.lock().expect("no panic")
+    pub fn set(&self, mode: ProxyMode) {
+        self.mode.send_replace(mode);
     }
 }
 
@@ -486,15 +477,16 @@ impl Drop for Proxy {
 async fn carry(
     mut from: tcp::OwnedReadHalf,
     mut to: tcp::OwnedWriteHalf,
-    mut line: watch::Receiver<Line>,
+    mut mode: watch::Receiver<ProxyMode>,
     answers: bool,
 ) -> Option<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
-        let open = |line: &Line| *line == Line::Open || (*line == Line::Deaf && !answers);
-        line.wait_for(open).await.ok()?;
+        let open =
+            |mode: &ProxyMode| *mode == ProxyMode::Open || (*mode == ProxyMode::Deaf && !answers);
+        mode.wait_for(open).await.ok()?;
         let n = from.read(&mut buffer).await.ok().filter(|n| *n > 0)?;
-        line.wait_for(open).await.ok()?;
+        mode.wait_for(open).await.ok()?;
         to.write_all(&buffer[..n]).await.ok()?;
     }
 }
@@ -502,9 +494,4 @@ async fn carry(
 /// Between two looks at something that cannot be waited for.
 pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
-}
-
-/// Milliseconds since `start`, by the house's clock.
-pub fn ms_since(start: Duration) -> u128 {
-    clock::uptime().saturating_sub(start).as_millis()
 }

@@ -1,8 +1,6 @@
-//! How it ends: drained, killed, or with a broker that does not answer.
+//! How it ends: drained, killed, or with a broker that does not answer. Within which time is
+//! tested with the client (`crates/core`).
 
-use std::time::Duration;
-
-use tesla2mqtt::clock;
 use tesla2mqtt::mqtt::DrainOutcome;
 
 use super::rig::*;
@@ -20,17 +18,14 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
         for n in 0..200 {
             bridge.state(&format!("tesla2mqtt/VIN/{n}"), "last").await;
         }
-        let begun = clock::uptime();
-        let farewell = bridge.stop().await;
-        let ms = ms_since(begun);
+        let outcome = bridge.stop().await;
         assert_eq!(
-            farewell,
+            outcome,
             DrainOutcome {
                 offline_said: true,
                 n_lost: 0
             }
         );
-        assert!(ms < 1000, "{protocol:?}: {ms} ms");
 
         publish(broker.addr, &[("end", "1", false)]).await;
         let seen = watcher.until_topic("end", "1").await;
@@ -60,41 +55,15 @@ async fn the_will_speaks_for_a_bridge_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_broker_it_ends_at_once_and_says_what_was_lost() {
+async fn without_a_broker_it_ends_and_says_what_was_lost() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     let addr = broker.addr;
     broker.stop().await;
     let bridge = Bridge::start(&settings(addr, BOTH[0]));
     bridge.state("tesla2mqtt/VIN/a", "1").await;
     bridge.until_down("nothing listens").await;
-    let begun = clock::uptime();
-    let farewell = bridge.stop().await;
-    assert!(ms_since(begun) < 500);
-    assert!(!farewell.offline_said && farewell.n_lost > 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_does_not_answer_holds_the_end_up_for_two_seconds_at_most() {
-    for (protocol, line) in [
-        (BOTH[0], Line::Blackhole),
-        (BOTH[1], Line::Blackhole),
-        (BOTH[0], Line::Deaf),
-        (BOTH[1], Line::Deaf),
-    ] {
-        let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-        let proxy = Proxy::start(broker.addr).await;
-        let bridge = Bridge::start(&settings(proxy.addr, protocol));
-        Watcher::start(broker.addr)
-            .until_topic(STATE, "online")
-            .await;
-        proxy.set(line);
-        bridge.state("tesla2mqtt/VIN/a", "1").await;
-        let begun = clock::uptime();
-        let farewell = bridge.stop().await;
-        let ms = ms_since(begun);
-        assert!(Duration::from_millis(2300).as_millis() > ms, "{ms} ms");
-        assert!(!farewell.offline_said && farewell.n_lost > 0);
-    }
+    let outcome = bridge.stop().await;
+    assert!(!outcome.offline_said && outcome.n_lost > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,12 +75,12 @@ async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
         // More than any window, and no acknowledgement of any comes back.
-        proxy.set(Line::Deaf);
+        proxy.set(ProxyMode::Deaf);
         for n in 0..300 {
             bridge.state(&format!("tesla2mqtt/VIN/{n}"), "last").await;
         }
-        let farewell = bridge.stop().await;
-        assert!(!farewell.offline_said && farewell.n_lost > 0);
+        let outcome = bridge.stop().await;
+        assert!(!outcome.offline_said && outcome.n_lost > 0);
         watcher.until_topic(STATE, "offline").await;
     }
 }

@@ -28,23 +28,6 @@ async fn a_large_discovery_message_arrives_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_exceeds_our_own_limit_is_left_out_without_a_reconnect() {
-    for (make, protocol) in everywhere() {
-        let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
-        bridge.until_up().await;
-        bridge
-            .state("tesla2mqtt/VIN/big", &"x".repeat(1 << 20))
-            .await;
-        bridge.state("tesla2mqtt/VIN/small", "1").await;
-        let watcher = Watcher::start(broker.addr);
-        let seen = watcher.until_topic("tesla2mqtt/VIN/small", "1").await;
-        assert!(!seen.topics.contains_key("tesla2mqtt/VIN/big"));
-        assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
     let config = BrokerConfig::default()
         .with_bind_address(([127, 0, 0, 1], 0))

@@ -74,7 +74,7 @@ async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
         let stranger = Ca::new("stranger").pem;
         let failure = broker.probe(home.files(&stranger, None)).await.unwrap_err();
         assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
-        assert!(failure.sentence.contains("self-signed"), "{failure}");
+        assert!(failure.to_string().contains("self-signed"), "{failure}");
     }
 }
 
@@ -89,7 +89,7 @@ async fn a_certificate_of_version_1_is_believed_when_the_file_holds_it() {
         .await
         .unwrap_err();
     assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
-    assert!(failure.sentence.contains("X.509 version 1"), "{failure}");
+    assert!(failure.to_string().contains("X.509 version 1"), "{failure}");
 
     // Who shows it must have its key.
     let thief = Identity {
@@ -123,7 +123,10 @@ async fn each_failure_says_what_to_do() {
     let home = Home::new();
     let good = home.ca.signed("localhost");
     let check = |failure: BrokerFailure, kind: BrokerFailureKind, words: &str| {
-        assert!(failure.sentence.contains(words), "{words:?} in: {failure}");
+        assert!(
+            failure.to_string().contains(words),
+            "{words:?} in: {failure}"
+        );
         assert_eq!(failure.kind, kind, "{failure}");
     };
 
@@ -181,7 +184,7 @@ async fn each_failure_says_what_to_do() {
         let mut tls = settings(broker.plain.addr, protocol);
         tls.tls = Some(home.files(&home.ca.pem, None));
         let failure = probe(&tls).await.unwrap_err();
-        assert!(failure.sentence.contains("mqtt://"), "{failure}");
+        assert!(failure.to_string().contains("mqtt://"), "{failure}");
     }
 }
 

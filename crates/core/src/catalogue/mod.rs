@@ -35,13 +35,14 @@ pub use self::value::{EntityValue, number, seconds, snake_case};
 /// `state` is one of `starting`, `online`, `driving`, `charging`, `updating`, `suspended`,
 /// `asleep`, `offline`, `in_service`, `paused`, `signed_out`; the times are seconds since 1970;
 /// `polling_interval` and `time_to_sleep` are in seconds, `awake_today` in minutes; `holds` is words
-/// joined by commas, or `none`; `class` is `held` or `not_held`, `belief` one of `guessed`,
+/// joined by commas, or `none`; `why` says why nothing is asked before `next_poll`; `class` is `held` or `not_held`, `belief` one of `guessed`,
 /// `learned`, `pinned`, `none`; `last_sleep` is `left_alone` or `by_itself`.
 pub const BRIDGE_SIGNALS: &[&str] = &[
     "bridge.state",
     "bridge.state_since",
     "bridge.last_update",
     "bridge.next_poll",
+    "bridge.why",
     "bridge.polling_interval",
     "bridge.holds",
     "bridge.healthy",

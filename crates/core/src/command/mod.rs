@@ -78,7 +78,7 @@ impl Verb {
 pub fn refusal(events: &[Event]) -> Option<String> {
     events.iter().find_map(|event| match event {
         Event::LetSleepRefused { state, holds } if holds.is_empty() => {
-            Some(format!("the car is {state}"))
+            Some(format!("the car is {}", state.published()))
         }
         Event::LetSleepRefused { holds, .. } => {
             let holds: Vec<&str> = holds.iter().map(|hold| hold.word()).collect();

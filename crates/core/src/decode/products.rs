@@ -151,8 +151,9 @@ impl ListedVehicle {
     }
 
     /// The entry as observations: state and identity as of the arrival, and `vehicle_config`
-    /// (which Tesla serves from its memory) as of its own time stamp.
-    pub fn observations(&self, arrived_at: Timestamp) -> Vec<Observation> {
+    /// (which Tesla serves from its memory) as of its own time stamp. The source is the light call
+    /// or the list.
+    pub fn observations(&self, source: Source, arrived_at: Timestamp) -> Vec<Observation> {
         let text = |t: &Option<String>| t.clone().map(Value::Text);
         let mut signals = vec![
             (Signal::new("state"), text(&self.state_word)),
@@ -178,16 +179,16 @@ impl ListedVehicle {
                 .map(|(name, value)| (Signal::new(name), value)),
         );
         let mut seen = vec![Observation {
-            source: Source::Light,
+            source,
             at: arrived_at,
             whole_groups: Vec::new(),
             signals,
         }];
-        seen.extend(self.config_observation(arrived_at));
+        seen.extend(self.config_observation(source, arrived_at));
         seen
     }
 
-    fn config_observation(&self, arrived_at: Timestamp) -> Option<Observation> {
+    fn config_observation(&self, source: Source, arrived_at: Timestamp) -> Option<Observation> {
         let config = self.vehicle_config.as_ref()?;
         let at = config
             .get("timestamp")
@@ -207,7 +208,7 @@ impl ListedVehicle {
             })
             .collect();
         (!signals.is_empty()).then_some(Observation {
-            source: Source::Light,
+            source,
             at,
             whole_groups: Vec::new(),
             signals,
@@ -231,7 +232,7 @@ fn vehicle(entry: &Map<String, Json>, asked: Option<&Vin>) -> Option<ListedVehic
             .or_else(|| number(entry, "id"))
             .map(ApiId),
         stream_id: number(entry, "vehicle_id").map(StreamId),
-        state: light_state(state_word.as_deref()),
+        state: LightState::of(state_word.as_deref()),
         state_word,
         in_service: truth(entry, "in_service").unwrap_or(false),
         display_name: text(entry, "display_name"),
@@ -253,15 +254,6 @@ fn site(entry: &Map<String, Json>) -> Option<ListedSite> {
         resource_type: text(entry, "resource_type"),
         site_name: text(entry, "site_name"),
     })
-}
-
-fn light_state(word: Option<&str>) -> LightState {
-    match word.map(str::to_ascii_lowercase).as_deref() {
-        Some("online") => LightState::Online,
-        Some("asleep") => LightState::Asleep,
-        Some("offline") => LightState::Offline,
-        _ => LightState::Unknown,
-    }
 }
 
 /// `next` must lead forward: a server whose `next` names the page itself would never end.

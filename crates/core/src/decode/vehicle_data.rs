@@ -70,6 +70,15 @@ pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeErr
         .filter_map(|group| object(group, car.get(group.name)?, received, &mut oddities))
         .collect();
     observations.extend(top_level(car, received, &observations));
+    if observations.is_empty() {
+        // It says nothing, and is an answer.
+        observations.push(Observation {
+            source: Source::Data,
+            at: received.wall,
+            whole_groups: Vec::new(),
+            signals: Vec::new(),
+        });
+    }
     Ok(VehicleData {
         vin,
         observations,

@@ -62,7 +62,7 @@ pub enum AnnounceStep {
 
 /// Announces one device. It holds the message as text, which the outbox shares, and the parts
 /// only as long as they may be needed: they weigh several times as much.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Announcer {
     announced: Announced,
     wanted: Option<Arc<str>>,

@@ -1,6 +1,7 @@
 //! The three names Tesla has for one car, kept apart by type (tesla-api.md, section 2).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,51 @@ impl TryFrom<String> for Vin {
 impl From<Vin> for String {
     fn from(vin: Vin) -> Self {
         vin.0
+    }
+}
+
+/// A device's name for life, whatever kind of device it is; for a car, its VIN. Always one legal
+/// MQTT topic level.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct DeviceId(Arc<str>);
+
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// A car.
+    Car,
+    /// A home's battery, solar panels and meter.
+    EnergySite,
+}
+
+impl DeviceId {
+    /// The full text, for topics, ids and file names; logs use `Display`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&Vin> for DeviceId {
+    fn from(vin: &Vin) -> Self {
+        Self(vin.as_str().into())
+    }
+}
+
+/// Masked like a VIN.
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.get(..3), self.0.get(11..)) {
+            (Some(first), Some(last)) => write!(f, "{first}…{last}"),
+            _ => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -18,7 +18,7 @@ mod vehicle;
 
 pub use charging_state::ChargingState;
 pub use gear::Gear;
-pub use ids::{ApiId, StreamId, Vin, VinError};
+pub use ids::{ApiId, DeviceId, DeviceKind, StreamId, Vin, VinError};
 pub use observation::{Observation, Source};
 pub use record::CarRecord;
 pub use software_update::{SoftwareUpdate, UpdateStatus, installed_version};

@@ -10,10 +10,16 @@ use super::{Signal, Value};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// The light call or a product list: state and identity only.
+    /// The light call: state and identity only.
     Light,
+    /// The account's product list, which says the same without being asked about one car; published
+    /// by the same word.
+    #[serde(rename = "light", skip_deserializing)]
+    List,
     /// `vehicle_data`.
     Data,
+    /// A source that speaks by itself.
+    Push,
     /// The bridge itself: policy state, counters, derived facts.
     Bridge,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interface::Ask;
 use super::memory::At;
-use super::random::Random;
+use crate::random::Random;
 
 /// A kind of failure with its own wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

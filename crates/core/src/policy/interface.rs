@@ -41,6 +41,18 @@ pub enum LightState {
     Unknown,
 }
 
+impl LightState {
+    /// Tesla's word, in whatever case.
+    pub fn of(word: Option<&str>) -> Self {
+        match word.map(str::to_ascii_lowercase).as_deref() {
+            Some("online") => Self::Online,
+            Some("asleep") => Self::Asleep,
+            Some("offline") => Self::Offline,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// Why a call did not succeed, by what the policy does next (sleep policy, section 5.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -228,6 +240,24 @@ pub enum Why {
     Stopped,
 }
 
+impl Why {
+    /// The word that is published.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InFlight => "in_flight",
+            Self::Interval => "interval",
+            Self::Quiet => "quiet",
+            Self::Backoff => "backoff",
+            Self::Budget => "budget",
+            Self::StartSpread => "start_spread",
+            Self::MinGap => "min_gap",
+            Self::BriefWake => "brief_wake",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// The policy's states (sleep policy, section 5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -306,7 +336,24 @@ impl HoldReason {
 }
 
 impl State {
-    /// The word that is published.
+    /// The word that is published: what the car does, as far as its owner cares.
+    pub fn published(self) -> &'static str {
+        match self {
+            Self::Boot => "starting",
+            Self::Asleep => "asleep",
+            Self::Unreachable => "offline",
+            Self::Waking | Self::Idle => "online",
+            Self::Quiet => "suspended",
+            Self::Driving => "driving",
+            Self::Charging => "charging",
+            Self::Updating => "updating",
+            Self::InService => "in_service",
+            Self::Paused => "paused",
+            Self::AuthLost => "signed_out",
+        }
+    }
+
+    /// The policy's own word, for figures and pictures of it; [`State::published`] is the topics'.
     pub fn word(self) -> &'static str {
         match self {
             Self::Boot => "boot",

@@ -20,13 +20,13 @@ use super::learning::Learning;
 use super::parking::Parking;
 use super::phase::StateMachine;
 use super::push::PushSource;
-use super::random::Random;
 use super::self_checks::SelfChecks;
 use super::sessions::Sessions;
 use super::standing::Standing;
 use super::starts::Starts;
 use super::wanted::Wanted;
 use crate::model::Vin;
+use crate::random::Random;
 
 /// A time on the policy's own clock: monotonic, and going on over restarts.
 pub(super) type At = Duration;

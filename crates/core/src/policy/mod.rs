@@ -42,7 +42,6 @@ mod parking;
 mod phase;
 mod prices;
 mod push;
-mod random;
 mod reconnect;
 mod self_checks;
 mod sessions;
@@ -57,9 +56,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Now, Vin};
+use crate::random::Random;
 use memory::{At, Memory, Moment, ShownState};
 use phase::Phase;
-use random::Random;
 use sessions::Session;
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::random::Random;
 use crate::model::Now;
+use crate::random::Random;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(5);

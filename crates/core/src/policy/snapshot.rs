@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use super::interface::State;
 use super::learning::Learning;
 use super::memory::{At, Memory, ShownState};
-use super::random::Random;
 use crate::model::{Now, Vin};
+use crate::random::Random;
 
 /// A snapshot that claims to be older was written by a wrong clock.
 const OLDEST: Duration = Duration::from_hours(24 * 400);
@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Snapshot {
         } else {
             memory
         };
-        let mut parts = Parts {
+        let mut parts = UnreadParts {
             written,
             lost: Vec::new(),
         };
@@ -101,12 +101,12 @@ impl<'de> Deserialize<'de> for Snapshot {
 }
 
 /// The members of a written object that have not been read yet.
-struct Parts {
+struct UnreadParts {
     written: Map<String, Value>,
     lost: Vec<&'static str>,
 }
 
-impl Parts {
+impl UnreadParts {
     /// A part; `None` where it is missing or cannot be read.
     fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         let part = self.written.remove(name).map(serde_json::from_value);

@@ -267,7 +267,7 @@ fn a_listed_car_becomes_observations_with_the_configuration_at_its_own_time() {
             "vin": VIN, "state": "asleep", "display_name": "", "access_type": "OWNER",
             "vehicle_config": {"timestamp": stamp, "car_type": "model3", "seat_type": null, "x": {}},
         }]}));
-        let seen = page.vehicles[0].observations(arrived_at);
+        let seen = page.vehicles[0].observations(Source::Light, arrived_at);
         let mut car = crate::model::Vehicle::new(Vin::new(VIN).unwrap());
         for one in &seen {
             car.apply(one);
@@ -323,7 +323,7 @@ proptest! {
             let entries = body.get("response").unwrap_or(&body).as_array().unwrap().len();
             prop_assert_eq!(entries, page.vehicles.len() + page.energy_sites.len() + page.n_unusable + page.n_others);
             for car in &page.vehicles {
-                for seen in car.observations(arrived_at) {
+                for seen in car.observations(Source::Light, arrived_at) {
                     prop_assert!(seen.at <= arrived_at);
                 }
             }

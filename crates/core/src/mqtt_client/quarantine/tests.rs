@@ -1,7 +1,8 @@
-//! Brokers and twins in virtual time: what is left out, what is found guilty.
+//! Brokers and twins in virtual time: what is left out, what is found left_out.
 
 use super::*;
-use crate::mqtt::failure::BrokerFailureKind;
+use crate::mqtt_client::failure::BrokerFailureKind;
+use crate::mqtt_client::reconnect::before_retry;
 
 const FIRST: &str = "t/bridge/state";
 const FOR_EVER: Duration = Duration::MAX;
@@ -12,7 +13,7 @@ fn ms(n: u64) -> Duration {
 
 /// A bridge with fifty topics, and the broker at the other end.
 struct World {
-    suspicion: Suspicion,
+    quarantine: Quarantine,
     topics: Vec<Arc<str>>,
     left_out: BTreeSet<Arc<str>>,
     /// The broker hangs up over these.
@@ -26,7 +27,7 @@ impl World {
     fn new(round_trip: Duration, forbidden: &[&str]) -> Self {
         let topics = (0..50).map(|n| format!("t/{n:02}").into()).collect();
         Self {
-            suspicion: Suspicion::new(FIRST),
+            quarantine: Quarantine::new(FIRST),
             topics,
             left_out: BTreeSet::new(),
             forbidden: forbidden.iter().map(|topic| (*topic).into()).collect(),
@@ -36,36 +37,36 @@ impl World {
     }
 
     /// One connection that somebody ends at a time of his own; `None`: it goes on.
-    fn connection(&mut self, ends_at: Duration) -> Option<Verdict> {
+    fn connection(&mut self, ends_at: Duration) -> Option<EndMeans> {
         let (lasted, over) = self.course(ends_at)?;
-        let verdict = self.suspicion.ended(lasted, over);
-        match &verdict {
-            Verdict::PutOff(topic) | Verdict::Guilty(topic) => {
+        let meaning = self.quarantine.ended(lasted, over);
+        match &meaning {
+            EndMeans::Quarantined(topic) | EndMeans::LeftOut(topic) => {
                 self.left_out.insert(Arc::clone(topic));
             }
-            Verdict::Acquitted(topics) => {
+            EndMeans::Released(topics) => {
                 for topic in topics {
                     self.left_out.remove(topic);
                 }
             }
-            Verdict::Stable | Verdict::Short | Verdict::Suspicious => {}
+            EndMeans::Stable | EndMeans::Short | EndMeans::Suspicious => {}
         }
-        Some(verdict)
+        Some(meaning)
     }
 
     /// When it ended and over what; `None`: it goes on.
     fn course(&mut self, ends_at: Duration) -> Option<(Duration, Option<Arc<str>>)> {
         self.said.clear();
-        let mut trial = Trial::default();
+        let mut careful = CarefulConnection::default();
         let mut now = Duration::ZERO;
-        let first = std::iter::repeat_n(FIRST.into(), self.suspicion.n_probes() as usize);
+        let first = std::iter::repeat_n(FIRST.into(), self.quarantine.n_probes() as usize);
         let is_said = |topic: &&Arc<str>| !self.left_out.contains(*topic);
         let all: Vec<_> = first
             .chain(self.topics.iter().filter(is_said).cloned())
             .collect();
-        if self.suspicion.is_careful() {
+        if self.quarantine.is_careful() {
             for topic in all {
-                if let Some(end) = self.one(&mut trial, &mut now, &topic, ends_at) {
+                if let Some(end) = self.one(&mut careful, &mut now, &topic, ends_at) {
                     return Some(end);
                 }
             }
@@ -76,44 +77,44 @@ impl World {
             }
             self.said.extend(all);
         }
-        if ends_at < pause::SHORT {
-            return Some((ends_at, trial.over(None, ends_at)));
+        if ends_at < SHORT {
+            return Some((ends_at, careful.over(None, ends_at)));
         }
-        now = pause::SHORT;
-        self.suspicion.lasts();
-        while let Some(topic) = self.suspicion.next_trial() {
+        now = SHORT;
+        self.quarantine.lasts();
+        while let Some(topic) = self.quarantine.next_test() {
             self.left_out.remove(&topic);
-            if let Some(end) = self.one(&mut trial, &mut now, &topic, ends_at) {
+            if let Some(end) = self.one(&mut careful, &mut now, &topic, ends_at) {
                 return Some(end);
             }
         }
-        assert!(!self.suspicion.is_careful());
+        assert!(!self.quarantine.is_careful());
         (ends_at < FOR_EVER).then_some((ends_at, None))
     }
 
     /// One message of a careful connection.
     fn one(
         &mut self,
-        trial: &mut Trial,
+        careful: &mut CarefulConnection,
         now: &mut Duration,
         topic: &Arc<str>,
         ends_at: Duration,
     ) -> Option<(Duration, Option<Arc<str>>)> {
         let answered_at = *now + self.round_trip;
         if self.forbidden.contains(topic) && answered_at < ends_at {
-            return Some((answered_at, trial.over(Some(topic), answered_at)));
+            return Some((answered_at, careful.over(Some(topic), answered_at)));
         }
         if ends_at <= answered_at {
-            return Some((ends_at, trial.over(Some(topic), ends_at)));
+            return Some((ends_at, careful.over(Some(topic), ends_at)));
         }
-        trial.acknowledged(Arc::clone(topic), answered_at);
+        careful.acknowledged(Arc::clone(topic), answered_at);
         self.said.insert(Arc::clone(topic));
-        if ends_at < trial.rests_until() {
-            return Some((ends_at, trial.over(None, ends_at)));
+        if ends_at < careful.rests_until() {
+            return Some((ends_at, careful.over(None, ends_at)));
         }
-        *now = trial.rests_until();
-        let outlived = trial.outlived().expect("the rest is over");
-        self.suspicion.outlived(outlived);
+        *now = careful.rests_until();
+        let outlived = careful.outlived().expect("the rest is over");
+        self.quarantine.outlived(outlived);
         None
     }
 
@@ -132,10 +133,13 @@ fn a_broker_that_hangs_up_soon_after_each_connack_costs_no_topic() {
         for n in 5..=100 {
             let mut world = World::new(ms(round_trip), &[]);
             for _ in 0..60 {
-                let verdict = world.connection(ms(n));
+                let meaning = world.connection(ms(n));
                 assert!(
-                    !matches!(verdict, None | Some(Verdict::Guilty(_) | Verdict::Stable)),
-                    "{n} ms: {verdict:?}"
+                    !matches!(
+                        meaning,
+                        None | Some(EndMeans::LeftOut(_) | EndMeans::Stable)
+                    ),
+                    "{n} ms: {meaning:?}"
                 );
                 assert!(world.left_out.len() <= 2, "{n} ms: {:?}", world.left_out);
             }
@@ -157,10 +161,13 @@ fn another_client_with_our_id_costs_no_topic() {
                 random = random
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1);
-                let verdict = world.connection(ms(2 * round_trip + (random >> 33) % 500));
+                let meaning = world.connection(ms(2 * round_trip + (random >> 33) % 500));
                 assert!(
-                    !matches!(verdict, None | Some(Verdict::Guilty(_) | Verdict::Stable)),
-                    "{verdict:?}"
+                    !matches!(
+                        meaning,
+                        None | Some(EndMeans::LeftOut(_) | EndMeans::Stable)
+                    ),
+                    "{meaning:?}"
                 );
             }
             assert_eq!(world.connection(FOR_EVER), None);
@@ -184,8 +191,8 @@ fn all_others_are_said_within_a_connection_for_each_forbidden_topic() {
             assert_eq!(left_out, forbidden);
             // Each is tried once more, alone, on a connection that has lasted.
             for _ in forbidden {
-                let verdict = world.connection(FOR_EVER);
-                assert!(matches!(verdict, Some(Verdict::Guilty(_))), "{verdict:?}");
+                let meaning = world.connection(FOR_EVER);
+                assert!(matches!(meaning, Some(EndMeans::LeftOut(_))), "{meaning:?}");
                 assert!(world.is_whole(), "{forbidden:?}");
             }
             for _ in 0..3 {
@@ -200,10 +207,10 @@ fn a_guilty_topic_is_tried_again_when_a_connection_had_ended_for_another_reason(
     let mut world = World::new(ms(1), &["t/07"]);
     while world.connection(FOR_EVER).is_some() {}
     let days = Duration::from_hours(50);
-    assert_eq!(world.connection(days), Some(Verdict::Stable));
+    assert_eq!(world.connection(days), Some(EndMeans::Stable));
     let again = world.connection(days);
-    assert_eq!(again, Some(Verdict::Guilty("t/07".into())));
-    assert_eq!(world.connection(days), Some(Verdict::Stable));
+    assert_eq!(again, Some(EndMeans::LeftOut("t/07".into())));
+    assert_eq!(world.connection(days), Some(EndMeans::Stable));
     world.forbidden.clear();
     assert_eq!(world.connection(FOR_EVER), None);
     assert!(world.left_out.is_empty());
@@ -217,8 +224,7 @@ fn short_connections_come_more_and_more_slowly_whatever_they_end_over() {
         let mut waited = Duration::ZERO;
         for _ in 0..100 {
             world.connection(ms(n)).expect("it ends");
-            waited +=
-                pause::before_retry(BrokerFailureKind::HungUp, world.suspicion.n_short(), 0.0);
+            waited += before_retry(BrokerFailureKind::HungUp, world.quarantine.n_short(), 0.0);
         }
         assert!(waited > Duration::from_mins(19), "{waited:?}");
     }
@@ -228,30 +234,30 @@ fn short_connections_come_more_and_more_slowly_whatever_they_end_over() {
 fn restarts_of_the_broker_in_a_row_raise_no_suspicion() {
     let mut world = World::new(ms(1), &[]);
     for _ in 0..20 {
-        assert_eq!(world.connection(ms(3000)), Some(Verdict::Short));
-        world.suspicion.broker_is_away();
+        assert_eq!(world.connection(ms(3000)), Some(EndMeans::Short));
+        world.quarantine.broker_is_away();
     }
 }
 
 #[test]
 fn a_connection_ends_over_what_was_refused_or_else_said_last() {
     let (first, second): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-    let mut trial = Trial::default();
-    assert_eq!(trial.over(None, ms(0)), None);
-    assert_eq!(trial.over(Some(&first), ms(0)), Some(Arc::clone(&first)));
-    trial.acknowledged(Arc::clone(&first), ms(1));
-    assert_eq!(trial.over(None, ms(2)), Some(Arc::clone(&first)));
-    assert_eq!(trial.over(None, ms(1) + REST), None, "long past");
-    trial.refused(Arc::clone(&first));
+    let mut careful = CarefulConnection::default();
+    assert_eq!(careful.over(None, ms(0)), None);
+    assert_eq!(careful.over(Some(&first), ms(0)), Some(Arc::clone(&first)));
+    careful.acknowledged(Arc::clone(&first), ms(1));
+    assert_eq!(careful.over(None, ms(2)), Some(Arc::clone(&first)));
+    assert_eq!(careful.over(None, ms(1) + REST), None, "long past");
+    careful.refused(Arc::clone(&first));
     let outlived = |topic: &Arc<str>, was_taken| {
         let topic = Arc::clone(topic);
         Some(Outlived { topic, was_taken })
     };
-    assert_eq!(trial.outlived(), outlived(&first, false));
-    assert_eq!(trial.outlived(), None, "once");
-    let over = trial.over(Some(&second), ms(30));
+    assert_eq!(careful.outlived(), outlived(&first, false));
+    assert_eq!(careful.outlived(), None, "once");
+    let over = careful.over(Some(&second), ms(30));
     assert_eq!(over, Some(Arc::clone(&first)), "it said why");
-    trial.acknowledged(Arc::clone(&second), ms(31));
-    assert_eq!(trial.outlived(), outlived(&second, true));
-    assert_eq!(trial.over(Some(&second), ms(80)), Some(second));
+    careful.acknowledged(Arc::clone(&second), ms(31));
+    assert_eq!(careful.outlived(), outlived(&second, true));
+    assert_eq!(careful.over(Some(&second), ms(80)), Some(second));
 }

@@ -1,61 +1,66 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
 
 const BOTH: [Protocol; 2] = [Protocol::V5, Protocol::V4];
 
-fn heard(protocol: Protocol, bytes: &[u8]) -> Result<Option<Heard>, Cause> {
+fn received(protocol: Protocol, bytes: &[u8]) -> Result<Option<ServerPacket>, Cause> {
     read(protocol, &mut BytesMut::from(bytes))
+}
+
+fn settings(protocol: Protocol) -> config::Mqtt {
+    config::Mqtt {
+        host: "broker.home".into(),
+        port: 1883,
+        tls: None,
+        username: None,
+        password: None,
+        client_id: None,
+        protocol,
+        base_topic: "tesla2mqtt".into(),
+        keep_alive: Duration::from_secs(15),
+    }
 }
 
 #[test]
 fn every_goodbye_of_a_broker_is_understood() {
-    let takeover = [0xE0, 1, 0x8E];
-    assert!(matches!(
-        heard(Protocol::V5, &takeover),
-        Err(Cause::Disconnected(
-            v5::v5::DisconnectReasonCode::SessionTakenOver,
-            None
-        ))
-    ));
+    let goodbye = |reason| Ok(Some(ServerPacket::Disconnect(reason, None)));
+    let taken_over = goodbye(Some(DisconnectReason::TakenOver));
+    assert_eq!(received(Protocol::V5, &[0xE0, 1, 0x8E]), taken_over);
     let with_properties = [0xE0, 2, 0x8E, 0];
-    assert!(matches!(
-        heard(Protocol::V5, &with_properties),
-        Err(Cause::Disconnected(_, None))
-    ));
-    assert!(matches!(
-        heard(Protocol::V5, &[0xE0, 0]),
-        Err(Cause::Closed)
-    ));
-    assert!(matches!(heard(Protocol::V5, &[0xE0]), Ok(None)));
-    assert!(matches!(heard(Protocol::V5, &[0xE0, 1]), Ok(None)));
+    assert_eq!(received(Protocol::V5, &with_properties), taken_over);
+    assert_eq!(received(Protocol::V5, &[0xE0, 0]), goodbye(None));
+    assert_eq!(received(Protocol::V5, &[0xE0]), Ok(None));
+    assert_eq!(received(Protocol::V5, &[0xE0, 1]), Ok(None));
 }
 
-/// The client crate waits for properties, so that the line was taken for a silent one.
+/// The client crate waits for properties, so that the broker was taken for a silent one.
 #[test]
 fn the_no_of_a_broker_that_knows_only_3_1_1_is_understood_at_once() {
     for (code, refusal) in [
-        (1, Refusal::Version),
-        (2, Refusal::ClientId),
-        (3, Refusal::Unavailable),
-        (4, Refusal::Password),
-        (5, Refusal::NotAuthorized),
+        (1, ConnectRefusal::Version),
+        (2, ConnectRefusal::ClientId),
+        (3, ConnectRefusal::Unavailable),
+        (4, ConnectRefusal::Password),
+        (5, ConnectRefusal::NotAuthorized),
     ] {
-        let heard = heard(Protocol::V5, &[0x20, 2, 0, code]);
-        assert!(
-            matches!(&heard, Err(Cause::Refused(no, None)) if *no == refusal),
-            "{code}: {heard:?}"
-        );
+        let no = received(Protocol::V5, &[0x20, 2, 0, code]);
+        assert_eq!(no, Ok(Some(ServerPacket::ConnRefused(refusal, None))));
     }
 }
 
 #[test]
 fn what_a_broker_says_of_its_no_is_kept() {
     let no = [0x20, 9, 0, 0x97, 6, 0x1F, 0, 3, b'1', b'/', b'h'];
-    let heard = heard(Protocol::V5, &no);
+    let no = received(Protocol::V5, &no);
     assert!(
-        matches!(&heard, Ok(Some(Heard::Refused(Refusal::Other(_), Some(text)))) if text == "1/h"),
-        "{heard:?}"
+        matches!(
+            &no,
+            Ok(Some(ServerPacket::ConnRefused(ConnectRefusal::Other(_), Some(text)))) if text == "1/h"
+        ),
+        "{no:?}"
     );
 }
 
@@ -68,11 +73,11 @@ fn a_full_broker_may_take_a_message_later_and_a_forbidden_topic_never() {
         (0x87, false),
         (0x90, false),
     ] {
-        let heard = heard(Protocol::V5, &[0x40, 4, 0, 7, code, 0]);
-        let Ok(Some(Heard::Acknowledged(7, Some(refusal)))) = heard else {
-            panic!("{code:#x}: {heard:?}");
+        let puback = received(Protocol::V5, &[0x40, 4, 0, 7, code, 0]);
+        let Ok(Some(ServerPacket::PubAck(7, Some(refusal)))) = puback else {
+            panic!("{code:#x}: {puback:?}");
         };
-        assert_eq!(refusal.is_for_now, is_for_now, "{refusal:?}");
+        assert_eq!(refusal.is_for_now(), is_for_now, "{refusal:?}");
     }
 }
 
@@ -84,11 +89,11 @@ fn a_half_packet_waits_for_its_other_half() {
         arrived.extend_from_slice(&[7, 0xD0, 0]);
         assert!(matches!(
             read(protocol, &mut arrived),
-            Ok(Some(Heard::Acknowledged(7, None)))
+            Ok(Some(ServerPacket::PubAck(7, None)))
         ));
         assert!(matches!(
             read(protocol, &mut arrived),
-            Ok(Some(Heard::Pong))
+            Ok(Some(ServerPacket::PingResp))
         ));
         assert!(matches!(read(protocol, &mut arrived), Ok(None)));
     }
@@ -102,10 +107,10 @@ fn no_other_protocol_is_taken_for_a_broker() {
             b"\x15\x03\x01\x00\x02\x02\x46",
             b"\x00\x00\x00\x00",
         ] {
-            let heard = heard(protocol, bytes);
+            let packet = received(protocol, bytes);
             assert!(
-                !matches!(heard, Ok(Some(Heard::Connected(_) | Heard::Refused(..)))),
-                "{protocol:?} {bytes:?}: {heard:?}"
+                !matches!(packet, Ok(Some(ServerPacket::ConnAck(_) | ServerPacket::ConnRefused(..)))),
+                "{protocol:?} {bytes:?}: {packet:?}"
             );
         }
     }
@@ -121,10 +126,10 @@ proptest! {
         for protocol in BOTH {
             let mut out = BytesMut::new();
             let (topic, payload) = (topic.clone(), payload.clone());
-            let saying = Saying::Publish { topic: topic.as_str().into(), payload: payload.as_str().into(), retain, id };
-            write(protocol, saying, &mut out).expect("written");
+            let packet = ClientPacket::Publish { topic: topic.as_str().into(), payload: payload.as_str().into(), retain, id };
+            write(&settings(protocol), packet, &mut out).expect("written");
             let read = read(protocol, &mut out);
-            let Ok(Some(Heard::Message { message, id: read_id })) = read else {
+            let Ok(Some(ServerPacket::Publish { message, id: read_id })) = read else {
                 return Err(TestCaseError::fail(format!("{read:?}")));
             };
             prop_assert_eq!(message.topic, topic);

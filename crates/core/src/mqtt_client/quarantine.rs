@@ -1,23 +1,23 @@
-//! Why connections keep ending soon: another client with our id, or one topic of ours. Pure.
+//! Why connections keep ending soon: another client with our id, or one topic of ours.
 //!
 //! Brokers rarely say. Mosquitto 2.0.11 (MQTT 5) and some cloud brokers end the connection over a
 //! message that their access list forbids; as everything is said again on every connection, one
 //! forbidden topic would keep all the others away for ever. So after some short connections
-//! messages go one by one, and the topic over which one ended is put off: left out until a
+//! messages go one by one, and the topic over which one ended is quarantined: it waits until a
 //! connection has lasted without it.
 //!
 //! That alone puts no blame on it. Whoever ends connections at times of its own (another client
 //! with our id, a broker that hangs up) also finds one topic or another on its way. Two things
 //! tell it apart. Careful connections begin with a changing number of messages that are known to
-//! pass, so that such an end falls on one of these soon, and then all are believed again. And
-//! what is left put off when a connection lasts is tried there, each by itself: only if that ends
-//! a connection that had lasted, the topic is guilty.
+//! pass, so that such an end falls on one of these soon, and then all are released. And what is
+//! left in quarantine when a connection lasts is tested there, each by itself: only a topic that
+//! ends a connection that had lasted is left out.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pause;
+use super::reconnect::SHORT;
 
 /// Short connections in a row before we become careful.
 const SUSPICIOUS: u32 = 3;
@@ -29,7 +29,7 @@ const REST: Duration = Duration::from_millis(20);
 
 /// What the last connections have taught.
 #[derive(Debug)]
-pub(super) struct Suspicion {
+pub(super) struct Quarantine {
     /// The topic that is the first on each connection: without it there is no bridge.
     first: Arc<str>,
     n_short: u32,
@@ -38,30 +38,30 @@ pub(super) struct Suspicion {
     /// What went through on careful connections.
     passed: BTreeSet<Arc<str>>,
     /// The topics over which careful connections ended.
-    put_off: VecDeque<Arc<str>>,
-    on_trial: Option<Arc<str>>,
+    quarantined: VecDeque<Arc<str>>,
+    on_test: Option<Arc<str>>,
     /// Over these a connection ended that had lasted.
-    guilty: Vec<Arc<str>>,
+    left_out: Vec<Arc<str>>,
 }
 
 /// What follows from the end of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum EndMeans {
     /// It had lasted: nothing is suspicious.
     Stable,
     /// It was short, which may happen.
     Short,
     /// One of many short ones: the owner should look.
     Suspicious,
-    /// The same, and this topic is left out until a connection has lasted.
-    PutOff(Arc<str>),
-    /// The same, but not over a topic: these need not be left out.
-    Acquitted(Vec<Arc<str>>),
+    /// The same, and this topic waits until a connection has lasted.
+    Quarantined(Arc<str>),
+    /// The same, but not over a topic: these need not wait.
+    Released(Vec<Arc<str>>),
     /// It had lasted, and ended over this topic.
-    Guilty(Arc<str>),
+    LeftOut(Arc<str>),
 }
 
-impl Suspicion {
+impl Quarantine {
     /// None yet. `first` is the topic that comes first on each connection.
     pub fn new(first: &str) -> Self {
         Self {
@@ -69,15 +69,15 @@ impl Suspicion {
             n_short: 0,
             careful_at: SUSPICIOUS,
             passed: BTreeSet::new(),
-            put_off: VecDeque::new(),
-            on_trial: None,
-            guilty: Vec::new(),
+            quarantined: VecDeque::new(),
+            on_test: None,
+            left_out: Vec::new(),
         }
     }
 
     /// Whether to send one message at a time.
     pub fn is_careful(&self) -> bool {
-        self.n_short >= self.careful_at || self.on_trial.is_some()
+        self.n_short >= self.careful_at || self.on_test.is_some()
     }
 
     /// Whether connections have ended soon again and again, and none has lasted since.
@@ -87,7 +87,7 @@ impl Suspicion {
 
     /// Whether something is to be done when a connection has lasted.
     pub fn waits(&self) -> bool {
-        self.is_rhythm() || !self.put_off.is_empty()
+        self.is_rhythm() || !self.quarantined.is_empty()
     }
 
     /// Short connections in a row.
@@ -106,8 +106,8 @@ impl Suspicion {
 
     /// A careful connection has outlived a message.
     pub fn outlived(&mut self, Outlived { topic, was_taken }: Outlived) {
-        if self.on_trial.as_ref() == Some(&topic) {
-            self.on_trial = None;
+        if self.on_test.as_ref() == Some(&topic) {
+            self.on_test = None;
         } else if was_taken {
             self.passed.insert(topic);
         }
@@ -128,43 +128,43 @@ impl Suspicion {
     }
 
     /// The next topic to try by itself on a connection that lasts and has said everything else.
-    pub fn next_trial(&mut self) -> Option<Arc<str>> {
-        self.on_trial = self.put_off.pop_front();
-        self.on_trial.clone()
+    pub fn next_test(&mut self) -> Option<Arc<str>> {
+        self.on_test = self.quarantined.pop_front();
+        self.on_test.clone()
     }
 
     /// A connection ended after `lasted`, it seems over this topic.
-    pub fn ended(&mut self, lasted: Duration, over: Option<Arc<str>>) -> Verdict {
-        let on_trial = self.on_trial.take();
-        if lasted >= pause::SHORT {
+    pub fn ended(&mut self, lasted: Duration, over: Option<Arc<str>>) -> EndMeans {
+        let on_test = self.on_test.take();
+        if lasted >= SHORT {
             self.lasts();
-            if on_trial.is_some() && on_trial == over {
-                self.guilty.extend(over.clone());
-                return over.map_or(Verdict::Stable, Verdict::Guilty);
+            if on_test.is_some() && on_test == over {
+                self.left_out.extend(over.clone());
+                return over.map_or(EndMeans::Stable, EndMeans::LeftOut);
             }
-            self.put_off.extend(on_trial);
+            self.quarantined.extend(on_test);
             // The owner may have mended it since: they are tried again.
-            self.put_off.extend(self.guilty.drain(..));
-            return Verdict::Stable;
+            self.quarantined.extend(self.left_out.drain(..));
+            return EndMeans::Stable;
         }
         let was_careful = self.is_careful();
         self.n_short += 1;
         if self.n_short <= SUSPICIOUS {
-            return Verdict::Short;
+            return EndMeans::Short;
         }
         if !was_careful {
-            return Verdict::Suspicious;
+            return EndMeans::Suspicious;
         }
         let Some(topic) = over else {
-            return Verdict::Suspicious;
+            return EndMeans::Suspicious;
         };
         if topic == self.first || self.passed.contains(&topic) {
             // To go one by one shows nothing and takes long: not for a while.
             self.careful_at = self.n_short + SUSPICIOUS;
-            return Verdict::Acquitted(self.put_off.drain(..).collect());
+            return EndMeans::Released(self.quarantined.drain(..).collect());
         }
-        self.put_off.push_back(Arc::clone(&topic));
-        Verdict::PutOff(topic)
+        self.quarantined.push_back(Arc::clone(&topic));
+        EndMeans::Quarantined(topic)
     }
 }
 
@@ -178,7 +178,7 @@ pub(super) struct Outlived {
 
 /// What one careful connection shows.
 #[derive(Debug, Default)]
-pub(super) struct Trial {
+pub(super) struct CarefulConnection {
     /// The topic of the last acknowledgement, until the next message: some brokers acknowledge
     /// first and hang up then.
     acknowledged: Option<Arc<str>>,
@@ -189,7 +189,7 @@ pub(super) struct Trial {
     refused: Option<Arc<str>>,
 }
 
-impl Trial {
+impl CarefulConnection {
     /// A message went through at `now`.
     pub fn acknowledged(&mut self, topic: Arc<str>, now: Duration) {
         self.acknowledged = Some(topic);

@@ -1,4 +1,4 @@
-//! Reproducible chance: the seed is part of the policy's state, so that a trace can be played
+//! Reproducible chance: the seed is part of the state that uses it, so that a trace can be played
 //! again and a restart does not bring cars into step.
 
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::model::Vin;
 /// SplitMix64: eight bytes of state and good enough to spread requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The chance of one car: the same seed gives another one for another car.
-    pub(super) fn of_car(vin: &Vin, seed: u64) -> Self {
+    pub(crate) fn of_car(vin: &Vin, seed: u64) -> Self {
         Self(vin.as_str().bytes().fold(seed, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         }))
@@ -26,7 +26,7 @@ impl Random {
 
     /// A number from 0 up to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -36,12 +36,12 @@ impl Random {
     }
 
     /// A factor from `low` up to `high`.
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// A time from nothing up to `most`.
-    pub(super) fn up_to(&mut self, most: Duration) -> Duration {
+    pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
         most.mul_f64(self.unit())
     }
 }

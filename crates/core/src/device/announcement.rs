@@ -1,0 +1,136 @@
+//! What Home Assistant is told of a device, and when: after the values, and at a distance that is
+//! kept in real time, whatever the speed of a demo.
+
+use std::time::Duration;
+
+use super::Pace;
+use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use crate::model::{Now, Vehicle};
+use crate::outbox::Publish;
+use crate::topics::Paths;
+
+/// A discovery message takes longer to draw up than all values; these go out first.
+const VALUES_FIRST: Duration = Duration::from_millis(50);
+/// A wait that ends by rounding before it is over goes on for so long.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+/// When nothing is left to say.
+const NEVER: Duration = Duration::MAX;
+
+/// A device's discovery message.
+#[derive(Debug, Clone)]
+pub(super) struct Announcement {
+    /// `None` where Home Assistant is not to be told anything.
+    announcer: Option<Announcer>,
+    /// What an earlier run told Home Assistant, to be taken back where this one tells nothing.
+    earlier: Announced,
+    setup: Setup,
+    pace: Pace,
+    /// Uptime from which the message is drawn up anew: something that it may hold has changed.
+    redraw_at: Option<Duration>,
+    is_connected: bool,
+    /// Home Assistant was told something that is not on the disk yet.
+    is_unsaved: bool,
+    next_at: Duration,
+}
+
+impl Announcement {
+    /// After a run that told Home Assistant of `announced`.
+    pub fn new(is_enabled: bool, announced: Announced, setup: Setup, pace: Pace) -> Self {
+        Self {
+            announcer: is_enabled.then(|| Announcer::new(announced.clone())),
+            earlier: announced,
+            setup,
+            pace,
+            redraw_at: Some(Duration::ZERO),
+            is_connected: false,
+            is_unsaved: false,
+            next_at: NEVER,
+        }
+    }
+
+    /// What Home Assistant knows, to be kept over restarts.
+    pub fn announced(&self) -> Announced {
+        match &self.announcer {
+            Some(announcer) => announcer.announced().clone(),
+            None => self.earlier.clone(),
+        }
+    }
+
+    /// Below which Home Assistant is told.
+    pub fn prefix(&self) -> &str {
+        &self.setup.prefix
+    }
+
+    /// True once after each message: a kill must not forget what Home Assistant was told.
+    pub fn wants_saving(&mut self) -> bool {
+        std::mem::take(&mut self.is_unsaved)
+    }
+
+    /// Home Assistant has started.
+    pub fn birth(&mut self) {
+        if let Some(announcer) = &mut self.announcer {
+            announcer.birth();
+        }
+    }
+
+    /// The broker is there, or not.
+    pub fn connection(&mut self, is_up: bool) {
+        self.is_connected = is_up;
+    }
+
+    /// Values have changed that the message may depend on.
+    pub fn values_changed(&mut self, now: Now) {
+        let due = self.pace.real(now).mono.saturating_add(VALUES_FIRST);
+        self.redraw_at.get_or_insert(due);
+    }
+
+    /// Monotonic time of the next message, as of the last [`Announcement::next`] without one.
+    pub fn next_at(&self) -> Duration {
+        self.next_at
+    }
+
+    /// The next message that is due, if there is one.
+    pub fn next(&mut self, car: &Vehicle, paths: &Paths, now: Now) -> Option<Vec<Publish>> {
+        self.next_at = NEVER;
+        let Some(announcer) = &mut self.announcer else {
+            return self.withdraw(car);
+        };
+        let real = self.pace.real(now);
+        if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            announcer.offer(real, discovery::car(car, paths, &self.setup));
+        }
+        // The runner asks again when the connection changes.
+        announcer.connection(real, self.is_connected);
+        let next_at = match announcer.next(real) {
+            AnnounceStep::Publish {
+                topic,
+                payload,
+                gone,
+            } => {
+                self.is_unsaved = true;
+                let mut messages = vec![Publish::State { topic, payload }];
+                messages.extend(gone.iter().map(|key| Publish::Delete {
+                    topic: paths.of(key),
+                }));
+                return Some(messages);
+            }
+            AnnounceStep::Wait(until) => until,
+            AnnounceStep::Idle => NEVER,
+        };
+        let next_at = next_at.min(self.redraw_at.unwrap_or(NEVER));
+        let least = now.mono.saturating_add(LEAST_WAIT);
+        self.next_at = self.pace.mono(next_at).max(least);
+        None
+    }
+
+    /// Switched off, it takes back what it once said.
+    fn withdraw(&mut self, car: &Vehicle) -> Option<Vec<Publish>> {
+        if !self.is_connected || self.earlier == Announced::default() {
+            return None;
+        }
+        self.earlier = Announced::default();
+        self.is_unsaved = true;
+        let topic = discovery::car_topic(&self.setup.prefix, car.vin.as_str());
+        Some(vec![Publish::Delete { topic }])
+    }
+}

@@ -1,0 +1,154 @@
+//! A device's values, status and events → messages, in the order in which a reader wants them: the
+//! availability, the values table by table, the snapshot and what other trees say, events that
+//! speak of these values, and last what takes longest to draw up, the discovery message.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announcement::Announcement;
+use super::{Pace, Publishing, Saved};
+use crate::catalogue::{self, EntityValue};
+use crate::compat::teslamate::TeslaMateTopics;
+use crate::discovery::Announced;
+use crate::model::{Now, Vehicle};
+use crate::outbox::Publish;
+use crate::topics::{CarTopics, Paths};
+
+/// What a device says, and what it has said.
+#[derive(Debug, Clone)]
+pub(super) struct Publisher {
+    topics: CarTopics,
+    /// The same in TeslaMate's words, if the owner wants them.
+    teslamate: Option<TeslaMateTopics>,
+    pub announcement: Announcement,
+    /// Messages that come before everything else.
+    first: Vec<Publish>,
+    /// Events wait for the values of which they speak.
+    events: Vec<Publish>,
+    stage: Stage,
+    is_removed: bool,
+    is_news: bool,
+    values: Arc<Values>,
+}
+
+/// The published values by key.
+pub type Values = BTreeMap<&'static str, EntityValue>;
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The nth table's values.
+    Table(usize),
+    /// Snapshot, other trees, events.
+    Rest,
+    Announcement,
+}
+
+impl Publisher {
+    /// Nothing said yet; `saved` is what an earlier run said.
+    pub fn new(publishing: Publishing, pace: Pace, saved: &mut Saved) -> Self {
+        let prefix = &publishing.setup.prefix;
+        let was_elsewhere = saved.prefix.as_ref().is_some_and(|before| before != prefix);
+        let announced = if was_elsewhere {
+            Announced::default()
+        } else {
+            std::mem::take(&mut saved.announced)
+        };
+        Self {
+            topics: CarTopics::after(publishing.paths, std::mem::take(&mut saved.published)),
+            teslamate: publishing.teslamate,
+            announcement: Announcement::new(
+                publishing.homeassistant,
+                announced,
+                publishing.setup,
+                pace,
+            ),
+            first: Vec::new(),
+            events: Vec::new(),
+            stage: Stage::Announcement,
+            is_removed: false,
+            is_news: false,
+            values: Arc::default(),
+        }
+    }
+
+    /// Begins to say what has changed, ever anew: nothing is said twice.
+    pub fn begin(&mut self, car: &Vehicle, is_available: bool, is_removed: bool) {
+        self.first.extend(self.topics.available(is_available));
+        let n_before = self.first.len();
+        self.first.extend(self.topics.outdated(car));
+        self.is_news |= self.first.len() > n_before;
+        self.is_removed = is_removed;
+        self.stage = Stage::Table(0);
+    }
+
+    /// Something that happened, told on `event/<name>` after the values of this moment.
+    pub fn event(&mut self, name: &str, payload: &serde_json::Value) {
+        let topic = self.topics.paths().of(&format!("event/{name}"));
+        let payload = payload.to_string().into();
+        self.events.push(Publish::Event { topic, payload });
+    }
+
+    /// The next messages; `None` when all is said.
+    pub fn next(&mut self, car: &Vehicle, now: Now) -> Option<Vec<Publish>> {
+        let mut messages = std::mem::take(&mut self.first);
+        while let Stage::Table(nth) = self.stage {
+            let Some(table) = catalogue::TABLES.get(nth) else {
+                self.stage = Stage::Rest;
+                break;
+            };
+            self.stage = Stage::Table(nth + 1);
+            let values = self.topics.values(table, car);
+            self.is_news |= !values.is_empty();
+            messages.extend(values);
+            // The broker works on them while the next are drawn up.
+            if !messages.is_empty() {
+                return Some(messages);
+            }
+        }
+        if self.stage == Stage::Rest {
+            self.stage = Stage::Announcement;
+            if std::mem::take(&mut self.is_news) {
+                self.announcement.values_changed(now);
+                self.values = Arc::new(self.topics.said().collect());
+            }
+            messages.extend(self.topics.snapshot(car));
+            messages.extend(match &mut self.teslamate {
+                Some(tree) if self.is_removed => tree.withdrawn(),
+                Some(tree) => tree.changes(car, now),
+                None => Vec::new(),
+            });
+            messages.append(&mut self.events);
+        }
+        if !messages.is_empty() {
+            return Some(messages);
+        }
+        self.announcement.next(car, self.topics.paths(), now)
+    }
+
+    /// Monotonic time at which there is more to say by itself, once all is said.
+    pub fn next_at(&self) -> Duration {
+        self.announcement.next_at()
+    }
+
+    /// The values as they were last published.
+    pub fn values(&self) -> &Arc<Values> {
+        &self.values
+    }
+
+    /// Words of Tesla's that the catalogue does not list, each once.
+    pub fn oddities(&mut self) -> Vec<String> {
+        self.topics.oddities()
+    }
+
+    /// Where the device is published.
+    pub fn paths(&self) -> &Paths {
+        self.topics.paths()
+    }
+
+    /// The keys that are published, to be kept over restarts.
+    pub fn published(&self) -> BTreeSet<String> {
+        self.topics.published()
+    }
+}

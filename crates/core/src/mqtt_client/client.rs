@@ -1,0 +1,549 @@
+//! The client over all its connections: owns the outbox, connects, says everything again, waits
+//! between attempts, drains at the end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::ActiveConnection;
+use super::drain::{DrainOutcome, DrainStep};
+use super::failure::{BrokerFailure, BrokerFailureKind, Cause};
+use super::in_flight::{Answer, InFlight};
+use super::interface::{ClientEvent, ClientInput, ClientOptions, Connection};
+use super::notice::{ClientNotice, Told};
+use super::packet::{BrokerFacts, ClientPacket, PublishRefusal, ServerPacket, Subscription, Will};
+use super::quarantine::{EndMeans, Quarantine};
+use super::reconnect::before_retry;
+use crate::outbox::{Outbox, Publish, Ticket};
+use crate::random::Random;
+
+/// The client.
+#[derive(Debug)]
+pub struct Client {
+    options: ClientOptions,
+    state_topic: Arc<str>,
+    /// Retained and with QoS 1 until the broker refuses that; messages follow what it says of
+    /// itself.
+    will: Will,
+    phase: Phase,
+    outbox: Outbox,
+    quarantine: Quarantine,
+    told: Told,
+    random: Random,
+    /// Attempts in a row without a CONNACK.
+    n_failed: u32,
+    n_connections: u64,
+    events: VecDeque<ClientEvent>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Until the next attempt, in monotonic time.
+    Waiting { until: Duration },
+    /// An attempt, or a connection.
+    Active(Box<ActiveConnection>),
+    /// For ever.
+    Ended,
+}
+
+impl Client {
+    /// A client that connects at the first [`ClientInput`].
+    pub fn new(options: ClientOptions) -> Self {
+        let mut outbox = Outbox::new(&options.base_topic);
+        outbox.put(Publish::State {
+            topic: options.state_topic.clone(),
+            payload: "online".into(),
+        });
+        Self {
+            state_topic: options.state_topic.as_str().into(),
+            will: Will {
+                topic: options.state_topic.clone(),
+                payload: "offline",
+                is_acknowledged: true,
+                is_retained: true,
+            },
+            phase: Phase::Waiting {
+                until: Duration::ZERO,
+            },
+            outbox,
+            quarantine: Quarantine::new(&options.state_topic),
+            told: Told::default(),
+            random: Random::new(options.seed),
+            n_failed: 0,
+            n_connections: 0,
+            events: VecDeque::new(),
+            options,
+        }
+    }
+
+    /// Takes what happened at the monotonic time `now`.
+    pub fn handle(&mut self, input: ClientInput, now: Duration) {
+        match input {
+            ClientInput::Publish(messages) => {
+                for message in messages {
+                    self.outbox.put(message);
+                }
+            }
+            ClientInput::Listen(subscriptions) => self.listen(subscriptions),
+            ClientInput::Opened => {
+                if let Phase::Active(active) = &mut self.phase {
+                    active.is_open = true;
+                }
+            }
+            ClientInput::Received(packet) => self.received(packet, now),
+            ClientInput::Written => self.written(now),
+            ClientInput::Lost(cause) => self.lost(&cause, now),
+            ClientInput::Shutdown => self.shut_down(now),
+            ClientInput::Timer => {}
+        }
+        self.advance(now);
+    }
+
+    /// The next packet for the socket. Ask while the socket has room: what is not asked for waits
+    /// in the outbox, where only the newest value of each topic is kept.
+    pub fn next_packet(&mut self, now: Duration) -> Option<ClientPacket> {
+        loop {
+            let packet = self.control_packet().or_else(|| self.message(now));
+            self.log_complaints();
+            if packet.is_some() || !self.when_all_is_sent(now) {
+                return packet;
+            }
+        }
+    }
+
+    /// The next thing to do.
+    pub fn next_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// Monotonic time at which [`ClientInput::Timer`] is due; `None`: never.
+    pub fn due_at(&self, now: Duration) -> Option<Duration> {
+        match &self.phase {
+            Phase::Waiting { until } => Some(*until),
+            Phase::Active(active) => Some(active.due_at(self.quarantine.waits(), now)),
+            Phase::Ended => None,
+        }
+    }
+
+    /// Whether the broker has answered everything that was handed over. A delete that was refused
+    /// is not done, though: it is owed.
+    pub fn has_delivered_all(&self, now: Duration) -> bool {
+        self.is_all_answered(now) && !self.outbox.owes_deletes()
+    }
+
+    /// Messages in flight.
+    pub fn n_in_flight(&self) -> usize {
+        match &self.phase {
+            Phase::Active(active) => active.in_flight.n_messages(),
+            Phase::Waiting { .. } | Phase::Ended => 0,
+        }
+    }
+
+    /// What the broker says of itself, while connected.
+    pub fn facts(&self) -> Option<BrokerFacts> {
+        match &self.phase {
+            Phase::Active(active) if active.is_connected() => Some(active.in_flight.facts()),
+            _ => None,
+        }
+    }
+
+    /// What time brings.
+    fn advance(&mut self, now: Duration) {
+        self.log_complaints();
+        match &mut self.phase {
+            Phase::Waiting { until } if now >= *until => self.open(now),
+            Phase::Active(active) => {
+                if let Err(cause) = active.in_flight.at(now) {
+                    self.lost(&cause, now);
+                } else if active.drain.is_some() {
+                    self.advance_drain(now);
+                } else if active.is_stalled(now) {
+                    self.lost(&Cause::NoAcknowledgement, now);
+                } else {
+                    for topic in active.retry_queue.due(now) {
+                        self.outbox.say_again(&topic);
+                    }
+                }
+            }
+            Phase::Waiting { .. } | Phase::Ended => {}
+        }
+    }
+
+    fn open(&mut self, now: Duration) {
+        let in_flight = InFlight::connect(
+            self.options.target.client_id.clone(),
+            self.options.keep_alive,
+            Some(self.will.clone()),
+            now,
+        );
+        self.phase = Phase::Active(Box::new(ActiveConnection::new(in_flight, now)));
+        self.events.push_back(ClientEvent::Open);
+    }
+
+    fn control_packet(&mut self) -> Option<ClientPacket> {
+        match &mut self.phase {
+            Phase::Active(active) if active.is_open => active.in_flight.next_packet(),
+            _ => None,
+        }
+    }
+
+    /// The next message, if it may be sent now.
+    fn message(&mut self, now: Duration) -> Option<ClientPacket> {
+        let Phase::Active(active) = &mut self.phase else {
+            return None;
+        };
+        if !active.sends() || !active.in_flight.has_room() {
+            return None;
+        }
+        if self.quarantine.is_careful() {
+            if active.in_flight.n_messages() > 0 || now < active.careful.rests_until() {
+                return None;
+            }
+            if let Some(outlived) = active.careful.outlived() {
+                self.quarantine.outlived(outlived);
+            }
+        }
+        let is_probe = active.n_probes > 0;
+        if is_probe {
+            active.n_probes -= 1;
+            self.outbox.say_next(&self.state_topic);
+        }
+        let message = self.outbox.next_packet()?;
+        if active.in_flight.n_messages() == 0 {
+            active.heard_at = now;
+        }
+        if let Some(n) = &mut active.n_said_again
+            && !is_probe
+        {
+            *n += 1;
+        }
+        Some(active.in_flight.publish(message))
+    }
+
+    /// Nothing waits to be sent; true: now something does.
+    fn when_all_is_sent(&mut self, now: Duration) -> bool {
+        if matches!(&self.phase, Phase::Active(active) if active.drain.is_some()) {
+            return self.advance_drain(now);
+        }
+        if !self.is_all_answered(now) {
+            return false;
+        }
+        let Phase::Active(active) = &mut self.phase else {
+            return false;
+        };
+        let has_lasted = active.has_lasted(now);
+        if has_lasted {
+            self.quarantine.lasts();
+        }
+        // In a rhythm of short connections an outage is not over yet, and not worth a line each.
+        if !self.quarantine.is_rhythm()
+            && let Some(n_topics) = active.n_said_again.take()
+        {
+            let notice = self.told.complete(n_topics, now);
+            self.log(notice);
+        }
+        if !has_lasted {
+            return false;
+        }
+        let Some(topic) = self.quarantine.next_test() else {
+            return false;
+        };
+        self.outbox.unbar(&topic);
+        self.outbox.say_next(&topic);
+        true
+    }
+
+    fn is_all_answered(&self, now: Duration) -> bool {
+        match &self.phase {
+            Phase::Active(active) => {
+                active.is_connected()
+                    && active.in_flight.n_messages() == 0
+                    && !self.outbox.has_work()
+                    && active.careful.rests_until() <= now
+            }
+            Phase::Waiting { .. } | Phase::Ended => false,
+        }
+    }
+
+    fn received(&mut self, packet: ServerPacket, now: Duration) {
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        if !active.is_open {
+            // Left over from the connection before.
+            return;
+        }
+        match active.in_flight.receive(packet, now) {
+            Ok(None) => {}
+            Ok(Some(answer)) => self.answered(answer, now),
+            Err(cause) => self.lost(&cause, now),
+        }
+    }
+
+    fn written(&mut self, now: Duration) {
+        if let Phase::Active(active) = &mut self.phase {
+            for answer in active.in_flight.written() {
+                self.answered(answer, now);
+            }
+        }
+    }
+
+    fn answered(&mut self, answer: Answer, now: Duration) {
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        active.heard_at = now;
+        let is_draining = active.drain.is_some();
+        match answer {
+            Answer::Connected(facts) => self.connected(facts, now),
+            Answer::Acknowledged {
+                ticket,
+                topic,
+                refusal,
+            } if is_draining => self.drained(ticket, &topic, refusal),
+            Answer::Acknowledged {
+                ticket,
+                topic,
+                refusal,
+            } => self.acknowledged(ticket, topic, refusal, now),
+            Answer::Subscribed(_) | Answer::Message(_) if is_draining => {}
+            Answer::Subscribed(answers) => {
+                let notices = self.told.filters(answers);
+                self.log_all(notices);
+            }
+            Answer::Message(message) => self.events.push_back(ClientEvent::Message(message)),
+        }
+    }
+
+    fn connected(&mut self, facts: BrokerFacts, now: Duration) {
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        active.connected(self.quarantine.n_probes(), now);
+        // Commands first: a client that sees us online may send one at once.
+        active.in_flight.subscribe(&self.options.subscriptions);
+        self.outbox.connected(facts.packet_max);
+        self.n_connections += 1;
+        let notices = self.told.facts(facts);
+        self.log_all(notices);
+        let up = Connection::Up(self.n_connections);
+        self.events.push_back(ClientEvent::Status(up));
+    }
+
+    fn acknowledged(
+        &mut self,
+        ticket: Ticket,
+        topic: Arc<str>,
+        refusal: Option<PublishRefusal>,
+        now: Duration,
+    ) {
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        let is_careful = self.quarantine.is_careful();
+        if is_careful {
+            active.careful.acknowledged(Arc::clone(&topic), now);
+        }
+        let Some(refusal) = refusal else {
+            self.outbox.acknowledged(ticket);
+            // A later event says nothing of one that was refused.
+            if !self.outbox.has_event(&topic) {
+                active.retry_queue.taken(&topic);
+            }
+            return;
+        };
+        if is_careful {
+            active.careful.refused(Arc::clone(&topic));
+        }
+        let notice = self.told.refused(&topic, refusal);
+        if refusal.is_for_now() {
+            self.outbox.put_back(ticket);
+            active.retry_queue.put(topic, now);
+        } else {
+            self.outbox.refused(ticket);
+        }
+        self.log_all(notice);
+    }
+
+    /// The same while draining, when nothing is tried again.
+    fn drained(&mut self, ticket: Ticket, topic: &str, refusal: Option<PublishRefusal>) {
+        if let Phase::Active(active) = &mut self.phase
+            && let Some(drain) = &mut active.drain
+            && *topic == *self.state_topic
+        {
+            drain.state_answered(refusal.is_none());
+        }
+        match refusal {
+            None => self.outbox.acknowledged(ticket),
+            Some(_) => self.outbox.refused(ticket),
+        }
+    }
+
+    /// Asks for what is wanted now, and for nothing that was wanted before.
+    fn listen(&mut self, subscriptions: Vec<Subscription>) {
+        let before = std::mem::replace(&mut self.options.subscriptions, subscriptions);
+        let wanted = &self.options.subscriptions;
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        if !active.is_connected() || active.drain.is_some() {
+            return;
+        }
+        for gone in before.iter().filter(|old| !wanted.contains(old)) {
+            active.in_flight.unsubscribe(gone);
+        }
+        active.in_flight.subscribe(wanted);
+    }
+
+    /// The connection has ended, or there was none.
+    fn lost(&mut self, cause: &Cause, now: Duration) {
+        let Phase::Active(active) = &self.phase else {
+            return;
+        };
+        let failure = self.options.target.explain(cause, active.is_connected());
+        if let Some(drain) = active.drain {
+            let outcome = drain.lost(self.n_unanswered());
+            return self.end_drained(outcome);
+        }
+        let suspect = active.suspect(&failure, now);
+        let lasted = active.connected_at.map(|at| now.saturating_sub(at));
+        self.events.push_back(ClientEvent::Close);
+        self.outbox.disconnected();
+        if self.asks_for_less(failure.kind) {
+            return self.open(now);
+        }
+        if failure.kind == BrokerFailureKind::Unreachable {
+            self.quarantine.broker_is_away();
+        }
+        let (failure, n_in_a_row) = if let Some(lasted) = lasted {
+            self.n_failed = 0;
+            let failure = self.learn(failure, lasted, suspect);
+            (failure, self.quarantine.n_short())
+        } else {
+            self.n_failed += 1;
+            (failure, self.n_failed)
+        };
+        let wait = before_retry(failure.kind, n_in_a_row, self.random.unit());
+        self.phase = Phase::Waiting { until: now + wait };
+        let down = Connection::Down(failure.to_string());
+        self.events.push_back(ClientEvent::Status(down));
+        let notice = self.told.down(failure, now);
+        self.log_all(notice);
+    }
+
+    /// Whether the broker takes no such will, but may take a lesser one.
+    fn asks_for_less(&mut self, kind: BrokerFailureKind) -> bool {
+        match kind {
+            BrokerFailureKind::OnlyQos0 => std::mem::take(&mut self.will.is_acknowledged),
+            BrokerFailureKind::NotRetained => std::mem::take(&mut self.will.is_retained),
+            _ => false,
+        }
+    }
+
+    /// What the end of a connection that had been made tells.
+    fn learn(
+        &mut self,
+        failure: BrokerFailure,
+        lasted: Duration,
+        suspect: Option<Arc<str>>,
+    ) -> BrokerFailure {
+        match self.quarantine.ended(lasted, suspect) {
+            EndMeans::Stable => {
+                self.told.has_lasted();
+                return failure;
+            }
+            EndMeans::Short => return failure,
+            EndMeans::LeftOut(topic) => {
+                self.outbox.bar(&topic);
+                let reason = self.options.target.ends_over(&topic);
+                let notice = self.told.left_out(topic, reason);
+                self.log_all(notice);
+                return failure;
+            }
+            EndMeans::Quarantined(topic) => self.outbox.bar(&topic),
+            EndMeans::Released(topics) => {
+                for topic in &topics {
+                    self.outbox.unbar(topic);
+                }
+            }
+            EndMeans::Suspicious => {}
+        }
+        if failure.kind == BrokerFailureKind::HungUp {
+            self.options.target.short_connections()
+        } else {
+            failure
+        }
+    }
+
+    fn shut_down(&mut self, now: Duration) {
+        match &mut self.phase {
+            Phase::Active(active) if active.drain.is_some() => {}
+            Phase::Active(active) if active.is_connected() => active.begin_drain(now),
+            Phase::Active(_) | Phase::Waiting { .. } => self.end(DrainOutcome {
+                offline_said: false,
+                n_lost: self.outbox.n_waiting(),
+            }),
+            Phase::Ended => {}
+        }
+    }
+
+    /// True: something waits to be sent.
+    fn advance_drain(&mut self, now: Duration) -> bool {
+        let n_unanswered = self.n_unanswered();
+        let Phase::Active(active) = &mut self.phase else {
+            return false;
+        };
+        let Some(drain) = &mut active.drain else {
+            return false;
+        };
+        match drain.advance(n_unanswered, now) {
+            DrainStep::Wait | DrainStep::LeaveWill => return false,
+            DrainStep::SayOffline => self.outbox.put(Publish::State {
+                topic: self.options.state_topic.clone(),
+                payload: "offline".into(),
+            }),
+            DrainStep::Disconnect => active.in_flight.disconnect(),
+            DrainStep::End(outcome) => {
+                self.end_drained(outcome);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn n_unanswered(&self) -> usize {
+        self.outbox.n_waiting() + self.n_in_flight()
+    }
+
+    fn end_drained(&mut self, outcome: DrainOutcome) {
+        self.log(if outcome.offline_said {
+            ClientNotice::SaidOffline
+        } else {
+            let n_lost = outcome.n_lost;
+            ClientNotice::NotDrained { n_lost }
+        });
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: DrainOutcome) {
+        self.phase = Phase::Ended;
+        self.events.push_back(ClientEvent::Close);
+        self.events.push_back(ClientEvent::Ended(outcome));
+    }
+
+    fn log_complaints(&mut self) {
+        for complaint in self.outbox.complaints() {
+            self.log(ClientNotice::NotSent(complaint));
+        }
+    }
+
+    fn log_all(&mut self, notices: impl IntoIterator<Item = ClientNotice>) {
+        for notice in notices {
+            self.log(notice);
+        }
+    }
+
+    fn log(&mut self, notice: ClientNotice) {
+        self.events.push_back(ClientEvent::Log(notice));
+    }
+}

@@ -1,0 +1,111 @@
+//! What is going on in the client's present connection, from the attempt to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::drain::Drain;
+use super::failure::{BrokerFailure, BrokerFailureKind};
+use super::in_flight::InFlight;
+use super::quarantine::CarefulConnection;
+use super::reconnect::SHORT;
+use super::retry_queue::RetryQueue;
+
+/// A broker that acknowledges nothing for this long is as good as gone.
+const STALL: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct ActiveConnection {
+    pub in_flight: InFlight,
+    /// The edge has a socket.
+    pub is_open: bool,
+    /// Monotonic time of the CONNACK.
+    pub connected_at: Option<Duration>,
+    /// Monotonic time of the last sign of life.
+    pub heard_at: Duration,
+    pub careful: CarefulConnection,
+    /// How often the first topic is still to be said before any other.
+    pub n_probes: u32,
+    /// Messages sent since the CONNACK, until the first moment with nothing left to say.
+    pub n_said_again: Option<usize>,
+    pub retry_queue: RetryQueue,
+    pub drain: Option<Drain>,
+}
+
+impl ActiveConnection {
+    /// An attempt that begins at `now`.
+    pub fn new(in_flight: InFlight, now: Duration) -> Self {
+        Self {
+            in_flight,
+            is_open: false,
+            connected_at: None,
+            heard_at: now,
+            careful: CarefulConnection::default(),
+            n_probes: 0,
+            n_said_again: None,
+            retry_queue: RetryQueue::default(),
+            drain: None,
+        }
+    }
+
+    /// The broker has accepted us at `now`.
+    pub fn connected(&mut self, n_probes: u32, now: Duration) {
+        self.connected_at = Some(now);
+        self.n_said_again = Some(0);
+        self.n_probes = n_probes;
+    }
+
+    /// Only the last values and `offline` from `now` on, as fast as they go.
+    pub fn begin_drain(&mut self, now: Duration) {
+        self.careful = CarefulConnection::default();
+        self.n_probes = 0;
+        self.n_said_again = None;
+        self.retry_queue = RetryQueue::default();
+        self.drain = Some(Drain::begin(now));
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connected_at.is_some()
+    }
+
+    /// Whether messages may be sent.
+    pub fn sends(&self) -> bool {
+        self.is_connected() && self.drain.is_none_or(|drain| drain.sends())
+    }
+
+    /// Whether it counts as a success.
+    pub fn has_lasted(&self, now: Duration) -> bool {
+        self.connected_at.is_some_and(|at| now >= at + SHORT)
+    }
+
+    /// Whether the broker acknowledges nothing, though it should.
+    pub fn is_stalled(&self, now: Duration) -> bool {
+        self.stalls_at().is_some_and(|at| now >= at)
+    }
+
+    fn stalls_at(&self) -> Option<Duration> {
+        (self.in_flight.n_messages() > 0).then(|| self.heard_at + STALL)
+    }
+
+    /// The topic over which it may have ended.
+    pub fn suspect(&self, failure: &BrokerFailure, now: Duration) -> Option<Arc<str>> {
+        use BrokerFailureKind::{Dropped, HungUp};
+        let topic = self.careful.over(self.in_flight.first_topic(), now);
+        topic.filter(|_| matches!(failure.kind, HungUp | Dropped))
+    }
+
+    /// Monotonic time at which there is something to do although nothing comes. `is_watched`: a
+    /// quarantine waits for it to have lasted.
+    pub fn due_at(&self, is_watched: bool, now: Duration) -> Duration {
+        let lasted_at = self.connected_at.map(|at| at + SHORT);
+        let later = [
+            Some(self.careful.rests_until()),
+            lasted_at.filter(|_| is_watched),
+            self.retry_queue.due_at(),
+        ];
+        let later = later.into_iter().flatten().filter(|at| *at > now);
+        let times = later
+            .chain(self.stalls_at())
+            .chain(self.drain.map(|drain| drain.due_at()));
+        times.fold(self.in_flight.due_at(), Duration::min)
+    }
+}

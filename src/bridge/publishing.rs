@@ -1,0 +1,22 @@
+//! Where things are published, by the configuration.
+
+use crate::config::Settings;
+use crate::discovery::Setup;
+use crate::model::Vin;
+use crate::topics::Paths;
+
+/// What all discovery messages of this bridge have in common.
+pub fn setup(settings: &Settings) -> Setup {
+    Setup {
+        prefix: settings.homeassistant.discovery_prefix.clone(),
+        base: settings.mqtt.base_topic.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commands: false,
+    }
+}
+
+/// The topics of a car, under its alias if it has one.
+pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
+    let alias = settings.cars.get(vin).and_then(|car| car.alias.as_deref());
+    Paths::new(&settings.mqtt.base_topic, vin, alias)
+}

@@ -1,0 +1,228 @@
+//! The one task of the broker connection: drives the pure client with a socket.
+
+use std::pin::Pin;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::notices;
+use super::socket::{Socket, Turn};
+use super::{Connection, Incoming, Request, Subscription};
+use crate::clock;
+use crate::config;
+use crate::mqtt_client::{Cause, Client, ClientEvent, ClientInput, DrainOutcome};
+
+/// The task's ends of the channels.
+pub(super) struct Ends {
+    pub requests: mpsc::Receiver<Request>,
+    pub subscriptions: watch::Receiver<Vec<Subscription>>,
+    pub arrived: mpsc::Sender<Incoming>,
+    pub status: watch::Sender<Connection>,
+    pub cancel: CancellationToken,
+}
+
+type Dialling = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
+
+pub(super) struct Task {
+    settings: config::Mqtt,
+    client: Client,
+    ends: Ends,
+    dialling: Option<Dialling>,
+    socket: Option<Socket>,
+    /// Who waits until everything is acknowledged.
+    unconfirmed: Vec<oneshot::Sender<()>>,
+    is_flooded: bool,
+}
+
+/// What woke the task.
+enum Wake {
+    Shutdown,
+    Request(Request),
+    Subscriptions,
+    Dialled(Result<Socket, Cause>),
+    Turn(Result<Turn, Cause>),
+    Timer,
+}
+
+impl Task {
+    pub fn new(settings: config::Mqtt, client: Client, ends: Ends) -> Self {
+        Self {
+            settings,
+            client,
+            ends,
+            dialling: None,
+            socket: None,
+            unconfirmed: Vec::new(),
+            is_flooded: false,
+        }
+    }
+
+    /// Runs until cancelled and drained.
+    pub async fn run(mut self) -> DrainOutcome {
+        let mut is_draining = false;
+        loop {
+            self.client.handle(ClientInput::Timer, clock::uptime());
+            if let Some(outcome) = self.carry_out() {
+                return outcome;
+            }
+            let wake = self.wake(is_draining).await;
+            let now = clock::uptime();
+            match wake {
+                Wake::Shutdown => {
+                    is_draining = true;
+                    self.take_waiting();
+                    self.client.handle(ClientInput::Shutdown, now);
+                }
+                Wake::Request(request) => {
+                    self.take(request);
+                    self.take_waiting();
+                }
+                Wake::Subscriptions => {
+                    let wanted = self.ends.subscriptions.borrow_and_update().clone();
+                    self.client.handle(ClientInput::Listen(wanted), now);
+                }
+                Wake::Dialled(Ok(socket)) => {
+                    self.dialling = None;
+                    self.socket = Some(socket);
+                    self.client.handle(ClientInput::Opened, now);
+                }
+                Wake::Turn(Ok(Turn::Written)) => self.client.handle(ClientInput::Written, now),
+                Wake::Turn(Ok(Turn::Arrived)) => self.receive_all(),
+                Wake::Dialled(Err(cause)) | Wake::Turn(Err(cause)) => self.lose(cause),
+                Wake::Turn(Ok(Turn::Nothing)) | Wake::Timer => {}
+            }
+        }
+    }
+
+    async fn wake(&mut self, is_draining: bool) -> Wake {
+        let due_at = self.client.due_at(clock::uptime());
+        let due = clock::instant_of(due_at.unwrap_or_default());
+        tokio::select! {
+            () = self.ends.cancel.cancelled(), if !is_draining => Wake::Shutdown,
+            Some(request) = self.ends.requests.recv(), if !is_draining => Wake::Request(request),
+            Ok(()) = self.ends.subscriptions.changed(), if !is_draining => Wake::Subscriptions,
+            socket = present(self.dialling.as_mut()), if self.dialling.is_some() => {
+                Wake::Dialled(socket)
+            }
+            turn = turn(self.socket.as_mut()), if self.socket.is_some() => Wake::Turn(turn),
+            () = sleep_until(due), if due_at.is_some() => Wake::Timer,
+        }
+    }
+
+    /// Does what the client says, until it says nothing more; `Some`: it has ended.
+    fn carry_out(&mut self) -> Option<DrainOutcome> {
+        let now = clock::uptime();
+        let mut has_sent = false;
+        loop {
+            if let Some(outcome) = self.handle_events() {
+                return Some(outcome);
+            }
+            let Some(socket) = self.socket.as_mut().filter(|socket| socket.has_room()) else {
+                break;
+            };
+            let Some(packet) = self.client.next_packet(now) else {
+                break;
+            };
+            has_sent = true;
+            if let Err(cause) = socket.put(&self.settings, packet) {
+                self.lose(cause);
+            }
+        }
+        if has_sent && let (Some(socket), Some(facts)) = (&mut self.socket, self.client.facts()) {
+            socket.expect_answers(self.client.n_in_flight(), facts.receive_max.into());
+        }
+        if !self.unconfirmed.is_empty() && self.client.has_delivered_all(now) {
+            for waits in self.unconfirmed.drain(..) {
+                let _ = waits.send(());
+            }
+        }
+        self.handle_events()
+    }
+
+    fn handle_events(&mut self) -> Option<DrainOutcome> {
+        while let Some(event) = self.client.next_event() {
+            match event {
+                ClientEvent::Open => {
+                    let settings = self.settings.clone();
+                    self.dialling = Some(Box::pin(async move { Socket::dial(&settings).await }));
+                }
+                ClientEvent::Close => {
+                    self.dialling = None;
+                    self.socket = None;
+                }
+                ClientEvent::Status(connection) => {
+                    self.ends.status.send_replace(connection);
+                }
+                ClientEvent::Message(message) => self.hand_on(message),
+                ClientEvent::Log(notice) => notices::log(&self.settings, notice),
+                ClientEvent::Ended(outcome) => return Some(outcome),
+            }
+        }
+        None
+    }
+
+    /// Takes all that has arrived before anything else is done about it.
+    fn receive_all(&mut self) {
+        let now = clock::uptime();
+        while let Some(socket) = &mut self.socket {
+            match socket.next_packet() {
+                Ok(Some(packet)) => self.client.handle(ClientInput::Received(packet), now),
+                Ok(None) => return,
+                Err(cause) => return self.lose(cause),
+            }
+        }
+    }
+
+    fn lose(&mut self, cause: Cause) {
+        self.dialling = None;
+        self.socket = None;
+        self.client
+            .handle(ClientInput::Lost(cause), clock::uptime());
+    }
+
+    fn hand_on(&mut self, message: Incoming) {
+        if self.ends.arrived.try_send(message).is_ok() {
+            if std::mem::take(&mut self.is_flooded) {
+                info!("incoming messages are read again");
+            }
+        } else if !std::mem::replace(&mut self.is_flooded, true) {
+            // Whoever floods us must not be able to stop what we publish.
+            warn!("incoming messages are dropped: they come faster than they are read");
+        }
+    }
+
+    /// Takes what the rooms have said so far, so that one write to the broker carries all of it.
+    fn take_waiting(&mut self) {
+        while let Ok(request) = self.ends.requests.try_recv() {
+            self.take(request);
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        match request {
+            Request::Publish(messages) => self
+                .client
+                .handle(ClientInput::Publish(messages), clock::uptime()),
+            Request::Confirm(confirm) => {
+                self.unconfirmed.retain(|waits| !waits.is_closed());
+                self.unconfirmed.push(confirm);
+            }
+        }
+    }
+}
+
+async fn present(dialling: Option<&mut Dialling>) -> Result<Socket, Cause> {
+    match dialling {
+        Some(dialling) => dialling.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn turn(socket: Option<&mut Socket>) -> Result<Turn, Cause> {
+    match socket {
+        Some(socket) => socket.turn().await,
+        None => std::future::pending().await,
+    }
+}
