@@ -25,8 +25,8 @@
 //! * [`sim`]: a Tesla cloud on loopback, for the demo, the tests and the benchmarks
 
 pub use tesla2mqtt_core::{
-    backoff, catalogue, command, compat, decode, device, discovery, hint, model, mqtt_client,
-    outbox, policy, retained, topics, trips,
+    backoff, catalogue, command, compat, decode, device, discovery, failure, hint, model,
+    mqtt_client, outbox, policy, retained, topics, trips,
 };
 pub use tesla2mqtt_sim as sim;
 

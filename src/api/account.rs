@@ -3,10 +3,9 @@
 //! Calls run in the caller's task, at most two tries each: one more after a refreshed token or a
 //! corrected region. Nothing else is repeated here; when to ask again is the policy's decision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use url::Url;
 
-use super::error::{ApiError, Kind};
+use super::error::ApiError;
 use super::hosts::{Hosts, joined};
 use super::session::{Lease, Outfit, Request, Session};
 use super::store::{StoreError, TokenStore};
@@ -22,13 +21,19 @@ use super::tls;
 use super::transport::{LONGEST_DATA, LONGEST_LIST, Patience, Reply, Transport};
 use crate::clock;
 use crate::config::{self, Api, Region};
+use crate::decode;
 use crate::decode::products;
 use crate::decode::products::{ListedSite, ListedVehicle, ProductPage};
 use crate::decode::vehicle_data::LOCATION;
+use crate::failure::ApiFailure;
 use crate::model::{ApiId, Vin};
 
-/// The list of an account that never ends is cut here.
-const MOST_PAGES: usize = 50;
+/// Fleet API: what every read of a car or of the list needs.
+const SCOPE_OF_DATA: &str = "vehicle_device_data";
+/// Fleet API: what the position needs beside.
+const SCOPE_OF_LOCATION: &str = "vehicle_location";
+/// The list of an account that never ends is cut here; a page has a hundred products.
+const MOST_PAGES: usize = 10;
 
 /// One Tesla account; a cheap clone. The task behind it ends with the last clone or with the
 /// cancellation token.
@@ -45,8 +50,8 @@ struct Shared {
     lease: watch::Receiver<Option<Arc<Lease>>>,
     status: watch::Receiver<AccountStatus>,
     requests: mpsc::Sender<Request>,
-    /// The position was refused for want of a scope; it is left out until the next start.
-    without_location: AtomicBool,
+    /// Ids of cars that Tesla did not find by them, and whether it found them by their VIN.
+    lost_ids: Mutex<BTreeMap<ApiId, bool>>,
 }
 
 /// Whether the account can be used, for the log and for MQTT.
@@ -181,7 +186,7 @@ impl Account {
         let to_read = store.clone();
         let found = tokio::task::spawn_blocking(move || to_read.load())
             .await
-            .map_err(|gone| ApiError::new(Kind::Closed, gone))?;
+            .map_err(|gone| ApiError::new(ApiFailure::Closed, gone))?;
 
         let (lease_in, lease) = watch::channel(None);
         let (status_in, status) = watch::channel(AccountStatus::SigningIn);
@@ -206,7 +211,7 @@ impl Account {
                 lease,
                 status,
                 requests,
-                without_location: AtomicBool::new(false),
+                lost_ids: Mutex::default(),
             }),
         })
     }
@@ -240,7 +245,7 @@ impl Account {
         if let Err(error) = &outcome
             && matches!(
                 error.kind,
-                Kind::NotFound | Kind::EndpointGone | Kind::InService
+                ApiFailure::NotFound | ApiFailure::EndpointGone | ApiFailure::InService
             )
         {
             debug!(account = self.name(), %error, "no list of products here; asking for the old list of vehicles");
@@ -253,39 +258,103 @@ impl Account {
     /// The light call: a car's state. Does not wake it.
     pub async fn vehicle(&self, car: &CarRef) -> Called<ListedVehicle> {
         let mut statuses = Vec::new();
-        let reply = self.get(&self.path(car, ""), &[], &mut statuses).await;
-        let outcome = reply.and_then(|reply| {
-            products::light(&reply.body, &car.vin)
-                .map_err(|error| ApiError::of_body(error, reply.status))
-        });
-        Called { outcome, statuses }
-    }
-
-    /// The data call: the body as Tesla sent it, of an online car. Does not wake it; 408 is
-    /// [`Kind::Unavailable`]. Where the login does not allow the position, `location_data` is left
-    /// out from then on.
-    pub async fn vehicle_data(&self, car: &CarRef, endpoints: &[&str]) -> Called<Vec<u8>> {
-        let mut statuses = Vec::new();
-        let path = self.path(car, "/vehicle_data");
-        let mut wanted = self.allowed(endpoints);
-        let mut outcome = self.data(&path, &wanted, &mut statuses).await;
-        let asked_location = wanted.contains(&LOCATION) && wanted.len() > 1;
-        if asked_location && matches!(&outcome, Err(error) if error.kind == Kind::MissingScope) {
-            wanted.retain(|name| *name != LOCATION);
-            outcome = self.data(&path, &wanted, &mut statuses).await;
-            if outcome.is_ok() && !self.shared.without_location.swap(true, Ordering::Relaxed) {
-                warn!(
-                    account = self.name(),
-                    "the login does not allow the position (scope vehicle_location); the rest is read without it"
-                );
+        let path = self.path(car, "");
+        let mut outcome = self.light(&path, car, &mut statuses).await;
+        if let Some(path) = self.second_path(car, "", outcome.as_ref().err()) {
+            let second = self.light(&path, car, &mut statuses).await;
+            if self.works(car, second.as_ref().err()) {
+                outcome = second;
             }
         }
         Called { outcome, statuses }
     }
 
+    async fn light(
+        &self,
+        path: &str,
+        car: &CarRef,
+        statuses: &mut Vec<u16>,
+    ) -> Result<ListedVehicle, ApiError> {
+        let reply = self.get(path, &[], statuses).await?;
+        products::light(&reply.body, &car.vin, car.id)
+            .map_err(|error| ApiError::of_body(error, reply.status))
+    }
+
+    /// The data call: the body as Tesla sent it, of an online car. Does not wake it; 408 is
+    /// [`ApiFailure::Unavailable`]. Where the token's own claims lack the scope for the position,
+    /// `location_data` is left out.
+    pub async fn vehicle_data(&self, car: &CarRef, endpoints: &[&str]) -> Called<Vec<u8>> {
+        let mut statuses = Vec::new();
+        let wanted = self.allowed(endpoints);
+        let path = self.path(car, "/vehicle_data");
+        let mut outcome = self.data(&path, car, &wanted, &mut statuses).await;
+        if let Some(path) = self.second_path(car, "/vehicle_data", outcome.as_ref().err()) {
+            let second = self.data(&path, car, &wanted, &mut statuses).await;
+            if self.works(car, second.as_ref().err()) {
+                outcome = second;
+            }
+        }
+        Called { outcome, statuses }
+    }
+
+    /// The Fleet API takes the VIN; the older ones their own id, which changes when a car is added
+    /// to the account again.
+    fn path(&self, car: &CarRef, rest: &str) -> String {
+        match self.own_id(car) {
+            Some(id) if self.lost_ids().get(&id) != Some(&true) => {
+                format!("/api/1/vehicles/{id}{rest}")
+            }
+            _ => by_vin(car, rest),
+        }
+    }
+
+    /// An id was seen not to be found while the VIN was: that is tried once for each id.
+    fn second_path(&self, car: &CarRef, rest: &str, error: Option<&ApiError>) -> Option<String> {
+        let id = self.own_id(car)?;
+        error.filter(|error| is_lost(error))?;
+        let mut lost = self.lost_ids();
+        match lost.get(&id) {
+            None => Some(by_vin(car, rest)),
+            Some(true) => {
+                // Nor by its VIN, any more.
+                lost.insert(id, false);
+                None
+            }
+            Some(false) => None,
+        }
+    }
+
+    /// Keeps in mind whether a car whose id is not found is found by its VIN.
+    fn works(&self, car: &CarRef, error: Option<&ApiError>) -> bool {
+        let works = error.is_none_or(|error| error.kind.meaning().car.tells_of_it);
+        if let Some(id) = self.own_id(car)
+            && (works || error.is_some_and(is_lost))
+        {
+            self.lost_ids().insert(id, works);
+        }
+        if works {
+            warn!(
+                account = self.name(),
+                vin = %car.vin,
+                "Tesla does not find the car by the id on its own list, but by its VIN: the VIN is used from now on"
+            );
+        }
+        works
+    }
+
+    fn own_id(&self, car: &CarRef) -> Option<ApiId> {
+        car.id.filter(|_| self.shared.api != Api::Fleet)
+    }
+
+    fn lost_ids(&self) -> MutexGuard<'_, BTreeMap<ApiId, bool>> {
+        let ids = &self.shared.lost_ids;
+        ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn data(
         &self,
         path: &str,
+        car: &CarRef,
         endpoints: &[&str],
         statuses: &mut Vec<u16>,
     ) -> Result<Vec<u8>, ApiError> {
@@ -296,35 +365,29 @@ impl Account {
             &[("endpoints", &joined)]
         };
         let reply = self.get(path, query, statuses).await?;
+        decode::refuse_another(&reply.body, &car.vin, car.id)
+            .map_err(|error| ApiError::of_body(error, reply.status))?;
         Ok(reply.body)
     }
 
     fn allowed<'a>(&self, endpoints: &[&'a str]) -> Vec<&'a str> {
-        let claims = self
-            .shared
-            .lease
-            .borrow()
-            .as_ref()
-            .map(|lease| lease.scopes.clone())
-            .unwrap_or_default();
+        let claims = self.claims();
         let is_unclaimed = self.shared.api == Api::Fleet
-            && claims.iter().any(|scope| scope == "vehicle_device_data")
-            && !claims.iter().any(|scope| scope == "vehicle_location");
-        let without = is_unclaimed || self.shared.without_location.load(Ordering::Relaxed);
+            && claims.iter().any(|scope| scope == SCOPE_OF_DATA)
+            && !claims.iter().any(|scope| scope == SCOPE_OF_LOCATION);
         endpoints
             .iter()
             .copied()
-            .filter(|name| !(without && *name == LOCATION))
+            .filter(|name| !(is_unclaimed && *name == LOCATION))
             .collect()
     }
 
-    /// The Fleet API takes the VIN; the older ones their own id, which changes when a car is added
-    /// to the account again.
-    fn path(&self, car: &CarRef, rest: &str) -> String {
-        match (self.shared.api, car.id) {
-            (Api::Owner | Api::Password, Some(id)) => format!("/api/1/vehicles/{id}{rest}"),
-            _ => format!("/api/1/vehicles/{}{rest}", car.vin.as_str()),
-        }
+    /// The scopes that the current token claims; none where it does not tell.
+    fn claims(&self) -> Vec<String> {
+        let lease = self.shared.lease.borrow();
+        lease
+            .as_ref()
+            .map_or_else(Vec::new, |lease| lease.scopes.clone())
     }
 
     async fn list(&self, path: &str, statuses: &mut Vec<u16>) -> Result<ProductList, ApiError> {
@@ -337,6 +400,7 @@ impl Account {
             let reply = self.get(path, &query, statuses).await?;
             let page: ProductPage = products::products(&reply.body)
                 .map_err(|error| ApiError::of_body(error, reply.status))?;
+            let n_before = list.vehicles.len() + list.energy_sites.len();
             list.n_unusable += page.n_unusable;
             list.vehicles.extend(
                 page.vehicles
@@ -348,17 +412,20 @@ impl Account {
                     .into_iter()
                     .filter(|site| seen.1.insert(site.energy_site_id)),
             );
+            let is_new = list.vehicles.len() + list.energy_sites.len() > n_before;
             match page.next_page {
                 Some(next) if page_number.is_none_or(|this| next > this) => {
                     page_number = Some(next);
                 }
                 _ => return Ok(list),
             }
+            if !is_new {
+                break;
+            }
         }
         debug!(
             account = self.name(),
-            pages = MOST_PAGES,
-            "the list of products does not end; cut"
+            "the list of products claims more pages and brings nothing new, or does not end; cut"
         );
         list.is_cut = true;
         Ok(list)
@@ -385,24 +452,32 @@ impl Account {
             let error = ApiError::of_call(&reply, clock::now().wall)
                 .without([lease.access.expose_secret()]);
             match &error.kind {
-                Kind::TokenRejected if may_refresh => {
+                ApiFailure::TokenRejected if may_refresh => {
                     may_refresh = false;
                     lease = self.lease(Some(lease.generation)).await?;
                 }
-                Kind::TokenRejected => {
+                ApiFailure::TokenRejected => {
                     // Told to the session, which stops the calls; the answer is already known.
                     let _no_cure = self.lease(Some(lease.generation)).await;
                     return Err(error);
                 }
-                Kind::WrongRegion { base: Some(to) }
-                    if may_move && self.shared.api == Api::Fleet =>
+                ApiFailure::WrongRegion
+                    if may_move
+                        && self.shared.api == Api::Fleet
+                        && let Some(to) = error.moved_to.clone() =>
                 {
                     may_move = false;
-                    let moved = self.moved(lease.base.clone(), to.clone()).await;
+                    let moved = self.moved(lease.base.clone(), to).await;
                     lease = moved.map_err(|refused| ApiError {
                         status: error.status,
                         ..refused
                     })?;
+                }
+                ApiFailure::MissingScope if claims_all(&lease.scopes, query) => {
+                    return Err(ApiError {
+                        kind: ApiFailure::ScopeDenied,
+                        ..error
+                    });
                 }
                 _ => return Err(error),
             }
@@ -463,7 +538,7 @@ impl Account {
         &self,
         request: impl FnOnce(oneshot::Sender<Result<Arc<Lease>, ApiError>>) -> Request,
     ) -> Result<Arc<Lease>, ApiError> {
-        let closed = || ApiError::new(Kind::Closed, "");
+        let closed = || ApiError::new(ApiFailure::Closed, "");
         let (reply, answer) = oneshot::channel();
         self.shared
             .requests
@@ -481,11 +556,27 @@ impl Account {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let mut said = Self::new(Kind::Store, "");
+        let mut said = Self::new(ApiFailure::Store, "");
         // A path, not a server's words: nothing to black out.
         said.said = Some(error.to_string());
         said
     }
+}
+
+/// Whether a token claims every scope that a read needs: then the cause of a refusal is another.
+fn claims_all(claims: &[String], query: &[(&str, &str)]) -> bool {
+    let claims = |scope: &str| claims.iter().any(|claimed| claimed == scope);
+    let is_about_location = query.iter().any(|(_, value)| value.contains(LOCATION));
+    claims(SCOPE_OF_DATA) && (!is_about_location || claims(SCOPE_OF_LOCATION))
+}
+
+fn by_vin(car: &CarRef, rest: &str) -> String {
+    format!("/api/1/vehicles/{}{rest}", car.vin.as_str())
+}
+
+/// Whether the address may be the cause.
+fn is_lost(error: &ApiError) -> bool {
+    matches!(error.kind, ApiFailure::NotFound | ApiFailure::AnotherCar)
 }
 
 /// The call for the log, without the car's number.

@@ -11,11 +11,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tracing::debug;
 
-use super::error::{ApiError, Kind};
+use super::error::ApiError;
 use super::hosts::Hosts;
 use super::token::{TokenAnswer, token_answer};
 use super::transport::{LONGEST_TOKEN_ANSWER, Transport};
 use crate::config::{self, Api, Region};
+use crate::failure::ApiFailure;
 use crate::log;
 
 /// The mobile app's public client id and secret of the 2019 login.
@@ -90,10 +91,13 @@ fn fleet_form<'a>(
     grant: Grant<'a>,
 ) -> Result<[(&'static str, &'a str); 3], ApiError> {
     let Some(client_id) = &settings.client_id else {
-        return Err(ApiError::new(Kind::ClientUnknown, "client_id is not set"));
+        return Err(ApiError::new(
+            ApiFailure::ClientUnknown,
+            "client_id is not set",
+        ));
     };
     let Grant::Refresh(token) = grant else {
-        return Err(ApiError::new(Kind::NeverSignedIn, ""));
+        return Err(ApiError::new(ApiFailure::NeverSignedIn, ""));
     };
     Ok([
         ("grant_type", "refresh_token"),
@@ -104,7 +108,7 @@ fn fleet_form<'a>(
 
 fn owner_body(settings: &config::Account, grant: Grant<'_>) -> Result<serde_json::Value, ApiError> {
     let Grant::Refresh(token) = grant else {
-        return Err(ApiError::new(Kind::NeverSignedIn, ""));
+        return Err(ApiError::new(ApiFailure::NeverSignedIn, ""));
     };
     Ok(json!({
         "grant_type": "refresh_token",
@@ -138,7 +142,7 @@ fn password_body(
             "password": password.expose_secret(),
         })),
         (Grant::Password, _, _) => Err(ApiError::new(
-            Kind::NeverSignedIn,
+            ApiFailure::NeverSignedIn,
             "email and password are not set",
         )),
     }

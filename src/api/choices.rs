@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
-use super::error::{ApiError, Kind};
+use super::error::ApiError;
 use super::hosts::Hosts;
 use super::retry_after;
 use super::store::{Asker, Stored, Wait, same};
 use super::token;
 use crate::config::{self, Api};
 use crate::decode;
+use crate::failure::ApiFailure;
 
 /// How long a spent refresh token stays good, so that a lost reply can be repaired. An older one
 /// is an offence that may end the login of its successors too (tesla-api.md, 1c.3).
@@ -64,8 +65,10 @@ pub fn pasted(stored: &Stored, settings: &config::Account) -> Option<SecretStrin
 /// stored login must not wait for it. Behind a token of the 2019 login there is the password.
 pub fn moves_on(no: &ApiError, is_pasted: bool, api: Api) -> bool {
     match no.kind {
-        Kind::SignedOut => true,
-        Kind::Firewall | Kind::Garbled | Kind::Server | Kind::Limited { .. } => false,
+        ApiFailure::SignedOut => true,
+        ApiFailure::Firewall | ApiFailure::Garbled | ApiFailure::Server | ApiFailure::Limited => {
+            false
+        }
         _ if api == Api::Password => matches!(no.status, Some(400..=499)),
         _ => is_pasted && matches!(no.status, Some(400 | 401 | 403)),
     }
@@ -124,35 +127,13 @@ pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Opt
 
 /// The base URL in an answer of `users/region`.
 pub fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
-    let answer = decode::open(body).ok()?;
-    let text = |key: &str| answer.response.get(key).and_then(serde_json::Value::as_str);
+    let body = decode::text(body);
+    let home = decode::open(&body).ok()?.object(|within, name| {
+        within.is_empty() && matches!(name, "fleet_api_base_url" | "region")
+    })?;
+    let text = |key: &str| home.get(key).and_then(serde_json::Value::as_str);
     let by_url = text("fleet_api_base_url").and_then(|url| Url::parse(url).ok());
     by_url.or_else(|| Some(hosts.fleet(token::region_by_name(text("region")?)?).clone()))
-}
-
-/// How long to wait after the `n`-th failed refresh in a row (from 0), doubled each time and
-/// spread by `jitter` (0 to 1). A token that still lives leaves time. What the server asked for is
-/// a minimum: one that asks for nothing is not to be asked for ever.
-pub fn retry_wait(kind: &Kind, n: u32, has_token: bool, jitter: f64) -> Duration {
-    let (first, last) = match kind {
-        Kind::Unreachable if !has_token => (5, 300),
-        Kind::TimedOut | Kind::Garbled | Kind::Server if !has_token => (10, 900),
-        Kind::Unreachable | Kind::TimedOut | Kind::Garbled | Kind::Server => (300, 1800),
-        Kind::Unexplained if !has_token => (60, 14_400),
-        Kind::Unexplained => (300, 14_400),
-        Kind::Limited { retry_after: None } => (300, 3600),
-        Kind::Limited { .. } => (30, 3600),
-        Kind::Store => (10, 300),
-        _ => (900, 14_400),
-    };
-    let doubled = first << n.min(16);
-    let own = Duration::from_secs(doubled.min(last)).mul_f64(0.8 + 0.4 * jitter);
-    match kind {
-        Kind::Limited {
-            retry_after: Some(asked),
-        } => own.max(asked.mul_f64(1.0 + 0.1 * jitter)),
-        _ => own,
-    }
 }
 
 #[cfg(test)]

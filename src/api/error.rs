@@ -15,13 +15,18 @@ use super::hosts::base_url_in;
 use super::retry_after::asked_wait;
 use super::transport::Reply;
 use crate::decode::DecodeError;
+use crate::failure::{Again, ApiFailure, Explanation};
 use crate::policy::Failure;
 
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
-    /// What it means.
-    pub kind: Kind,
+    /// Its row in the table of failures.
+    pub kind: ApiFailure,
+    /// The wait that was asked for with 429, at most 24 h.
+    pub retry_after: Option<Duration>,
+    /// The base URL to which 421 sends us, not checked.
+    pub moved_to: Option<Url>,
     /// The HTTP status, if there was an answer. Below 500 the Fleet API bills it.
     pub status: Option<u16>,
     /// The server's or the library's own words, on one line, without secrets.
@@ -30,95 +35,25 @@ pub struct ApiError {
     pub unanswered: bool,
 }
 
-/// What a failure means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// 408: the car is asleep or out of reach. Not an error.
-    Unavailable,
-    /// No connection: DNS, TCP, TLS, or it broke before the answer was whole.
-    Unreachable,
-    /// The server's certificate is not trusted: not Tesla, a wrong clock, or a server of the
-    /// owner's own without `ca_file`.
-    Untrusted,
-    /// No answer in time.
-    TimedOut,
-    /// HTML, an empty or a truncated body where JSON belongs; something in between spoke.
-    Garbled,
-    /// 5xx, 540: Tesla's side.
-    Server,
-    /// 429.
-    Limited {
-        /// The wait that was asked for, at most 24 h.
-        retry_after: Option<Duration>,
-    },
-    /// 401 on a call: the access token is expired or refused; one refresh may cure it.
-    TokenRejected,
-    /// The refresh token is spent, expired or revoked: the owner must sign in again.
-    SignedOut,
-    /// 401 of a token host in words that do not end a login: as likely a fault as an end.
-    Unexplained,
-    /// There is no token to begin with.
-    NeverSignedIn,
-    /// 400 `endpoint_deprecated`: this generation of login is gone.
-    LoginRetired,
-    /// The 2019 login: wrong e-mail or password.
-    WrongPassword,
-    /// The token host does not know `client_id` (or `client_secret`).
-    ClientUnknown,
-    /// 401 `mobile_access_disabled`: remote access is off in this car.
-    MobileAccessDisabled,
-    /// 402: no plan or no credit.
-    PaymentRequired,
-    /// 403 `EXCEEDED_LIMIT`: the app's billing limit is reached.
-    BillingLimit,
-    /// 403 missing scopes.
-    MissingScope,
-    /// 403 "see fleet-api": the Owner API refuses this client since June 2026.
-    ClientRefused,
-    /// 403 with a web page: a firewall.
-    Firewall,
-    /// 403 unsupported vehicle.
-    UnsupportedVehicle,
-    /// 404, 410.
-    NotFound,
-    /// 405: the car is at service.
-    InService,
-    /// 412, and 400 `invalid_endpoint`: this endpoint does not exist for this kind of account.
-    EndpointGone,
-    /// 412: the app is not registered in the account's region.
-    NotRegistered,
-    /// 421: the account lives elsewhere.
-    WrongRegion {
-        /// The base URL that the server names, not checked.
-        base: Option<Url>,
-    },
-    /// 418, and 403 in other words: this app may not.
-    AppRefused,
-    /// 423: the account is locked.
-    Locked,
-    /// 451: a privacy setting forbids it.
-    Privacy,
-    /// 3xx: the URL in the configuration is not the API.
-    Redirected,
-    /// 400, 406, 422 and other 4xx: our mistake; repeating it is no use.
-    BadRequest,
-    /// The token store cannot be read or written.
-    Store,
-    /// The client cannot be built: `ca_file`, or no certificates on this machine.
-    Setup,
-    /// The bridge is shutting down.
-    Closed,
-}
-
 impl ApiError {
     /// A failure without an answer.
-    pub fn new(kind: Kind, said: impl fmt::Display) -> Self {
+    pub fn new(kind: ApiFailure, said: impl fmt::Display) -> Self {
         let said = presentable(&said.to_string());
         Self {
             kind,
+            retry_after: None,
+            moved_to: None,
             status: None,
             said: (!said.is_empty()).then_some(said),
             unanswered: false,
+        }
+    }
+
+    /// A limit that was imposed before.
+    pub fn limited(retry_after: Option<Duration>, said: impl fmt::Display) -> Self {
+        Self {
+            retry_after,
+            ..Self::new(ApiFailure::Limited, said)
         }
     }
 
@@ -126,35 +61,31 @@ impl ApiError {
     pub fn of_call(reply: &Reply, now: Timestamp) -> Self {
         let words = Words::of(&reply.body);
         let kind = match reply.status {
-            300..=399 => Kind::Redirected,
-            401 if words.has("mobile_access_disabled") => Kind::MobileAccessDisabled,
-            401 => Kind::TokenRejected,
-            402 => Kind::PaymentRequired,
-            403 if words.html => Kind::Firewall,
-            403 if words.has("EXCEEDED_LIMIT") => Kind::BillingLimit,
-            403 if words.has("scope") => Kind::MissingScope,
-            403 if words.has("unsupported vehicle") => Kind::UnsupportedVehicle,
-            403 if words.has("fleet-api") => Kind::ClientRefused,
-            403 | 418 => Kind::AppRefused,
-            404 | 410 => Kind::NotFound,
-            405 => Kind::InService,
-            408 => Kind::Unavailable,
-            400 if words.has("invalid_endpoint") => Kind::EndpointGone,
-            412 if words.has("registered") => Kind::NotRegistered,
-            412 => Kind::EndpointGone,
-            421 => Kind::WrongRegion {
-                base: base_url_in(&words.text),
-            },
-            423 => Kind::Locked,
-            429 => Kind::Limited {
-                retry_after: wait(reply, now),
-            },
-            451 => Kind::Privacy,
-            424 | 499 | 500.. => Kind::Server,
-            _ if words.html => Kind::Garbled,
-            _ => Kind::BadRequest,
+            300..=399 => ApiFailure::Redirected,
+            401 if words.has("mobile_access_disabled") => ApiFailure::MobileAccessDisabled,
+            401 => ApiFailure::TokenRejected,
+            402 => ApiFailure::PaymentRequired,
+            403 if words.html => ApiFailure::Firewall,
+            403 if words.has("EXCEEDED_LIMIT") => ApiFailure::BillingLimit,
+            403 if words.has("scope") => ApiFailure::MissingScope,
+            403 if words.has("unsupported vehicle") => ApiFailure::UnsupportedVehicle,
+            403 if words.has("fleet-api") => ApiFailure::ClientRefused,
+            403 | 418 => ApiFailure::AppRefused,
+            404 | 410 => ApiFailure::NotFound,
+            405 => ApiFailure::InService,
+            408 => ApiFailure::Unavailable,
+            400 if words.has("invalid_endpoint") => ApiFailure::EndpointGone,
+            412 if words.has("registered") => ApiFailure::NotRegistered,
+            412 => ApiFailure::EndpointGone,
+            421 => ApiFailure::WrongRegion,
+            423 => ApiFailure::Locked,
+            429 => ApiFailure::Limited,
+            451 => ApiFailure::Privacy,
+            424 | 499 | 500.. => ApiFailure::Server,
+            _ if words.html => ApiFailure::Garbled,
+            _ => ApiFailure::BadRequest,
         };
-        Self::of_reply(kind, reply, &words)
+        Self::of_reply(kind, reply, &words, now)
     }
 
     /// Reads an answer of a token host whose status is not 2xx. `password` is true when an e-mail
@@ -162,42 +93,46 @@ impl ApiError {
     pub fn of_login(reply: &Reply, password: bool, now: Timestamp) -> Self {
         let words = Words::of(&reply.body);
         let kind = match reply.status {
-            300..=399 => Kind::Redirected,
-            _ if words.has("endpoint_deprecated") => Kind::LoginRetired,
-            429 => Kind::Limited {
-                retry_after: wait(reply, now),
-            },
-            500.. | 408 | 424 | 499 => Kind::Server,
-            403 | 401 if words.html => Kind::Firewall,
-            _ if words.html => Kind::Garbled,
-            400 if words.has("server_error") => Kind::Server,
+            300..=399 => ApiFailure::Redirected,
+            _ if words.has("endpoint_deprecated") => ApiFailure::LoginRetired,
+            429 => ApiFailure::Limited,
+            500.. | 408 | 424 | 499 => ApiFailure::Server,
+            403 | 401 if words.html => ApiFailure::Firewall,
+            _ if words.html => ApiFailure::Garbled,
+            400 if words.has("server_error") => ApiFailure::Server,
             400 | 401 if words.has("unauthorized_client") || words.has("invalid_client") => {
-                Kind::ClientUnknown
+                ApiFailure::ClientUnknown
             }
             // A password that is offered again and again gets the account locked.
-            401 if password => Kind::WrongPassword,
-            400 if password && words.end_a_login() => Kind::WrongPassword,
-            400 | 401 if words.end_a_login() => Kind::SignedOut,
-            401 => Kind::Unexplained,
-            402 => Kind::PaymentRequired,
-            403 if words.has("scope") => Kind::MissingScope,
-            403 if words.has("fleet-api") => Kind::ClientRefused,
-            403 | 418 => Kind::AppRefused,
-            404 | 405 | 410 | 412 => Kind::EndpointGone,
-            421 => Kind::WrongRegion {
-                base: base_url_in(&words.text),
-            },
-            423 => Kind::Locked,
-            451 => Kind::Privacy,
-            _ => Kind::BadRequest,
+            401 if password => ApiFailure::WrongPassword,
+            400 if password && words.end_a_login() => ApiFailure::WrongPassword,
+            400 | 401 if words.end_a_login() => ApiFailure::SignedOut,
+            401 => ApiFailure::Unexplained,
+            402 => ApiFailure::PaymentRequired,
+            403 if words.has("scope") => ApiFailure::MissingScope,
+            403 if words.has("fleet-api") => ApiFailure::ClientRefused,
+            403 | 418 => ApiFailure::AppRefused,
+            404 | 405 | 410 | 412 => ApiFailure::EndpointGone,
+            421 => ApiFailure::WrongRegion,
+            423 => ApiFailure::Locked,
+            451 => ApiFailure::Privacy,
+            _ => ApiFailure::BadRequest,
         };
-        Self::of_reply(kind, reply, &words)
+        Self::of_reply(kind, reply, &words, now)
     }
 
-    fn of_reply(kind: Kind, reply: &Reply, words: &Words) -> Self {
+    fn of_reply(kind: ApiFailure, reply: &Reply, words: &Words, now: Timestamp) -> Self {
         let said = presentable(&words.text);
+        let is_limit = kind == ApiFailure::Limited;
+        let is_elsewhere = kind == ApiFailure::WrongRegion;
         Self {
             kind,
+            retry_after: if is_limit { wait(reply, now) } else { None },
+            moved_to: if is_elsewhere {
+                base_url_in(&words.text)
+            } else {
+                None
+            },
             status: Some(reply.status),
             said: (!said.is_empty()).then_some(said),
             unanswered: false,
@@ -207,8 +142,9 @@ impl ApiError {
     /// A 2xx whose body is no answer.
     pub fn of_body(error: DecodeError, status: u16) -> Self {
         let (kind, text) = match error {
-            DecodeError::Malformed(text) => (Kind::Garbled, text),
-            DecodeError::Refused(text) => (Kind::Server, text),
+            DecodeError::Malformed(text) => (ApiFailure::Garbled, text),
+            DecodeError::Refused(text) => (ApiFailure::Server, text),
+            DecodeError::AnotherCar(text) => (ApiFailure::AnotherCar, text),
         };
         Self {
             status: Some(status),
@@ -229,158 +165,40 @@ impl ApiError {
 
     /// For the policy.
     pub fn failure(&self) -> Failure {
-        match &self.kind {
-            Kind::Unavailable => Failure::Unavailable,
-            Kind::Unreachable
-            | Kind::Untrusted
-            | Kind::TimedOut
-            | Kind::Garbled
-            | Kind::Store
-            | Kind::Closed => Failure::Transport,
-            Kind::Server | Kind::Unexplained => Failure::Server,
-            Kind::Limited { retry_after } => Failure::Limited {
-                retry_after: *retry_after,
+        match self.kind.meaning().car.failure {
+            Failure::Limited { .. } => Failure::Limited {
+                retry_after: self.retry_after,
             },
-            Kind::TokenRejected
-            | Kind::SignedOut
-            | Kind::NeverSignedIn
-            | Kind::LoginRetired
-            | Kind::WrongPassword
-            | Kind::ClientUnknown => Failure::SignedOut,
-            Kind::BillingLimit => Failure::BillingLimit,
-            Kind::MissingScope => Failure::MissingScope,
-            Kind::NotFound => Failure::NotFound,
-            Kind::InService => Failure::InService,
-            Kind::NotRegistered | Kind::WrongRegion { .. } | Kind::EndpointGone => Failure::Region,
-            Kind::MobileAccessDisabled
-            | Kind::PaymentRequired
-            | Kind::ClientRefused
-            | Kind::Firewall
-            | Kind::UnsupportedVehicle
-            | Kind::AppRefused
-            | Kind::Locked
-            | Kind::Privacy
-            | Kind::Redirected
-            | Kind::BadRequest
-            | Kind::Setup => Failure::Refused,
-        }
-    }
-
-    /// The wait that Tesla asked for.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self.kind {
-            Kind::Limited { retry_after } => retry_after,
-            _ => None,
+            failure => failure,
         }
     }
 
     /// Whether only the owner can cure it: no more sign-in attempts until the configuration
     /// changes.
     pub fn ends_login(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::SignedOut
-                | Kind::NeverSignedIn
-                | Kind::LoginRetired
-                | Kind::WrongPassword
-                | Kind::ClientUnknown
-        )
+        self.kind.ends_login()
     }
 
-    /// What happened and what to do, in one sentence for the owner; the same for every
-    /// occurrence, so that it can be published.
-    pub fn sentence(&self) -> String {
-        let text = match &self.kind {
-            Kind::Unavailable => "the car is asleep or out of reach",
-            Kind::Unreachable => {
-                "Tesla cannot be reached: check the network; it is tried again by itself"
-            }
-            Kind::Untrusted => {
-                "the server's certificate is not trusted: check this machine's clock, and set ca_file for a server of your own"
-            }
-            Kind::TimedOut => "Tesla does not answer in time; it is tried again by itself",
-            Kind::Garbled => {
-                "something between here and Tesla answered with a page that is not Tesla's data: check proxies and api_url; it is tried again by itself"
-            }
-            Kind::Server => "Tesla's servers have a fault; it is tried again by itself",
-            Kind::Limited {
-                retry_after: Some(wait),
-            } => {
-                return format!(
-                    "Tesla limits the rate of calls: the next one goes out in {} s",
+    /// What happened and what to do, for the owner; the same for every occurrence.
+    pub fn explanation(&self) -> Explanation {
+        let explanation = self.kind.explanation();
+        match self.retry_after {
+            Some(wait) => Explanation {
+                what: format!(
+                    "{}: the next one goes out in {} s",
+                    explanation.what,
                     wait.as_secs()
-                );
-            }
-            Kind::Limited { retry_after: None } => {
-                "Tesla limits the rate of calls; it is tried again later by itself"
-            }
-            Kind::TokenRejected => {
-                "Tesla refuses even a fresh access token: check that api and api_url fit the token; it is tried again later by itself"
-            }
-            Kind::SignedOut => {
-                "Tesla ended this login: sign in again with `tesla2mqtt login`, or paste a new refresh token"
-            }
-            Kind::Unexplained => {
-                "Tesla refuses this login without saying why: if that lasts for hours, sign in again with `tesla2mqtt login`; it is tried again by itself"
-            }
-            Kind::NeverSignedIn => {
-                "no login yet: run `tesla2mqtt login`, or put a refresh token into the configuration"
-            }
-            Kind::LoginRetired => {
-                "this login no longer exists at Tesla: use api = \"fleet\" or api = \"owner\" with a refresh token (`tesla2mqtt login`)"
-            }
-            Kind::WrongPassword => "wrong e-mail or password: correct them in the configuration",
-            Kind::ClientUnknown => {
-                "Tesla does not know this client_id or client_secret: correct it in the configuration"
-            }
-            Kind::MobileAccessDisabled => {
-                "mobile access is switched off in the car: allow it there under Controls > Safety"
-            }
-            Kind::PaymentRequired => {
-                "the API provider wants a paid plan for this: see your account there"
-            }
-            Kind::BillingLimit => {
-                "the billing limit of your Tesla app is reached: raise it at developer.tesla.com or wait for the next month"
-            }
-            Kind::MissingScope => {
-                "the login does not allow this: sign in again and tick every permission"
-            }
-            Kind::ClientRefused => {
-                "Tesla refuses this program at the Owner API: use api = \"fleet\"; it is tried again later by itself"
-            }
-            Kind::Firewall => {
-                "Tesla's firewall blocks this address for now; it is tried again later by itself"
-            }
-            Kind::UnsupportedVehicle => "this car is too old for what was asked",
-            Kind::NotFound => "Tesla does not know this car or this address any more",
-            Kind::InService => "the car is at service",
-            Kind::EndpointGone => {
-                "this address does not exist for this kind of account: check api and api_url"
-            }
-            Kind::NotRegistered => {
-                "your app is not registered in the account's region: register its domain there (POST /api/1/partner_accounts)"
-            }
-            Kind::WrongRegion { .. } => {
-                "the account lives in another region: correct region or api_url in the configuration"
-            }
-            Kind::AppRefused => "Tesla does not allow your app to do this: see developer.tesla.com",
-            Kind::Locked => "Tesla locked the account: unlock it in the Tesla app",
-            Kind::Privacy => "a privacy setting of the account or the car forbids this",
-            Kind::Redirected => {
-                "the server sends us elsewhere: api_url or auth_url is not the API itself"
-            }
-            Kind::BadRequest => {
-                "Tesla did not understand the request; please report this with the log"
-            }
-            Kind::Store => {
-                "the login cannot be read or kept: check the disk, and that the state directory and all in it belong to the user that runs this; it is tried again by itself"
-            }
-            Kind::Setup => {
-                "no secure connection can be set up: check ca_file, and that CA certificates are installed"
-            }
-            Kind::Closed => "shutting down",
-        };
-        text.to_owned()
+                ),
+                again: Again::Unsaid,
+                ..explanation
+            },
+            None => explanation,
+        }
+    }
+
+    /// The explanation as one sentence, so that it can be published.
+    pub fn sentence(&self) -> String {
+        self.explanation().to_string()
     }
 }
 

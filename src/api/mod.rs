@@ -31,4 +31,4 @@ pub mod transport;
 
 pub use account::{Account, AccountStatus, Called, CarRef, ProductList};
 pub use choices::belongs;
-pub use error::{ApiError, Kind};
+pub use error::ApiError;

@@ -27,8 +27,8 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use super::account::AccountStatus;
-use super::choices::{belongs, life_left, pasted, retry_wait, wait_left};
-use super::error::{ApiError, Kind};
+use super::choices::{belongs, life_left, pasted, wait_left};
+use super::error::ApiError;
 use super::hosts::Hosts;
 use super::store::{StoreError, Stored, TokenStore};
 use super::token;
@@ -36,6 +36,7 @@ use super::transport::Transport;
 use crate::atomic_file::Lock;
 use crate::clock;
 use crate::config;
+use crate::failure::ApiFailure;
 use crate::rng;
 
 use on_disk::on_disk;
@@ -89,6 +90,10 @@ const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// A token that lives for seconds is not replaced ahead of time, but when it is needed.
 const SOONEST: Duration = Duration::from_secs(30);
 
+/// A token that lives no longer is old when it comes: fetching another whenever one is needed would
+/// be a call of the token host for each call of the API.
+const STALE: Duration = Duration::from_mins(2);
+
 /// What a session is made of.
 pub struct Outfit {
     /// The account.
@@ -130,6 +135,8 @@ pub struct Session {
     refused_at: Option<Duration>,
     n_refused: u32,
     moved_at: Option<Duration>,
+    /// How many tokens in a row were old when they came.
+    n_stale: u32,
     /// A refused token was told of since the last success: not again at every try.
     told_of_refusal: bool,
     /// The store cannot be read, and that was told.
@@ -171,6 +178,7 @@ impl Session {
             refused_at: None,
             n_refused: 0,
             moved_at: None,
+            n_stale: 0,
             told_of_refusal: false,
             told_of_store: false,
         };
@@ -179,10 +187,7 @@ impl Session {
         }
         let left = asked_to_wait
             .and_then(|wait| wait_left(&wait, &session.settings, clock::now().wall))
-            .map(|left| {
-                let retry_after = Some(left);
-                ApiError::new(Kind::Limited { retry_after }, "asked before the restart")
-            });
+            .map(|left| ApiError::limited(Some(left), "asked before the restart"));
         session.told_of_store = unreadable.is_some();
         if let Some(error) = unreadable.or(left) {
             session.failed(error, 0);
@@ -269,7 +274,7 @@ impl Session {
         };
         match last {
             Some(last) if now < last + REFUSED_AGAIN => {
-                let error = ApiError::new(Kind::TokenRejected, "401 right after a refresh");
+                let error = ApiError::new(ApiFailure::TokenRejected, "401 right after a refresh");
                 Err(self.failed(error, self.n_refused.saturating_sub(1)))
             }
             _ => {
@@ -292,6 +297,12 @@ impl Session {
         match self.renewed().await {
             Ok(lease) => {
                 self.told_of_refusal = false;
+                if self.n_stale > 0 {
+                    // It is used once, or for the seconds that it lives.
+                    let error = ApiError::new(ApiFailure::StaleToken, "");
+                    self.failed(error, self.n_stale - 1);
+                    return Ok(lease);
+                }
                 if let Some(trouble) = self.trouble.take() {
                     info!(
                         account = self.settings.name,
@@ -319,7 +330,7 @@ impl Session {
             let store = self.store.clone();
             on_disk(move || store.rehearse()).await?;
             let signed_in = self.sign_in().await;
-            if let Some(asked) = signed_in.as_ref().err().and_then(ApiError::retry_after) {
+            if let Some(asked) = signed_in.as_ref().err().and_then(|error| error.retry_after) {
                 self.remember_wait(asked).await;
             }
             let (used, answer) = signed_in?;
@@ -389,8 +400,15 @@ impl Session {
             self.ended = Some(error.clone());
             return error;
         }
-        let has_token = self.usable_lease().is_some();
-        let wait = retry_wait(&error.kind, n, has_token, rng::share()).mul_f64(self.pace);
+        let has_token = error.kind != ApiFailure::StaleToken && self.usable_lease().is_some();
+        let login = error.kind.meaning().login;
+        let wait = login.wait(
+            n.saturating_add(1),
+            has_token,
+            error.retry_after,
+            rng::share(),
+        );
+        let wait = wait.mul_f64(self.pace);
         if self
             .trouble
             .as_ref()

@@ -12,18 +12,20 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, RequestBuilder, redirect, tls};
 use url::Url;
 
-use super::error::{ApiError, Kind};
+use super::error::ApiError;
+use crate::failure::ApiFailure;
 
 /// Sent with every request.
 pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
 
 /// Longest `vehicle_data` that is read; real ones are some 30 kB.
 pub const LONGEST_DATA: usize = 4 * 1024 * 1024;
-/// Longest page of a list: a hundred cars, many times over. A list is taken apart whole, and
-/// becomes some eighty times as long in memory where somebody means harm.
+/// Longest page of a list, and longest light answer: a hundred cars, many times over.
 pub const LONGEST_LIST: usize = 1024 * 1024;
 /// Longest answer of a token host; real ones are some 5 kB.
-pub const LONGEST_TOKEN_ANSWER: usize = 256 * 1024;
+pub const LONGEST_TOKEN_ANSWER: usize = 64 * 1024;
+/// So much is read of an answer that is none: its words stand at its begin.
+pub const LONGEST_REFUSAL: usize = 16 * 1024;
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,7 +125,7 @@ impl Transport {
         };
         match builder.build() {
             Ok(client) => Ok(Self { client }),
-            Err(e) => Err(ApiError::new(Kind::Setup, causes(&e))),
+            Err(e) => Err(ApiError::new(ApiFailure::Setup, causes(&e))),
         }
     }
 
@@ -132,8 +134,8 @@ impl Transport {
         &self.client
     }
 
-    /// Sends a request and reads the whole answer, whatever its status; one that is longer than
-    /// `longest` bytes is none.
+    /// Sends a request and reads its answer. One of a success that is longer than `longest` bytes is
+    /// none; of any other no more than its begin is read, and its status counts.
     pub async fn send(&self, request: RequestBuilder, longest: usize) -> Result<Reply, ApiError> {
         let mut response = request.send().await.map_err(|error| {
             let unanswered = !error.is_connect() && !error.is_builder();
@@ -151,6 +153,8 @@ impl Transport {
                 Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
             })
             .collect();
+        let is_success = response.status().is_success();
+        let longest = if is_success { longest } else { LONGEST_REFUSAL };
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -158,10 +162,16 @@ impl Transport {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= longest => {
                     body.extend_from_slice(&chunk);
                 }
+                Ok(Some(chunk)) if !is_success => {
+                    body.extend_from_slice(&chunk[..longest - body.len()]);
+                    break;
+                }
                 Ok(Some(_)) => {
                     let kib = longest / 1024;
-                    let error =
-                        ApiError::new(Kind::Garbled, format!("the body is longer than {kib} KiB"));
+                    let error = ApiError::new(
+                        ApiFailure::Garbled,
+                        format!("the body is longer than {kib} KiB"),
+                    );
                     return Err(ApiError {
                         status: Some(status),
                         ..error
@@ -189,7 +199,7 @@ fn is_read_by_anyone(name: &str) -> bool {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, ApiError> {
     let fail = |why: &dyn std::fmt::Display| {
-        let mut error = ApiError::new(Kind::Setup, "");
+        let mut error = ApiError::new(ApiFailure::Setup, "");
         error.said = Some(format!("ca_file {}: {why}", path.display()));
         error
     };
@@ -203,17 +213,17 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, ApiError> {
 
 fn lost(error: reqwest::Error) -> ApiError {
     let kind = if error.is_timeout() {
-        Kind::TimedOut
+        ApiFailure::TimedOut
     } else if error.is_builder() {
-        Kind::BadRequest
+        ApiFailure::BadRequest
     } else {
-        Kind::Unreachable
+        ApiFailure::Unreachable
     };
     // The URL names the car; the text goes to the log.
     let text = causes(&error.without_url());
     // rustls's words: the only place where its error type survives the layers above it.
     let kind = if text.contains("invalid peer certificate") {
-        Kind::Untrusted
+        ApiFailure::Untrusted
     } else {
         kind
     };

@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::ledger::Ledger;
 use super::list::{ListWatch, News};
 use super::list_wait::{Ending, ListWait};
-use crate::api::{Account, AccountStatus, ApiError, Called, Kind, ProductList};
+use crate::api::{Account, AccountStatus, ApiError, Called, ProductList};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
+use crate::failure::ApiFailure;
 use crate::model::{Now, Vin};
 use crate::policy::{CallClass, Governor};
+use crate::rng;
 
 /// An account that is refused for so long does not keep a car that another one lists, too.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
@@ -163,10 +165,12 @@ impl Lister {
             Ok(list) if list.is_cut => Ending::Endless,
             Ok(list) if list.is_whole() && !list.vehicles.is_empty() => Ending::Whole,
             Ok(_) => Ending::Doubtful,
-            Err(error) => Ending::Failed(error.failure()),
+            Err(error) => Ending::Failed {
+                failure: error.kind,
+                retry_after: error.retry_after,
+            },
         };
-        let dice = getrandom::u32().unwrap_or_default();
-        let wait = self.wait.after(ending, chance(dice));
+        let wait = self.wait.after(ending, rng::share());
         self.next_at = now.mono + wait;
         self.not_before = if ending.is_imposed() {
             self.next_at
@@ -174,9 +178,8 @@ impl Lister {
             Duration::ZERO
         };
         let next_at = later(now.wall, wait);
-        let is_limit_of_the_list = error.is_some_and(|error| {
-            matches!(error.kind, Kind::Limited { .. }) && !called.statuses.is_empty()
-        });
+        let is_limit_of_the_list = error
+            .is_some_and(|error| error.kind == ApiFailure::Limited && !called.statuses.is_empty());
         let limited_until = is_limit_of_the_list.then_some(next_at);
         self.ledger.limit_list(limited_until, now).await;
         self.awaits_login =
@@ -245,16 +248,13 @@ fn settle(governor: &mut Governor, now: Now, statuses: &[u16], error: Option<&Ap
         governor.billed_in_addition(now, CallClass::Light, *status);
     }
     match error.map(|error| &error.kind) {
-        Some(Kind::Limited { retry_after }) => {
-            governor.limited(now, CallClass::Light, *retry_after);
+        Some(ApiFailure::Limited) => {
+            let retry_after = error.and_then(|error| error.retry_after);
+            governor.limited(now, CallClass::Light, retry_after);
         }
-        Some(Kind::BillingLimit) => governor.over_limit(now, CallClass::Light),
+        Some(ApiFailure::BillingLimit) => governor.over_limit(now, CallClass::Light),
         _ => {}
     }
-}
-
-fn chance(dice: u32) -> f64 {
-    f64::from(dice) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
@@ -276,7 +276,7 @@ mod tests {
             |governor: &mut Governor| governor.permit(now, CallClass::Light, Purpose::Parked);
         assert_eq!(permit(&mut governor), Permit::Go);
         let retry_after = Some(Duration::from_mins(2));
-        let limited = ApiError::new(Kind::Limited { retry_after }, "");
+        let limited = ApiError::limited(retry_after, "");
         settle(&mut governor, now, &[429], Some(&limited));
         assert!(matches!(permit(&mut governor), Permit::NotBefore { .. }));
     }

@@ -16,17 +16,17 @@ use super::login;
 use super::memory::{Memory, MemoryFile};
 use super::publishing::{paths, setup};
 use super::refusals::CarWatch;
-use crate::api::{Account, ApiError, Called, CarRef, Kind};
+use crate::api::{Account, ApiError, Called, CarRef};
 use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::decode::vehicle_data::LOCATION;
 use crate::device::{
     self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saved, Saving, View,
 };
-use crate::discovery;
+use crate::discovery::{self, CarIds, Setup};
+use crate::failure::ApiFailure;
 use crate::model::{Now, Source};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, Event, Failure, Why};
@@ -58,6 +58,8 @@ pub struct CarClient {
     pub news: mpsc::Sender<FromAccount>,
     /// The car's names.
     pub car: CarRef,
+    /// What the entity ids of all cars begin with.
+    pub car_ids: CarIds,
 }
 
 /// Everything that a car's task owns.
@@ -115,7 +117,10 @@ impl CarTask {
             saving: Saving::TO_DISK,
             publishing: Some(Publishing {
                 paths: paths(settings, &vin),
-                setup: setup(settings),
+                setup: Setup {
+                    car_ids: client.car_ids.clone(),
+                    ..setup(settings)
+                },
                 homeassistant: settings.homeassistant.enabled,
                 teslamate,
             }),
@@ -266,14 +271,7 @@ impl CarTask {
                 self.settle(call, &called, now);
                 match called.outcome {
                     Ok(body) => self.take_data(&body, now),
-                    Err(error) => {
-                        let asked_for_position = call.endpoints.contains(&LOCATION);
-                        if error.kind == Kind::MissingScope && asked_for_position {
-                            // It was asked for without the position, too: both are refused.
-                            self.failed(call, &error, &called.statuses, now);
-                        }
-                        self.failed(call, &error, &called.statuses, now);
-                    }
+                    Err(error) => self.failed(call, &error, &called.statuses, now),
                 }
             }
         }
@@ -281,6 +279,22 @@ impl CarTask {
 
     fn take_data(&mut self, body: &[u8], now: Now) {
         match decode::vehicle_data::vehicle_data(body, now) {
+            Ok(data)
+                if data
+                    .vin
+                    .as_ref()
+                    .is_some_and(|vin| *vin != self.client.car.vin) =>
+            {
+                tracing::warn!(
+                    "Tesla answered about another car than the one that was asked for; the answer is refused"
+                );
+                let failed = Input::Failed {
+                    class: Ask::Data,
+                    failure: ApiFailure::AnotherCar.meaning().car.failure,
+                    is_contact: false,
+                };
+                self.device.handle(failed, now);
+            }
             Ok(data) => {
                 for oddity in &data.oddities {
                     tracing::debug!(%oddity, "a field was not understood");
@@ -292,7 +306,7 @@ impl CarTask {
                 let failed = Input::Failed {
                     class: Ask::Data,
                     failure: Failure::Transport,
-                    was_answered: true,
+                    is_contact: true,
                 };
                 self.device.handle(failed, now);
             }
@@ -304,7 +318,7 @@ impl CarTask {
         let failed = Input::Failed {
             class: call.class,
             failure: error.failure(),
-            was_answered: !statuses.is_empty(),
+            is_contact: !statuses.is_empty() && error.kind.meaning().car.tells_of_it,
         };
         self.device.handle(failed, now);
     }
@@ -316,11 +330,11 @@ impl CarTask {
         let answers = Answers {
             statuses: &called.statuses,
             is_lost: error.is_some_and(|error| error.unanswered),
-            limit: match error.map(|error| &error.kind) {
-                Some(Kind::Limited { retry_after }) => Some(Limit::Rate(*retry_after)),
-                Some(Kind::BillingLimit) => Some(Limit::Billing),
+            limit: error.and_then(|error| match error.kind {
+                ApiFailure::Limited => Some(Limit::Rate(error.retry_after)),
+                ApiFailure::BillingLimit => Some(Limit::Billing),
                 _ => None,
-            },
+            }),
         };
         call.bill(&mut self.client.ledger.governor(), now, &answers);
 

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::{ApiError, Kind, ProductList};
+use crate::api::{ApiError, ProductList};
+use crate::failure::ApiFailure;
 
-/// So many failures in a row of a kind that mostly passes by itself are worth a word.
-pub const PATIENCE: u32 = 3;
 /// A limit that lasts for longer does not pass unnoticed.
 pub const LONG_LIMIT: Duration = Duration::from_mins(5);
 
@@ -38,10 +37,10 @@ impl ListWatch {
     /// No list was had; the next is asked for after `wait`, at `next_at`.
     pub fn failed(&mut self, error: &ApiError, wait: Duration, next_at: Timestamp) -> Option<News> {
         self.n_failed += 1;
-        let is_limited = matches!(error.kind, Kind::Limited { .. });
-        let may_pass = mostly_passes(&error.kind) && !(is_limited && wait > LONG_LIMIT);
-        // The account's status tells of its login.
-        if error.ends_login() || (may_pass && self.n_failed < PATIENCE) {
+        let is_limited = error.kind == ApiFailure::Limited;
+        // Where it is for nothing to tell, the account's status tells of its login.
+        let told_from = error.kind.meaning().list.told_from?;
+        if self.n_failed < told_from && !(is_limited && wait > LONG_LIMIT) {
             return None;
         }
         let (trouble, words) = if is_limited {
@@ -55,7 +54,7 @@ impl ListWatch {
 
     /// An earlier run was told to leave the list alone until then.
     pub fn limited_before(&mut self, next_at: Timestamp) -> Option<News> {
-        let limited = ApiError::new(Kind::Limited { retry_after: None }, "");
+        let limited = ApiError::limited(None, "");
         self.failed(&limited, Duration::MAX, next_at)
     }
 
@@ -98,20 +97,6 @@ pub fn limited(until: Timestamp) -> (String, String) {
     (LIMITED.to_owned(), words)
 }
 
-fn mostly_passes(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Unreachable
-            | Kind::TimedOut
-            | Kind::Garbled
-            | Kind::Server
-            | Kind::Unexplained
-            | Kind::Limited { .. }
-            | Kind::Unavailable
-            | Kind::Closed
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +125,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn failed(watch: &mut ListWatch, kind: Kind) -> String {
+    fn failed(watch: &mut ListWatch, kind: ApiFailure) -> String {
         let next_at = "2026-11-26T12:00:00Z".parse().expect("a time");
         told(watch.failed(&ApiError::new(kind, ""), MINUTE, next_at))
     }
@@ -149,10 +134,10 @@ mod tests {
     fn a_refusal_is_told_once_until_it_is_another_or_over() {
         let mut watch = ListWatch::default();
         let mut failed = |kind| failed(&mut watch, kind);
-        assert!(failed(Kind::Redirected).contains("sends us elsewhere"));
-        assert_eq!(failed(Kind::Redirected), "");
-        assert!(failed(Kind::MissingScope).contains("permission"));
-        assert_eq!(failed(Kind::SignedOut), "", "the status tells");
+        assert!(failed(ApiFailure::Redirected).contains("sends us elsewhere"));
+        assert_eq!(failed(ApiFailure::Redirected), "");
+        assert!(failed(ApiFailure::MissingScope).contains("permission"));
+        assert_eq!(failed(ApiFailure::SignedOut), "", "the status tells");
         assert_eq!(told(watch.listed(&list(1, 0))), "mended");
         assert_eq!(told(watch.listed(&list(1, 0))), "");
     }
@@ -160,10 +145,10 @@ mod tests {
     #[test]
     fn what_mostly_passes_is_told_when_it_does_not() {
         for kind in [
-            Kind::Server,
-            Kind::TimedOut,
-            Kind::Garbled,
-            Kind::Unreachable,
+            ApiFailure::Server,
+            ApiFailure::TimedOut,
+            ApiFailure::Garbled,
+            ApiFailure::Unreachable,
         ] {
             let mut watch = ListWatch::default();
             let mut failed = || failed(&mut watch, kind.clone());
@@ -173,7 +158,7 @@ mod tests {
         }
         let mut watch = ListWatch::default();
         for _ in 0..5 {
-            let mut failed = || failed(&mut watch, Kind::Server);
+            let mut failed = || failed(&mut watch, ApiFailure::Server);
             assert_eq!([failed(), failed()], ["", ""]);
             assert_eq!(told(watch.listed(&list(1, 0))), "");
         }
@@ -182,7 +167,7 @@ mod tests {
     #[test]
     fn a_short_limit_is_told_when_it_does_not_pass() {
         let mut watch = ListWatch::default();
-        let mut limited = || failed(&mut watch, Kind::Limited { retry_after: None });
+        let mut limited = || failed(&mut watch, ApiFailure::Limited);
         assert_eq!([limited(), limited()], ["", ""]);
         assert!(limited().contains("limits the rate"));
         assert_eq!(limited(), "");
@@ -190,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_long_limit_is_told_at_once_with_the_time_at_which_it_goes_on() {
-        let error = ApiError::new(Kind::Limited { retry_after: None }, "");
+        let error = ApiError::limited(None, "");
         let limited = |watch: &mut ListWatch, next_at: &str| {
             told(watch.failed(&error, 6 * MINUTE, next_at.parse().expect("a time")))
         };

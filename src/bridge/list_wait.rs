@@ -3,10 +3,32 @@
 
 use std::time::Duration;
 
-use crate::policy::Failure;
+use crate::backoff::{Backoff, Jitter};
+use crate::failure::ApiFailure;
 
 /// The list is free and wakes nobody, but a changed list is rare.
-const LIST_EVERY: Duration = Duration::from_hours(1);
+const WHOLE: Backoff = Backoff::fixed(
+    Duration::from_hours(1),
+    Duration::from_hours(1),
+    Jitter::NONE,
+);
+const DOUBTFUL: Backoff = Backoff::fixed(
+    Duration::from_mins(5),
+    Duration::from_hours(1),
+    Jitter::UPPER_HALF,
+);
+const ENDLESS: Backoff = Backoff::fixed(
+    Duration::from_hours(6),
+    Duration::from_hours(6),
+    Jitter::UPPER_HALF,
+);
+/// A refusal of what worked the last time is doubted: it is tried again soon, this often.
+const CONTRADICTED: Backoff = Backoff::fixed(
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+    Jitter::UPPER_HALF,
+);
+const N_DOUBTED: u32 = 2;
 
 /// How a list ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,82 +40,73 @@ pub enum Ending {
     /// Never: it was cut after as many calls as it has pages.
     Endless,
     /// There is none.
-    Failed(Failure),
+    Failed {
+        /// Why.
+        failure: ApiFailure,
+        /// The wait that Tesla asked for.
+        retry_after: Option<Duration>,
+    },
 }
 
 impl Ending {
     /// Whether it is refused by somebody who will not think better of it within minutes.
     pub fn is_refused(self) -> bool {
-        matches!(
-            self,
-            Self::Failed(
-                Failure::SignedOut
-                    | Failure::BillingLimit
-                    | Failure::Refused
-                    | Failure::MissingScope
-                    | Failure::NotFound
-                    | Failure::InService
-                    | Failure::Region
-            )
-        )
+        matches!(self, Self::Failed { failure, .. } if failure.meaning().list.is_refused)
     }
 
     /// Whether the wait after it is a minimum that nobody's wish for a list shortens.
     pub fn is_imposed(self) -> bool {
-        let is_limited = matches!(self, Self::Failed(Failure::Limited { .. }));
-        is_limited || self.is_refused() || self == Self::Endless
+        match self {
+            Self::Whole | Self::Doubtful => false,
+            Self::Endless => true,
+            Self::Failed { failure, .. } => failure.meaning().list.is_imposed,
+        }
     }
 
-    /// The first wait, and the longest.
-    fn steps(self) -> (Duration, Duration) {
-        let minutes = |first, last| (Duration::from_mins(first), Duration::from_mins(last));
+    fn schedule(self) -> Backoff {
         match self {
-            Self::Whole => (LIST_EVERY, LIST_EVERY),
-            Self::Doubtful => minutes(5, 60),
-            Self::Endless => minutes(6 * 60, 6 * 60),
-            Self::Failed(failure) => match failure {
-                Failure::Unavailable
-                | Failure::Transport
-                | Failure::Server
-                | Failure::NotPermitted { .. } => (Duration::from_secs(10), minutes(15, 15).0),
-                Failure::Limited {
-                    retry_after: Some(_),
-                } => minutes(1, 1),
-                Failure::Limited { retry_after: None } | Failure::SignedOut => minutes(5, 60),
-                Failure::NotFound => minutes(1, 60),
-                Failure::Refused | Failure::InService | Failure::Region => minutes(15, 6 * 60),
-                Failure::BillingLimit | Failure::MissingScope => minutes(60, 6 * 60),
-            },
+            Self::Whole => WHOLE,
+            Self::Doubtful => DOUBTFUL,
+            Self::Endless => ENDLESS,
+            Self::Failed { failure, .. } => failure.meaning().list.wait,
+        }
+    }
+
+    fn asked_wait(self) -> Option<Duration> {
+        match self {
+            Self::Failed { retry_after, .. } => retry_after,
+            _ => None,
         }
     }
 }
 
-/// The endings of one kind in a row.
+/// The endings of one schedule in a row.
 #[derive(Debug, Default)]
 pub struct ListWait {
-    steps: Option<(Duration, Duration)>,
+    schedule: Option<Backoff>,
     n_in_a_row: u32,
+    /// The last list was one, or has only been refused since.
+    has_worked: bool,
 }
 
 impl ListWait {
     /// The wait after one more ending. `chance` is between 0 and 1 and spreads it, so that the
     /// accounts of a bridge do not ask in step; what Tesla asked for is a minimum.
     pub fn after(&mut self, ending: Ending, chance: f64) -> Duration {
-        let steps = ending.steps();
-        if self.steps.replace(steps) != Some(steps) {
+        let schedule = ending.schedule();
+        if self.schedule.replace(schedule) != Some(schedule) {
             self.n_in_a_row = 0;
         }
-        let (first, last) = steps;
-        let step = first.saturating_mul(1 << self.n_in_a_row.min(20)).min(last);
         self.n_in_a_row = self.n_in_a_row.saturating_add(1);
-        match ending {
-            Ending::Whole => step,
-            Ending::Failed(Failure::Limited { retry_after }) => {
-                let asked = retry_after.unwrap_or_default().max(step);
-                asked.mul_f64(1.0 + 0.1 * chance)
-            }
-            _ => step.mul_f64(0.5 + 0.5 * chance),
+        let n = self.n_in_a_row;
+        self.has_worked = match ending {
+            Ending::Whole => true,
+            _ => self.has_worked && (!ending.is_refused() || n <= N_DOUBTED),
+        };
+        if self.has_worked && ending.is_refused() {
+            return CONTRADICTED.wait(n, chance).min(schedule.wait(n, chance));
         }
+        schedule.wait_at_least(ending.asked_wait(), n, chance)
     }
 }
 
@@ -104,6 +117,21 @@ mod tests {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
 
+    fn failed(failure: ApiFailure) -> Ending {
+        let retry_after = None;
+        Ending::Failed {
+            failure,
+            retry_after,
+        }
+    }
+
+    fn limited(asked: Option<u64>) -> Ending {
+        Ending::Failed {
+            failure: ApiFailure::Limited,
+            retry_after: asked.map(Duration::from_secs),
+        }
+    }
+
     /// The longest waits after endings of one kind in a row.
     fn waits(ending: Ending) -> Vec<u64> {
         let mut wait = ListWait::default();
@@ -113,27 +141,33 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_the_wait_of_teslas_error_table() {
-        let limited = |seconds: Option<u64>| Failure::Limited {
-            retry_after: seconds.map(Duration::from_secs),
-        };
         for (failure, first, last) in [
-            (Failure::Transport, 10, 15 * MINUTE),
-            (Failure::Server, 10, 15 * MINUTE),
-            (Failure::Unavailable, 10, 15 * MINUTE),
-            (limited(None), 330, HOUR + 6 * MINUTE),
-            (limited(Some(5)), 66, 66),
-            (limited(Some(37_829)), 41_611, 41_611),
-            (Failure::SignedOut, 5 * MINUTE, HOUR),
-            (Failure::NotFound, MINUTE, HOUR),
-            (Failure::Refused, 15 * MINUTE, 6 * HOUR),
-            (Failure::Region, 15 * MINUTE, 6 * HOUR),
-            (Failure::InService, 15 * MINUTE, 6 * HOUR),
-            (Failure::BillingLimit, HOUR, 6 * HOUR),
-            (Failure::MissingScope, HOUR, 6 * HOUR),
+            (ApiFailure::Unreachable, 10, 15 * MINUTE),
+            (ApiFailure::Server, 10, 15 * MINUTE),
+            (ApiFailure::Unavailable, 10, 15 * MINUTE),
+            (ApiFailure::SignedOut, 5 * MINUTE, HOUR),
+            (ApiFailure::NotFound, MINUTE, HOUR),
+            (ApiFailure::Firewall, 15 * MINUTE, 6 * HOUR),
+            (ApiFailure::WrongRegion, 15 * MINUTE, 6 * HOUR),
+            (ApiFailure::InService, 15 * MINUTE, 6 * HOUR),
+            (ApiFailure::BillingLimit, HOUR, 6 * HOUR),
+            (ApiFailure::MissingScope, HOUR, 6 * HOUR),
+            (ApiFailure::ScopeDenied, MINUTE, HOUR),
+            (ApiFailure::TokenRejected, MINUTE, HOUR),
         ] {
-            let waits = waits(Ending::Failed(failure));
+            let waits = waits(failed(failure));
             assert_eq!((waits[0], waits[11]), (first, last), "{failure:?}");
             assert!(waits.is_sorted(), "{failure:?}: {waits:?}");
+        }
+        for (asked, first, last) in [
+            (None, 330, HOUR + 6 * MINUTE),
+            (Some(0), 330, HOUR + 6 * MINUTE),
+            (Some(5), 330, HOUR + 6 * MINUTE),
+            (Some(37_829), 41_611, 41_611),
+        ] {
+            let waits = waits(limited(asked));
+            assert_eq!((waits[0], waits[11]), (first, last), "{asked:?}");
+            assert!(waits.is_sorted(), "{asked:?}: {waits:?}");
         }
         assert_eq!(waits(Ending::Whole)[11], HOUR);
         assert_eq!(waits(Ending::Endless)[0], 6 * HOUR);
@@ -144,10 +178,8 @@ mod tests {
     #[test]
     fn waits_are_spread_and_never_shorter_than_asked() {
         let hour = Duration::from_hours(1);
-        let limited = Ending::Failed(Failure::Limited {
-            retry_after: Some(hour),
-        });
-        let server = Ending::Failed(Failure::Server);
+        let limited = limited(Some(3600));
+        let server = failed(ApiFailure::Server);
         let first = |ending, chance| ListWait::default().after(ending, chance);
         assert_eq!(first(limited, 0.0), hour);
         assert_eq!(first(limited, 1.0), hour.mul_f64(1.1));
@@ -159,24 +191,35 @@ mod tests {
     fn another_ending_begins_at_its_first_step() {
         let mut wait = ListWait::default();
         for _ in 0..5 {
-            wait.after(Ending::Failed(Failure::Refused), 1.0);
+            wait.after(failed(ApiFailure::Firewall), 1.0);
         }
-        let passing = wait.after(Ending::Failed(Failure::Server), 1.0);
+        let passing = wait.after(failed(ApiFailure::Server), 1.0);
         assert_eq!(passing, Duration::from_secs(10));
-        let again = wait.after(Ending::Failed(Failure::Refused), 1.0);
+        let again = wait.after(failed(ApiFailure::Firewall), 1.0);
         assert_eq!(again, Duration::from_mins(15));
         wait.after(Ending::Whole, 1.0);
-        let again = wait.after(Ending::Failed(Failure::Server), 1.0);
+        let again = wait.after(failed(ApiFailure::Server), 1.0);
         assert_eq!(again, Duration::from_secs(10));
     }
 
     #[test]
     fn only_what_may_pass_by_itself_is_asked_for_early() {
-        let is_imposed = |failure| Ending::Failed(failure).is_imposed();
-        assert!(is_imposed(Failure::Limited { retry_after: None }));
-        assert!(is_imposed(Failure::Refused) && is_imposed(Failure::SignedOut));
+        let is_imposed = |failure| failed(failure).is_imposed();
+        assert!(is_imposed(ApiFailure::Limited));
+        assert!(is_imposed(ApiFailure::Firewall) && is_imposed(ApiFailure::SignedOut));
         assert!(Ending::Endless.is_imposed());
-        assert!(!is_imposed(Failure::Server) && !is_imposed(Failure::Transport));
+        assert!(!is_imposed(ApiFailure::Server) && !is_imposed(ApiFailure::Unreachable));
         assert!(!Ending::Whole.is_imposed() && !Ending::Doubtful.is_imposed());
+    }
+
+    #[test]
+    fn a_refusal_after_a_list_that_worked_is_doubted_twice_and_then_believed() {
+        let mut wait = ListWait::default();
+        wait.after(Ending::Whole, 1.0);
+        let mut refused = || wait.after(failed(ApiFailure::Firewall), 1.0).as_secs() / MINUTE;
+        assert_eq!(
+            [refused(), refused(), refused(), refused()],
+            [1, 2, 60, 120]
+        );
     }
 }

@@ -3,8 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::list::{LIMITED, LONG_LIMIT, News, PATIENCE, limited};
-use crate::api::{ApiError, Kind};
+use super::list::{LIMITED, LONG_LIMIT, News, limited};
+use crate::api::ApiError;
+use crate::failure::ApiFailure;
 use crate::policy::Ask;
 
 /// What was told of one car.
@@ -16,8 +17,8 @@ pub struct CarWatch {
 
 #[derive(Debug, Default)]
 struct Call {
-    /// Limits in a row.
-    n_limited: u32,
+    /// The last failures of one kind, and how many.
+    in_a_row: Option<(ApiFailure, u32)>,
     refused: Option<String>,
 }
 
@@ -25,10 +26,12 @@ impl CarWatch {
     /// A call was answered with an error.
     pub fn failed(&mut self, ask: Ask, error: &ApiError, now: Timestamp) -> Option<News> {
         let call = self.call(ask);
-        if matches!(error.kind, Kind::Limited { .. }) {
-            call.n_limited += 1;
-        }
-        let (reason, words) = worth_telling(error, call.n_limited, now)?;
+        call.in_a_row = match call.in_a_row {
+            Some((kind, n)) if kind == error.kind => Some((kind, n.saturating_add(1))),
+            _ => Some((error.kind, 1)),
+        };
+        let n_in_a_row = call.in_a_row.map_or(1, |(_, n)| n);
+        let (reason, words) = worth_telling(error, n_in_a_row, now)?;
         let is_known = [&self.light, &self.data]
             .iter()
             .any(|call| call.refused.as_ref() == Some(&reason));
@@ -56,54 +59,21 @@ impl CarWatch {
 }
 
 /// The reason, and the words for it.
-fn worth_telling(error: &ApiError, n_limited: u32, now: Timestamp) -> Option<(String, String)> {
-    match &error.kind {
-        Kind::Limited { retry_after } => {
-            let is_long = retry_after.is_some_and(|wait| wait > LONG_LIMIT);
-            if !is_long && n_limited < PATIENCE {
-                return None;
-            }
-            // Where Tesla named no wait, the car's next call is the policy's to plan.
-            let until = retry_after
-                .and_then(|wait| SignedDuration::try_from(wait).ok())
-                .and_then(|wait| now.saturating_add(wait).ok());
-            Some(until.map_or_else(|| (LIMITED.to_owned(), LIMITED.to_owned()), limited))
-        }
-        Kind::MobileAccessDisabled
-        | Kind::PaymentRequired
-        | Kind::BillingLimit
-        | Kind::MissingScope
-        | Kind::ClientRefused
-        | Kind::Firewall
-        | Kind::UnsupportedVehicle
-        | Kind::EndpointGone
-        | Kind::NotRegistered
-        | Kind::WrongRegion { .. }
-        | Kind::AppRefused
-        | Kind::Locked
-        | Kind::Privacy
-        | Kind::Redirected
-        | Kind::BadRequest => Some((error.sentence(), error.sentence())),
-        Kind::Unavailable
-        | Kind::Unreachable
-        | Kind::Untrusted
-        | Kind::TimedOut
-        | Kind::Garbled
-        | Kind::Server
-        | Kind::TokenRejected
-        | Kind::Unexplained
-        | Kind::SignedOut
-        | Kind::NeverSignedIn
-        | Kind::LoginRetired
-        | Kind::WrongPassword
-        | Kind::ClientUnknown
-        // The list tells whether the car is gone, and its state that it is at service.
-        | Kind::NotFound
-        | Kind::InService
-        | Kind::Store
-        | Kind::Setup
-        | Kind::Closed => None,
+fn worth_telling(error: &ApiError, n_in_a_row: u32, now: Timestamp) -> Option<(String, String)> {
+    let told_from = error.kind.meaning().car.told_from?;
+    let is_long = error.retry_after.is_some_and(|wait| wait > LONG_LIMIT);
+    if n_in_a_row < told_from && !is_long {
+        return None;
     }
+    if error.kind != ApiFailure::Limited {
+        return Some((error.sentence(), error.sentence()));
+    }
+    // Where Tesla named no wait, the car's next call is the policy's to plan.
+    let until = error
+        .retry_after
+        .and_then(|wait| SignedDuration::try_from(wait).ok())
+        .and_then(|wait| now.saturating_add(wait).ok());
+    Some(until.map_or_else(|| (LIMITED.to_owned(), LIMITED.to_owned()), limited))
 }
 
 #[cfg(test)]
@@ -121,15 +91,19 @@ mod tests {
         }
     }
 
-    fn failed(watch: &mut CarWatch, ask: Ask, kind: Kind) -> String {
+    fn failed(watch: &mut CarWatch, ask: Ask, kind: ApiFailure) -> String {
+        failed_with(watch, ask, &ApiError::new(kind, ""))
+    }
+
+    fn failed_with(watch: &mut CarWatch, ask: Ask, error: &ApiError) -> String {
         let now = "2026-11-26T12:00:00Z".parse().expect("a time");
-        told(watch.failed(ask, &ApiError::new(kind, ""), now))
+        told(watch.failed(ask, error, now))
     }
 
     #[test]
     fn a_refusal_is_told_once_and_that_it_is_over() {
         let mut watch = CarWatch::default();
-        let disabled = || Kind::MobileAccessDisabled;
+        let disabled = || ApiFailure::MobileAccessDisabled;
         assert!(failed(&mut watch, Ask::Data, disabled()).contains("mobile access"));
         assert_eq!(failed(&mut watch, Ask::Data, disabled()), "");
         assert_eq!(
@@ -142,8 +116,8 @@ mod tests {
             "",
             "data is still refused"
         );
-        assert_eq!(failed(&mut watch, Ask::Data, Kind::TimedOut), "");
-        assert!(failed(&mut watch, Ask::Data, Kind::Privacy).contains("privacy"));
+        assert_eq!(failed(&mut watch, Ask::Data, ApiFailure::TimedOut), "");
+        assert!(failed(&mut watch, Ask::Data, ApiFailure::Privacy).contains("privacy"));
         assert_eq!(told(watch.succeeded(Ask::Data)), "mended");
         assert_eq!(told(watch.succeeded(Ask::Data)), "");
     }
@@ -152,11 +126,11 @@ mod tests {
     fn what_passes_is_not_told() {
         let mut watch = CarWatch::default();
         for kind in [
-            Kind::Unavailable,
-            Kind::TimedOut,
-            Kind::Server,
-            Kind::InService,
-            Kind::SignedOut,
+            ApiFailure::Unavailable,
+            ApiFailure::TimedOut,
+            ApiFailure::Server,
+            ApiFailure::InService,
+            ApiFailure::SignedOut,
         ] {
             for _ in 0..5 {
                 assert_eq!(failed(&mut watch, Ask::Data, kind.clone()), "");
@@ -168,21 +142,33 @@ mod tests {
     #[test]
     fn a_long_limit_is_told_with_the_time_at_which_it_ends() {
         let mut watch = CarWatch::default();
-        let limited = |minutes| Kind::Limited {
-            retry_after: Some(Duration::from_mins(minutes)),
-        };
-        assert_eq!(failed(&mut watch, Ask::Data, limited(2)), "");
-        let words = failed(&mut watch, Ask::Data, limited(120));
+        let limited = |minutes| ApiError::limited(Some(Duration::from_mins(minutes)), "");
+        assert_eq!(failed_with(&mut watch, Ask::Data, &limited(2)), "");
+        let words = failed_with(&mut watch, Ask::Data, &limited(120));
         assert!(words.ends_with("at 2026-11-26 14:00 UTC"), "{words}");
-        let words = failed(&mut watch, Ask::Data, limited(180));
+        let words = failed_with(&mut watch, Ask::Data, &limited(180));
         assert!(
             words.starts_with("still ") && words.contains("15:00"),
             "{words}"
         );
 
         let mut watch = CarWatch::default();
-        let mut limited = || failed(&mut watch, Ask::Data, Kind::Limited { retry_after: None });
+        let mut limited = || failed(&mut watch, Ask::Data, ApiFailure::Limited);
         assert_eq!([limited(), limited()], ["", ""]);
         assert_eq!(limited(), LIMITED, "Tesla named no time");
+    }
+
+    #[test]
+    fn what_is_doubted_is_told_when_it_comes_again_and_a_car_not_found_at_the_third_time() {
+        let mut watch = CarWatch::default();
+        let mut denied = || failed(&mut watch, Ask::Data, ApiFailure::ScopeDenied);
+        assert_eq!(denied(), "");
+        assert!(denied().contains("has the permission"));
+        let mut watch = CarWatch::default();
+        let mut not_found = || failed(&mut watch, Ask::Light, ApiFailure::NotFound);
+        assert_eq!([not_found(), not_found()], ["", ""]);
+        let words = not_found();
+        assert!(words.contains("does not know this car"), "{words}");
+        assert!(words.contains("Tesla app"), "the hint: {words}");
     }
 }

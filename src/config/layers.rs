@@ -1,8 +1,8 @@
 //! The layers and their order: defaults of the schema, the file, the environment.
 //!
-//! The `config` crate joins them and carries the origin of every value through. The file's tree is
-//! built here from the `toml` crate's spans, because the `config` crate knows neither the line of
-//! a value nor the file of an unknown key.
+//! The `config` crate joins them. Where each value stands is kept beside them, by the value's path: the
+//! file's tree is built here from the `toml` crate's spans, because the `config` crate knows neither
+//! the line of a value nor the file of an unknown key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -78,23 +78,26 @@ pub(super) fn join(
 ) -> Layers {
     let mut layers = Layers::default();
     let mut from_file = Layer::default();
+    // Of values; a later layer's replace an earlier one's, as the values do.
+    let mut origins = BTreeMap::new();
     if let Some((path, text)) = file {
         let walk = FileWalk {
             path,
             text,
+            origins: &mut origins,
             tables: &mut layers.tables,
             suggested: &mut layers.suggested,
             problems,
         };
         (from_file, layers.is_unreadable) = walk.layer();
     }
-    let env = env_layer(env, &mut layers.suggested, problems);
+    let env = env_layer(env, &mut origins, &mut layers.suggested, problems);
     let joined = config::Config::builder()
         .add_source(from_file)
         .add_source(env)
         .build();
     match joined {
-        Ok(joined) => flatten(&joined.cache, String::new(), &mut layers),
+        Ok(joined) => flatten(&joined.cache, String::new(), &mut origins, &mut layers),
         Err(error) => {
             let complaint = format!("cannot be put together: {error}");
             problems.push(Problem::new(
@@ -111,6 +114,7 @@ pub(super) fn join(
 struct FileWalk<'a> {
     path: &'a str,
     text: &'a str,
+    origins: &'a mut BTreeMap<String, Origin>,
     /// Where each table starts; the `config` crate forgets it when it joins two tables.
     tables: &'a mut BTreeMap<String, Origin>,
     suggested: &'a mut BTreeSet<String>,
@@ -170,7 +174,8 @@ impl FileWalk<'_> {
     fn value(&mut self, at: usize, value: &Spanned<DeValue<'_>>, path: &str) -> Option<Value> {
         let complaint = match (schema::place(path), value.get_ref()) {
             (Some(Place::Key(_)), value) => {
-                return Some(Value::new(Some(&tag(&self.origin(at))), leaf(value)));
+                self.origins.insert(path.to_owned(), self.origin(at));
+                return Some(Value::new(None, leaf(value)));
             }
             (Some(Place::List), DeValue::Array(items)) => {
                 self.tables.insert(path.to_owned(), self.origin(at));
@@ -310,6 +315,7 @@ fn other(form: &str) -> ValueKind {
 
 fn env_layer(
     env: &BTreeMap<String, String>,
+    origins: &mut BTreeMap<String, Origin>,
     suggested: &mut BTreeSet<String>,
     problems: &mut Vec<Problem>,
 ) -> Layer {
@@ -322,10 +328,8 @@ fn env_layer(
         let origin = Origin::Env(variable.clone());
         let complaint = match env_path(rest).map(|path| (schema::place(&path), path)) {
             Ok((Some(Place::Key(row)), path)) => {
-                values.push((
-                    path,
-                    Value::new(Some(&tag(&origin)), from_text(row.kind, text)),
-                ));
+                values.push((path.clone(), Value::new(None, from_text(row.kind, text))));
+                origins.insert(path, origin);
                 continue;
             }
             Ok((Some(Place::List), _)) => format!("a list: expected {variable}__0__KEY"),
@@ -425,49 +429,31 @@ pub(super) fn found(kind: &ValueKind) -> Found {
     }
 }
 
-fn flatten(value: &Value, path: String, layers: &mut Layers) {
+fn flatten(
+    value: &Value,
+    path: String,
+    origins: &mut BTreeMap<String, Origin>,
+    layers: &mut Layers,
+) {
     match (&value.kind, schema::place(&path)) {
         (ValueKind::Table(table), _) => {
             for (key, value) in table {
-                flatten(value, join_path(&path, key), layers);
+                flatten(value, join_path(&path, key), origins, layers);
             }
             layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         (ValueKind::Array(items), Some(Place::List)) => {
             for (index, item) in items.iter().enumerate() {
-                flatten(item, format!("{path}[{index}]"), layers);
+                flatten(item, format!("{path}[{index}]"), origins, layers);
             }
             layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
         // A gap that an index in the environment left.
         (ValueKind::Nil, _) => {}
         (kind, _) => {
-            let origin = value.origin().map_or(Origin::Nowhere, untag);
+            let origin = origins.remove(&path).unwrap_or(Origin::Nowhere);
             let found = found(kind);
             layers.given.insert(path, Given { origin, found });
         }
-    }
-}
-
-/// The `config` crate carries an origin as text.
-fn tag(origin: &Origin) -> String {
-    match origin {
-        Origin::File { path, line } => format!("file {line} {path}"),
-        Origin::Env(variable) => format!("env {variable}"),
-        Origin::Nowhere => String::new(),
-    }
-}
-
-fn untag(text: &str) -> Origin {
-    match text.split_once(' ') {
-        Some(("env", variable)) => Origin::Env(variable.to_owned()),
-        Some(("file", rest)) => match rest.split_once(' ') {
-            Some((line, path)) => Origin::File {
-                path: path.to_owned(),
-                line: line.parse().unwrap_or(0),
-            },
-            None => Origin::Nowhere,
-        },
-        _ => Origin::Nowhere,
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tesla2mqtt::api::Kind;
 use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
 use tesla2mqtt::decode::vehicle_data::ENDPOINTS;
+use tesla2mqtt::failure::ApiFailure;
 use tesla2mqtt::policy::{Ask, Failure, Input, Light, LightState, Policy, PolicyConfig, Step};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -23,6 +25,13 @@ async fn cloud() -> MockServer {
     let server = MockServer::start().await;
     gives_tokens(&server).await;
     server
+}
+
+/// An access token that claims these scopes.
+fn token_with(scopes: &[&str]) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({"scp": scopes});
+    format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&claims))
 }
 
 fn vin(n: u32) -> String {
@@ -72,7 +81,7 @@ async fn a_list_whose_second_page_fails_is_no_list() {
         .mount(&server)
         .await;
     let called = rig(Api::Fleet, &server.uri()).open().await.products().await;
-    assert_eq!(called.outcome.unwrap_err().kind, Kind::Server);
+    assert_eq!(called.outcome.unwrap_err().kind, ApiFailure::Server);
     assert_eq!((called.statuses,), (vec![200, 502],));
 }
 
@@ -118,7 +127,7 @@ async fn data_is_asked_for_with_explicit_endpoints_and_comes_back_byte_by_byte()
 }
 
 #[tokio::test]
-async fn without_the_scope_for_the_position_the_rest_is_read_and_that_is_remembered() {
+async fn a_refusal_for_want_of_a_scope_is_told_and_leaves_the_next_call_as_it_is_asked() {
     let server = cloud().await;
     let refused = json_answer(
         403,
@@ -127,28 +136,116 @@ async fn without_the_scope_for_the_position_the_rest_is_read_and_that_is_remembe
     Mock::given(path(DATA))
         .and(query_param("endpoints", "charge_state;location_data"))
         .respond_with(refused)
-        .expect(1)
+        .expect(2)
         .mount(&server)
         .await;
     Mock::given(path(DATA))
         .and(query_param("endpoints", "charge_state"))
         .respond_with(json_answer(200, &json!({})))
+        .expect(1)
         .mount(&server)
         .await;
     let rig = rig(Api::Fleet, &server.uri());
     let account = rig.open().await;
-    let endpoints = ["charge_state", "location_data"];
-    let first = account.vehicle_data(&car(), &endpoints).await;
-    assert_eq!(
-        (
-            first.outcome.is_ok(),
-            first.statuses.as_slice(),
-            first.billed()
-        ),
-        (true, &[403, 200][..], 2)
-    );
-    let second = account.vehicle_data(&car(), &endpoints).await;
-    assert_eq!(second.statuses, [200]);
+    for endpoints in [
+        &["charge_state", "location_data"][..],
+        &["charge_state"],
+        &["charge_state", "location_data"],
+    ] {
+        let called = account.vehicle_data(&car(), endpoints).await;
+        match called.outcome {
+            Ok(_) => assert_eq!(called.statuses, [200]),
+            Err(error) => {
+                assert_eq!(error.kind, ApiFailure::MissingScope);
+                assert_eq!(
+                    (called.statuses.as_slice(), endpoints.len()),
+                    (&[403][..], 2)
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_want_of_a_scope_that_the_token_has_is_doubted() {
+    let all = &["vehicle_device_data", "vehicle_location"][..];
+    for (scopes, expected) in [
+        (all, ApiFailure::ScopeDenied),
+        (&["openid"][..], ApiFailure::MissingScope),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(path("/oauth2/v3/token"))
+            .respond_with(json_answer(
+                200,
+                &token_body(&token_with(scopes), "r1-secret"),
+            ))
+            .mount(&server)
+            .await;
+        let refused = json!({"response": null, "error": "Unauthorized missing scopes"});
+        Mock::given(method("GET"))
+            .respond_with(json_answer(403, &refused))
+            .mount(&server)
+            .await;
+        let rig = rig(Api::Fleet, &server.uri());
+        let account = rig.open().await;
+        let endpoints = ["charge_state", "location_data"];
+        let of_data = account.vehicle_data(&car(), &endpoints).await;
+        assert_eq!(of_data.outcome.unwrap_err().kind, expected);
+        let of_list = account.products().await;
+        assert_eq!(of_list.outcome.unwrap_err().kind, expected);
+    }
+}
+
+/// Owners' reports: the list tells an id that leads nowhere, and the VIN is known.
+#[tokio::test]
+async fn a_car_that_is_not_found_by_its_id_is_asked_by_its_vin_from_then_on() {
+    const BY_ID: &str = "/api/1/vehicles/1492930000000001";
+    let another = json!({"response": {"vin": "5YJ3E1EA7KF000002", "id": 5, "state": "online"}});
+    for by_id in [ResponseTemplate::new(404), json_answer(200, &another)] {
+        let server = cloud().await;
+        Mock::given(path(BY_ID))
+            .respond_with(by_id)
+            .expect(1)
+            .mount(&server)
+            .await;
+        Mock::given(path(LIGHT))
+            .respond_with(light_answer("online"))
+            .mount(&server)
+            .await;
+        Mock::given(path(DATA))
+            .respond_with(ResponseTemplate::new(408))
+            .mount(&server)
+            .await;
+        let rig = rig(Api::Owner, &server.uri());
+        let account = rig.open().await;
+        let first = account.vehicle(&car()).await;
+        assert!(first.outcome.is_ok(), "{first:?}");
+        assert_eq!(first.statuses.len(), 2);
+        assert_eq!(account.vehicle(&car()).await.statuses, [200]);
+        let data = account.vehicle_data(&car(), &["charge_state"]).await;
+        assert_eq!(data.statuses, [408]);
+    }
+}
+
+#[tokio::test]
+async fn a_car_that_is_found_by_nothing_is_asked_by_its_vin_only_once() {
+    let server = cloud().await;
+    Mock::given(path(LIGHT))
+        .respond_with(ResponseTemplate::new(404))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(404))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Owner, &server.uri());
+    let account = rig.open().await;
+    for statuses in [&[404, 404][..], &[404], &[404]] {
+        let called = account.vehicle(&car()).await;
+        assert_eq!(called.outcome.unwrap_err().kind, ApiFailure::NotFound);
+        assert_eq!(called.statuses, statuses);
+    }
 }
 
 #[tokio::test]
@@ -290,14 +387,20 @@ async fn the_light_call_reads_the_state_or_says_what_came_instead() {
             json!({"response": {"vin": VIN, "state": "online"}}).to_string(),
             Ok(LightState::Online),
         ),
-        (json!({"response": null}).to_string(), Err(Kind::Server)),
+        (
+            json!({"response": null}).to_string(),
+            Err(ApiFailure::Server),
+        ),
         (
             json!({"response": {"vin": vin(9)}}).to_string(),
-            Err(Kind::Garbled),
+            Err(ApiFailure::AnotherCar),
         ),
-        (String::new(), Err(Kind::Garbled)),
-        ("<html>".to_owned(), Err(Kind::Garbled)),
-        ("{\"response\":{\"vin\"".to_owned(), Err(Kind::Garbled)),
+        (String::new(), Err(ApiFailure::Garbled)),
+        ("<html>".to_owned(), Err(ApiFailure::Garbled)),
+        (
+            "{\"response\":{\"vin\"".to_owned(),
+            Err(ApiFailure::Garbled),
+        ),
     ] {
         let answer = ResponseTemplate::new(200).set_body_string(&body);
         let _scope = Mock::given(path(LIGHT))
@@ -366,22 +469,22 @@ async fn every_answer_has_an_end() {
         (
             "silence",
             dripping("", b"", Duration::ZERO).await,
-            Kind::TimedOut,
+            ApiFailure::TimedOut,
         ),
         (
             "a slow drip",
             dripping(HEAD, b" ", Duration::from_millis(20)).await,
-            Kind::TimedOut,
+            ApiFailure::TimedOut,
         ),
         (
             "an endless body",
             dripping(HEAD, big, Duration::ZERO).await,
-            Kind::Garbled,
+            ApiFailure::Garbled,
         ),
         (
             "a cut head",
             dripping("HTTP/1.1 2", b"", Duration::ZERO).await,
-            Kind::Unreachable,
+            ApiFailure::Unreachable,
         ),
         (
             "a cut body",
@@ -391,9 +494,13 @@ async fn every_answer_has_an_end() {
                 Duration::ZERO,
             )
             .await,
-            Kind::Unreachable,
+            ApiFailure::Unreachable,
         ),
-        ("nobody", "http://127.0.0.1:1".to_owned(), Kind::Unreachable),
+        (
+            "nobody",
+            "http://127.0.0.1:1".to_owned(),
+            ApiFailure::Unreachable,
+        ),
     ];
     let tokens = cloud().await;
     for (name, server, expected) in cases {
@@ -432,7 +539,7 @@ async fn an_answer_is_read_as_far_as_one_of_its_kind_can_be_long() {
     let list = account.products().await.outcome.unwrap_err();
     let light = account.vehicle(&car()).await.outcome.unwrap_err();
     for error in [list, light] {
-        assert_eq!(error.kind, Kind::Garbled);
+        assert_eq!(error.kind, ApiFailure::Garbled);
         assert!(error.to_string().contains("1024 KiB"), "{error}");
     }
     let data = account.vehicle_data(&car(), &[]).await.outcome.unwrap();
@@ -446,7 +553,86 @@ async fn an_answer_is_read_as_far_as_one_of_its_kind_can_be_long() {
     let signed_out = rig(Api::Fleet, &tokens.uri());
     let called = signed_out.open().await.products().await;
     let error = called.outcome.unwrap_err().to_string();
-    assert!(error.contains("256 KiB"), "{error}");
+    assert!(error.contains("64 KiB"), "{error}");
+}
+
+/// An error page of megabytes cost its status, and as much memory.
+#[tokio::test]
+async fn of_a_refusal_only_the_begin_is_read_and_its_status_counts() {
+    let server = cloud().await;
+    let body = format!("EXCEEDED_LIMIT {}", " ".repeat(2 * 1024 * 1024));
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(403).set_body_string(body))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let error = account.vehicle(&car()).await.outcome.unwrap_err();
+    assert_eq!(error.kind, ApiFailure::BillingLimit);
+    let error = account.vehicle_data(&car(), &[]).await.outcome.unwrap_err();
+    assert_eq!(error.kind, ApiFailure::BillingLimit);
+}
+
+#[tokio::test]
+async fn an_answer_about_another_car_is_refused_whole_and_billed() {
+    let server = cloud().await;
+    let another = json!({"response": {"vin": vin(2), "id": 5, "state": "online"}});
+    Mock::given(method("GET"))
+        .respond_with(json_answer(200, &another))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let light = account.vehicle(&car()).await;
+    let data = account.vehicle_data(&car(), &["charge_state"]).await;
+    assert_eq!((light.billed(), data.billed()), (1, 1));
+    for error in [light.outcome.unwrap_err(), data.outcome.unwrap_err()] {
+        assert_eq!(error.kind, ApiFailure::AnotherCar);
+        assert!(!error.to_string().contains(&vin(2)), "{error}");
+    }
+}
+
+/// Each list of such a server was fifty calls.
+#[tokio::test]
+async fn a_list_that_claims_more_pages_and_brings_nothing_new_ends() {
+    for entries in [json!([{"vin": vin(1)}]), json!([]), json!([{}])] {
+        let server = cloud().await;
+        let n = std::sync::atomic::AtomicU64::new(0);
+        let endless = By(move |_: &Request| {
+            let current = n.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            let pagination = json!({"current": current, "next": current + 1});
+            json_answer(200, &json!({"response": entries, "pagination": pagination}))
+        });
+        Mock::given(path(PRODUCTS))
+            .respond_with(endless)
+            .mount(&server)
+            .await;
+        let rig = rig(Api::Fleet, &server.uri());
+        let called = rig.open().await.products().await;
+        assert!(called.billed() <= 2, "{:?}", called.statuses);
+        assert!(!called.outcome.unwrap().is_whole());
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_and_always_brings_new_cars_is_cut() {
+    let server = cloud().await;
+    let n = std::sync::atomic::AtomicU32::new(0);
+    let endless = By(move |_: &Request| {
+        let current = n.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let pagination = json!({"current": current, "next": current + 1});
+        let entries = json!([{"vin": vin(current)}]);
+        json_answer(200, &json!({"response": entries, "pagination": pagination}))
+    });
+    Mock::given(path(PRODUCTS))
+        .respond_with(endless)
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let called = rig.open().await.products().await;
+    assert_eq!(called.billed(), 10);
+    let list = called.outcome.unwrap();
+    assert_eq!((list.vehicles.len(), list.is_cut), (10, true));
 }
 
 /// The log called it a 200.
@@ -476,6 +662,6 @@ async fn after_the_end_calls_end_too() {
     account.closed().await;
     assert_eq!(
         account.vehicle(&car()).await.outcome.unwrap_err().kind,
-        Kind::Closed
+        ApiFailure::Closed
     );
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
-use tesla2mqtt::api::Kind;
 use tesla2mqtt::api::tls::install_provider;
 use tesla2mqtt::config::Api;
+use tesla2mqtt::failure::ApiFailure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -166,7 +166,7 @@ async fn a_server_with_another_certificate_is_not_given_the_token() {
     let rig = signed_in(&server);
     std::fs::write(rig.settings.ca_file.as_ref().unwrap(), &other.ca_pem).unwrap();
     let error = rig.open().await.products().await.outcome.unwrap_err();
-    assert_eq!(error.kind, Kind::Untrusted, "{error}");
+    assert_eq!(error.kind, ApiFailure::Untrusted, "{error}");
     assert!(error.sentence().contains("ca_file"), "{error}");
 }
 
@@ -178,9 +178,9 @@ async fn a_ca_file_that_is_none_is_named() {
     for text in ["", "nonsense"] {
         std::fs::write(&ca_file, text).unwrap();
         let error = rig.try_open().await.unwrap_err();
-        assert_eq!(error.kind, Kind::Setup);
+        assert_eq!(error.kind, ApiFailure::Setup);
         assert!(error.to_string().contains("ca.pem"), "{error}");
     }
     std::fs::remove_file(&ca_file).unwrap();
-    assert_eq!(rig.try_open().await.unwrap_err().kind, Kind::Setup);
+    assert_eq!(rig.try_open().await.unwrap_err().kind, ApiFailure::Setup);
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tesla2mqtt::api::{AccountStatus, Kind};
+use tesla2mqtt::api::AccountStatus;
 use tesla2mqtt::config::Api;
+use tesla2mqtt::failure::ApiFailure;
 use tesla2mqtt::policy::Failure;
 use wiremock::matchers::{any, body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -166,8 +167,18 @@ async fn a_login_that_cannot_work_is_tried_once_and_said_in_a_sentence() {
     let wrong =
         json!({"error": "invalid_grant", "error_description": "owner@example.com hunter2-secret"});
     for (status, body, kind, words) in [
-        (400, gone, Kind::LoginRetired, "this login no longer exists"),
-        (401, wrong, Kind::WrongPassword, "wrong e-mail or password"),
+        (
+            400,
+            gone,
+            ApiFailure::LoginRetired,
+            "this login no longer exists",
+        ),
+        (
+            401,
+            wrong,
+            ApiFailure::WrongPassword,
+            "wrong e-mail or password",
+        ),
     ] {
         let server = MockServer::start().await;
         let rig = password_rig(&server);
@@ -207,7 +218,7 @@ async fn an_account_without_any_token_opens_and_says_how_to_sign_in() {
         "{status:?}"
     );
     let error = account.products().await.outcome.unwrap_err();
-    assert_eq!(error.kind, Kind::NeverSignedIn);
+    assert_eq!(error.kind, ApiFailure::NeverSignedIn);
     assert!(server.received_requests().await.unwrap().is_empty());
 }
 
@@ -229,7 +240,7 @@ async fn a_revoked_token_stops_every_call_until_a_new_login_is_stored() {
         let error = account.vehicle(&car()).await.outcome.unwrap_err();
         assert_eq!(
             (error.failure(), error.kind),
-            (Failure::SignedOut, Kind::SignedOut)
+            (Failure::SignedOut, ApiFailure::SignedOut)
         );
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 1);

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use tesla2mqtt::api::{Account, AccountStatus, Kind};
+use tesla2mqtt::api::{Account, AccountStatus};
 use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
+use tesla2mqtt::failure::ApiFailure;
 use tesla2mqtt::policy::Failure;
 use wiremock::matchers::{any, body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -193,6 +194,67 @@ async fn a_token_is_replaced_ahead_of_its_end_without_any_call() {
     assert_eq!(form(&requests[1])["refresh_token"], "r1");
 }
 
+/// A token for each call was fetched, some fifty in a run.
+#[tokio::test]
+async fn a_token_that_is_old_when_it_comes_is_used_once_and_not_fetched_again_for_each_call() {
+    let server = MockServer::start().await;
+    let mut rig = rig(Api::Fleet, &server.uri());
+    rig.patience.pace = 1.0;
+    let old = json!({"access_token": "a1", "refresh_token": "r1", "expires_in": 0.000_001});
+    token_answers(&server, json_answer(200, &old)).await;
+    light_answers(&server).await;
+    let account = rig.open().await;
+    account.vehicle(&car()).await.outcome.unwrap();
+    let status = status_becomes(&account, |status| {
+        matches!(status, AccountStatus::Unreachable { .. })
+    })
+    .await;
+    let AccountStatus::Unreachable { sentence } = status else {
+        unreachable!("waited for");
+    };
+    assert!(
+        sentence.contains("at their end when they come"),
+        "{sentence}"
+    );
+    for _ in 0..30 {
+        let light = account.vehicle(&car()).await;
+        let data = account.vehicle_data(&car(), &["charge_state"]).await;
+        let list = account.products().await;
+        for (error, n_billed) in [
+            (light.outcome.as_ref().err(), light.billed()),
+            (data.outcome.as_ref().err(), data.billed()),
+            (list.outcome.as_ref().err(), list.billed()),
+        ] {
+            assert_eq!(error.map(|error| error.kind), Some(ApiFailure::StaleToken));
+            assert_eq!(n_billed, 0);
+        }
+    }
+    assert_eq!(n_requests(&server, TOKEN).await, 1);
+}
+
+/// A life that makes no sense is no life told: the token is used until it is refused.
+#[tokio::test]
+async fn a_token_whose_life_is_told_wrongly_or_not_at_all_is_fetched_once() {
+    for told in [
+        json!(0),
+        json!(-5),
+        json!(1e300),
+        json!("soon"),
+        json!(null),
+    ] {
+        let server = MockServer::start().await;
+        let rig = rig(Api::Fleet, &server.uri());
+        let odd = json!({"access_token": "a1", "refresh_token": "r1", "expires_in": told});
+        token_answers(&server, json_answer(200, &odd)).await;
+        light_answers(&server).await;
+        let account = rig.open().await;
+        for _ in 0..20 {
+            account.vehicle(&car()).await.outcome.unwrap();
+        }
+        assert_eq!(n_requests(&server, TOKEN).await, 1, "{told}");
+    }
+}
+
 #[tokio::test]
 async fn many_calls_at_once_cause_one_refresh() {
     let server = MockServer::start().await;
@@ -274,7 +336,7 @@ async fn a_server_that_refuses_every_access_token_is_left_alone() {
         let error = account.vehicle(&car()).await.outcome.unwrap_err();
         assert_eq!(
             (error.failure(), error.kind),
-            (Failure::SignedOut, Kind::TokenRejected)
+            (Failure::Doubted, ApiFailure::TokenRejected)
         );
     }
     assert_eq!(n_requests(&server, TOKEN).await, 2);
@@ -292,18 +354,16 @@ async fn a_token_host_in_trouble_is_not_stormed_and_the_calls_know_why() {
     for (answer, kind) in [
         (
             ResponseTemplate::new(403).set_body_string(html),
-            Kind::Firewall,
+            ApiFailure::Firewall,
         ),
-        (ResponseTemplate::new(503), Kind::Server),
+        (ResponseTemplate::new(503), ApiFailure::Server),
         (
             ResponseTemplate::new(200).set_body_string(html),
-            Kind::Garbled,
+            ApiFailure::Garbled,
         ),
         (
             ResponseTemplate::new(429).insert_header("Retry-After", "60"),
-            Kind::Limited {
-                retry_after: Some(Duration::from_mins(1)),
-            },
+            ApiFailure::Limited,
         ),
     ] {
         let server = MockServer::start().await;
@@ -365,7 +425,7 @@ async fn a_disk_that_cannot_keep_the_new_token_spends_none() {
     std::fs::write(&directory, "").unwrap();
     rig.cancel = tokio_util::sync::CancellationToken::new();
     let error = rig.open().await.vehicle(&car()).await.outcome.unwrap_err();
-    assert_eq!(error.kind, Kind::Store);
+    assert_eq!(error.kind, ApiFailure::Store);
     assert!(error.to_string().contains("accounts"), "{error}");
     assert_eq!(n_requests(&server, TOKEN).await, 1);
 }
@@ -392,7 +452,7 @@ async fn a_login_that_cannot_be_read_is_waited_for_and_no_token_is_spent_meanwhi
     let sentence = why_unreachable(&account).await;
     assert!(sentence.contains("belong to the user"), "{sentence}");
     let error = account.vehicle(&car()).await.outcome.unwrap_err();
-    assert_eq!(error.kind, Kind::Store);
+    assert_eq!(error.kind, ApiFailure::Store);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(n_requests(&server, TOKEN).await, 0);
 
@@ -423,7 +483,7 @@ async fn a_wait_that_the_token_host_asked_for_outlives_a_restart() {
         let sentence = why_unreachable(&account).await;
         assert!(sentence.contains("limits the rate"), "{sentence}");
         let error = account.vehicle(&car()).await.outcome.unwrap_err();
-        let left = error.retry_after().unwrap();
+        let left = error.retry_after.unwrap();
         assert!(left > Duration::from_mins(630), "{left:?}");
         rig.cancel.cancel();
         account.closed().await;

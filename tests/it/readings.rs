@@ -212,7 +212,9 @@ async fn a_login_that_does_not_allow_data_is_not_billed_a_third_call() {
         .fail_share(1.0, Aim::at(&[Call::Data]), vec![refused], 1);
     let mut program = Program::prepare();
     program.start(&world.fresh_fleet_config());
-    program.logs("tick every permission", SOON).await;
+    // The token itself has them.
+    let trouble = "refuses what the login has the permission for";
+    program.logs(trouble, SOON).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     // With the position, and without.
     assert_eq!(world.n_calls(Call::Data, &vin), 2);

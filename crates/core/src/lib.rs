@@ -4,6 +4,7 @@
 //! that months of a car's life can be played in milliseconds. Modules in reading order:
 //!
 //! * [`backoff`]: how long to wait before what failed is tried again
+//! * [`failure`]: every way in which a call can fail, and what it means for whom
 //! * [`model`]: a VIN, a signal, an observation, a vehicle with the newest value of each signal
 //! * [`decode`]: Tesla's answers → observations
 //! * [`trips`]: what follows from values over time: drives, charges, energy in all
@@ -26,6 +27,7 @@ pub mod compat;
 pub mod decode;
 pub mod device;
 pub mod discovery;
+pub mod failure;
 pub mod hint;
 pub mod model;
 pub mod mqtt_client;

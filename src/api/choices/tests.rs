@@ -91,7 +91,7 @@ fn a_token_that_was_spent_longer_ago_than_the_grace_is_not_offered() {
 /// never got to its password.
 #[test]
 fn what_comes_next_is_offered_after_a_no_and_not_after_a_fault() {
-    let check = |kind: Kind, status: u16, expected: [bool; 3]| {
+    let check = |kind: ApiFailure, status: u16, expected: [bool; 3]| {
         let error = ApiError {
             status: Some(status),
             ..ApiError::new(kind, "")
@@ -103,20 +103,20 @@ fn what_comes_next_is_offered_after_a_no_and_not_after_a_fault() {
         ];
         assert_eq!(seen, expected, "{error:?}");
     };
-    check(Kind::SignedOut, 401, [true, true, true]);
-    check(Kind::Unexplained, 401, [true, false, true]);
-    check(Kind::BadRequest, 400, [true, false, true]);
-    check(Kind::ClientUnknown, 400, [true, false, true]);
-    check(Kind::AppRefused, 403, [true, false, true]);
-    check(Kind::EndpointGone, 404, [false, false, true]);
-    check(Kind::BadRequest, 422, [false, false, true]);
-    check(Kind::Firewall, 403, [false, false, false]);
-    check(Kind::Garbled, 400, [false, false, false]);
-    check(Kind::Server, 408, [false, false, false]);
-    check(Kind::Limited { retry_after: None }, 429, [false; 3]);
-    check(Kind::Server, 503, [false; 3]);
+    check(ApiFailure::SignedOut, 401, [true, true, true]);
+    check(ApiFailure::Unexplained, 401, [true, false, true]);
+    check(ApiFailure::BadRequest, 400, [true, false, true]);
+    check(ApiFailure::ClientUnknown, 400, [true, false, true]);
+    check(ApiFailure::AppRefused, 403, [true, false, true]);
+    check(ApiFailure::EndpointGone, 404, [false, false, true]);
+    check(ApiFailure::BadRequest, 422, [false, false, true]);
+    check(ApiFailure::Firewall, 403, [false, false, false]);
+    check(ApiFailure::Garbled, 400, [false, false, false]);
+    check(ApiFailure::Server, 408, [false, false, false]);
+    check(ApiFailure::Limited, 429, [false; 3]);
+    check(ApiFailure::Server, 503, [false; 3]);
     assert!(!moves_on(
-        &ApiError::new(Kind::TimedOut, ""),
+        &ApiError::new(ApiFailure::TimedOut, ""),
         true,
         Api::Password
     ));
@@ -141,37 +141,6 @@ fn tokens_of_another_generation_or_person_are_not_used() {
         &account
     ));
     assert!(!belongs(&kept(Some("owner"), None), &account));
-}
-
-#[test]
-fn waits_double_to_a_limit_and_are_spread() {
-    let secs = |kind: &Kind, n: u32, has_token: bool| retry_wait(kind, n, has_token, 0.5).as_secs();
-    let row = |kind: &Kind, has_token| [0, 1, 2, 10, 1000].map(|n| secs(kind, n, has_token));
-    assert_eq!(row(&Kind::Unreachable, false), [5, 10, 20, 300, 300]);
-    assert_eq!(row(&Kind::Server, false), [10, 20, 40, 900, 900]);
-    assert_eq!(
-        row(&Kind::Unexplained, false),
-        [60, 120, 240, 14_400, 14_400]
-    );
-    assert_eq!(row(&Kind::Unreachable, true), [300, 600, 1200, 1800, 1800]);
-    assert_eq!(
-        row(&Kind::Firewall, false),
-        [900, 1800, 3600, 14_400, 14_400]
-    );
-    assert_eq!(
-        row(&Kind::ClientRefused, true),
-        [900, 1800, 3600, 14_400, 14_400]
-    );
-    let limited = |wait: u64| Kind::Limited {
-        retry_after: Some(Duration::from_secs(wait)),
-    };
-    assert_eq!(row(&limited(0), false), [30, 60, 120, 3600, 3600]);
-    assert_eq!(row(&limited(1000), false), [1050, 1050, 1050, 3600, 3600]);
-    assert_eq!(secs(&limited(86_400), 9, false), 90_720);
-    let spread = [0.0, 1.0].map(|jitter| retry_wait(&Kind::Server, 0, false, jitter).as_secs());
-    assert_eq!(spread, [8, 12]);
-    let spread = [0.0, 1.0].map(|jitter| retry_wait(&limited(0), 0, false, jitter).as_secs());
-    assert_eq!(spread, [24, 36]);
 }
 
 #[test]

@@ -27,70 +27,88 @@ const fn seconds(n: u64) -> Duration {
 
 #[test]
 fn every_recorded_error_means_what_the_table_says() {
-    let eu = Url::parse("https://fleet-api.prd.eu.vn.cloud.tesla.com").unwrap();
     let expected = BTreeMap::from([
         (
             "vehicle-unavailable-old",
-            (Kind::Unavailable, Failure::Unavailable),
+            (ApiFailure::Unavailable, Failure::Unavailable),
         ),
         (
             "vehicle-unavailable-new",
-            (Kind::Unavailable, Failure::Unavailable),
+            (ApiFailure::Unavailable, Failure::Unavailable),
         ),
-        ("list-moved-to-fleet", (Kind::EndpointGone, Failure::Region)),
+        (
+            "list-moved-to-fleet",
+            (ApiFailure::EndpointGone, Failure::Region),
+        ),
         (
             "owner-token-rejected",
-            (Kind::ClientRefused, Failure::Refused),
+            (ApiFailure::ClientRefused, Failure::Refused),
         ),
-        ("billing-limit", (Kind::BillingLimit, Failure::BillingLimit)),
+        (
+            "billing-limit",
+            (ApiFailure::BillingLimit, Failure::BillingLimit),
+        ),
         (
             "missing-scopes",
-            (Kind::MissingScope, Failure::MissingScope),
+            (ApiFailure::MissingScope, Failure::MissingScope),
         ),
-        ("token-expired", (Kind::TokenRejected, Failure::SignedOut)),
-        ("token-invalid", (Kind::TokenRejected, Failure::SignedOut)),
+        (
+            "token-expired",
+            (ApiFailure::TokenRejected, Failure::Doubted),
+        ),
+        (
+            "token-invalid",
+            (ApiFailure::TokenRejected, Failure::Doubted),
+        ),
         (
             "mobile-access-disabled",
-            (Kind::MobileAccessDisabled, Failure::Refused),
+            (ApiFailure::MobileAccessDisabled, Failure::Refused),
         ),
-        ("not-found", (Kind::NotFound, Failure::NotFound)),
-        ("in-service", (Kind::InService, Failure::InService)),
-        ("unregistered", (Kind::NotRegistered, Failure::Region)),
-        (
-            "wrong-region",
-            (Kind::WrongRegion { base: Some(eu) }, Failure::Region),
-        ),
+        ("not-found", (ApiFailure::NotFound, Failure::NotFound)),
+        ("in-service", (ApiFailure::InService, Failure::InService)),
+        ("unregistered", (ApiFailure::NotRegistered, Failure::Region)),
+        ("wrong-region", (ApiFailure::WrongRegion, Failure::Region)),
         (
             "rate-limited",
             (
-                Kind::Limited {
-                    retry_after: Some(seconds(37829)),
-                },
+                ApiFailure::Limited,
                 Failure::Limited {
                     retry_after: Some(seconds(37829)),
                 },
             ),
         ),
-        ("invalid-endpoint", (Kind::EndpointGone, Failure::Region)),
+        (
+            "invalid-endpoint",
+            (ApiFailure::EndpointGone, Failure::Region),
+        ),
         (
             "invalid-command-proxy",
-            (Kind::BadRequest, Failure::Refused),
+            (ApiFailure::BadRequest, Failure::Refused),
         ),
-        ("signed-unsupported", (Kind::BadRequest, Failure::Refused)),
-        ("upstream-timeout", (Kind::Server, Failure::Server)),
-        ("operation-timedout", (Kind::Server, Failure::Server)),
-        ("non-json-5xx", (Kind::Server, Failure::Server)),
-        ("auth-refresh-reused", (Kind::SignedOut, Failure::SignedOut)),
-        ("auth-bad-grant", (Kind::SignedOut, Failure::SignedOut)),
+        (
+            "signed-unsupported",
+            (ApiFailure::BadRequest, Failure::Refused),
+        ),
+        ("upstream-timeout", (ApiFailure::Server, Failure::Server)),
+        ("operation-timedout", (ApiFailure::Server, Failure::Server)),
+        ("non-json-5xx", (ApiFailure::Server, Failure::Server)),
+        (
+            "auth-refresh-reused",
+            (ApiFailure::SignedOut, Failure::SignedOut),
+        ),
+        (
+            "auth-bad-grant",
+            (ApiFailure::SignedOut, Failure::SignedOut),
+        ),
         (
             "auth-password-grant-gone",
-            (Kind::LoginRetired, Failure::SignedOut),
+            (ApiFailure::LoginRetired, Failure::SignedOut),
         ),
         (
             "auth-unauthorized-client",
-            (Kind::ClientUnknown, Failure::SignedOut),
+            (ApiFailure::ClientUnknown, Failure::SignedOut),
         ),
-        ("auth-waf", (Kind::Firewall, Failure::Refused)),
+        ("auth-waf", (ApiFailure::Firewall, Failure::Refused)),
     ]);
     let path = tesla2mqtt_testkit::ci::fixtures().join("tesla-api/errors.json");
     let Ok(text) = std::fs::read(&path) else {
@@ -131,64 +149,71 @@ fn every_recorded_error_means_what_the_table_says() {
 
 #[test]
 fn calls_that_no_recording_shows() {
-    let check = |status: u16, body: &str, expected: Kind| {
+    let check = |status: u16, body: &str, expected: ApiFailure| {
         let error = ApiError::of_call(&reply(status, &[], body), now());
         assert_eq!(error.kind, expected, "{status} {body}");
         assert!(!error.sentence().is_empty());
     };
-    check(401, "", Kind::TokenRejected);
-    check(401, "<html>", Kind::TokenRejected);
+    check(401, "", ApiFailure::TokenRejected);
+    check(401, "<html>", ApiFailure::TokenRejected);
     check(
         402,
         r#"{"error":"subscription_required"}"#,
-        Kind::PaymentRequired,
+        ApiFailure::PaymentRequired,
     );
-    check(403, "", Kind::AppRefused);
-    check(403, "<!DOCTYPE html><html>", Kind::Firewall);
+    check(403, "", ApiFailure::AppRefused);
+    check(403, "<!DOCTYPE html><html>", ApiFailure::Firewall);
     check(
         403,
         r#"{"error":"unsupported vehicle"}"#,
-        Kind::UnsupportedVehicle,
+        ApiFailure::UnsupportedVehicle,
     );
-    check(403, r#"{"error":"invalid_scope"}"#, Kind::MissingScope);
+    check(
+        403,
+        r#"{"error":"invalid_scope"}"#,
+        ApiFailure::MissingScope,
+    );
     check(
         403,
         r#"{"messages":["account disabled: exceeded_limit"]}"#,
-        Kind::BillingLimit,
+        ApiFailure::BillingLimit,
     );
-    check(406, r#"{"error":"not_a_JSON_request"}"#, Kind::BadRequest);
-    check(410, "", Kind::NotFound);
-    check(412, "", Kind::EndpointGone);
-    check(418, "", Kind::AppRefused);
-    check(421, "<html>", Kind::WrongRegion { base: None });
     check(
-        421,
-        "use base URL: nonsense",
-        Kind::WrongRegion { base: None },
+        406,
+        r#"{"error":"not_a_JSON_request"}"#,
+        ApiFailure::BadRequest,
     );
-    check(423, "", Kind::Locked);
-    check(424, "", Kind::Server);
-    check(429, "", Kind::Limited { retry_after: None });
-    check(
-        429,
-        "Retry in 5 seconds",
-        Kind::Limited {
-            retry_after: Some(seconds(5)),
-        },
-    );
-    check(451, "", Kind::Privacy);
-    check(499, "", Kind::Server);
-    check(502, "<html>", Kind::Server);
-    check(302, "", Kind::Redirected);
-    check(400, "<html>", Kind::Garbled);
-    check(400, r#"{"error":"invalid_request"}"#, Kind::BadRequest);
-    let dated = reply(429, &[("Retry-After", "Fri, 02 Jan 2026 03:05:05 GMT")], "");
+    check(410, "", ApiFailure::NotFound);
+    check(412, "", ApiFailure::EndpointGone);
+    check(418, "", ApiFailure::AppRefused);
+    check(421, "<html>", ApiFailure::WrongRegion);
+    check(421, "use base URL: nonsense", ApiFailure::WrongRegion);
+    let moved_to = |body: &str| ApiError::of_call(&reply(421, &[], body), now()).moved_to;
+    assert_eq!(moved_to("use base URL: nonsense"), None);
+    let eu = "https://fleet-api.prd.eu.vn.cloud.tesla.com";
+    let told = moved_to(&format!("user out of region, use base URL: {eu}, see"));
+    assert_eq!(told, Url::parse(eu).ok());
+    check(423, "", ApiFailure::Locked);
+    check(424, "", ApiFailure::Server);
+    check(429, "", ApiFailure::Limited);
+    check(429, "Retry in 5 seconds", ApiFailure::Limited);
+    let asked = |reply: &Reply| ApiError::of_call(reply, now()).retry_after;
     assert_eq!(
-        ApiError::of_call(&dated, now()).kind,
-        Kind::Limited {
-            retry_after: Some(seconds(60))
-        }
+        asked(&reply(429, &[], "Retry in 5 seconds")),
+        Some(seconds(5))
     );
+    check(451, "", ApiFailure::Privacy);
+    check(499, "", ApiFailure::Server);
+    check(502, "<html>", ApiFailure::Server);
+    check(302, "", ApiFailure::Redirected);
+    check(400, "<html>", ApiFailure::Garbled);
+    check(
+        400,
+        r#"{"error":"invalid_request"}"#,
+        ApiFailure::BadRequest,
+    );
+    let dated = reply(429, &[("Retry-After", "Fri, 02 Jan 2026 03:05:05 GMT")], "");
+    assert_eq!(asked(&dated), Some(seconds(60)));
 }
 
 #[test]
@@ -201,11 +226,11 @@ fn quirk_28_an_unavailable_car_is_told_by_the_status_and_not_by_the_words() {
         r#"{"error":"vehicle is currently in service"}"#,
     ] {
         let error = ApiError::of_call(&reply(408, &[], body), now());
-        assert_eq!(error.kind, Kind::Unavailable, "{body}");
+        assert_eq!(error.kind, ApiFailure::Unavailable, "{body}");
         assert_eq!(error.failure(), Failure::Unavailable, "{body}");
     }
     let error = ApiError::of_call(&reply(500, &[], "vehicle unavailable"), now());
-    assert_eq!(error.kind, Kind::Server);
+    assert_eq!(error.kind, ApiFailure::Server);
 }
 
 #[test]
@@ -214,78 +239,82 @@ fn quirk_29_a_wait_of_days_is_heard_and_the_billing_limit_has_none() {
     let limited = reply(429, &[("Retry-After", "146092")], "");
     let day = Some(seconds(86_400));
     let error = ApiError::of_call(&limited, now());
-    assert_eq!(error.kind, Kind::Limited { retry_after: day });
+    assert_eq!(error.kind, ApiFailure::Limited);
+    assert_eq!(error.retry_after, day);
     assert_eq!(error.failure(), Failure::Limited { retry_after: day });
     let body = r#"{"error":"account disabled: EXCEEDED_LIMIT"}"#;
     let error = ApiError::of_call(&reply(403, &[], body), now());
     assert_eq!(error.failure(), Failure::BillingLimit);
-    assert_eq!(error.retry_after(), None);
+    assert_eq!(error.retry_after, None);
 }
 
 #[test]
 fn logins_that_no_recording_shows() {
-    let check = |status: u16, body: &str, password: bool, expected: Kind| {
+    let check = |status: u16, body: &str, password: bool, expected: ApiFailure| {
         let error = ApiError::of_login(&reply(status, &[], body), password, now());
         assert_eq!(error.kind, expected, "{status} {body}");
     };
-    check(400, r#"{"error":"invalid_grant"}"#, false, Kind::SignedOut);
+    check(
+        400,
+        r#"{"error":"invalid_grant"}"#,
+        false,
+        ApiFailure::SignedOut,
+    );
     check(
         401,
         r#"{"error":"invalid_grant"}"#,
         true,
-        Kind::WrongPassword,
+        ApiFailure::WrongPassword,
     );
     check(
         400,
         r#"{"error":"invalid_grant"}"#,
         true,
-        Kind::WrongPassword,
+        ApiFailure::WrongPassword,
     );
-    check(401, "", true, Kind::WrongPassword);
+    check(401, "", true, ApiFailure::WrongPassword);
     check(
         401,
         r#"{"error":"invalid_client"}"#,
         true,
-        Kind::ClientUnknown,
+        ApiFailure::ClientUnknown,
     );
-    check(400, r#"{"error":"server_error"}"#, false, Kind::Server);
+    check(
+        400,
+        r#"{"error":"server_error"}"#,
+        false,
+        ApiFailure::Server,
+    );
     check(
         400,
         r#"{"error":"invalid_request"}"#,
         false,
-        Kind::BadRequest,
+        ApiFailure::BadRequest,
     );
     check(
         400,
         r#"{"response":"endpoint_deprecated:_please_update_your_app."}"#,
         true,
-        Kind::LoginRetired,
+        ApiFailure::LoginRetired,
     );
-    check(401, "<html>", false, Kind::Firewall);
+    check(401, "<html>", false, ApiFailure::Firewall);
     check(
         403,
         r#"{"error":"forbidden, see https://developer.tesla.com/docs/fleet-api"}"#,
         false,
-        Kind::ClientRefused,
+        ApiFailure::ClientRefused,
     );
-    check(404, "", false, Kind::EndpointGone);
-    check(
-        429,
-        "Retry in 9 seconds",
-        false,
-        Kind::Limited {
-            retry_after: Some(seconds(9)),
-        },
-    );
-    check(503, "<html>", false, Kind::Server);
-    check(301, "", false, Kind::Redirected);
+    check(404, "", false, ApiFailure::EndpointGone);
+    check(429, "Retry in 9 seconds", false, ApiFailure::Limited);
+    check(503, "<html>", false, ApiFailure::Server);
+    check(301, "", false, ApiFailure::Redirected);
 }
 
 /// Every 401 of a token host was taken for the end of the login: a fault of a minute ended it for
 /// ever.
 #[test]
 fn only_a_401_in_words_that_say_so_ends_a_login() {
-    let check = |body: &str, expected: Kind| {
+    let check = |body: &str, expected: ApiFailure| {
         let error = ApiError::of_login(&reply(401, &[], body), false, now());
         assert_eq!(error.kind, expected, "{body}");
     };
@@ -296,7 +325,7 @@ fn only_a_401_in_words_that_say_so_ends_a_login() {
         r#"{"error":"access_denied","error_description":"User revoked consent"}"#,
         r#"{"error":"invalid_grant"}"#,
     ] {
-        check(words, Kind::SignedOut);
+        check(words, ApiFailure::SignedOut);
     }
     for words in [
         "",
@@ -305,14 +334,14 @@ fn only_a_401_in_words_that_say_so_ends_a_login() {
         r#"{"message":"Unauthorized"}"#,
         r#"{"error":"token_expired"}"#,
     ] {
-        check(words, Kind::Unexplained);
+        check(words, ApiFailure::Unexplained);
     }
-    check(r#"{"error":"invalid_client"}"#, Kind::ClientUnknown);
+    check(r#"{"error":"invalid_client"}"#, ApiFailure::ClientUnknown);
 }
 
 #[test]
 fn only_what_the_owner_alone_can_cure_ends_the_login() {
-    let check = |kind: Kind, expected: bool| {
+    let check = |kind: ApiFailure, expected: bool| {
         assert_eq!(
             ApiError::new(kind.clone(), "").ends_login(),
             expected,
@@ -320,26 +349,26 @@ fn only_what_the_owner_alone_can_cure_ends_the_login() {
         );
     };
     for kind in [
-        Kind::SignedOut,
-        Kind::NeverSignedIn,
-        Kind::LoginRetired,
-        Kind::WrongPassword,
-        Kind::ClientUnknown,
+        ApiFailure::SignedOut,
+        ApiFailure::NeverSignedIn,
+        ApiFailure::LoginRetired,
+        ApiFailure::WrongPassword,
+        ApiFailure::ClientUnknown,
     ] {
         check(kind, true);
     }
     for kind in [
-        Kind::Unreachable,
-        Kind::TimedOut,
-        Kind::Garbled,
-        Kind::Server,
-        Kind::Firewall,
-        Kind::BadRequest,
-        Kind::Unexplained,
-        Kind::ClientRefused,
-        Kind::Locked,
-        Kind::Store,
-        Kind::TokenRejected,
+        ApiFailure::Unreachable,
+        ApiFailure::TimedOut,
+        ApiFailure::Garbled,
+        ApiFailure::Server,
+        ApiFailure::Firewall,
+        ApiFailure::BadRequest,
+        ApiFailure::Unexplained,
+        ApiFailure::ClientRefused,
+        ApiFailure::Locked,
+        ApiFailure::Store,
+        ApiFailure::TokenRejected,
     ] {
         check(kind, false);
     }
@@ -347,16 +376,16 @@ fn only_what_the_owner_alone_can_cure_ends_the_login() {
 
 #[test]
 fn the_sentence_says_what_to_do() {
-    let check = |kind: Kind, words: &str| {
+    let check = |kind: ApiFailure, words: &str| {
         let sentence = ApiError::new(kind, "").sentence();
         assert!(sentence.contains(words), "{sentence}");
     };
-    check(Kind::LoginRetired, "this login no longer exists");
-    check(Kind::LoginRetired, "fleet");
-    check(Kind::SignedOut, "sign in again");
-    check(Kind::WrongPassword, "wrong e-mail or password");
-    check(Kind::BillingLimit, "raise it");
-    check(Kind::NotRegistered, "register");
+    check(ApiFailure::LoginRetired, "this login no longer exists");
+    check(ApiFailure::LoginRetired, "fleet");
+    check(ApiFailure::SignedOut, "sign in again");
+    check(ApiFailure::WrongPassword, "wrong e-mail or password");
+    check(ApiFailure::BillingLimit, "raise it");
+    check(ApiFailure::NotRegistered, "register");
 }
 
 #[test]

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::{SOONEST, Session};
+use super::{SOONEST, STALE, Session};
 use crate::api::choices::{asker, belongs, pasted};
-use crate::api::error::{ApiError, Kind};
+use crate::api::error::ApiError;
 use crate::api::store::{StoreError, Stored, Wait};
 use crate::api::token;
 use crate::atomic_file::Lock;
 use crate::clock;
+use crate::failure::ApiFailure;
 use crate::rng;
 
 /// How often an account that is signed out, or in trouble, looks for a new login on disk.
@@ -56,6 +57,11 @@ impl Session {
         on_disk(move || store.save(&copy)).await?;
         if let Some((stored, life, _lock)) = self.unsaved.take() {
             self.stored = stored;
+            self.n_stale = if life <= STALE.mul_f64(self.pace) {
+                self.n_stale.saturating_add(1)
+            } else {
+                0
+            };
             let now = clock::now().mono;
             self.refresh_at =
                 now + token::refresh_after(life, rng::share()).max(SOONEST.mul_f64(self.pace));
@@ -79,7 +85,7 @@ impl Session {
             }
             if clock::uptime() > begun + LOCK_PATIENCE {
                 return Err(ApiError::new(
-                    Kind::Store,
+                    ApiFailure::Store,
                     "another process holds the lock of this account",
                 ));
             }
@@ -163,6 +169,6 @@ pub(super) async fn on_disk<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(ApiError::from),
-        Err(gone) => Err(ApiError::new(Kind::Closed, gone)),
+        Err(gone) => Err(ApiError::new(ApiFailure::Closed, gone)),
     }
 }

@@ -10,12 +10,13 @@ use url::Url;
 
 use super::{Lease, Session};
 use crate::api::choices::home_of;
-use crate::api::error::{ApiError, Kind};
+use crate::api::error::ApiError;
 use crate::api::hosts::{base_url_in, joined};
 use crate::api::token;
 use crate::api::transport::LONGEST_TOKEN_ANSWER;
 use crate::clock;
 use crate::config::{Api, Region};
+use crate::failure::ApiFailure;
 
 /// The region is switched at most this often.
 const MOVED_AGAIN: Duration = Duration::from_hours(1);
@@ -76,12 +77,8 @@ impl Session {
         let now = clock::now().mono;
         let is_again = self.moved_at.is_some_and(|at| now < at + MOVED_AGAIN);
         let refused = |why: &str| {
-            let mut error = ApiError::new(
-                Kind::WrongRegion {
-                    base: Some(to.clone()),
-                },
-                "",
-            );
+            let mut error = ApiError::new(ApiFailure::WrongRegion, "");
+            error.moved_to = Some(to.clone());
             error.said = Some(format!("{why}: {}", to.origin().ascii_serialization()));
             Err(error)
         };

@@ -8,12 +8,13 @@ use tracing::{debug, warn};
 use super::Session;
 use crate::api::auth::{self, Grant};
 use crate::api::choices::{candidates, generation_name, moves_on, pasted};
-use crate::api::error::{ApiError, Kind};
+use crate::api::error::ApiError;
 use crate::api::store::{Stored, same};
 use crate::api::token::{self, TokenAnswer};
 use crate::atomic_file::Lock;
 use crate::clock;
 use crate::config::{Api, Region};
+use crate::failure::ApiFailure;
 
 impl Session {
     /// Offers the tokens that may work, each once; after them the password.
@@ -34,7 +35,7 @@ impl Session {
             }
             self.tell_of_refusal(&error, is_pasted);
             // What may have been a fault is tried again, whatever became of the others.
-            if !matches!(&refusal, Some(first) if first.kind == Kind::Unexplained) {
+            if !matches!(&refusal, Some(first) if first.kind == ApiFailure::Unexplained) {
                 refusal = Some(error);
             }
         }
@@ -42,7 +43,7 @@ impl Session {
             let answer = self.ask(self.region(None), Grant::Password).await?;
             return Ok((None, answer));
         }
-        Err(refusal.unwrap_or_else(|| ApiError::new(Kind::NeverSignedIn, "")))
+        Err(refusal.unwrap_or_else(|| ApiError::new(ApiFailure::NeverSignedIn, "")))
     }
 
     fn tell_of_refusal(&mut self, error: &ApiError, is_pasted: bool) {

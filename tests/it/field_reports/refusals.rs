@@ -28,7 +28,6 @@ fn minutes_until_answered(field: &Field, call: Call) -> i64 {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_13_one_403_does_not_cost_the_position() {
     let name = "13-one-403-costs-the-position-for-ever.json";
     play(name, async |field| {
@@ -46,7 +45,6 @@ fn case_13_one_403_does_not_cost_the_position() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_14_two_403_in_the_middle_of_a_drive_do_not_stop_the_data() {
     play("14-two-403-stop-data-for-an-hour.json", async |field| {
         field.answered(4).await;
@@ -63,7 +61,6 @@ fn case_14_two_403_in_the_middle_of_a_drive_do_not_stop_the_data() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_15_one_403_of_the_first_list_does_not_cost_the_cars() {
     play("15-one-403-of-the-first-list.json", async |field| {
         field.answered(1).await;
@@ -73,7 +70,6 @@ fn case_15_one_403_of_the_first_list_does_not_cost_the_cars() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_16_a_car_that_is_not_found_by_its_number_is_asked_by_its_vin() {
     play("16-owner-api-id-404-vin-works.json", async |field| {
         field.answered(2).await;
@@ -83,7 +79,6 @@ fn case_16_a_car_that_is_not_found_by_its_number_is_asked_by_its_vin() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_17_an_answer_about_another_car_is_refused() {
     play("17-answer-about-another-car.json", async |field| {
         field.answered(5).await;

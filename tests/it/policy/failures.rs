@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tesla2mqtt::model::{Gear, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, Input, LightState, Policy, PolicyConfig, Preset, State, Step,
+    Ask, ClassSetting, Event, Failure, Input, LightState, Policy, PolicyConfig, Preset, Problem,
+    State, Step,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
 
@@ -233,6 +234,30 @@ fn limits_without_a_wait_grow_to_an_hour() {
         gaps[4..].iter().all(|gap| (3600..4900).contains(gap)),
         "{gaps:?}"
     );
+}
+
+/// 39: Tesla named no wait at all, or one that was over, each time: the car was asked each minute,
+/// and billed for it.
+///
+/// Given 429 with Retry-After 0 for a day; when light or data is asked: as rarely as without it.
+#[test]
+fn a_limit_that_names_no_time_is_waited_for_ever_longer() {
+    for (asked, most) in [(0, 30), (1, 35), (59, 35)] {
+        for ask in [None, Some(Ask::Data)] {
+            let mut rig = metered(sat_in(40));
+            let retry_after = Some(Duration::from_secs(asked));
+            let limited = Failure::Limited { retry_after };
+            rig.faults.push(fault(ask, 20 * MINUTE, 2 * DAY, limited));
+            rig.run_for(DAY);
+            check(&rig);
+            let n_data = rig.asks_from(20 * MINUTE, Ask::Data).len();
+            assert!(n_data <= most, "{n_data} data calls for {asked} s, {ask:?}");
+            let n_light = rig.asks_from(20 * MINUTE, Ask::Light).len();
+            assert!(n_light <= 130 || ask.is_some(), "{n_light} light calls");
+            let problem = rig.policy.status(rig.now()).problem;
+            assert_eq!(problem, Some(Problem::Limited));
+        }
+    }
 }
 
 /// 40

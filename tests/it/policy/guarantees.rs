@@ -160,8 +160,13 @@ impl Seen {
                 gear_is_followed(push, state_before, line.state)?;
             }
             What::Heard(Input::Seen(light)) => {
+                // The list says the same as a light call.
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
+                if self.online {
+                    self.online_at = Some(at);
+                    self.light_online_at = Some(at);
+                }
             }
             What::Heard(Input::Hint) => {
                 self.last_use = at;

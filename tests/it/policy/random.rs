@@ -74,6 +74,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         Just(Failure::BillingLimit),
         Just(Failure::Refused),
         Just(Failure::MissingScope),
+        Just(Failure::Doubted),
         Just(Failure::NotFound),
         Just(Failure::InService),
         Just(Failure::Region),

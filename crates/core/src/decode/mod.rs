@@ -1,11 +1,14 @@
 //! Tesla's answers → observations. Field by field: one odd field costs one field.
 
 mod envelope;
-mod lenient;
+mod identity;
+mod known;
 pub mod products;
 pub mod vehicle_data;
 
-pub use envelope::{Answer, open};
+pub use envelope::{Answer, open, text};
+pub use identity::refuse_another;
+pub use known::Known;
 
 /// Why a body with status 200 is no answer. The texts never quote more of the body than the
 /// server's own error words.
@@ -17,4 +20,7 @@ pub enum DecodeError {
     /// Well-formed, but `error` is set or `response` is null.
     #[error("tesla answered with an error instead of data: {0}")]
     Refused(String),
+    /// About another car than the one that was asked for.
+    #[error("the answer is about another car: {0}")]
+    AnotherCar(String),
 }

@@ -17,8 +17,9 @@ pub enum Input {
         class: Ask,
         /// How.
         failure: Failure,
-        /// Whether Tesla answered at all; a refusal is an answer.
-        was_answered: bool,
+        /// Whether the answer tells how the device is: that it is out of reach, say, and not that
+        /// Tesla refuses to tell. Long without contact nobody knows it.
+        is_contact: bool,
     },
     /// The account did not allow the call; it was not made.
     NotPermitted {

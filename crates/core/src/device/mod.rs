@@ -257,10 +257,10 @@ impl Device {
             Input::Failed {
                 class,
                 failure,
-                was_answered,
+                is_contact,
             } => {
                 self.in_flight.take_if(|flight| flight.call.class == class);
-                if was_answered {
+                if is_contact {
                     self.contact = LastContact::at(now);
                 }
                 let ask = class;

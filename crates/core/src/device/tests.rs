@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::command::Verb;
+use crate::discovery::CarIds;
 use crate::model::{Signal, Value};
 use crate::policy::{Budget, CallClass, Failure, Governor, GovernorConfig, Preset, Purpose, User};
 
@@ -32,6 +33,7 @@ fn config() -> Config {
         base: "tesla2mqtt".into(),
         version: "0".into(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     Config {
         policy: PolicyConfig::preset(Preset::Unmetered),
@@ -351,7 +353,7 @@ fn without_an_answer_for_long_the_car_is_unavailable() {
                 let failed = Input::Failed {
                     class: call.class,
                     failure: Failure::Transport,
-                    was_answered: false,
+                    is_contact: false,
                 };
                 rig.device.handle(failed, rig.now);
             }
@@ -363,7 +365,7 @@ fn without_an_answer_for_long_the_car_is_unavailable() {
         let failed = Input::Failed {
             class: call.class,
             failure: Failure::Transport,
-            was_answered: false,
+            is_contact: false,
         };
         rig.device.handle(failed, rig.now);
     }
@@ -437,8 +439,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         Just(Verb::Hint)
     ];
     let input = prop_oneof![
-        4 => (class(), failure, any::<bool>()).prop_map(|(class, failure, was_answered)| {
-            Input::Failed { class, failure, was_answered }
+        4 => (class(), failure, any::<bool>()).prop_map(|(class, failure, is_contact)| {
+            Input::Failed { class, failure, is_contact }
         }),
         2 => (class(), 0..4000_u64).prop_map(|(class, s)| Input::NotPermitted {
             class,

@@ -11,18 +11,21 @@ use serde::{Deserialize, Serialize};
 
 use super::interface::Ask;
 use super::memory::At;
+use crate::backoff::{Backoff, Jitter, LONGEST_ASKED};
 use crate::random::Random;
 
-/// A kind of failure with its own wait.
+/// Why a call waits; each reason has its own schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum WaitReason {
     Transport,
     Server,
     Limited,
     SignedOut,
     BillingLimit,
     Refused,
+    /// Refused against better evidence.
+    Doubted,
     MissingScope,
     NotFound,
     NotPermitted,
@@ -30,126 +33,234 @@ pub(super) enum Kind {
     Unavailable,
 }
 
-const HOUR: u64 = 3600;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 
-impl Kind {
-    /// First wait and cap, in seconds.
-    fn steps(self) -> (u64, u64) {
-        match self {
-            Self::Transport => (10, 300),
-            Self::Server => (15, 900),
-            Self::Limited | Self::SignedOut => (300, HOUR),
-            Self::BillingLimit | Self::MissingScope => (HOUR, 6 * HOUR),
-            Self::Refused => (900, 6 * HOUR),
-            Self::NotFound => (60, HOUR),
-            Self::Unavailable => (60, 300),
-            Self::NotPermitted => (10, HOUR),
-        }
-    }
+const fn spread(first: u64, cap: u64) -> Backoff {
+    Backoff::fixed(
+        Duration::from_secs(first),
+        Duration::from_secs(cap),
+        Jitter::UPPER_HALF,
+    )
 }
 
-/// Tesla was seen to ask for days; it is asked again after one.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
-const SHORTEST_RETRY_AFTER: Duration = Duration::from_mins(1);
+const fn least(first: u64, cap: u64) -> Backoff {
+    Backoff::fixed(
+        Duration::from_secs(first),
+        Duration::from_secs(cap),
+        Jitter::LONGER,
+    )
+}
+
+/// A limit without a wait of its own, or with none.
+const LIMITED: Backoff = least(5 * MINUTE, HOUR);
+/// A limit that names its end is believed, but not when it names the same end again and again.
+const LIMITED_UNTIL: Backoff = least(MINUTE, HOUR);
+/// A refusal of what worked a short while ago is doubted: it is tried again soon, this often.
+const CONTRADICTED: Backoff = spread(MINUTE, 2 * MINUTE);
+const N_DOUBTED: u32 = 2;
+const SHORT_WHILE: Duration = Duration::from_hours(1);
+/// A wait of Tesla's or of ours that lasts for longer is worth telling the owner.
+const LONG: Duration = Duration::from_mins(5);
+
+impl WaitReason {
+    fn schedule(self, ask: Ask) -> Backoff {
+        match self {
+            Self::Transport => spread(10, 5 * MINUTE),
+            Self::Server => spread(15, 15 * MINUTE),
+            Self::Limited => LIMITED,
+            Self::SignedOut => spread(5 * MINUTE, HOUR),
+            Self::BillingLimit | Self::MissingScope => spread(HOUR, 6 * HOUR),
+            Self::Refused => spread(15 * MINUTE, 6 * HOUR),
+            Self::Doubted => spread(MINUTE, HOUR),
+            // A light call costs nothing, and tells when the car is found again.
+            Self::NotFound if ask == Ask::Light => spread(MINUTE, HOUR),
+            Self::NotFound => spread(MINUTE, 3 * HOUR),
+            Self::Unavailable => spread(MINUTE, 5 * MINUTE),
+            Self::NotPermitted => spread(10, HOUR),
+        }
+    }
+
+    /// Whether it may be no verdict where the same worked before.
+    fn is_doubtful(self) -> bool {
+        matches!(self, Self::Refused | Self::MissingScope)
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Entry {
     ask: Ask,
-    kind: Kind,
+    #[serde(rename = "kind")]
+    reason: WaitReason,
+    /// In a row.
     attempt: u32,
     until: At,
+    /// The first of the row; `None` in what an older version kept.
+    #[serde(default)]
+    since: Option<At>,
+    /// The same call had worked a short while before the first of the row.
+    #[serde(default)]
+    is_contradicted: bool,
 }
 
 /// Every wait that a failure caused and no success has ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Backoffs(Vec<Entry>);
+pub(super) struct Backoffs {
+    entries: Vec<Entry>,
+    /// When each call worked last with this login, in this run.
+    #[serde(skip)]
+    worked: Vec<(Ask, At)>,
+}
 
 impl Backoffs {
     /// Notes a failure without a wait of its own.
-    pub(super) fn failed(&mut self, ask: Ask, kind: Kind, t: At, random: &mut Random) {
-        let entry = self.entry(ask, kind);
-        let (base, cap) = kind.steps();
-        let step = base.saturating_mul(1 << entry.attempt.min(20)).min(cap);
-        entry.attempt = entry.attempt.saturating_add(1);
-        // A limit without a wait of its own is a minimum; elsewhere the lower half is spread.
-        let (low, high) = if kind == Kind::Limited {
-            (1.0, 1.1)
+    pub(super) fn failed(&mut self, ask: Ask, reason: WaitReason, t: At, random: &mut Random) {
+        let entry = self.failed_again(ask, reason, t);
+        let is_doubted = entry.is_contradicted && entry.attempt <= N_DOUBTED;
+        let schedule = if is_doubted {
+            CONTRADICTED
         } else {
-            (0.5, 1.0)
+            reason.schedule(ask)
         };
-        entry.until = t + Duration::from_secs(step).mul_f64(random.between(low, high));
+        entry.until = t + schedule.wait(entry.attempt, random.unit());
     }
 
-    /// Notes a failure whose answer names the wait, as a minimum.
-    pub(super) fn limited(&mut self, ask: Ask, retry_after: Duration, t: At, random: &mut Random) {
-        let wait = retry_after.clamp(SHORTEST_RETRY_AFTER, LONGEST_RETRY_AFTER);
-        self.entry(ask, Kind::Limited).until = t + wait.mul_f64(random.between(1.0, 1.1));
+    /// Notes a limit, and the wait that its answer named, if any: a minimum, which never shortens
+    /// our own growing wait.
+    pub(super) fn limited(
+        &mut self,
+        ask: Ask,
+        retry_after: Option<Duration>,
+        t: At,
+        random: &mut Random,
+    ) {
+        let asked = retry_after.filter(|wait| !wait.is_zero());
+        let schedule = if asked.is_some() {
+            LIMITED_UNTIL
+        } else {
+            LIMITED
+        };
+        let entry = self.failed_again(ask, WaitReason::Limited, t);
+        entry.until = t + schedule.wait_at_least(asked, entry.attempt, random.unit());
     }
 
     /// Notes that the account did not allow the call.
     pub(super) fn not_permitted(&mut self, ask: Ask, retry_after: Duration, t: At) {
-        let wait = retry_after.clamp(Duration::from_secs(1), LONGEST_RETRY_AFTER);
-        self.entry(ask, Kind::NotPermitted).until = t + wait;
+        let wait = retry_after.clamp(Duration::from_secs(1), LONGEST_ASKED);
+        self.entry(ask, WaitReason::NotPermitted).until = t + wait;
     }
 
-    fn entry(&mut self, ask: Ask, kind: Kind) -> &mut Entry {
-        let found = self.0.iter().position(|e| e.ask == ask && e.kind == kind);
-        let at = found.unwrap_or_else(|| {
-            self.0.push(Entry {
+    fn failed_again(&mut self, ask: Ask, reason: WaitReason, t: At) -> &mut Entry {
+        let worked_at = self.worked.iter().find(|(call, _)| *call == ask);
+        let is_contradicted = reason.is_doubtful()
+            && worked_at.is_some_and(|(_, at)| t.saturating_sub(*at) <= SHORT_WHILE);
+        let entry = self.entry(ask, reason);
+        if entry.attempt == 0 {
+            entry.since = Some(t);
+            entry.is_contradicted = is_contradicted;
+        }
+        entry.attempt = entry.attempt.saturating_add(1);
+        entry
+    }
+
+    fn entry(&mut self, ask: Ask, reason: WaitReason) -> &mut Entry {
+        let is_it = |entry: &Entry| entry.ask == ask && entry.reason == reason;
+        let at = self.entries.iter().position(is_it).unwrap_or_else(|| {
+            self.entries.push(Entry {
                 ask,
-                kind,
+                reason,
                 attempt: 0,
                 until: At::ZERO,
+                since: None,
+                is_contradicted: false,
             });
-            self.0.len() - 1
+            self.entries.len() - 1
         });
-        &mut self.0[at]
+        &mut self.entries[at]
     }
 
-    /// The call succeeded.
-    pub(super) fn succeeded(&mut self, ask: Ask) -> bool {
-        let before = self.0.len();
-        self.0.retain(|entry| entry.ask != ask);
-        before != self.0.len()
+    /// The call succeeded; true if that ended a wait.
+    pub(super) fn succeeded(&mut self, ask: Ask, t: At) -> bool {
+        let found_again = ask == Ask::Light && self.waits_for(ask, WaitReason::NotFound);
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.ask != ask);
+        if found_again {
+            self.forget(WaitReason::NotFound);
+        }
+        self.worked.retain(|(call, _)| *call != ask);
+        self.worked.push((ask, t));
+        before != self.entries.len()
     }
 
     /// The cause is gone, by another source.
-    pub(super) fn forget(&mut self, kind: Kind) {
-        self.0.retain(|entry| entry.kind != kind);
+    pub(super) fn forget(&mut self, reason: WaitReason) {
+        self.entries.retain(|entry| entry.reason != reason);
     }
 
-    /// When the call may be tried again, and whether it is the account that forbade it; `None`
-    /// unless its last outcome was a failure.
-    pub(super) fn until(&self, ask: Ask) -> Option<(At, Kind)> {
+    /// Another login: what Tesla refused to the one before says nothing, nor what it allowed.
+    pub(super) fn forget_login(&mut self) {
+        for reason in [
+            WaitReason::SignedOut,
+            WaitReason::Refused,
+            WaitReason::Doubted,
+            WaitReason::BillingLimit,
+            WaitReason::MissingScope,
+        ] {
+            self.forget(reason);
+        }
+        self.worked.clear();
+    }
+
+    /// When the call may be tried again, and why not before; `None` unless its last outcome was a
+    /// failure.
+    pub(super) fn until(&self, ask: Ask) -> Option<(At, WaitReason)> {
         self.longest(ask, |_| true)
     }
 
     /// The same without the waits that only spare a call that may fail again: nobody has asked
     /// for them.
-    pub(super) fn imposed_until(&self, ask: Ask) -> Option<(At, Kind)> {
-        self.longest(ask, |kind| !matches!(kind, Kind::Transport | Kind::Server))
+    pub(super) fn imposed_until(&self, ask: Ask) -> Option<(At, WaitReason)> {
+        self.longest(ask, |reason| {
+            !matches!(reason, WaitReason::Transport | WaitReason::Server)
+        })
     }
 
-    fn longest(&self, ask: Ask, counts: impl Fn(Kind) -> bool) -> Option<(At, Kind)> {
-        let own = self.0.iter().filter(|entry| entry.ask == ask);
-        own.filter(|entry| counts(entry.kind))
+    fn longest(&self, ask: Ask, counts: impl Fn(WaitReason) -> bool) -> Option<(At, WaitReason)> {
+        let own = self.entries.iter().filter(|entry| entry.ask == ask);
+        own.filter(|entry| counts(entry.reason))
             .max_by_key(|entry| entry.until)
-            .map(|entry| (entry.until, entry.kind))
+            .map(|entry| (entry.until, entry.reason))
     }
 
-    /// Whether an unended wait of this kind exists, for either call.
-    pub(super) fn has(&self, kind: Kind) -> bool {
-        self.0.iter().any(|entry| entry.kind == kind)
+    /// Whether an unended wait for this reason exists, for either call.
+    pub(super) fn has(&self, reason: WaitReason) -> bool {
+        self.entries.iter().any(|entry| entry.reason == reason)
+    }
+
+    fn waits_for(&self, ask: Ask, reason: WaitReason) -> bool {
+        let is_it = |entry: &Entry| entry.ask == ask && entry.reason == reason;
+        self.entries.iter().any(is_it)
     }
 
     /// Until when Tesla's limit is in force, if it is.
     pub(super) fn limited_until(&self, t: At) -> Option<At> {
-        let limits = self
-            .0
-            .iter()
-            .filter(|entry| entry.kind == Kind::Limited && entry.until > t);
+        let limits = self.limits().filter(|entry| entry.until > t);
         limits.map(|entry| entry.until).max()
+    }
+
+    /// Whether a limit keeps a call from being made for long.
+    pub(super) fn is_limited_for_long(&self) -> bool {
+        let lasts = |entry: &Entry| {
+            let since = entry.since.unwrap_or(entry.until);
+            entry.until.saturating_sub(since) > LONG
+        };
+        self.limits().any(lasts)
+    }
+
+    fn limits(&self) -> impl Iterator<Item = &Entry> {
+        let limits = self.entries.iter();
+        limits.filter(|entry| entry.reason == WaitReason::Limited)
     }
 }
 
@@ -163,7 +274,7 @@ mod tests {
         let mut waits = Backoffs::default();
         let mut last = At::ZERO;
         for _ in 0..12 {
-            waits.failed(Ask::Data, Kind::Server, At::ZERO, &mut random);
+            waits.failed(Ask::Data, WaitReason::Server, At::ZERO, &mut random);
             let (until, _) = waits.until(Ask::Data).expect("it failed");
             assert!(until <= Duration::from_mins(15));
             assert!(
@@ -180,17 +291,79 @@ mod tests {
     fn success_ends_only_the_waits_of_its_own_call() {
         let mut random = Random::new(1);
         let mut waits = Backoffs::default();
-        waits.limited(Ask::Data, Duration::from_mins(50), At::ZERO, &mut random);
-        waits.failed(Ask::Light, Kind::Transport, At::ZERO, &mut random);
-        waits.succeeded(Ask::Light);
+        waits.limited(
+            Ask::Data,
+            Some(Duration::from_mins(50)),
+            At::ZERO,
+            &mut random,
+        );
+        waits.failed(Ask::Light, WaitReason::Transport, At::ZERO, &mut random);
+        waits.succeeded(Ask::Light, At::ZERO);
         assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_mins(50));
     }
 
     #[test]
     fn a_wait_of_days_is_tried_again_after_one() {
         let mut waits = Backoffs::default();
-        waits.limited(Ask::Data, Duration::MAX, At::ZERO, &mut Random::new(1));
+        waits.limited(
+            Ask::Data,
+            Some(Duration::MAX),
+            At::ZERO,
+            &mut Random::new(1),
+        );
         let (until, _) = waits.until(Ask::Data).expect("limited");
-        assert!(until <= LONGEST_RETRY_AFTER.mul_f64(1.1));
+        assert!(until <= LONGEST_ASKED.mul_f64(1.1));
+    }
+
+    #[test]
+    fn a_named_wait_lengthens_our_own_growing_one_and_never_shortens_it() {
+        for asked in [Some(0), Some(1), Some(59), None] {
+            let retry_after = asked.map(Duration::from_secs);
+            let mut waits = Backoffs::default();
+            let mut random = Random::new(1);
+            let waited = [(); 8].map(|()| {
+                waits.limited(Ask::Data, retry_after, At::ZERO, &mut random);
+                waits.until(Ask::Data).expect("limited").0.as_secs()
+            });
+            assert!(
+                waited[..5].is_sorted() && waited[0] >= 60,
+                "{asked:?}: {waited:?}"
+            );
+            assert!(waited[7] >= 3600, "{asked:?}: {waited:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_what_has_just_worked_is_tried_again_within_a_minute_and_then_ever_later() {
+        let waits = |worked_before: Option<Duration>| {
+            let mut waits = Backoffs::default();
+            let mut random = Random::new(1);
+            let t = Duration::from_hours(5);
+            if let Some(before) = worked_before {
+                waits.succeeded(Ask::Data, t - before);
+            }
+            [(); 4].map(|()| {
+                waits.failed(Ask::Data, WaitReason::Refused, t, &mut random);
+                (waits.until(Ask::Data).expect("refused").0 - t).as_secs()
+            })
+        };
+        let doubted = waits(Some(Duration::from_mins(5)));
+        assert!(doubted[0] <= 60 && doubted[1] <= 120, "{doubted:?}");
+        assert!(doubted.is_sorted() && doubted[2] >= 1800, "{doubted:?}");
+        for plain in [waits(None), waits(Some(Duration::from_hours(2)))] {
+            assert!(plain[0] >= 450, "{plain:?}");
+        }
+    }
+
+    #[test]
+    fn waits_that_an_older_version_kept_are_read() {
+        let kept =
+            r#"[{"ask":"data","kind":"missing_scope","attempt":2,"until":{"secs":9,"nanos":0}}]"#;
+        let waits: Backoffs = serde_json::from_str(kept).expect("readable");
+        let until = waits.until(Ask::Data);
+        assert_eq!(
+            until,
+            Some((Duration::from_secs(9), WaitReason::MissingScope))
+        );
     }
 }

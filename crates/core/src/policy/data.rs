@@ -31,8 +31,9 @@ const SLEEPLESS_FOR: Duration = Duration::from_hours(3);
 
 impl Policy {
     pub(super) fn data_answered(&mut self, view: CarRecord, m: Moment) {
-        if self.flight.is_some_and(|flight| flight.ask == Ask::Data) {
-            self.flight = None;
+        let flight = self.flight.take_if(|flight| flight.ask == Ask::Data);
+        if flight.is_some_and(|flight| flight.with_location) {
+            self.memory.location.allowed();
         }
         self.proved_signed_in();
         let memory = &mut self.memory;
@@ -43,7 +44,7 @@ impl Policy {
             idle.parked.clear_since = None;
         }
         memory.contact.data_came(m);
-        memory.backoffs.succeeded(Ask::Data);
+        memory.backoffs.succeeded(Ask::Data, m.t);
         memory.learning.is_online();
         memory.standing.found();
         if let Some(reach) = memory.machine.reach_mut() {

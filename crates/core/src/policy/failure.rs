@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::backoff::Kind;
+use super::backoff::WaitReason;
 use super::interface::{Ask, Failure};
-use super::memory::Moment;
+use super::memory::{Memory, Moment};
 use super::phase::Phase;
 
 /// After a 408 the light call comes at once, unless there was one within this time.
@@ -17,9 +17,8 @@ const FAILED_LOOK: Duration = Duration::from_mins(5);
 
 impl Policy {
     pub(super) fn call_failed(&mut self, ask: Ask, failure: Failure, m: Moment) {
-        if self.flight.is_some_and(|flight| flight.ask == ask) {
-            self.flight = None;
-        }
+        let flight = self.flight.take_if(|flight| flight.ask == ask);
+        let asked_location = flight.is_some_and(|flight| flight.with_location);
         if ask == Ask::Data
             && failure != Failure::Unavailable
             && let Some(quiet) = self.memory.machine.quiet_mut()
@@ -27,34 +26,39 @@ impl Policy {
             quiet.look_at = quiet.look_at.max(m.t + FAILED_LOOK);
         }
         if !matches!(failure, Failure::NotFound) {
-            self.memory.standing.found();
+            self.memory.standing.failed_otherwise();
         }
         if ask == Ask::Light && matches!(failure, Failure::Limited { .. }) {
             self.memory.calls.light_limited_at = Some(m.t);
         }
         match failure {
             Failure::Unavailable if ask == Ask::Data => self.unavailable(m),
-            Failure::Unavailable | Failure::Transport => self.back_off(ask, Kind::Transport, m),
-            Failure::Server => self.back_off(ask, Kind::Server, m),
-            Failure::Limited { retry_after: None } => self.back_off(ask, Kind::Limited, m),
-            Failure::Limited {
-                retry_after: Some(wait),
-            } => {
-                let memory = &mut self.memory;
-                memory.backoffs.limited(ask, wait, m.t, &mut memory.random);
+            Failure::Unavailable | Failure::Transport => {
+                self.back_off(ask, WaitReason::Transport, m);
+            }
+            Failure::Server => self.back_off(ask, WaitReason::Server, m),
+            Failure::Limited { retry_after } => {
+                let Memory {
+                    backoffs, random, ..
+                } = &mut self.memory;
+                backoffs.limited(ask, retry_after, m.t, random);
             }
             Failure::SignedOut => {
                 self.memory.standing.signed_out = true;
                 self.because = "signed out";
-                self.back_off(Ask::Light, Kind::SignedOut, m);
+                self.back_off(Ask::Light, WaitReason::SignedOut, m);
             }
-            Failure::BillingLimit => self.back_off(ask, Kind::BillingLimit, m),
+            Failure::BillingLimit => self.back_off(ask, WaitReason::BillingLimit, m),
             // What the account could not cure waits for the owner, and each try is billed.
-            Failure::Refused | Failure::Region => self.back_off(ask, Kind::Refused, m),
-            Failure::MissingScope if ask == Ask::Data && !self.memory.standing.location_refused => {
-                self.memory.standing.location_refused = true;
+            Failure::Refused | Failure::Region => self.back_off(ask, WaitReason::Refused, m),
+            // It may be the position alone: the rest is asked for at once.
+            Failure::MissingScope | Failure::Doubted if asked_location => {
+                let memory = &mut self.memory;
+                memory.location.refused(failure, m.t, &mut memory.random);
+                memory.wanted.data_at = Some(m.t);
             }
-            Failure::MissingScope => self.back_off(ask, Kind::MissingScope, m),
+            Failure::Doubted => self.back_off(ask, WaitReason::Doubted, m),
+            Failure::MissingScope => self.back_off(ask, WaitReason::MissingScope, m),
             Failure::NotFound => self.not_found(ask, m),
             Failure::InService => {
                 self.end_sessions_at_last_reading(m);
@@ -69,7 +73,7 @@ impl Policy {
         }
     }
 
-    fn back_off(&mut self, ask: Ask, kind: Kind, m: Moment) {
+    fn back_off(&mut self, ask: Ask, kind: WaitReason, m: Moment) {
         let memory = &mut self.memory;
         memory.backoffs.failed(ask, kind, m.t, &mut memory.random);
     }
@@ -78,9 +82,9 @@ impl Policy {
     /// online each time, data is asked for less and less: a 408 costs as much as an answer.
     fn unavailable(&mut self, m: Moment) {
         if self.memory.contact.data_refused(m) {
-            self.back_off(Ask::Data, Kind::Unavailable, m);
+            self.back_off(Ask::Data, WaitReason::Unavailable, m);
         } else {
-            self.memory.backoffs.forget(Kind::Unavailable);
+            self.memory.backoffs.forget(WaitReason::Unavailable);
         }
         self.lose(m);
         let memory = &mut self.memory;
@@ -99,7 +103,8 @@ impl Policy {
     }
 
     fn not_found(&mut self, ask: Ask, m: Moment) {
-        self.back_off(ask, Kind::NotFound, m);
-        self.memory.standing.not_found();
+        self.back_off(ask, WaitReason::NotFound, m);
+        let memory = &mut self.memory;
+        memory.standing.not_found(m, &mut memory.random);
     }
 }

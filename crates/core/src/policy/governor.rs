@@ -21,6 +21,7 @@ use super::day_figures::day_of;
 use super::interface::{Budget, Purpose, Why};
 use super::memory::At;
 use super::prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
+use crate::backoff::{Backoff, Jitter};
 use crate::model::Now;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -32,7 +33,11 @@ const LEAST_DAYS_SEEN: f64 = 0.25;
 /// A limit on one car stops the others of the account for this long at most: limits are per car
 /// and class, and another car may be asked before one that was told to wait for a day.
 const LONGEST_SHARED_WAIT: Duration = Duration::from_mins(5);
-const BILLING_WAIT: (Duration, Duration) = (Duration::from_hours(1), Duration::from_hours(6));
+const OVER_LIMIT: Backoff = Backoff::fixed(
+    Duration::from_hours(1),
+    Duration::from_hours(6),
+    Jitter::NONE,
+);
 /// How long a call that the budget forbids is put off; it may be allowed by then.
 const BUDGET_WAIT: Duration = Duration::from_hours(1);
 
@@ -330,9 +335,8 @@ impl Governor {
             .stop(class)
             .filter(|stop| stop.billing)
             .map_or(0, |stop| stop.attempt);
-        let (first, cap) = BILLING_WAIT;
-        let until = self.at(now) + first.saturating_mul(1 << attempt.min(8)).min(cap);
         let attempt = attempt.saturating_add(1);
+        let until = self.at(now) + OVER_LIMIT.wait(attempt, 1.0);
         *self.stop_mut(class) = Some(Stop {
             until,
             attempt,

@@ -76,6 +76,9 @@ pub enum Failure {
     Refused,
     /// 403 missing scope, for the endpoint asked.
     MissingScope,
+    /// A refusal against better evidence, such as the token's own claims: as likely as not it
+    /// passes.
+    Doubted,
     /// 404: three in a row mean that the car may be gone.
     NotFound,
     /// 405: the car is at service.
@@ -199,8 +202,8 @@ pub enum Step {
         ask: Ask,
         /// What it is for: the account's governor wants to know.
         purpose: Purpose,
-        /// Whether a data call may ask for `location_data`; false once Tesla said that the scope
-        /// is missing, until the configuration changes or the account signs in again.
+        /// Whether a data call may ask for `location_data`; false for a while after Tesla said that
+        /// the scope is missing, or until the configuration changes or the account signs in again.
         with_location: bool,
     },
     /// Have the account list its products again (404 three times).
@@ -521,8 +524,14 @@ pub enum Problem {
     SignedOut,
     /// The billing limit of the app is reached.
     BillingLimit,
-    /// Tesla refuses this client.
+    /// Tesla refuses what is asked.
     Refused,
+    /// The login lacks a permission.
+    MissingScope,
+    /// Tesla does not know the car that its list shows.
+    NotFound,
+    /// Tesla limits the rate of calls, and has for long.
+    Limited,
     /// The car is on no account's list.
     Removed,
 }

@@ -19,7 +19,8 @@ impl Policy {
         if self.flight.is_some_and(|flight| flight.ask == Ask::Light) {
             self.flight = None;
         }
-        self.wants_persisting |= self.memory.backoffs.succeeded(Ask::Light);
+        self.wants_persisting |= self.memory.backoffs.succeeded(Ask::Light, m.t);
+        self.memory.standing.found();
         self.light_says(light, m);
     }
 
@@ -28,7 +29,6 @@ impl Policy {
         self.proved_signed_in();
         let memory = &mut self.memory;
         memory.standing.listed = true;
-        memory.standing.found();
         memory.starts.first_call_at = None;
         memory.contact.light_says(light.state, m);
         if memory.contact.is_online {

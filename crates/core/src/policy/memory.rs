@@ -17,6 +17,7 @@ use super::habits::Habits;
 use super::hints::Hints;
 use super::interface::{Budget, State};
 use super::learning::Learning;
+use super::location::AskForLocation;
 use super::parking::Parking;
 use super::phase::StateMachine;
 use super::push::PushSource;
@@ -71,6 +72,7 @@ pub(super) struct Memory {
     pub(super) machine: StateMachine,
     pub(super) shown: ShownState,
     pub(super) standing: Standing,
+    pub(super) location: AskForLocation,
     pub(super) starts: Starts,
     pub(super) calls: CallTimes,
     pub(super) wanted: Wanted,
@@ -99,6 +101,7 @@ impl Memory {
                 since: wall,
             },
             standing: Standing::default(),
+            location: AskForLocation::default(),
             starts: Starts::default(),
             calls: CallTimes::default(),
             wanted: Wanted::default(),

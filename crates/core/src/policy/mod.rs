@@ -35,6 +35,7 @@ mod interface;
 mod intervals;
 mod learning;
 mod light;
+mod location;
 mod memory;
 mod next_call;
 mod owner;
@@ -96,6 +97,7 @@ struct Flight {
     ask: Ask,
     at: At,
     purpose: Purpose,
+    with_location: bool,
 }
 
 impl Policy {
@@ -218,18 +220,20 @@ impl Policy {
         self.flight.map_or(Purpose::Parked, |flight| flight.purpose)
     }
 
-    /// Whether `location_data` may stand in `endpoints`; false once Tesla said that the scope is
-    /// missing, until the configuration changes or the account signs in again.
-    pub fn wants_location(&self) -> bool {
-        !self.memory.standing.location_refused
+    /// Whether the next data call asks for `location_data`; false for a while after Tesla said that
+    /// the scope is missing.
+    pub fn wants_location(&self, now: Now) -> bool {
+        self.memory.location.is_wanted(self.moment(now).t)
     }
 
     /// New configuration. Nothing that runs is cut short: Quiet stays quiet, waits are waited out.
     pub fn reconfigure(&mut self, now: Now, config: PolicyConfig) {
         self.config = config.clamped();
         self.polling = self.config.without_push();
-        self.memory.standing.location_refused = false;
-        self.memory.backoffs.forget(backoff::Kind::MissingScope);
+        self.memory.location.allowed();
+        self.memory
+            .backoffs
+            .forget(backoff::WaitReason::MissingScope);
         self.wants_persisting = true;
         self.announce(self.moment(now));
     }
@@ -268,10 +272,18 @@ impl Policy {
             Some(Problem::Removed)
         } else if memory.standing.signed_out {
             Some(Problem::SignedOut)
-        } else if memory.backoffs.has(backoff::Kind::BillingLimit) {
+        } else if memory.backoffs.has(backoff::WaitReason::BillingLimit) {
             Some(Problem::BillingLimit)
-        } else if memory.backoffs.has(backoff::Kind::Refused) {
+        } else if memory.backoffs.has(backoff::WaitReason::NotFound) {
+            Some(Problem::NotFound)
+        } else if memory.backoffs.has(backoff::WaitReason::MissingScope) {
+            Some(Problem::MissingScope)
+        } else if memory.backoffs.has(backoff::WaitReason::Refused)
+            || memory.backoffs.has(backoff::WaitReason::Doubted)
+        {
             Some(Problem::Refused)
+        } else if memory.backoffs.is_limited_for_long() {
+            Some(Problem::Limited)
         } else {
             None
         }
@@ -305,7 +317,7 @@ impl Policy {
         self.because = because;
         self.wants_persisting = true;
         // What the account refused to a lesser purpose it may allow now.
-        memory.backoffs.forget(backoff::Kind::NotPermitted);
+        memory.backoffs.forget(backoff::WaitReason::NotPermitted);
         let phase = &memory.machine.phase;
         if !matches!(phase, Phase::Idle(_) | Phase::Charging(_)) {
             memory.wanted.followups.clear();

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::backoff::Kind;
+use super::backoff::WaitReason;
 use super::hints::CHATTY_GAP;
 use super::interface::{Ask, LightState, Purpose, Step, Why};
 use super::intervals::{CHARGING_CHAIN, DRIVING_CHAIN, EARLY};
@@ -68,10 +68,12 @@ impl Policy {
     /// Makes a call: from now on its answer is waited for.
     pub(super) fn ask(&mut self, ask: Ask, m: Moment) -> Step {
         let purpose = self.purpose_now(m);
+        let with_location = ask == Ask::Data && self.memory.location.is_wanted(m.t);
         self.flight = Some(Flight {
             ask,
             at: m.t,
             purpose,
+            with_location,
         });
         let memory = &mut self.memory;
         let jitter = memory.random.between(0.95, 1.05);
@@ -88,7 +90,7 @@ impl Policy {
         Step::Ask {
             ask,
             purpose,
-            with_location: self.wants_location(),
+            with_location,
         }
     }
 
@@ -258,10 +260,10 @@ impl Policy {
     }
 }
 
-fn why(kind: Kind) -> Why {
+fn why(kind: WaitReason) -> Why {
     match kind {
-        Kind::NotPermitted => Why::Budget,
-        Kind::SignedOut => Why::Stopped,
+        WaitReason::NotPermitted => Why::Budget,
+        WaitReason::SignedOut => Why::Stopped,
         _ => Why::Backoff,
     }
 }

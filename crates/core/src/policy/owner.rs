@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::backoff::Kind;
+use super::backoff::WaitReason;
 use super::interface::{Ask, Event, Push, State, User};
 use super::memory::Moment;
 use super::phase::{Phase, Rest, Waking};
@@ -138,7 +138,7 @@ impl Policy {
     fn want_look(&mut self, m: Moment) {
         let gap = self.memory.hints.heard(m);
         // What the account refused to a lesser purpose it may allow now.
-        self.memory.backoffs.forget(Kind::NotPermitted);
+        self.memory.backoffs.forget(WaitReason::NotPermitted);
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));
         if memory.contact.is_online {
@@ -235,16 +235,9 @@ impl Policy {
     pub(super) fn signed_in(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.standing.signed_out = false;
-        memory.standing.location_refused = false;
+        memory.location.allowed();
         self.because = "signed in";
-        for kind in [
-            Kind::SignedOut,
-            Kind::Refused,
-            Kind::BillingLimit,
-            Kind::MissingScope,
-        ] {
-            memory.backoffs.forget(kind);
-        }
+        memory.backoffs.forget_login();
         // An older wish would end the spread.
         memory.wanted.light_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
@@ -253,16 +246,17 @@ impl Policy {
     pub(super) fn proved_signed_in(&mut self) {
         if std::mem::take(&mut self.memory.standing.signed_out) {
             self.because = "signed in";
-            self.memory.backoffs.forget(Kind::SignedOut);
+            self.memory.backoffs.forget(WaitReason::SignedOut);
         }
     }
 
     pub(super) fn listed(&mut self, m: Moment) {
         let memory = &mut self.memory;
-        memory.standing.found();
-        memory.backoffs.forget(Kind::NotFound);
+        // A list that has it still does not find it.
         if !memory.standing.listed {
             memory.standing.listed = true;
+            memory.standing.found();
+            memory.backoffs.forget(WaitReason::NotFound);
             memory.starts.first_call_at = Some(m.t + memory.random.up_to(self.config.start_spread));
             self.go(Phase::Boot, "listed again", m);
         }
@@ -276,14 +270,14 @@ impl Policy {
 
     /// What the account refused is asked for anew.
     pub(super) fn budget_changed(&mut self) {
-        self.memory.backoffs.forget(Kind::NotPermitted);
+        self.memory.backoffs.forget(WaitReason::NotPermitted);
     }
 
     pub(super) fn month_rolled(&mut self, m: Moment) {
         self.budget_changed();
         let memory = &mut self.memory;
-        if memory.backoffs.has(Kind::BillingLimit) {
-            memory.backoffs.forget(Kind::BillingLimit);
+        if memory.backoffs.has(WaitReason::BillingLimit) {
+            memory.backoffs.forget(WaitReason::BillingLimit);
             memory.wanted.light_at = Some(m.t + memory.random.up_to(self.config.start_spread));
         }
     }

@@ -4,11 +4,15 @@
 
 use std::time::Duration;
 
+use crate::backoff::{Backoff, Jitter};
 use crate::model::Now;
 use crate::random::Random;
 
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const DIAL: Backoff = Backoff::fixed(
+    Duration::from_secs(1),
+    Duration::from_mins(5),
+    Jitter::UPPER_HALF,
+);
 /// A connection that ends sooner was none: the waits go on growing.
 const STEADY: Duration = Duration::from_mins(1);
 /// A source that is away for less is not worth a word.
@@ -75,11 +79,8 @@ impl Reconnect {
             self.silent_since = Some(now.mono);
         }
         self.is_dialling = false;
-        let step = FIRST_WAIT
-            .saturating_mul(1 << self.attempt.min(20))
-            .min(LONGEST_WAIT);
         self.attempt = self.attempt.saturating_add(1);
-        self.dial_at = now.mono + step.mul_f64(self.random.between(0.5, 1.0));
+        self.dial_at = now.mono + DIAL.wait(self.attempt, self.random.unit());
     }
 
     /// The same, because the source did not accept the token.

@@ -117,15 +117,19 @@ impl UnreadParts {
         part
     }
 
-    /// The same, which begins anew where it is lost.
+    /// The same, which begins anew; an earlier version may not have had it.
     fn part<T: DeserializeOwned + Default>(&mut self, name: &'static str) -> T {
-        self.take(name).unwrap_or_default()
+        if self.written.contains_key(name) {
+            self.take(name).unwrap_or_default()
+        } else {
+            T::default()
+        }
     }
 
     fn memory(&mut self, wall: Timestamp) -> Memory {
         Memory {
             random: self.take(RANDOM).unwrap_or_else(|| Random::new(0)),
-            learning: self.part(LEARNING),
+            learning: self.take(LEARNING).unwrap_or_default(),
             habits: self.part("habits"),
             budget: self.part("budget"),
             backoffs: self.part("backoffs"),
@@ -135,6 +139,7 @@ impl UnreadParts {
                 since: wall,
             }),
             standing: self.part("standing"),
+            location: self.part("location"),
             starts: self.part("starts"),
             calls: self.part("calls"),
             wanted: self.part("wanted"),

@@ -1,9 +1,21 @@
 //! What the owner or the account imposes on the polling of a car, whatever the car does.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use super::memory::{At, Moment};
+use crate::backoff::{Backoff, Jitter};
+use crate::random::Random;
 
 /// So many 404 in a row mean that the car may be gone.
 const NOT_FOUND_IN_A_ROW: u8 = 3;
+/// A list that shows a car which is not found is asked for again ever later.
+const RELIST: Backoff = Backoff::fixed(
+    Duration::from_hours(1),
+    Duration::from_hours(6),
+    Jitter::UPPER_HALF,
+);
 
 /// Whether the car may be asked at all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,11 +30,13 @@ pub(super) struct Standing {
     pub(super) signed_out: bool,
     /// On an account's list.
     pub(super) listed: bool,
-    /// Tesla said that the login's scopes do not cover `location_data`.
-    pub(super) location_refused: bool,
     /// The account is to list its products again.
     pub(super) relist: bool,
     n_not_found: u8,
+    /// No list is asked for before, however often the car is not found.
+    relist_not_before: At,
+    /// Lists asked for since the car was last found.
+    n_relists: u32,
 }
 
 impl Default for Standing {
@@ -31,9 +45,10 @@ impl Default for Standing {
             paused: false,
             signed_out: false,
             listed: true,
-            location_refused: false,
             relist: false,
             n_not_found: 0,
+            relist_not_before: At::ZERO,
+            n_relists: 0,
         }
     }
 }
@@ -45,16 +60,26 @@ impl Standing {
     }
 
     /// A call was answered with 404.
-    pub(super) fn not_found(&mut self) {
-        self.n_not_found += 1;
-        if self.n_not_found >= NOT_FOUND_IN_A_ROW {
+    pub(super) fn not_found(&mut self, m: Moment, random: &mut Random) {
+        self.n_not_found = self.n_not_found.saturating_add(1);
+        if self.n_not_found >= NOT_FOUND_IN_A_ROW && self.relist_not_before <= m.t {
             self.n_not_found = 0;
             self.relist = true;
+            self.n_relists = self.n_relists.saturating_add(1);
+            let wait = RELIST.wait(self.n_relists, random.unit());
+            self.relist_not_before = m.t + wait;
         }
     }
 
-    /// The car exists.
+    /// A call failed in another way.
+    pub(super) fn failed_otherwise(&mut self) {
+        self.n_not_found = 0;
+    }
+
+    /// Tesla answered a call about the car with the car.
     pub(super) fn found(&mut self) {
         self.n_not_found = 0;
+        self.n_relists = 0;
+        self.relist_not_before = At::ZERO;
     }
 }

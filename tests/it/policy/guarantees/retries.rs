@@ -13,7 +13,10 @@ fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
         Failure::Server => Some((15, 900, 0.5)),
         Failure::Limited { retry_after: None } => Some((300, 3600, 1.0)),
         Failure::BillingLimit => Some((3600, 6 * 3600, 0.5)),
-        Failure::Refused | Failure::Region => Some((900, 6 * 3600, 0.5)),
+        Failure::Limited { .. } => Some((60, 3600, 1.0)),
+        // What has just worked is tried again soon, twice.
+        Failure::Refused | Failure::Region => Some((60, 6 * 3600, 0.5)),
+        // The first may be about the position alone: the rest is asked for at once.
         _ => None,
     }
 }

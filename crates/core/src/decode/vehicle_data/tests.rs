@@ -98,6 +98,7 @@ fn what_is_no_answer_is_an_error() {
     let check = |body: &str, refused: bool| match vehicle_data(body.as_bytes(), now()) {
         Err(DecodeError::Refused(_)) => assert!(refused, "{body}"),
         Err(DecodeError::Malformed(_)) => assert!(!refused, "{body}"),
+        Err(other) => panic!("{body}: {other}"),
         Ok(data) => panic!("{body}: {data:?}"),
     };
     check(r#"{"response":null}"#, true);

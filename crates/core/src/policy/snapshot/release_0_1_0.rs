@@ -25,7 +25,6 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
     ("standing", "paused", "paused"),
     ("standing", "signed_out", "signed_out"),
     ("standing", "listed", "listed"),
-    ("standing", "location_refused", "location_dropped"),
     ("standing", "relist", "relist"),
     ("standing", "n_not_found", "n_not_found"),
     ("starts", "times", "starts"),
@@ -100,6 +99,8 @@ pub(super) fn parts_of(mut flat: Map<String, Value>) -> Map<String, Value> {
             put(&mut parts, outer, inner, value);
         }
     }
+    // It is asked for once more.
+    flat.remove("location_dropped");
     // Kept as they were: random, learning, habits, budget, backoffs.
     flat.append(&mut parts);
     flat
