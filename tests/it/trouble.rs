@@ -38,6 +38,11 @@ fn check(child: &str) {
 
 /// A cloud with one car, a broker, and the bridge between them until `story` is over.
 async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World, &Vin)) {
+    // By the same clock as the bridge.
+    let options = CloudOptions {
+        now: clock::now,
+        ..options
+    };
     let world = World::with(options).await;
     let vin = vin(1);
     world
