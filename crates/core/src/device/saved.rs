@@ -28,8 +28,13 @@ pub struct Saved {
 impl Saved {
     /// Takes a device's parts out of a file that may hold others beside them.
     pub fn take(parts: &mut Parts) -> Self {
+        let policy: Option<policy::Snapshot> = parts.take("policy");
+        let lost = policy.iter().flat_map(policy::Snapshot::lost_parts);
+        parts
+            .damage
+            .extend(lost.map(|part| format!("policy, its {part}")));
         Self {
-            policy: parts.take("policy"),
+            policy,
             vehicle: parts.take("vehicle"),
             trips: parts.take_renamed("trips", "logbook"),
             contact: parts.take("contact"),
