@@ -21,6 +21,7 @@ use super::tls;
 use super::transport::{LONGEST_DATA, LONGEST_LIST, Patience, Reply, Transport};
 use crate::clock;
 use crate::config::{self, Api, Region};
+use crate::decode;
 use crate::decode::products;
 use crate::decode::products::{ListedSite, ListedVehicle, ProductPage};
 use crate::decode::vehicle_data::LOCATION;
@@ -31,8 +32,8 @@ use crate::model::{ApiId, Vin};
 const SCOPE_OF_DATA: &str = "vehicle_device_data";
 /// Fleet API: what the position needs beside.
 const SCOPE_OF_LOCATION: &str = "vehicle_location";
-/// The list of an account that never ends is cut here.
-const MOST_PAGES: usize = 50;
+/// The list of an account that never ends is cut here; a page has a hundred products.
+const MOST_PAGES: usize = 10;
 
 /// One Tesla account; a cheap clone. The task behind it ends with the last clone or with the
 /// cancellation token.
@@ -275,7 +276,7 @@ impl Account {
         statuses: &mut Vec<u16>,
     ) -> Result<ListedVehicle, ApiError> {
         let reply = self.get(path, &[], statuses).await?;
-        products::light(&reply.body, &car.vin)
+        products::light(&reply.body, &car.vin, car.id)
             .map_err(|error| ApiError::of_body(error, reply.status))
     }
 
@@ -286,9 +287,9 @@ impl Account {
         let mut statuses = Vec::new();
         let wanted = self.allowed(endpoints);
         let path = self.path(car, "/vehicle_data");
-        let mut outcome = self.data(&path, &wanted, &mut statuses).await;
+        let mut outcome = self.data(&path, car, &wanted, &mut statuses).await;
         if let Some(path) = self.second_path(car, "/vehicle_data", outcome.as_ref().err()) {
-            let second = self.data(&path, &wanted, &mut statuses).await;
+            let second = self.data(&path, car, &wanted, &mut statuses).await;
             if self.works(car, second.as_ref().err()) {
                 outcome = second;
             }
@@ -353,6 +354,7 @@ impl Account {
     async fn data(
         &self,
         path: &str,
+        car: &CarRef,
         endpoints: &[&str],
         statuses: &mut Vec<u16>,
     ) -> Result<Vec<u8>, ApiError> {
@@ -363,6 +365,8 @@ impl Account {
             &[("endpoints", &joined)]
         };
         let reply = self.get(path, query, statuses).await?;
+        decode::refuse_another(&reply.body, &car.vin, car.id)
+            .map_err(|error| ApiError::of_body(error, reply.status))?;
         Ok(reply.body)
     }
 
@@ -396,6 +400,7 @@ impl Account {
             let reply = self.get(path, &query, statuses).await?;
             let page: ProductPage = products::products(&reply.body)
                 .map_err(|error| ApiError::of_body(error, reply.status))?;
+            let n_before = list.vehicles.len() + list.energy_sites.len();
             list.n_unusable += page.n_unusable;
             list.vehicles.extend(
                 page.vehicles
@@ -407,17 +412,20 @@ impl Account {
                     .into_iter()
                     .filter(|site| seen.1.insert(site.energy_site_id)),
             );
+            let is_new = list.vehicles.len() + list.energy_sites.len() > n_before;
             match page.next_page {
                 Some(next) if page_number.is_none_or(|this| next > this) => {
                     page_number = Some(next);
                 }
                 _ => return Ok(list),
             }
+            if !is_new {
+                break;
+            }
         }
         debug!(
             account = self.name(),
-            pages = MOST_PAGES,
-            "the list of products does not end; cut"
+            "the list of products claims more pages and brings nothing new, or does not end; cut"
         );
         list.is_cut = true;
         Ok(list)

@@ -127,8 +127,11 @@ pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Opt
 
 /// The base URL in an answer of `users/region`.
 pub fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
-    let answer = decode::open(body).ok()?;
-    let text = |key: &str| answer.response.get(key).and_then(serde_json::Value::as_str);
+    let body = decode::text(body);
+    let home = decode::open(&body).ok()?.object(|within, name| {
+        within.is_empty() && matches!(name, "fleet_api_base_url" | "region")
+    })?;
+    let text = |key: &str| home.get(key).and_then(serde_json::Value::as_str);
     let by_url = text("fleet_api_base_url").and_then(|url| Url::parse(url).ok());
     by_url.or_else(|| Some(hosts.fleet(token::region_by_name(text("region")?)?).clone()))
 }

@@ -90,6 +90,10 @@ const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 /// A token that lives for seconds is not replaced ahead of time, but when it is needed.
 const SOONEST: Duration = Duration::from_secs(30);
 
+/// A token that lives no longer is old when it comes: fetching another whenever one is needed would
+/// be a call of the token host for each call of the API.
+const STALE: Duration = Duration::from_mins(2);
+
 /// What a session is made of.
 pub struct Outfit {
     /// The account.
@@ -131,6 +135,8 @@ pub struct Session {
     refused_at: Option<Duration>,
     n_refused: u32,
     moved_at: Option<Duration>,
+    /// How many tokens in a row were old when they came.
+    n_stale: u32,
     /// A refused token was told of since the last success: not again at every try.
     told_of_refusal: bool,
     /// The store cannot be read, and that was told.
@@ -172,6 +178,7 @@ impl Session {
             refused_at: None,
             n_refused: 0,
             moved_at: None,
+            n_stale: 0,
             told_of_refusal: false,
             told_of_store: false,
         };
@@ -290,6 +297,12 @@ impl Session {
         match self.renewed().await {
             Ok(lease) => {
                 self.told_of_refusal = false;
+                if self.n_stale > 0 {
+                    // It is used once, or for the seconds that it lives.
+                    let error = ApiError::new(ApiFailure::StaleToken, "");
+                    self.failed(error, self.n_stale - 1);
+                    return Ok(lease);
+                }
                 if let Some(trouble) = self.trouble.take() {
                     info!(
                         account = self.settings.name,
@@ -387,7 +400,7 @@ impl Session {
             self.ended = Some(error.clone());
             return error;
         }
-        let has_token = self.usable_lease().is_some();
+        let has_token = error.kind != ApiFailure::StaleToken && self.usable_lease().is_some();
         let login = error.kind.meaning().login;
         let wait = login.wait(
             n.saturating_add(1),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::hosts::Hosts;
 use crate::config::Region;
-use crate::decode::{DecodeError, open};
+use crate::decode::{DecodeError, open, text};
 
 /// Assumed where neither the token nor the answer tells: what Tesla gives.
 const USUAL_LIFE: Duration = Duration::from_hours(8);
@@ -127,10 +127,11 @@ pub struct TokenAnswer {
 
 /// Reads the body of a token answer with status 2xx.
 pub fn token_answer(body: &[u8]) -> Result<TokenAnswer, DecodeError> {
-    let answer = open(body)?;
-    let members = answer
-        .response
-        .as_object()
+    let body = text(body);
+    let members = open(&body)?
+        .object(|within, name| {
+            within.is_empty() && matches!(name, "access_token" | "expires_in" | "refresh_token")
+        })
         .ok_or_else(|| DecodeError::Malformed("expected a token answer".into()))?;
     let token = |key: &str| match members.get(key) {
         None | Some(Value::Null) => Ok(None),

@@ -20,11 +20,12 @@ pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
 
 /// Longest `vehicle_data` that is read; real ones are some 30 kB.
 pub const LONGEST_DATA: usize = 4 * 1024 * 1024;
-/// Longest page of a list: a hundred cars, many times over. A list is taken apart whole, and
-/// becomes some eighty times as long in memory where somebody means harm.
+/// Longest page of a list, and longest light answer: a hundred cars, many times over.
 pub const LONGEST_LIST: usize = 1024 * 1024;
 /// Longest answer of a token host; real ones are some 5 kB.
-pub const LONGEST_TOKEN_ANSWER: usize = 256 * 1024;
+pub const LONGEST_TOKEN_ANSWER: usize = 64 * 1024;
+/// So much is read of an answer that is none: its words stand at its begin.
+pub const LONGEST_REFUSAL: usize = 16 * 1024;
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,8 +134,8 @@ impl Transport {
         &self.client
     }
 
-    /// Sends a request and reads the whole answer, whatever its status; one that is longer than
-    /// `longest` bytes is none.
+    /// Sends a request and reads its answer. One of a success that is longer than `longest` bytes is
+    /// none; of any other no more than its begin is read, and its status counts.
     pub async fn send(&self, request: RequestBuilder, longest: usize) -> Result<Reply, ApiError> {
         let mut response = request.send().await.map_err(|error| {
             let unanswered = !error.is_connect() && !error.is_builder();
@@ -152,12 +153,18 @@ impl Transport {
                 Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
             })
             .collect();
+        let is_success = response.status().is_success();
+        let longest = if is_success { longest } else { LONGEST_REFUSAL };
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
                 Ok(None) => break,
                 Ok(Some(chunk)) if body.len() + chunk.len() <= longest => {
                     body.extend_from_slice(&chunk);
+                }
+                Ok(Some(chunk)) if !is_success => {
+                    body.extend_from_slice(&chunk[..longest - body.len()]);
+                    break;
                 }
                 Ok(Some(_)) => {
                     let kib = longest / 1024;

@@ -25,7 +25,7 @@ use crate::decode::products::ListedVehicle;
 use crate::device::{
     self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saved, Saving, View,
 };
-use crate::discovery;
+use crate::discovery::{self, CarIds, Setup};
 use crate::failure::ApiFailure;
 use crate::model::{Now, Source};
 use crate::mqtt::{Connection, Handle};
@@ -58,6 +58,8 @@ pub struct CarClient {
     pub news: mpsc::Sender<FromAccount>,
     /// The car's names.
     pub car: CarRef,
+    /// What the entity ids of all cars begin with.
+    pub car_ids: CarIds,
 }
 
 /// Everything that a car's task owns.
@@ -115,7 +117,10 @@ impl CarTask {
             saving: Saving::TO_DISK,
             publishing: Some(Publishing {
                 paths: paths(settings, &vin),
-                setup: setup(settings),
+                setup: Setup {
+                    car_ids: client.car_ids.clone(),
+                    ..setup(settings)
+                },
                 homeassistant: settings.homeassistant.enabled,
                 teslamate,
             }),

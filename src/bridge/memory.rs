@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
+use crate::discovery::CarIds;
 use crate::model::{ApiId, Vehicle, Vin};
 use crate::topics::Paths;
 
@@ -79,6 +80,17 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
         Some((vin, memory))
     })
+}
+
+/// What the entity ids of the cars of an earlier run begin with.
+pub fn car_ids(state_directory: &Path) -> CarIds {
+    let ids = CarIds::default();
+    for (vin, memory) in all(state_directory) {
+        if let Some(slug) = memory.device.announced.slug {
+            ids.keep(&vin, &slug);
+        }
+    }
+    ids
 }
 
 /// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.
@@ -259,6 +271,21 @@ mod tests {
         let total = Signal::new("derived.charge_energy_total");
         assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
         assert_eq!(damage, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_car_keeps_its_entity_ids_though_another_asks_first_after_a_restart() {
+        let state = tempfile::tempdir().expect("a directory");
+        let mut kept = whole();
+        kept.device.announced.slug = Some("rakete".to_owned());
+        let vin = kept.device.vehicle.as_ref().expect("a car").vin.clone();
+        let file = MemoryFile::of(&vin, state.path());
+        fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
+        fs::write(&file.path, written(&kept).to_string()).expect("a file");
+        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
+        let ids = car_ids(state.path());
+        assert_eq!(ids.choose(&other, "Rakete"), "rakete_0032");
+        assert_eq!(ids.choose(&vin, "Blitz"), "rakete");
     }
 
     #[test]

@@ -36,6 +36,7 @@ use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
+use crate::discovery::CarIds;
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
@@ -110,6 +111,7 @@ struct Bridge {
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
+    car_ids: CarIds,
     views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
@@ -158,6 +160,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
+        car_ids: memory::car_ids(&directory),
         views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
@@ -354,6 +357,7 @@ impl Bridge {
             relist: followed.relist.clone(),
             news: self.news.clone(),
             car: api::CarRef::of(&listed),
+            car_ids: self.car_ids.clone(),
         };
         let (task, left) = CarTask::prepare(
             &self.settings,

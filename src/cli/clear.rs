@@ -291,7 +291,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::discovery::{self, Setup};
+    use crate::discovery::{self, CarIds, Setup};
     use crate::model::{Vehicle, Vin};
     use crate::topics::Paths;
 
@@ -375,6 +375,7 @@ mod tests {
                 base: "home/tesla".into(),
                 version: "0.1.0".into(),
                 commands,
+                car_ids: CarIds::default(),
             };
             let car = Vehicle::new(vin.clone());
             let paths = Paths::new(&setup.base, &vin, Some("family car"));

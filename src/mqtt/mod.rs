@@ -41,7 +41,7 @@ const PUBLISH_MAX: usize = 256;
 
 /// What the rooms hand to the connection task.
 #[derive(Debug)]
-enum Request {
+enum ClientRequest {
     /// For the outbox.
     Publish(Vec<Publish>),
     /// To be answered when the broker has acknowledged everything that was said before.
@@ -51,7 +51,7 @@ enum Request {
 /// The rooms' end of the connection task.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<ClientRequest>,
     subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
@@ -60,13 +60,16 @@ impl Handle {
     /// Hands a message to the outbox; waits only for the outbox, never for the broker.
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
-        let _ = self.requests.send(Request::Publish(vec![message])).await;
+        let _ = self
+            .requests
+            .send(ClientRequest::Publish(vec![message]))
+            .await;
     }
 
     /// Hands over what belongs together, so that it leaves in one write; in this order.
     pub async fn publish_all(&self, messages: Vec<Publish>) {
         if !messages.is_empty() {
-            let _ = self.requests.send(Request::Publish(messages)).await;
+            let _ = self.requests.send(ClientRequest::Publish(messages)).await;
         }
     }
 
@@ -74,7 +77,7 @@ impl Handle {
     /// the end of the connection task.
     pub async fn confirmation(&self) -> oneshot::Receiver<()> {
         let (confirm, confirmation) = oneshot::channel();
-        let _ = self.requests.send(Request::Confirm(confirm)).await;
+        let _ = self.requests.send(ClientRequest::Confirm(confirm)).await;
         confirmation
     }
 

@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::notices;
-use super::socket::{Socket, Turn};
-use super::{Connection, Incoming, Request, Subscription};
+use super::socket::{Socket, SocketTurn};
+use super::{ClientRequest, Connection, Incoming, Subscription};
 use crate::clock;
 use crate::config;
 use crate::mqtt_client::{Cause, Client, ClientEvent, ClientInput, DrainOutcome};
 
 /// The task's ends of the channels.
 pub(super) struct Ends {
-    pub requests: mpsc::Receiver<Request>,
+    pub requests: mpsc::Receiver<ClientRequest>,
     pub subscriptions: watch::Receiver<Vec<Subscription>>,
     pub arrived: mpsc::Sender<Incoming>,
     pub status: watch::Sender<Connection>,
@@ -39,10 +39,10 @@ pub(super) struct Task {
 /// What woke the task.
 enum Wake {
     Shutdown,
-    Request(Request),
+    Request(ClientRequest),
     Subscriptions,
     Dialled(Result<Socket, Cause>),
-    Turn(Result<Turn, Cause>),
+    Turn(Result<SocketTurn, Cause>),
     Timer,
 }
 
@@ -88,10 +88,12 @@ impl Task {
                     self.socket = Some(socket);
                     self.client.handle(ClientInput::Opened, now);
                 }
-                Wake::Turn(Ok(Turn::Written)) => self.client.handle(ClientInput::Written, now),
-                Wake::Turn(Ok(Turn::Arrived)) => self.receive_all(),
+                Wake::Turn(Ok(SocketTurn::Written)) => {
+                    self.client.handle(ClientInput::Written, now);
+                }
+                Wake::Turn(Ok(SocketTurn::Arrived)) => self.receive_all(),
                 Wake::Dialled(Err(cause)) | Wake::Turn(Err(cause)) => self.lose(cause),
-                Wake::Turn(Ok(Turn::Nothing)) | Wake::Timer => {}
+                Wake::Turn(Ok(SocketTurn::Nothing)) | Wake::Timer => {}
             }
         }
     }
@@ -200,12 +202,12 @@ impl Task {
         }
     }
 
-    fn take(&mut self, request: Request) {
+    fn take(&mut self, request: ClientRequest) {
         match request {
-            Request::Publish(messages) => self
+            ClientRequest::Publish(messages) => self
                 .client
                 .handle(ClientInput::Publish(messages), clock::uptime()),
-            Request::Confirm(confirm) => {
+            ClientRequest::Confirm(confirm) => {
                 self.unconfirmed.retain(|waits| !waits.is_closed());
                 self.unconfirmed.push(confirm);
             }
@@ -220,7 +222,7 @@ async fn present(dialling: Option<&mut Dialling>) -> Result<Socket, Cause> {
     }
 }
 
-async fn turn(socket: Option<&mut Socket>) -> Result<Turn, Cause> {
+async fn turn(socket: Option<&mut Socket>) -> Result<SocketTurn, Cause> {
     match socket {
         Some(socket) => socket.turn().await,
         None => std::future::pending().await,

@@ -553,7 +553,86 @@ async fn an_answer_is_read_as_far_as_one_of_its_kind_can_be_long() {
     let signed_out = rig(Api::Fleet, &tokens.uri());
     let called = signed_out.open().await.products().await;
     let error = called.outcome.unwrap_err().to_string();
-    assert!(error.contains("256 KiB"), "{error}");
+    assert!(error.contains("64 KiB"), "{error}");
+}
+
+/// An error page of megabytes cost its status, and as much memory.
+#[tokio::test]
+async fn of_a_refusal_only_the_begin_is_read_and_its_status_counts() {
+    let server = cloud().await;
+    let body = format!("EXCEEDED_LIMIT {}", " ".repeat(2 * 1024 * 1024));
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(403).set_body_string(body))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let error = account.vehicle(&car()).await.outcome.unwrap_err();
+    assert_eq!(error.kind, ApiFailure::BillingLimit);
+    let error = account.vehicle_data(&car(), &[]).await.outcome.unwrap_err();
+    assert_eq!(error.kind, ApiFailure::BillingLimit);
+}
+
+#[tokio::test]
+async fn an_answer_about_another_car_is_refused_whole_and_billed() {
+    let server = cloud().await;
+    let another = json!({"response": {"vin": vin(2), "id": 5, "state": "online"}});
+    Mock::given(method("GET"))
+        .respond_with(json_answer(200, &another))
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let account = rig.open().await;
+    let light = account.vehicle(&car()).await;
+    let data = account.vehicle_data(&car(), &["charge_state"]).await;
+    assert_eq!((light.billed(), data.billed()), (1, 1));
+    for error in [light.outcome.unwrap_err(), data.outcome.unwrap_err()] {
+        assert_eq!(error.kind, ApiFailure::AnotherCar);
+        assert!(!error.to_string().contains(&vin(2)), "{error}");
+    }
+}
+
+/// Each list of such a server was fifty calls.
+#[tokio::test]
+async fn a_list_that_claims_more_pages_and_brings_nothing_new_ends() {
+    for entries in [json!([{"vin": vin(1)}]), json!([]), json!([{}])] {
+        let server = cloud().await;
+        let n = std::sync::atomic::AtomicU64::new(0);
+        let endless = By(move |_: &Request| {
+            let current = n.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            let pagination = json!({"current": current, "next": current + 1});
+            json_answer(200, &json!({"response": entries, "pagination": pagination}))
+        });
+        Mock::given(path(PRODUCTS))
+            .respond_with(endless)
+            .mount(&server)
+            .await;
+        let rig = rig(Api::Fleet, &server.uri());
+        let called = rig.open().await.products().await;
+        assert!(called.billed() <= 2, "{:?}", called.statuses);
+        assert!(!called.outcome.unwrap().is_whole());
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_and_always_brings_new_cars_is_cut() {
+    let server = cloud().await;
+    let n = std::sync::atomic::AtomicU32::new(0);
+    let endless = By(move |_: &Request| {
+        let current = n.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let pagination = json!({"current": current, "next": current + 1});
+        let entries = json!([{"vin": vin(current)}]);
+        json_answer(200, &json!({"response": entries, "pagination": pagination}))
+    });
+    Mock::given(path(PRODUCTS))
+        .respond_with(endless)
+        .mount(&server)
+        .await;
+    let rig = rig(Api::Fleet, &server.uri());
+    let called = rig.open().await.products().await;
+    assert_eq!(called.billed(), 10);
+    let list = called.outcome.unwrap();
+    assert_eq!((list.vehicles.len(), list.is_cut), (10, true));
 }
 
 /// The log called it a 200.

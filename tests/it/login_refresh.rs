@@ -194,6 +194,67 @@ async fn a_token_is_replaced_ahead_of_its_end_without_any_call() {
     assert_eq!(form(&requests[1])["refresh_token"], "r1");
 }
 
+/// A token for each call was fetched, some fifty in a run.
+#[tokio::test]
+async fn a_token_that_is_old_when_it_comes_is_used_once_and_not_fetched_again_for_each_call() {
+    let server = MockServer::start().await;
+    let mut rig = rig(Api::Fleet, &server.uri());
+    rig.patience.pace = 1.0;
+    let old = json!({"access_token": "a1", "refresh_token": "r1", "expires_in": 0.000_001});
+    token_answers(&server, json_answer(200, &old)).await;
+    light_answers(&server).await;
+    let account = rig.open().await;
+    account.vehicle(&car()).await.outcome.unwrap();
+    let status = status_becomes(&account, |status| {
+        matches!(status, AccountStatus::Unreachable { .. })
+    })
+    .await;
+    let AccountStatus::Unreachable { sentence } = status else {
+        unreachable!("waited for");
+    };
+    assert!(
+        sentence.contains("at their end when they come"),
+        "{sentence}"
+    );
+    for _ in 0..30 {
+        let light = account.vehicle(&car()).await;
+        let data = account.vehicle_data(&car(), &["charge_state"]).await;
+        let list = account.products().await;
+        for (error, n_billed) in [
+            (light.outcome.as_ref().err(), light.billed()),
+            (data.outcome.as_ref().err(), data.billed()),
+            (list.outcome.as_ref().err(), list.billed()),
+        ] {
+            assert_eq!(error.map(|error| error.kind), Some(ApiFailure::StaleToken));
+            assert_eq!(n_billed, 0);
+        }
+    }
+    assert_eq!(n_requests(&server, TOKEN).await, 1);
+}
+
+/// A life that makes no sense is no life told: the token is used until it is refused.
+#[tokio::test]
+async fn a_token_whose_life_is_told_wrongly_or_not_at_all_is_fetched_once() {
+    for told in [
+        json!(0),
+        json!(-5),
+        json!(1e300),
+        json!("soon"),
+        json!(null),
+    ] {
+        let server = MockServer::start().await;
+        let rig = rig(Api::Fleet, &server.uri());
+        let odd = json!({"access_token": "a1", "refresh_token": "r1", "expires_in": told});
+        token_answers(&server, json_answer(200, &odd)).await;
+        light_answers(&server).await;
+        let account = rig.open().await;
+        for _ in 0..20 {
+            account.vehicle(&car()).await.outcome.unwrap();
+        }
+        assert_eq!(n_requests(&server, TOKEN).await, 1, "{told}");
+    }
+}
+
 #[tokio::test]
 async fn many_calls_at_once_cause_one_refresh() {
     let server = MockServer::start().await;

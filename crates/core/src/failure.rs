@@ -34,6 +34,8 @@ pub enum ApiFailure {
     SignedOut,
     /// 401 of a token host in words that do not end a login: as likely a fault as an end.
     Unexplained,
+    /// The token host gives access tokens that are at their end when they come.
+    StaleToken,
     /// There is no token to begin with.
     NeverSignedIn,
     /// 400 `endpoint_deprecated`: this generation of login is gone.
@@ -301,6 +303,10 @@ impl ApiFailure {
                 .says("Tesla refuses this login without saying why")
                 .hint("if that lasts for hours, sign in again with `tesla2mqtt login`")
                 .again(Again::Soon),
+            Self::StaleToken => row(LOGIN_REFUSED, CAR_SERVER, LIST_PASSES)
+                .says("Tesla gives tokens that are at their end when they come")
+                .hint("check auth_url, and this machine's clock")
+                .again(Again::Later),
             Self::NeverSignedIn => row(ForLogin::Ends, CAR_SIGNED_OUT, LIST_SIGNED_OUT)
                 .says("no login yet")
                 .hint("run `tesla2mqtt login`, or put a refresh token into the configuration"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::{SOONEST, Session};
+use super::{SOONEST, STALE, Session};
 use crate::api::choices::{asker, belongs, pasted};
 use crate::api::error::ApiError;
 use crate::api::store::{StoreError, Stored, Wait};
@@ -57,6 +57,11 @@ impl Session {
         on_disk(move || store.save(&copy)).await?;
         if let Some((stored, life, _lock)) = self.unsaved.take() {
             self.stored = stored;
+            self.n_stale = if life <= STALE.mul_f64(self.pace) {
+                self.n_stale.saturating_add(1)
+            } else {
+                0
+            };
             let now = clock::now().mono;
             self.refresh_at =
                 now + token::refresh_after(life, rng::share()).max(SOONEST.mul_f64(self.pace));

@@ -3,44 +3,69 @@
 //! Tesla can say 200 and mean no: `response` is null or an `error` member is present. Some
 //! third-party front-ends drop the wrapping and send the bare object.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use super::{DecodeError, lenient};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::DecodeError;
+use super::known::{self, Known};
 use crate::model::clip;
 
-/// What was inside, and what stood beside it (`pagination`, `count`).
+/// What was inside, unread, and what stood beside it (`pagination`, `count`).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// The value of `response`, or the whole body where there is no envelope; never null.
-    pub response: Value,
-    /// The other members of the envelope; empty where there is none.
+pub struct Answer<'a> {
+    /// The text of `response`, or the whole body where there is no envelope; never null.
+    response: &'a str,
+    /// The known members of the envelope; empty where there is none.
     pub beside: Map<String, Value>,
 }
 
+impl Answer<'_> {
+    /// The members of the answer that somebody knows; `None` where it is no object.
+    pub fn object(&self, known: Known) -> Option<Map<String, Value>> {
+        known::members(self.response, known)
+    }
+
+    /// Hands over each entry of a list, one after another, `None` for one that is no object. False
+    /// where the answer is no list.
+    pub fn each(&self, known: Known, take: impl FnMut(Option<Map<String, Value>>)) -> bool {
+        known::each_entry(self.response, known, take)
+    }
+}
+
+/// A body as text; bytes that are no UTF-8 cost only the text that they stand in.
+pub fn text(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(body)
+}
+
 /// Opens the envelope of a body that came with status 200.
-pub fn open(body: &[u8]) -> Result<Answer, DecodeError> {
-    let whole: Value = serde_json::from_slice(body)
-        .or_else(|e| lenient::parse(body).ok_or(e))
-        .map_err(|e| DecodeError::Malformed(not_json(body, &e)))?;
-    let mut beside = match whole {
-        Value::Object(members) => members,
-        Value::Null => return Err(DecodeError::Refused("null".into())),
-        bare => {
-            let beside = Map::new();
+pub fn open(text: &str) -> Result<Answer<'_>, DecodeError> {
+    let whole: &RawValue = serde_json::from_str(text)
+        .map_err(|e| DecodeError::Malformed(not_json(text.as_bytes(), &e)))?;
+    let whole = whole.get();
+    match whole {
+        "null" => return Err(DecodeError::Refused("null".into())),
+        _ if !whole.starts_with('{') => {
             return Ok(Answer {
-                response: bare,
-                beside,
+                response: whole,
+                beside: Map::new(),
             });
         }
-    };
+        _ => {}
+    }
+    let beside = known::members(whole, |within, name| match within {
+        [] => matches!(name, "count" | "error" | "error_description" | "pagination"),
+        _ => matches!((within, name), (["pagination"], "current" | "next")),
+    })
+    .unwrap_or_default();
     if let Some(words) = error_words(&beside) {
         return Err(DecodeError::Refused(words));
     }
-    match beside.remove("response") {
-        Some(Value::Null) => Err(DecodeError::Refused("response is null".into())),
+    match known::raw_member(whole, "response") {
+        Some("null") => Err(DecodeError::Refused("response is null".into())),
         Some(response) => Ok(Answer { response, beside }),
         None => Ok(Answer {
-            response: Value::Object(beside),
+            response: whole,
             beside: Map::new(),
         }),
     }
@@ -87,29 +112,27 @@ mod tests {
 
     #[test]
     fn the_envelope_is_opened_and_its_neighbours_kept() {
-        let answer = open(br#"{"response":[1],"count":1}"#).unwrap();
-        assert_eq!(answer.response, json!([1]));
+        let answer = open(r#"{"response":[1],"count":1}"#).unwrap();
+        assert_eq!(answer.response, "[1]");
         assert_eq!(answer.beside["count"], json!(1));
     }
 
     #[test]
     fn an_answer_without_envelope_is_taken_whole() {
-        assert_eq!(
-            open(br#"{"vin":"X"}"#).unwrap().response,
-            json!({"vin": "X"})
-        );
-        assert_eq!(open(b"[]").unwrap().response, json!([]));
-        assert_eq!(
-            open(br#"{"error":null,"vin":"X"}"#).unwrap().response["vin"],
-            json!("X")
-        );
+        let vin_in = |body: &str| {
+            let members = open(body).unwrap().object(|_, name| name == "vin");
+            members.map(|members| members["vin"].clone())
+        };
+        assert_eq!(vin_in(r#"{"vin":"X"}"#), Some(json!("X")));
+        assert_eq!(vin_in("[]"), None);
+        assert_eq!(vin_in(r#"{"error":null,"vin":"X"}"#), Some(json!("X")));
     }
 
     #[test]
     fn quirk_21_a_200_that_means_no_is_an_error() {
         let check = |body: &str, words: &str| {
             assert_eq!(
-                open(body.as_bytes()),
+                open(body),
                 Err(DecodeError::Refused(words.into())),
                 "{body}"
             );
@@ -128,7 +151,7 @@ mod tests {
     fn a_body_that_is_no_json_says_what_it_is() {
         let check = |body: &str, words: &str| {
             assert_eq!(
-                open(body.as_bytes()),
+                open(body),
                 Err(DecodeError::Malformed(words.into())),
                 "{body}"
             );

@@ -1,11 +1,14 @@
 //! Tesla's answers → observations. Field by field: one odd field costs one field.
 
 mod envelope;
-mod lenient;
+mod identity;
+mod known;
 pub mod products;
 pub mod vehicle_data;
 
-pub use envelope::{Answer, open};
+pub use envelope::{Answer, open, text};
+pub use identity::refuse_another;
+pub use known::Known;
 
 /// Why a body with status 200 is no answer. The texts never quote more of the body than the
 /// server's own error words.

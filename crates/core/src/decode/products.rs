@@ -7,8 +7,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::{DecodeError, open};
-use crate::model::{ApiId, Observation, Signal, Source, StreamId, Value, Vin};
+use super::{DecodeError, open, refuse_another, text as text_of, vehicle_data};
+use crate::model::{ApiId, Observation, Signal, Source, StreamId, Value, Vin, clip};
 use crate::policy::{Light, LightState};
 
 /// One page of a list.
@@ -70,26 +70,68 @@ pub struct ListedSite {
 
 /// Reads a page of `/api/1/products` or `/api/1/vehicles`.
 pub fn products(body: &[u8]) -> Result<ProductPage, DecodeError> {
-    let answer = open(body)?;
-    let Json::Array(entries) = &answer.response else {
-        return Err(DecodeError::Malformed("expected a list of products".into()));
-    };
+    let body = text_of(body);
+    let answer = open(&body)?;
     let mut page = ProductPage {
         next_page: next_page(answer.beside.get("pagination")),
         ..ProductPage::default()
     };
-    for entry in entries {
-        if let Some(vehicle) = entry.as_object().and_then(|e| vehicle(e, None)) {
-            page.vehicles.push(vehicle);
-        } else if let Some(site) = entry.as_object().and_then(site) {
-            page.energy_sites.push(site);
-        } else if entry.as_object().is_some_and(is_no_car) {
-            page.n_others += 1;
+    let is_list = answer.each(is_read, |entry| page.take(entry.as_ref()));
+    if is_list {
+        Ok(page)
+    } else {
+        Err(DecodeError::Malformed("expected a list of products".into()))
+    }
+}
+
+impl ProductPage {
+    fn take(&mut self, entry: Option<&Map<String, Json>>) {
+        let is_full = self.vehicles.len() + self.energy_sites.len() >= PRODUCTS_AT_MOST;
+        if is_full {
+            self.n_unusable += 1;
+        } else if let Some(vehicle) = entry.and_then(|e| vehicle(e, None)) {
+            self.vehicles.push(vehicle);
+        } else if let Some(site) = entry.and_then(site) {
+            self.energy_sites.push(site);
+        } else if entry.is_some_and(is_no_car) {
+            self.n_others += 1;
         } else {
-            page.n_unusable += 1;
+            self.n_unusable += 1;
         }
     }
-    Ok(page)
+}
+
+/// A page of Tesla's has a hundred products; what is beyond this is not kept.
+const PRODUCTS_AT_MOST: usize = 1000;
+
+/// Whether a member of an entry is kept.
+fn is_read(within: &[&str], name: &str) -> bool {
+    const OF_A_PRODUCT: &[&str] = &[
+        "access_type",
+        "api_version",
+        "command_signing",
+        "display_name",
+        "energy_site_id",
+        "id",
+        "id_s",
+        "in_service",
+        "mobile_access_disabled",
+        "resource_type",
+        "site_name",
+        "state",
+        "vehicle_config",
+        "vehicle_id",
+        "vin",
+    ];
+    match within {
+        [] => OF_A_PRODUCT.contains(&name),
+        _ => is_kept(name) && *within == ["vehicle_config"],
+    }
+}
+
+/// Whether a field of `vehicle_config` is kept.
+fn is_kept(name: &str) -> bool {
+    vehicle_data::is_known(&format!("vehicle_config.{name}"))
 }
 
 /// A product of a kind that came after this program.
@@ -105,22 +147,16 @@ fn is_no_car(entry: &Map<String, Json>) -> bool {
     !entry.is_empty() && of_a_car.iter().all(|key| !entry.contains_key(*key))
 }
 
-/// Reads the answer of `/api/1/vehicles/{id}` about the car that was asked for. An answer without
-/// a VIN is taken to be about it; one with another VIN is not.
-pub fn light(body: &[u8], asked: &Vin) -> Result<ListedVehicle, DecodeError> {
-    let answer = open(body)?;
-    let vehicle = answer
-        .response
-        .as_object()
+/// Reads the answer of `/api/1/vehicles/{id}`. One without a VIN is taken to be about `asked`; one
+/// about another car is refused by [`super::refuse_another`].
+pub fn light(body: &[u8], asked: &Vin, id: Option<ApiId>) -> Result<ListedVehicle, DecodeError> {
+    refuse_another(body, asked, id)?;
+    let body = text_of(body);
+    open(&body)?
+        .object(is_read)
         .filter(|entry| entry.contains_key("state") || entry.contains_key("vin"))
-        .and_then(|entry| vehicle(entry, Some(asked)))
-        .ok_or_else(|| DecodeError::Malformed("expected a vehicle object".into()))?;
-    if vehicle.vin == *asked {
-        Ok(vehicle)
-    } else {
-        let text = format!("asked for {asked}, got {}", vehicle.vin);
-        Err(DecodeError::AnotherCar(text))
-    }
+        .and_then(|entry| vehicle(&entry, Some(asked)))
+        .ok_or_else(|| DecodeError::Malformed("expected a vehicle object".into()))
 }
 
 impl ListedVehicle {
@@ -243,7 +279,11 @@ fn vehicle(entry: &Map<String, Json>, asked: Option<&Vin>) -> Option<ListedVehic
         vehicle_config: entry
             .get("vehicle_config")
             .and_then(Json::as_object)
-            .cloned(),
+            .map(|config| {
+                let kept = config.iter().filter(|(name, _)| is_kept(name));
+                kept.map(|(name, value)| (name.clone(), value.clone()))
+                    .collect()
+            }),
     })
 }
 
@@ -267,7 +307,7 @@ fn next_page(pagination: Option<&Json>) -> Option<u64> {
 }
 
 /// An integer, or text that is one: ids have up to 19 digits, so a float is no id.
-fn number(entry: &Map<String, Json>, key: &str) -> Option<u64> {
+pub(super) fn number(entry: &Map<String, Json>, key: &str) -> Option<u64> {
     match entry.get(key)? {
         Json::Number(n) => n.as_u64(),
         Json::String(text) => text.trim().parse().ok(),
@@ -286,6 +326,8 @@ fn truth(entry: &Map<String, Json>, key: &str) -> Option<bool> {
     scalar(entry.get(key)?)?.truth()
 }
 
+const TEXT_AT_MOST: usize = 1000;
+
 /// A scalar; null, objects, lists and Tesla's null-like words are none.
 fn scalar(json: &Json) -> Option<Value> {
     match json {
@@ -296,7 +338,7 @@ fn scalar(json: &Json) -> Option<Value> {
         },
         Json::String(text) => match text.trim() {
             "" | "<invalid>" | "SNA" => None,
-            _ => Some(Value::Text(text.clone())),
+            _ => Some(Value::Text(clip(text, TEXT_AT_MOST))),
         },
         Json::Null | Json::Array(_) | Json::Object(_) => None,
     }

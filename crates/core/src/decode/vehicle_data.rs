@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use self::fields::{GROUPS, Group, Kind, TOP_LEVEL};
-use super::{DecodeError, open};
+use super::{DecodeError, open, text};
 use crate::model::{Now, Observation, Signal, Source, Value, Vin, clip};
 
 pub use self::fields::is_known;
@@ -51,10 +51,10 @@ const TEXT_AT_MOST: usize = 1000;
 
 /// Reads an answer that came with status 200 at the time `received`.
 pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeError> {
-    let answer = open(body)?;
-    let Json::Object(car) = &answer.response else {
-        return Err(DecodeError::Malformed("expected a vehicle object".into()));
-    };
+    let body = text(body);
+    let car = open(&body)?
+        .object(fields::is_read)
+        .ok_or_else(|| DecodeError::Malformed("expected a vehicle object".into()))?;
     let vin = car
         .get("vin")
         .and_then(Json::as_str)
@@ -69,7 +69,7 @@ pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeErr
         .iter()
         .filter_map(|group| object(group, car.get(group.name)?, received, &mut oddities))
         .collect();
-    observations.extend(top_level(car, received, &observations));
+    observations.extend(top_level(&car, received, &observations));
     if observations.is_empty() {
         // It says nothing, and is an answer.
         observations.push(Observation {
@@ -103,7 +103,7 @@ fn object(
     let mut signals = Vec::with_capacity(members.len());
     for (name, json) in members {
         match json {
-            Json::Object(inner) => {
+            Json::Object(inner) if !inner.is_empty() => {
                 for (inner_name, json) in inner {
                     let name = format!("{name}.{inner_name}");
                     signals.extend(field(group, &name, json, oddities));

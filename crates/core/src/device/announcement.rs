@@ -97,6 +97,9 @@ impl Announcement {
         };
         let real = self.pace.real(now);
         if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            if let Some(slug) = &announcer.announced().slug {
+                self.setup.car_ids.keep(&car.vin, slug);
+            }
             announcer.offer(real, discovery::car(car, paths, &self.setup));
         }
         // The runner asks again when the connection changes.

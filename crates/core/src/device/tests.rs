@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::command::Verb;
+use crate::discovery::CarIds;
 use crate::model::{Signal, Value};
 use crate::policy::{Budget, CallClass, Failure, Governor, GovernorConfig, Preset, Purpose, User};
 
@@ -32,6 +33,7 @@ fn config() -> Config {
         base: "tesla2mqtt".into(),
         version: "0".into(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     Config {
         policy: PolicyConfig::preset(Preset::Unmetered),

@@ -426,8 +426,8 @@ fn the_decoder_reads_the_lists_and_light_answers() {
         in_service: true,
     };
     let answer = json!({ "response": vehicle(&spec, Ids::of(9), light) }).to_string();
-    let read =
-        tesla2mqtt_core::decode::products::light(answer.as_bytes(), &spec.vin).expect("an answer");
+    let read = tesla2mqtt_core::decode::products::light(answer.as_bytes(), &spec.vin, None)
+        .expect("an answer");
     assert_eq!(read.light(), light);
     let list =
         json!({ "response": [product(&spec, Ids::of(9), light, midnight()), energy_site(1)] });

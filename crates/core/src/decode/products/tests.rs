@@ -223,7 +223,7 @@ fn a_body_that_is_no_list_is_an_error() {
 #[test]
 fn the_light_answer_is_about_the_car_that_was_asked_for() {
     let asked = Vin::new(VIN).unwrap();
-    let read = |body: Json| light(body.to_string().as_bytes(), &asked);
+    let read = |body: Json| light(body.to_string().as_bytes(), &asked, None);
     let states = [
         (json!("online"), LightState::Online),
         (json!("asleep"), LightState::Asleep),
@@ -313,7 +313,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_readers_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = products(&body);
-        let _ = light(&body, &Vin::new(VIN).unwrap());
+        let _ = light(&body, &Vin::new(VIN).unwrap(), None);
     }
 
     #[test]
@@ -328,6 +328,6 @@ proptest! {
                 }
             }
         }
-        let _ = light(body.to_string().as_bytes(), &Vin::new(VIN).unwrap());
+        let _ = light(body.to_string().as_bytes(), &Vin::new(VIN).unwrap(), None);
     }
 }

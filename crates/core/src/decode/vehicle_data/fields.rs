@@ -40,6 +40,14 @@ impl Group {
             None
         }
     }
+
+    /// Whether fields of an object of this name are listed.
+    pub fn has_object(&self, name: &str) -> bool {
+        let is_in = |field: &&str| field.split_once('.').is_some_and(|(of, _)| of == name);
+        [self.truths, self.numbers, self.texts]
+            .iter()
+            .any(|list| list.iter().any(|field| is_in(field)))
+    }
 }
 
 /// Whether an answer can fill this signal.
@@ -51,6 +59,20 @@ pub fn is_known(path: &str) -> bool {
             .any(|group| group.name == name && group.kind(field).is_some()),
     }
 }
+
+/// Whether any part of an answer's member is kept, or tells which car it is about.
+pub fn is_read(within: &[&str], name: &str) -> bool {
+    let group = |name: &str| GROUPS.iter().find(|group| group.name == name);
+    match within {
+        [] => NAMES.contains(&name) || TOP_LEVEL.contains(&name) || group(name).is_some(),
+        [of] => group(of).is_some_and(|of| of.kind(name).is_some() || of.has_object(name)),
+        [of, object] => group(of).is_some_and(|of| of.kind(&format!("{object}.{name}")).is_some()),
+        _ => false,
+    }
+}
+
+/// What names the car.
+const NAMES: &[&str] = &["id", "id_s", "vehicle_id", "vin"];
 
 /// Facts of the vehicle object itself; they have no group.
 pub const TOP_LEVEL: &[&str] = &[
