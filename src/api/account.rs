@@ -467,7 +467,7 @@ impl Account {
                         && let Some(to) = error.moved_to.clone() =>
                 {
                     may_move = false;
-                    let moved = self.moved(lease.base.clone(), to).await;
+                    let moved = self.moved(lease.base.clone(), *to).await;
                     lease = moved.map_err(|refused| ApiError {
                         status: error.status,
                         ..refused

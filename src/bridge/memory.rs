@@ -1,6 +1,5 @@
 //! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`. What stands in it is the
 //! device's affair ([`Saved`]), but for who follows it.
-//! Beside it [`keep`], for the small files of the bridge itself.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +7,7 @@ use serde::Serialize;
 
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
-use crate::discovery::CarIds;
 use crate::model::{ApiId, Vehicle, Vin};
-use crate::topics::Paths;
 
 const CARS: &str = "cars";
 
@@ -53,8 +50,6 @@ pub struct Remembered {
     pub vin: Vin,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
-    /// Where it was published.
-    pub paths: Option<Paths>,
 }
 
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
@@ -65,7 +60,6 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
             account: memory.account?,
             vin,
             id: memory.id,
-            paths: memory.device.paths,
         })
     });
     cars.collect()
@@ -80,29 +74,6 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
         Some((vin, memory))
     })
-}
-
-/// What the entity ids of the cars of an earlier run begin with.
-pub fn car_ids(state_directory: &Path) -> CarIds {
-    let ids = CarIds::default();
-    for (vin, memory) in all(state_directory) {
-        if let Some(slug) = memory.device.announced.slug {
-            ids.keep(&vin, &slug);
-        }
-    }
-    ids
-}
-
-/// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.
-pub async fn keep(path: &Path, value: &impl Serialize, what: &str) {
-    let Ok(bytes) = serde_json::to_vec(value) else {
-        return;
-    };
-    let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || atomic_file::replace(&to, &bytes)).await;
-    if let Ok(Err(error)) = written {
-        tracing::warn!(file = %path.display(), %error, "{what} cannot be written; hint: is the state directory full or read-only?");
-    }
 }
 
 /// Where a car's memory is kept.
@@ -178,7 +149,6 @@ impl MemoryFile {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::fs;
 
     use jiff::Timestamp;
@@ -210,7 +180,6 @@ mod tests {
             device: Saved {
                 policy: Some(policy.snapshot(now)),
                 vehicle: Some(vehicle),
-                published: BTreeSet::from(["battery_level".to_owned()]),
                 ..Saved::default()
             },
             account: Some("home".to_owned()),
@@ -233,17 +202,7 @@ mod tests {
     #[test]
     fn a_part_that_cannot_be_read_takes_no_other_with_it() {
         for part in [
-            "policy",
-            "vehicle",
-            "trips",
-            "announced",
-            "published",
-            "account",
-            "login",
-            "id",
-            "paths",
-            "prefix",
-            "contact",
+            "policy", "vehicle", "trips", "account", "login", "id", "contact",
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);
@@ -271,21 +230,6 @@ mod tests {
         let total = Signal::new("derived.charge_energy_total");
         assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
         assert_eq!(damage, Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_car_keeps_its_entity_ids_though_another_asks_first_after_a_restart() {
-        let state = tempfile::tempdir().expect("a directory");
-        let mut kept = whole();
-        kept.device.announced.slug = Some("rakete".to_owned());
-        let vin = kept.device.vehicle.as_ref().expect("a car").vin.clone();
-        let file = MemoryFile::of(&vin, state.path());
-        fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
-        fs::write(&file.path, written(&kept).to_string()).expect("a file");
-        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
-        let ids = car_ids(state.path());
-        assert_eq!(ids.choose(&other, "Rakete"), "rakete_0032");
-        assert_eq!(ids.choose(&vin, "Blitz"), "rakete");
     }
 
     #[test]

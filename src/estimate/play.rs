@@ -89,7 +89,7 @@ impl Follower for Ours {
                 Output::Wait { until, .. } => return Turn::Wait(until),
                 Output::Relist => return Turn::Wait(now.mono),
                 // A call takes a moment at most.
-                Output::Abandon(_) | Output::Publish(_) | Output::Save => {}
+                Output::Abandon(_) | Output::Declare(_) | Output::Publish(_) | Output::Save => {}
             }
         }
     }

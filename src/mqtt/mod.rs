@@ -17,6 +17,8 @@ mod socket;
 mod task;
 mod tls;
 
+use std::collections::BTreeSet;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -44,8 +46,8 @@ const PUBLISH_MAX: usize = 256;
 enum ClientRequest {
     /// For the outbox.
     Publish(Vec<Publish>),
-    /// To be answered when the broker has acknowledged everything that was said before.
-    Confirm(oneshot::Sender<()>),
+    /// To be answered with the deletes that are still owed, when there are fewer than now.
+    OwedDeletes(oneshot::Sender<BTreeSet<String>>),
 }
 
 /// The rooms' end of the connection task.
@@ -73,12 +75,13 @@ impl Handle {
         }
     }
 
-    /// Comes when the broker has acknowledged everything that was handed over before; an error is
-    /// the end of the connection task.
-    pub async fn confirmation(&self) -> oneshot::Receiver<()> {
-        let (confirm, confirmation) = oneshot::channel();
-        let _ = self.requests.send(ClientRequest::Confirm(confirm)).await;
-        confirmation
+    /// The topics of the deletes that the broker has not acknowledged, of all that were handed over
+    /// before; comes when it has acknowledged some of them, or there are none. An error is the end
+    /// of the connection task.
+    pub async fn owed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
+        let (answer, owed) = oneshot::channel();
+        let _ = self.requests.send(ClientRequest::OwedDeletes(answer)).await;
+        owed
     }
 
     /// Listens to these filters from now on, and to no others.

@@ -1,6 +1,8 @@
 //! The one task of the broker connection: drives the pure client with a socket.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -31,8 +33,8 @@ pub(super) struct Task {
     ends: Ends,
     dialling: Option<Dialling>,
     socket: Option<Socket>,
-    /// Who waits until everything is acknowledged.
-    unconfirmed: Vec<oneshot::Sender<()>>,
+    /// Who waits until fewer deletes are owed than this.
+    waiting_for_deletes: Vec<(usize, oneshot::Sender<BTreeSet<String>>)>,
     is_flooded: bool,
 }
 
@@ -54,7 +56,7 @@ impl Task {
             ends,
             dialling: None,
             socket: None,
-            unconfirmed: Vec::new(),
+            waiting_for_deletes: Vec::new(),
             is_flooded: false,
         }
     }
@@ -135,12 +137,19 @@ impl Task {
         if has_sent && let (Some(socket), Some(facts)) = (&mut self.socket, self.client.facts()) {
             socket.expect_answers(self.client.n_in_flight(), facts.receive_max.into());
         }
-        if !self.unconfirmed.is_empty() && self.client.has_delivered_all(now) {
-            for waits in self.unconfirmed.drain(..) {
-                let _ = waits.send(());
-            }
-        }
+        self.tell_owed_deletes(now);
         self.handle_events()
+    }
+
+    fn tell_owed_deletes(&mut self, now: Duration) {
+        if self.waiting_for_deletes.is_empty() || !self.client.is_all_answered(now) {
+            return;
+        }
+        let owed = self.client.owed_deletes();
+        let is_news = |(before, _): &mut (usize, _)| owed.is_empty() || owed.len() < *before;
+        for (_, waits) in self.waiting_for_deletes.extract_if(.., is_news) {
+            let _ = waits.send(owed.clone());
+        }
     }
 
     fn handle_events(&mut self) -> Option<DrainOutcome> {
@@ -207,9 +216,11 @@ impl Task {
             ClientRequest::Publish(messages) => self
                 .client
                 .handle(ClientInput::Publish(messages), clock::uptime()),
-            ClientRequest::Confirm(confirm) => {
-                self.unconfirmed.retain(|waits| !waits.is_closed());
-                self.unconfirmed.push(confirm);
+            ClientRequest::OwedDeletes(answer) => {
+                let n_owed = self.client.owed_deletes().len();
+                self.waiting_for_deletes
+                    .retain(|(_, waits)| !waits.is_closed());
+                self.waiting_for_deletes.push((n_owed, answer));
             }
         }
     }

@@ -45,6 +45,7 @@ mod quirks;
 mod readings;
 mod recordings;
 mod reload;
+mod retained;
 mod secrets;
 mod service;
 mod sign_in;

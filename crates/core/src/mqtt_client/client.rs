@@ -1,7 +1,7 @@
 //! The client over all its connections: owns the outbox, connects, says everything again, waits
 //! between attempts, drains at the end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,10 +125,10 @@ impl Client {
         }
     }
 
-    /// Whether the broker has answered everything that was handed over. A delete that was refused
-    /// is not done, though: it is owed.
-    pub fn has_delivered_all(&self, now: Duration) -> bool {
-        self.is_all_answered(now) && !self.outbox.owes_deletes()
+    /// The topics of the deletes that were handed over and that the broker has not done: one that
+    /// was refused is owed.
+    pub fn owed_deletes(&self) -> BTreeSet<String> {
+        self.outbox.owed_deletes()
     }
 
     /// Messages in flight.
@@ -253,7 +253,8 @@ impl Client {
         true
     }
 
-    fn is_all_answered(&self, now: Duration) -> bool {
+    /// Whether the broker has answered everything that was handed over.
+    pub fn is_all_answered(&self, now: Duration) -> bool {
         match &self.phase {
             Phase::Active(active) => {
                 active.is_connected()
