@@ -228,7 +228,7 @@ fn the_busiest_day_has_drives() {
 /// A life that needs eight times the budget.
 #[test]
 fn a_taxis_month_is_followed_to_its_last_day_within_the_budget() {
-    let (report, played) = estimate::report(&case("taxi", Preset::Metered, false, 30), false);
+    let (report, played) = estimate::report(&case("taxi", Preset::Metered, false, 30));
     let figures = &report.rows[0].figures;
     assert!(figures.data_calls_a_day * 30.0 <= 4000.0, "{figures:?}");
     assert!(figures.drive_starts.n_missed <= 9, "{figures:?}");
