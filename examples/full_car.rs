@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tesla2mqtt::catalogue::{Extractor, entities};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, CarIds, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
@@ -46,6 +46,7 @@ fn main() -> anyhow::Result<()> {
             base: "tesla2mqtt".into(),
             version: "0".into(),
             commands,
+            car_ids: CarIds::default(),
         };
         announcer.offer(now, discovery::car(&car, &paths, &setup));
         loop {

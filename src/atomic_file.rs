@@ -14,8 +14,8 @@ use std::path::Path;
 
 use tracing::{debug, warn};
 
-/// The file in the state directory by which a bridge claims it.
-pub const CLAIM: &str = "lock";
+/// The file in the state directory by which a bridge locks it.
+pub const LOCK: &str = "lock";
 
 /// Replaces the file at `path`; mode 0600. Returns when it is on the disk.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -49,7 +49,7 @@ pub fn state_directory(path: &Path) -> io::Result<()> {
             "everybody may put files there (mode {mode:o}), so that no login would be safe"
         )));
     }
-    let is_ours = path.join(CLAIM).is_file() || fs::read_dir(path)?.next().is_none();
+    let is_ours = path.join(LOCK).is_file() || fs::read_dir(path)?.next().is_none();
     if is_ours { tighten(path) } else { Ok(()) }
 }
 
@@ -204,7 +204,7 @@ mod tests {
             fs::remove_dir_all(&path).unwrap();
         };
         check(None, 0o700);
-        check(Some(CLAIM), 0o700);
+        check(Some(LOCK), 0o700);
         check(Some("of-somebody-else"), 0o755);
         let deep = folder.path().join("not/there/yet");
         state_directory(&deep).unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
+use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, CarIds, Setup};
 use tesla2mqtt::model::{Now, Vehicle};
 use tesla2mqtt::outbox::Outbox;
 use tesla2mqtt::outbox::Publish;
@@ -58,6 +58,7 @@ fn packets(car: &Vehicle, now: Now) -> usize {
         base: BASE.into(),
         version: "0".into(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     let mut announcer = Announcer::new(Announced::default());
     announcer.connection(now, true);

@@ -467,7 +467,7 @@ impl Account {
                         && let Some(to) = error.moved_to.clone() =>
                 {
                     may_move = false;
-                    let moved = self.moved(access.base.clone(), to).await;
+                    let moved = self.moved(access.base.clone(), *to).await;
                     access = moved.map_err(|refused| ApiError {
                         status: error.status,
                         ..refused

@@ -26,7 +26,7 @@ pub struct ApiError {
     /// The wait that was asked for with 429, at most 24 h.
     pub retry_after: Option<Duration>,
     /// The base URL to which 421 sends us, not checked.
-    pub moved_to: Option<Url>,
+    pub moved_to: Option<Box<Url>>,
     /// The HTTP status, if there was an answer. Below 500 the Fleet API bills it.
     pub status: Option<u16>,
     /// The server's or the library's own words, on one line, without secrets.
@@ -129,7 +129,7 @@ impl ApiError {
             kind,
             retry_after: if is_limit { wait(reply, now) } else { None },
             moved_to: if is_elsewhere {
-                base_url_in(&words.text)
+                base_url_in(&words.text).map(Box::new)
             } else {
                 None
             },

@@ -83,7 +83,7 @@ pub async fn run(
         is_refused: false,
         give_up_at: None,
     };
-    lister.heed_earlier_limit().await;
+    lister.wait_out_earlier_limit().await;
     loop {
         let (next_at, give_up_at) = (lister.next_at, lister.give_up_at);
         tokio::select! {
@@ -92,7 +92,7 @@ pub async fn run(
                 if changed.is_err() {
                     return;
                 }
-                lister.heed_status().await;
+                lister.status_changed().await;
             }
             Some(()) = relist.recv() => {
                 lister.next_at = next_at.min(clock::now().mono.max(lister.not_before));
@@ -134,7 +134,7 @@ struct Lister {
 
 impl Lister {
     /// An earlier run may have been told to leave the list alone for hours.
-    async fn heed_earlier_limit(&mut self) {
+    async fn wait_out_earlier_limit(&mut self) {
         let now = clock::now();
         let Some(left) = self.ledger.list_limited_for(now.wall) else {
             return;
@@ -145,7 +145,7 @@ impl Lister {
         self.tell_news(news).await;
     }
 
-    async fn heed_status(&mut self) {
+    async fn status_changed(&mut self) {
         let status = self.status.borrow_and_update().clone();
         let is_signed_in = matches!(status, AccountStatus::SignedIn { .. });
         // The owner who has just signed in looks for the cars. Any other failure is not mended by
@@ -160,7 +160,7 @@ impl Lister {
     async fn take(&mut self, called: Called<ProductList>) {
         let error = called.outcome.as_ref().err();
         let now = clock::now();
-        settle(&mut self.ledger.governor(), now, &called.statuses, error);
+        bill(&mut self.ledger.governor(), now, &called.statuses, error);
         let ending = match &called.outcome {
             Ok(list) if list.is_cut => Ending::Endless,
             Ok(list) if list.is_whole() && !list.vehicles.is_empty() => Ending::Whole,
@@ -243,7 +243,7 @@ fn later(wall: Timestamp, wait: Duration) -> Timestamp {
 }
 
 /// Lists are not asked for at the governor, which has cars to think of, but they are on its account.
-fn settle(governor: &mut Governor, now: Now, statuses: &[u16], error: Option<&ApiError>) {
+fn bill(governor: &mut Governor, now: Now, statuses: &[u16], error: Option<&ApiError>) {
     for status in statuses {
         governor.billed_in_addition(now, CallClass::Light, *status);
     }
@@ -269,15 +269,15 @@ mod tests {
             wall: "2026-06-02T12:00:00Z".parse().expect("a time"),
         };
         let mut governor = Governor::new(GovernorConfig::metered(), now);
-        settle(&mut governor, now, &[401, 200], None);
-        settle(&mut governor, now, &[503], None);
+        bill(&mut governor, now, &[401, 200], None);
+        bill(&mut governor, now, &[503], None);
         assert_eq!(governor.status(now).today.light, 2);
         let permit =
             |governor: &mut Governor| governor.permit(now, CallClass::Light, Purpose::Parked);
         assert_eq!(permit(&mut governor), Permit::Go);
         let retry_after = Some(Duration::from_mins(2));
         let limited = ApiError::limited(retry_after, "");
-        settle(&mut governor, now, &[429], Some(&limited));
+        bill(&mut governor, now, &[429], Some(&limited));
         assert!(matches!(permit(&mut governor), Permit::NotBefore { .. }));
     }
 }

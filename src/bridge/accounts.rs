@@ -14,7 +14,7 @@ use crate::decode::products::ListedVehicle;
 use crate::device::Input;
 use crate::model::Vin;
 use crate::outbox::Publish;
-use crate::topics::Paths;
+use crate::retained::Owner;
 
 impl Bridge {
     pub(super) async fn open_account(
@@ -75,7 +75,7 @@ impl Bridge {
     /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
     /// values stay, but nobody knows the cars any more. Where another car is published now, it is
     /// that one's to say.
-    pub(super) async fn disown(&mut self) {
+    pub(super) async fn say_unconfigured_unavailable(&self) {
         let names: Vec<&str> = self
             .settings
             .accounts
@@ -83,18 +83,21 @@ impl Bridge {
             .map(|account| account.name.as_str())
             .collect();
         for car in memory::remembered(&self.settings.state.directory) {
-            if !names.contains(&car.account.as_str())
-                && !self.cars.contains_key(&car.vin)
-                && let Some(paths) = car.paths
-                && !is_anothers(&paths, &car.vin, &self.settings, self.cars.keys())
-            {
-                self.mqtt
-                    .publish(Publish::State {
-                        topic: paths.availability(),
-                        payload: "offline".into(),
-                    })
-                    .await;
+            if !names.contains(&car.account.as_str()) && !self.cars.contains_key(&car.vin) {
+                self.say_unavailable(&car.vin).await;
             }
+        }
+    }
+
+    /// Nobody knows this car any more. It is where the manifest has it.
+    pub(super) async fn say_unavailable(&self, vin: &Vin) {
+        let owner = Owner::Device(vin.as_str().to_owned());
+        let topics = self.retained.topics_of(&owner).await.into_iter();
+        let is_its_own =
+            |topic: &String| !is_anothers(topic, vin, &self.settings, self.cars.keys());
+        for topic in topics.filter(|topic| is_availability(topic) && is_its_own(topic)) {
+            let payload = "offline".into();
+            self.mqtt.publish(Publish::State { topic, payload }).await;
         }
     }
 
@@ -103,7 +106,7 @@ impl Bridge {
             return;
         };
         let is_first = !std::mem::replace(&mut followed.was_tried, true);
-        self.own.heed(&followed.settings.name, status);
+        self.own.login_changed(&followed.settings.name, status);
         let input = match status {
             AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {
@@ -121,9 +124,13 @@ impl Bridge {
     }
 }
 
-/// Whether another car, configured or followed, is published where this one was.
+fn is_availability(topic: &str) -> bool {
+    topic.ends_with("/availability")
+}
+
+/// Whether another car, configured or followed, says there whether it is available.
 fn is_anothers<'a>(
-    place: &Paths,
+    availability: &str,
     vin: &Vin,
     settings: &'a Settings,
     followed: impl Iterator<Item = &'a Vin>,
@@ -133,12 +140,13 @@ fn is_anothers<'a>(
         .keys()
         .chain(followed)
         .filter(|other| *other != vin);
-    others.any(|other| publishing::paths(settings, other) == *place)
+    others.any(|other| publishing::paths(settings, other).availability() == availability)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::Paths;
 
     /// `offline` landed on a followed car, because one that is gone had had its alias.
     #[test]
@@ -155,7 +163,12 @@ mod tests {
             config::from_text(&text).expect("a configuration")
         };
         let is_anothers = |place: &Paths, aliased: &Vin| {
-            is_anothers(place, &gone, &with_alias(aliased), [&here].into_iter())
+            is_anothers(
+                &place.availability(),
+                &gone,
+                &with_alias(aliased),
+                [&here].into_iter(),
+            )
         };
         assert!(is_anothers(&at_one, &here));
         assert!(

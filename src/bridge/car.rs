@@ -1,7 +1,6 @@
 //! One car's task: it makes the calls that its [`Device`] wants, hands in what they bring, and
 //! passes on what it publishes and saves. What to do and when is the device's decision.
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::login;
 use super::memory::{Memory, MemoryFile};
 use super::publishing::{paths, setup};
 use super::refusals::CarWatch;
+use super::retained::Retained;
 use crate::api::{Account, ApiError, Called, CarRef};
 use crate::clock;
 use crate::compat::teslamate::TeslaMateTopics;
@@ -23,14 +23,13 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::device::{
-    self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saved, Saving, View,
+    self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saving, View,
 };
-use crate::discovery;
+use crate::discovery::{Announced, CarIds, Setup};
 use crate::failure::ApiFailure;
 use crate::model::{Now, Source};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, Event, Failure, Why};
-use crate::topics::CarTopics;
 
 /// The account of calls is written so long after a call: it must not compete with the broker and
 /// its readers for the processor.
@@ -58,6 +57,8 @@ pub struct CarClient {
     pub news: mpsc::Sender<FromAccount>,
     /// The car's names.
     pub car: CarRef,
+    /// What the entity ids of all cars begin with.
+    pub car_ids: CarIds,
 }
 
 /// Everything that a car's task owns.
@@ -69,6 +70,7 @@ pub struct CarTask {
     watch: CarWatch,
     file: MemoryFile,
     mqtt: Handle,
+    retained: Retained,
     inbox: mpsc::Receiver<CarMessage>,
     connection: watch::Receiver<Connection>,
     view: watch::Sender<Arc<View>>,
@@ -90,24 +92,26 @@ struct Flight {
 }
 
 impl CarTask {
-    /// A task that goes on where the car's file ends, and the topics that an earlier run, or an
-    /// earlier alias, left elsewhere: to be removed for good before the task forgets them.
+    /// A task that goes on where the car's file ends; `announced` is what an earlier run told Home
+    /// Assistant.
+    #[expect(clippy::too_many_arguments, reason = "all that a task is made of")]
     pub fn prepare(
         settings: &Settings,
         account: &config::Account,
         client: CarClient,
         mqtt: Handle,
+        retained: Retained,
+        announced: Announced,
         teslamate: Option<TeslaMateTopics>,
         inbox: mpsc::Receiver<CarMessage>,
         cancel: CancellationToken,
-    ) -> (Self, Vec<String>) {
+    ) -> Self {
         let now = clock::now();
         let vin = client.car.vin.clone();
         let file = MemoryFile::of(&vin, &settings.state.directory);
         let memory = file.read().unwrap_or_default();
         let login = login::fingerprint(account);
         let is_anothers = memory.login.is_some_and(|before| before != login);
-        let left = left_elsewhere(settings, &client.car, &memory.device);
         let config = device::Config {
             policy: settings.polling.policy(account.api),
             tariff: settings.tariff.clone(),
@@ -115,8 +119,12 @@ impl CarTask {
             saving: Saving::TO_DISK,
             publishing: Some(Publishing {
                 paths: paths(settings, &vin),
-                setup: setup(settings),
+                setup: Setup {
+                    car_ids: client.car_ids.clone(),
+                    ..setup(settings)
+                },
                 homeassistant: settings.homeassistant.enabled,
+                announced,
                 teslamate,
             }),
             pace: Pace::times(clock::speed()),
@@ -128,7 +136,7 @@ impl CarTask {
         }
         let mut connection = mqtt.connection();
         connection.mark_changed();
-        let task = Self {
+        Self {
             client,
             login,
             view: watch::Sender::new(Arc::clone(device.view())),
@@ -137,11 +145,11 @@ impl CarTask {
             file,
             connection,
             mqtt,
+            retained,
             inbox,
             waits_because: None,
             cancel,
-        };
-        (task, left)
+        }
     }
 
     /// The car as it is now, for readers.
@@ -169,6 +177,7 @@ impl CarTask {
                     flight = None;
                     call.bill(&mut self.client.ledger.governor(), now, &Answers::NONE);
                 }
+                Output::Declare(declaration) => self.retained.declare(declaration).await,
                 Output::Publish(messages) => {
                     self.mqtt.publish_all(messages).await;
                     // The connection's tasks take them to the socket before more is drawn up.
@@ -406,27 +415,6 @@ async fn answered(flight: &mut Option<Flight>) -> (Call, Brought) {
         Some(Flight { call, .. }) => (call, brought),
         None => std::future::pending().await,
     }
-}
-
-/// What an earlier run published at places where this one publishes nothing.
-fn left_elsewhere(settings: &Settings, car: &CarRef, saved: &Saved) -> Vec<String> {
-    let vin = &car.vin;
-    let here = paths(settings, vin);
-    let left_at = saved.paths.as_ref().filter(|before| {
-        let others = settings.cars.keys().filter(|other| *other != vin);
-        let mut taken = others.map(|other| paths(settings, other));
-        **before != here && taken.all(|taken| taken != **before)
-    });
-    let mut left = left_at.map_or_else(Vec::new, |paths| {
-        tracing::info!(%vin, "the car is published elsewhere now, its old topics are removed");
-        let published = saved.published.iter().map(|key| paths.of(key));
-        let topics: BTreeSet<String> = published.chain(CarTopics::every_topic(paths)).collect();
-        topics.into_iter().collect()
-    });
-    let prefix = &settings.homeassistant.discovery_prefix;
-    let told_below = saved.prefix.as_ref().filter(|before| *before != prefix);
-    left.extend(told_below.map(|prefix| discovery::car_topic(prefix, vin.as_str())));
-    left
 }
 
 fn random_seed() -> u64 {

@@ -65,7 +65,7 @@ impl Fleet {
             }
         }
         self.listed.insert(account, cars);
-        let mut changes = self.settle(Some((account, &arrived)));
+        let mut changes = self.assign(Some((account, &arrived)));
         changes.extend(seen);
         changes
     }
@@ -74,21 +74,21 @@ impl Fleet {
     pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
         let cars = cars.into_iter().map(|car| (car.vin.clone(), car));
         self.listed.entry(account).or_insert_with(|| cars.collect());
-        self.settle(None)
+        self.assign(None)
     }
 
     /// The account was signed out, or has been refused for long: until its next list, its cars go to
     /// another account that lists them, if any.
     pub fn unusable(&mut self, account: usize) -> Vec<Change> {
         self.unusable.insert(account);
-        self.settle(None)
+        self.assign(None)
     }
 
     /// The account was taken out of the configuration.
     pub fn withdrawn(&mut self, account: usize) -> Vec<Change> {
         self.listed.remove(&account);
         self.unusable.remove(&account);
-        self.settle(None)
+        self.assign(None)
     }
 
     /// The cars that an account follows.
@@ -104,7 +104,7 @@ impl Fleet {
         self.followed.keys()
     }
 
-    fn settle(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<Change> {
+    fn assign(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<Change> {
         let mut changes = Vec::new();
         let vins: BTreeSet<Vin> = self
             .listed

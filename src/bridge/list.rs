@@ -151,7 +151,7 @@ mod tests {
             ApiFailure::Unreachable,
         ] {
             let mut watch = ListWatch::default();
-            let mut failed = || failed(&mut watch, kind.clone());
+            let mut failed = || failed(&mut watch, kind);
             assert_eq!([failed(), failed()], ["", ""]);
             assert!(failed().starts_with("no list of its cars: "));
             assert_eq!(failed(), "");

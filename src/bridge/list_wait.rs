@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::backoff::{Backoff, Jitter};
-use crate::failure::ApiFailure;
+use crate::failure::{ApiFailure, CONTRADICTED, N_DOUBTED};
 
 /// The list is free and wakes nobody, but a changed list is rare.
 const WHOLE: Backoff = Backoff::fixed(
@@ -22,13 +22,6 @@ const ENDLESS: Backoff = Backoff::fixed(
     Duration::from_hours(6),
     Jitter::UPPER_HALF,
 );
-/// A refusal of what worked the last time is doubted: it is tried again soon, this often.
-const CONTRADICTED: Backoff = Backoff::fixed(
-    Duration::from_mins(1),
-    Duration::from_mins(2),
-    Jitter::UPPER_HALF,
-);
-const N_DOUBTED: u32 = 2;
 
 /// How a list ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

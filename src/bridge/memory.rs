@@ -1,6 +1,5 @@
 //! What a car's task knows, over restarts: `<state>/cars/<VIN>.json`. What stands in it is the
 //! device's affair ([`Saved`]), but for who follows it.
-//! Beside it [`keep`], for the small files of the bridge itself.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,6 @@ use serde::Serialize;
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
 use crate::model::{ApiId, Vehicle, Vin};
-use crate::topics::Paths;
 
 const CARS: &str = "cars";
 
@@ -52,8 +50,6 @@ pub struct Remembered {
     pub vin: Vin,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
-    /// Where it was published.
-    pub paths: Option<Paths>,
 }
 
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
@@ -64,7 +60,6 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
             account: memory.account?,
             vin,
             id: memory.id,
-            paths: memory.device.paths,
         })
     });
     cars.collect()
@@ -79,18 +74,6 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
         let memory = MemoryFile::of(&vin, state_directory).read()?;
         Some((vin, memory))
     })
-}
-
-/// Writes something small of the bridge's own durably, off the reactor; `what` names it in the log.
-pub async fn keep(path: &Path, value: &impl Serialize, what: &str) {
-    let Ok(bytes) = serde_json::to_vec(value) else {
-        return;
-    };
-    let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || atomic_file::replace(&to, &bytes)).await;
-    if let Ok(Err(error)) = written {
-        tracing::warn!(file = %path.display(), %error, "{what} cannot be written; hint: is the state directory full or read-only?");
-    }
 }
 
 /// Where a car's memory is kept.
@@ -166,7 +149,6 @@ impl MemoryFile {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::fs;
 
     use jiff::Timestamp;
@@ -198,7 +180,6 @@ mod tests {
             device: Saved {
                 policy: Some(policy.snapshot(now)),
                 vehicle: Some(vehicle),
-                published: BTreeSet::from(["battery_level".to_owned()]),
                 ..Saved::default()
             },
             account: Some("home".to_owned()),
@@ -221,17 +202,7 @@ mod tests {
     #[test]
     fn a_part_that_cannot_be_read_takes_no_other_with_it() {
         for part in [
-            "policy",
-            "vehicle",
-            "trips",
-            "announced",
-            "published",
-            "account",
-            "login",
-            "id",
-            "paths",
-            "prefix",
-            "contact",
+            "policy", "vehicle", "trips", "account", "login", "id", "contact",
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);

@@ -3,8 +3,8 @@
 
 mod account;
 mod accounts;
+mod bridge_publisher;
 mod car;
-mod claim;
 mod fleet;
 mod incoming;
 mod ledger;
@@ -13,13 +13,13 @@ mod list_wait;
 mod login;
 mod memory;
 mod orders;
-mod own;
-mod places;
 mod publishing;
 mod refusals;
 mod reload;
-mod removals;
+mod retained;
+mod scopes;
 mod start_error;
+mod state_directory_lock;
 mod teslamate;
 mod views;
 
@@ -36,24 +36,24 @@ use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
+use crate::discovery::{self, CarIds};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
+use crate::retained::Manifest;
 use crate::service::{self, Signal, Signals, heartbeat};
 
 use account::FromAccount;
+use bridge_publisher::BridgePublisher;
 use car::{CarClient, CarMessage, CarTask};
-pub use claim::Claim;
 use fleet::{Change, Fleet};
 use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
-use own::OwnVoice;
-pub use own::has_spoken;
-pub use places::{Places, places};
-use removals::Removals;
+use retained::Retained;
+pub use scopes::{Scopes, scopes};
 pub use start_error::StartError;
-use teslamate::Numbers;
+pub use state_directory_lock::StateDirectoryLock;
 pub use views::Views;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
@@ -101,15 +101,15 @@ struct Car {
 struct Bridge {
     settings: Settings,
     mqtt: Handle,
-    own: OwnVoice,
-    removals: Removals,
+    own: BridgePublisher,
+    retained: Retained,
     orders: Orders,
-    teslamate: Numbers,
     accounts: BTreeMap<usize, Followed>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, Car>,
+    car_ids: CarIds,
     views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
@@ -119,10 +119,10 @@ struct Bridge {
 }
 
 /// Runs the bridge until SIGTERM or SIGINT, then says `offline`, writes every state and returns,
-/// all within two seconds. The state directory stays claimed until then.
+/// all within two seconds. The state directory stays locked until then.
 pub async fn run(
     settings: Settings,
-    _claim: Claim,
+    _lock: StateDirectoryLock,
     signals: Signals,
     reload: Reload,
 ) -> Result<(), StartError> {
@@ -137,6 +137,7 @@ pub async fn run(
         path: directory.clone(),
         source,
     })?;
+    let manifest = open_manifest(settings.clone()).await;
     let broker_cancel = CancellationToken::new();
     let (mqtt, mut incoming, mut broker_task) = mqtt::start(
         &settings.mqtt,
@@ -146,11 +147,13 @@ pub async fn run(
     )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
+    let car_ids = retained::car_ids(&manifest);
+    // Before anything else is said, which may stand at the same place once more.
+    let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
     let mut bridge = Bridge {
-        own: OwnVoice::new(mqtt.clone(), &settings),
-        removals: Removals::open(mqtt.clone(), &directory),
+        own: BridgePublisher::new(mqtt.clone(), retained.clone(), &settings).await,
+        retained,
         orders: Orders::default(),
-        teslamate: Numbers::open(&settings),
         settings,
         mqtt,
         accounts: BTreeMap::new(),
@@ -158,6 +161,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
+        car_ids,
         views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
@@ -165,11 +169,12 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
-    bridge.leave_earlier_places().await;
+    bridge.forget_what_is_removed();
+    bridge.place_teslamates_topics().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
     }
-    bridge.disown().await;
+    bridge.say_unconfigured_unavailable().await;
     bridge.say_own().await;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
     let mut beat = tokio::time::interval(beat_every);
@@ -190,7 +195,6 @@ pub async fn run(
                 is_ready = tell_service(&now, &mut status, is_ready);
                 bridge.own.announce(&bridge.settings).await;
             }
-            () = bridge.removals.confirmed() => bridge.removals.forget().await,
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
                 is_ready = true;
@@ -211,20 +215,17 @@ pub async fn run(
     drop(from_accounts);
     bridge.end().await;
     broker_cancel.cancel();
-    if !broker_task.is_finished()
+    let is_slow = !broker_task.is_finished()
         && tokio::time::timeout(END_OF_BROKER, broker_task)
             .await
-            .is_err()
-    {
+            .is_err();
+    if is_slow {
         tracing::warn!("the broker did not take the last values in time");
     }
     if let Err(error) = heartbeat::end(&directory) {
         tracing::debug!(%error, "the heartbeat file cannot be removed");
     }
-    match broken {
-        Some(what) => Err(StartError::Broke(what)),
-        None => Ok(()),
-    }
+    broken.map_or(Ok(()), |what| Err(StartError::Broke(what)))
 }
 
 fn tell_service(connection: &Connection, status: &mut service::Status, is_ready: bool) -> bool {
@@ -245,6 +246,16 @@ fn tell_service(connection: &Connection, status: &mut service::Status, is_ready:
     }
 }
 
+/// What is at the broker, and what will be said there first; before there is a connection.
+async fn open_manifest(settings: Settings) -> Manifest {
+    let opened = tokio::task::spawn_blocking(move || {
+        retained::open(&settings, |manifest| {
+            bridge_publisher::first_declaration(&settings, manifest)
+        })
+    });
+    opened.await.unwrap_or_default()
+}
+
 fn client_id(settings: &Settings) -> std::io::Result<String> {
     match &settings.mqtt.client_id {
         Some(id) => Ok(id.clone()),
@@ -253,12 +264,12 @@ fn client_id(settings: &Settings) -> std::io::Result<String> {
 }
 
 impl Bridge {
-    /// Before anything else is said, which may stand at the same place once more.
-    async fn leave_earlier_places(&mut self) {
-        self.removals.repeat().await;
-        let left = self.own.left_elsewhere(&self.settings);
-        self.removals.remove(left).await;
-        self.place_teslamates_topics().await;
+    fn forget_what_is_removed(&mut self) {
+        let forgetting = self.retained.clone().forget_what_is_removed();
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move {
+            cancel.run_until_cancelled(forgetting).await;
+        });
     }
 
     async fn receive_from_account(&mut self, message: FromAccount) {
@@ -342,7 +353,7 @@ impl Bridge {
 
     async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
         let vin = listed.vin.clone();
-        let teslamate = self.teslamate.tree(&vin).await;
+        let teslamate = self.teslamates_topics(&vin).await;
         let Some(followed) = self.accounts.get(&account) else {
             return;
         };
@@ -354,17 +365,22 @@ impl Bridge {
             relist: followed.relist.clone(),
             news: self.news.clone(),
             car: api::CarRef::of(&listed),
+            car_ids: self.car_ids.clone(),
         };
-        let (task, left) = CarTask::prepare(
+        let prefix = &self.settings.homeassistant.discovery_prefix;
+        let announced = discovery::car_topic(prefix, vin.as_str());
+        let announced = self.retained.announced(&announced).await;
+        let task = CarTask::prepare(
             &self.settings,
             &followed.settings,
             client,
             self.mqtt.clone(),
+            self.retained.clone(),
+            announced,
             teslamate,
             messages,
             cancel.clone(),
         );
-        self.removals.remove(left).await;
         self.views.insert(task.view());
         let span = tracing::info_span!("car", %vin);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
@@ -455,6 +471,8 @@ impl Bridge {
             }
         }
         self.say_accounts().await;
+        let is_followed = |id: &str| self.cars.keys().any(|vin| vin.as_str() == id);
+        self.retained.withdraw_orphans(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }
@@ -467,9 +485,7 @@ impl Bridge {
             (followed.settings.name.as_str(), status)
         });
         let accounts = accounts.collect();
-        let (own, removals) = (&mut self.own, &mut self.removals);
-        own.say_accounts(&self.settings, accounts, now, removals)
-            .await;
+        self.own.say_accounts(&self.settings, accounts, now).await;
         self.own.announce(&self.settings).await;
     }
 

@@ -1,7 +1,7 @@
 //! Where things are published, by the configuration.
 
 use crate::config::Settings;
-use crate::discovery::Setup;
+use crate::discovery::{CarIds, Setup};
 use crate::model::Vin;
 use crate::topics::Paths;
 
@@ -12,6 +12,7 @@ pub fn setup(settings: &Settings) -> Setup {
         base: settings.mqtt.base_topic.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commands: false,
+        car_ids: CarIds::default(),
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
             ApiFailure::SignedOut,
         ] {
             for _ in 0..5 {
-                assert_eq!(failed(&mut watch, Ask::Data, kind.clone()), "");
+                assert_eq!(failed(&mut watch, Ask::Data, kind), "");
             }
         }
         assert_eq!(told(watch.succeeded(Ask::Data)), "");

@@ -2,13 +2,13 @@
 
 use super::car::CarMessage;
 use super::fleet::Change;
-use super::{Bridge, Reload, publishing, subscriptions};
+use super::{Bridge, Reload, subscriptions};
 use crate::api;
 use crate::clock;
 use crate::config::{self, Change as Setting, Settings};
+use crate::decode::products::ListedVehicle;
 use crate::device::Input;
 use crate::model::Vin;
-use crate::outbox::Publish;
 use crate::service;
 
 impl Bridge {
@@ -30,10 +30,17 @@ impl Bridge {
         if changes.is_empty() {
             tracing::info!("configuration read again, nothing changed");
         }
+        let mut changed_cars = Vec::new();
         for change in changes {
             tracing::info!(?change, "configuration changed");
             self.take_up(&change, &old).await;
+            if let Setting::Car(vin) = change {
+                changed_cars.push(vin);
+            }
         }
+        // Nobody speaks meanwhile: they may have changed aliases with each other.
+        let cars = self.leave_all(changed_cars).await;
+        self.start_all(cars).await;
         service::ready();
         self.say_own().await;
     }
@@ -43,7 +50,7 @@ impl Bridge {
             Setting::AccountAdded(name) => self.open_by_name(name).await,
             Setting::AccountRemoved(name) => {
                 let vins = self.close_by_name(name).await;
-                self.say_unavailable(&vins, old).await;
+                self.leave_unfollowed(&vins).await;
             }
             Setting::AccountChanged(name) => {
                 if self.keeps_unusable(name, old) {
@@ -51,7 +58,7 @@ impl Bridge {
                 }
                 let vins = self.close_by_name(name).await;
                 self.open_by_name(name).await;
-                self.say_unavailable(&vins, old).await;
+                self.leave_unfollowed(&vins).await;
             }
             Setting::Polling => {
                 let vins: Vec<(Vin, usize)> = self
@@ -82,13 +89,8 @@ impl Bridge {
                     self.tell(vin, CarMessage::Input(Input::BudgetChanged));
                 }
             }
-            Setting::Car(vin) => {
-                if let Some(car) = self.cars.get(vin) {
-                    let (listed, account) = (car.listed.clone(), car.account);
-                    self.leave(vin).await;
-                    self.start_car(listed, account).await;
-                }
-            }
+            // Together, once all is taken up.
+            Setting::Car(_) => {}
             Setting::Log => {
                 if self.settings.log.format != old.log.format {
                     tracing::warn!("log.format takes effect at the next start");
@@ -120,10 +122,16 @@ impl Bridge {
         }
     }
 
-    /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car removes
-    /// what another has just said.
+    /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car says
+    /// something where another is now.
     async fn renumber(&mut self) {
-        let vins: Vec<Vin> = self.cars.keys().cloned().collect();
+        let cars = self.leave_all(self.cars.keys().cloned().collect()).await;
+        self.place_teslamates_topics().await;
+        self.start_all(cars).await;
+    }
+
+    /// Ends these cars' tasks; returns what is needed to start them anew.
+    async fn leave_all(&mut self, vins: Vec<Vin>) -> Vec<(Box<ListedVehicle>, usize)> {
         let mut cars = Vec::new();
         for vin in &vins {
             if let Some(car) = self.cars.get(vin) {
@@ -131,7 +139,10 @@ impl Bridge {
             }
             self.leave(vin).await;
         }
-        self.place_teslamates_topics().await;
+        cars
+    }
+
+    async fn start_all(&mut self, cars: Vec<(Box<ListedVehicle>, usize)>) {
         for (listed, account) in cars {
             self.start_car(listed, account).await;
         }
@@ -169,20 +180,15 @@ impl Bridge {
         true
     }
 
-    /// Cars that nobody follows any more keep their topics: the owner may think again. They are
-    /// where the `old` settings put them.
-    async fn say_unavailable(&mut self, vins: &[Vin], old: &Settings) {
+    /// Cars that nobody follows any more keep their topics: the owner may think again.
+    async fn leave_unfollowed(&mut self, vins: &[Vin]) {
         for vin in vins {
             if self.cars.contains_key(vin) {
                 continue;
             }
             tracing::info!(%vin, "car is not followed any more");
-            let topic = publishing::paths(old, vin).availability();
-            let payload = "offline".into();
-            self.mqtt.publish(Publish::State { topic, payload }).await;
-            let left = self.teslamate.leave(vin);
-            self.removals.remove(left).await;
-            self.teslamate.keep().await;
+            self.say_unavailable(vin).await;
+            self.leave_teslamates_topics(vin).await;
         }
     }
 

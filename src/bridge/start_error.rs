@@ -17,7 +17,7 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// Another process has claimed the state directory.
+    /// Another process has locked the state directory.
     #[error(
         "state.directory {path}: another tesla2mqtt runs with it, and two would throw each other \
          off the broker; stop that one, or give this one a [state] directory of its own"

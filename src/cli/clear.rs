@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::bridge::{self, Places};
+use crate::bridge::{self, Scopes};
 use crate::config;
 use crate::model::Vin;
 use crate::mqtt::{
@@ -42,25 +42,25 @@ pub struct Cleared {
     pub running: BTreeSet<String>,
 }
 
-/// Removes what is ours at these places. Looks again afterwards, on a fresh connection, and goes on
+/// Removes what is ours within these scopes. Looks again afterwards, on a fresh connection, and goes on
 /// while that shows more: a broker may drop what is too much for one subscriber at once
 /// (mosquitto: beyond some 1,000 messages).
 ///
 /// # Errors
 /// No connection, or the broker refuses to let us read or delete.
-pub async fn clear(mqtt: &config::Mqtt, places: &Places) -> Result<Cleared, BrokerFailure> {
+pub async fn clear(mqtt: &config::Mqtt, scopes: &Scopes) -> Result<Cleared, BrokerFailure> {
     let mut cleared = Cleared {
         removed: 0,
         left: Vec::new(),
         running: BTreeSet::new(),
     };
-    let mut found = stored(mqtt, places).await?;
+    let mut found = stored(mqtt, scopes).await?;
     loop {
         let id = random_client_id();
         let (mut client, _) = OneShotClient::connect(mqtt, &id).await?;
         client.delete(found.topics.iter().cloned()).await?;
         client.close().await;
-        let left = stored(mqtt, places).await?;
+        let left = stored(mqtt, scopes).await?;
         let removed = found.topics.difference(&left.topics).count();
         cleared.removed += removed;
         cleared.running.append(&mut found.running);
@@ -81,7 +81,7 @@ pub fn main(file: Option<&Path>) -> ExitCode {
     };
     crate::api::tls::install_provider();
     super::on_one_thread(async move {
-        match clear(&settings.mqtt, &bridge::places(&settings)).await {
+        match clear(&settings.mqtt, &bridge::scopes(&settings)).await {
             Ok(cleared) => report(&cleared),
             Err(failure) => super::failed(&anyhow::anyhow!("mqtt: {failure}")),
         }
@@ -113,16 +113,16 @@ struct Stored {
 }
 
 /// Collects the retained topics that are ours.
-async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, BrokerFailure> {
+async fn stored(mqtt: &config::Mqtt, scopes: &Scopes) -> Result<Stored, BrokerFailure> {
     let mut stored = Stored::default();
-    let mut sieve = Sieve::new(places);
+    let mut sieve = Sieve::new(scopes);
     let take = |message: Incoming| {
         // A message without the flag is live traffic; an empty one is a removal.
         if !message.retain || message.payload.is_empty() {
             return;
         }
         let base = base_of_state_topic(&message.topic);
-        if let Some(base) = base.filter(|base| places.bases.contains(*base))
+        if let Some(base) = base.filter(|base| scopes.bases.contains(*base))
             && message.payload == b"online"
         {
             stored.running.insert(base.to_owned());
@@ -131,7 +131,7 @@ async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, BrokerFa
     };
     let id = random_client_id();
     let (mut client, _) = OneShotClient::connect(mqtt, &id).await?;
-    client.listen(&subscriptions(places), QUIET, take).await?;
+    client.listen(&subscriptions(scopes), QUIET, take).await?;
     client.close().await;
     stored.topics = sieve.ours();
     Ok(stored)
@@ -139,18 +139,18 @@ async fn stored(mqtt: &config::Mqtt, places: &Places) -> Result<Stored, BrokerFa
 
 /// What is known by name comes first, for the sake of brokers that do not send everything: the
 /// last ones show other programs' messages, too.
-fn subscriptions(places: &Places) -> Vec<Subscription> {
+fn subscriptions(scopes: &Scopes) -> Vec<Subscription> {
     // One filter for all topics below the same level: they may be hundreds a car.
     let beside = |topic: &String| match topic.rsplit_once('/') {
         Some((above, _)) => format!("{above}/+"),
         None => topic.clone(),
     };
-    let known: BTreeSet<String> = places.topics.iter().map(beside).collect();
-    let bases = places.bases.iter();
+    let known: BTreeSet<String> = scopes.topics.iter().map(beside).collect();
+    let bases = scopes.bases.iter();
     let filters = known
         .into_iter()
         .chain(bases.clone().map(|base| format!("{base}/bridge/#")));
-    let prefixes = places.prefixes.iter();
+    let prefixes = scopes.prefixes.iter();
     let filters = filters.chain(prefixes.map(|prefix| format!("{prefix}/device/+/config")));
     let filters = filters.chain(bases.map(|base| format!("{base}/+/+")));
     filters.map(Subscription::plain).collect()
@@ -158,7 +158,7 @@ fn subscriptions(places: &Places) -> Vec<Subscription> {
 
 /// Parts our messages from other programs'.
 struct Sieve<'a> {
-    places: &'a Places,
+    scopes: &'a Scopes,
     /// The last levels of a car's topics.
     keys: BTreeSet<&'static str>,
     ours: BTreeSet<String>,
@@ -169,9 +169,9 @@ struct Sieve<'a> {
 }
 
 impl<'a> Sieve<'a> {
-    fn new(places: &'a Places) -> Self {
+    fn new(scopes: &'a Scopes) -> Self {
         Self {
-            places,
+            scopes,
             keys: topics::keys_of_a_car().collect(),
             ours: BTreeSet::new(),
             perhaps: BTreeSet::new(),
@@ -181,11 +181,11 @@ impl<'a> Sieve<'a> {
 
     fn take(&mut self, message: Incoming) {
         let Incoming { topic, payload, .. } = message;
-        let Places {
+        let Scopes {
             bases,
             prefixes,
             topics,
-        } = self.places;
+        } = self.scopes;
         let below = |base: &String| below(&topic, base);
         if topics.contains(&topic) || bases.iter().filter_map(below).any(is_bridges) {
             self.ours.insert(topic);
@@ -212,7 +212,7 @@ impl<'a> Sieve<'a> {
                 return false;
             };
             let is_car = levels.contains(level)
-                || self.places.bases.iter().any(|base| {
+                || self.scopes.bases.iter().any(|base| {
                     below(level, base)
                         .is_some_and(|car| Vin::new(car).is_ok_and(|vin| vin.as_str() == car))
                 });
@@ -291,18 +291,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::discovery::{self, Setup};
+    use crate::discovery::{self, CarIds, Setup};
     use crate::model::{Vehicle, Vin};
     use crate::topics::Paths;
 
     /// What is taken of these retained messages, at one place.
     fn ours(stored: &[(&str, &str)]) -> BTreeSet<String> {
-        let places = Places {
+        let scopes = Scopes {
             bases: BTreeSet::from(["tesla2mqtt".to_owned()]),
             prefixes: BTreeSet::from(["homeassistant".to_owned()]),
             topics: BTreeSet::from(["tesla2mqtt/my car/battery_level".to_owned()]),
         };
-        let mut sieve = Sieve::new(&places);
+        let mut sieve = Sieve::new(&scopes);
         for (topic, payload) in stored {
             sieve.take(Incoming {
                 topic: (*topic).to_owned(),
@@ -375,6 +375,7 @@ mod tests {
                 base: "home/tesla".into(),
                 version: "0.1.0".into(),
                 commands,
+                car_ids: CarIds::default(),
             };
             let car = Vehicle::new(vin.clone());
             let paths = Paths::new(&setup.base, &vin, Some("family car"));

@@ -89,7 +89,7 @@ pub fn main(options: Options) -> ExitCode {
 /// The same with the bridge's state in a directory of somebody's, and with cars whose lives began
 /// at a time that has passed. The clocks run already as fast as they shall.
 pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Result<()> {
-    let claim = bridge::Claim::to(state)?;
+    let lock = bridge::StateDirectoryLock::take(state)?;
     // First, so that Ctrl-C already ends things properly.
     // The demo has no configuration to read anew: a terminal that is closed ends it.
     let signals = service::signals(Signal::Stop)?;
@@ -151,7 +151,7 @@ pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Re
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let outcome = bridge::run(settings.clone(), claim, signals, reload).await;
+    let outcome = bridge::run(settings.clone(), lock, signals, reload).await;
     if options.is_guest() {
         guest::take_away(&settings).await;
     }

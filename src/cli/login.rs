@@ -105,7 +105,7 @@ async fn login(settings: &Settings, name: Option<&str>) -> anyhow::Result<()> {
 fn check_user(directory: &Path) -> anyhow::Result<()> {
     let looked = std::fs::read_dir(directory).map_err(|error| error.kind());
     let place = std::fs::metadata(directory);
-    let of_bridge = std::fs::metadata(directory.join(atomic_file::CLAIM)).or(place);
+    let of_bridge = std::fs::metadata(directory.join(atomic_file::LOCK)).or(place);
     // Without /proc nobody knows who we are.
     let us = std::fs::metadata("/proc/self");
     let is_anothers = match (of_bridge, us) {

@@ -51,8 +51,8 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = match bridge::Claim::to(&settings.state.directory) {
-        Ok(claim) => bridge::run(settings, claim, signals, reload).await,
+    let ended = match bridge::StateDirectoryLock::take(&settings.state.directory) {
+        Ok(lock) => bridge::run(settings, lock, signals, reload).await,
         Err(error) => Err(error),
     };
     match ended {

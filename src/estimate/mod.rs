@@ -25,13 +25,13 @@ use jiff::Timestamp;
 pub use life::{LIVES, Life, NamedLife};
 pub use life_file::{FORM as LIFE_FILE_FORM, LifeFileErrors, parse as parse_life};
 pub use others::Tool;
-pub use play::{Call, CarTrace, Follower, Outcome, Played, Turn};
+pub use play::{CallMade, CarTrace, Follower, Outcome, Played, Turn};
 pub use plot::{busiest_day, plot};
 pub use report::{Delays, Figures, Report, Row};
 
 use crate::config::{Api, Budget, Polling};
 use crate::model::Now;
-use crate::policy::{Governor, GovernorConfig, Policy, PolicyConfig, Preset, Prices};
+use crate::policy::{Governor, GovernorConfig, PolicyConfig, Preset, Prices};
 
 /// When the prices of [`Prices::FLEET`] were published.
 pub const PRICES_AS_OF: &str = "February 2025";
@@ -121,11 +121,9 @@ pub fn ours(case: &Case) -> Played {
         wall: START,
     };
     let follow = |vin: &_| -> Box<dyn Follower> {
-        let policy = Policy::new(case.way.policy.clone(), vin, SEED, now);
-        Box::new(play::Ours {
-            policy,
-            has_push: case.way.has_push,
-        })
+        let way = &case.way;
+        let policy = way.policy.clone();
+        Box::new(play::Ours::new(vin, policy, way.has_push, SEED, now))
     };
     let governor = Governor::new(case.way.governor.clone(), now);
     play::play(case, follow, Some(governor))

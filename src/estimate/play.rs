@@ -1,5 +1,5 @@
 //! The event loop: cars, their followers and an account, from one call to the next. It is the
-//! bridge's own loop without the world: the policy asks, the governor permits, the car answers a
+//! bridge's own loop without the world: the device asks, the governor permits, the car answers a
 //! moment later. Everything is written down for the report and the picture.
 
 use std::cmp::Reverse;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Case, DAY, START};
-use crate::model::{ChargingState, Gear, Now, Vin};
-use crate::policy::{
-    Ask, Budget, Failure, Governor, Input, Permit, Policy, Purpose, Push, State, Step,
-};
-use crate::sim::{Activity, Car, Event};
+use crate::device::{self, Answers, Call, Device, Output, Pace, Saved, Saving};
+use crate::model::{ChargingState, Gear, Now, Source, Vin};
+use crate::policy::{Ask, Budget, Failure, Governor, Input, PolicyConfig, Purpose, Push, State};
+use crate::sim::{Activity, Car, Event, observed};
+use crate::trips::Tariff;
 
 /// From request to answer.
 const LATENCY: Duration = Duration::from_millis(300);
@@ -31,10 +31,6 @@ pub trait Follower {
     fn hear(&mut self, now: Now, input: Input);
     /// What it believes that the car does.
     fn belief(&self) -> State;
-    /// What the call that it wants is for.
-    fn purpose(&self) -> Purpose {
-        Purpose::Parked
-    }
     /// Whether it hears of changes without asking (a stream, a wallbox).
     fn listens(&self) -> bool {
         false
@@ -42,45 +38,106 @@ pub trait Follower {
 }
 
 /// What a follower wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
     /// This call, now.
-    Ask(Ask),
+    Call(Call),
     /// Nothing before that monotonic time.
     Wait(Duration),
 }
 
-/// The bridge's own policy.
+impl Turn {
+    /// A call of a tool that has no budget, and says nothing of what it asks for.
+    pub fn ask(class: Ask) -> Self {
+        Self::Call(Call {
+            class,
+            purpose: Purpose::Parked,
+            endpoints: Vec::new(),
+        })
+    }
+}
+
+/// The bridge's own way: the device that it runs, with nobody to publish to.
 pub(super) struct Ours {
-    pub policy: Policy,
-    pub has_push: bool,
+    device: Device,
+    has_push: bool,
+}
+
+impl Ours {
+    /// A device of which nothing is known.
+    pub fn new(vin: &Vin, policy: PolicyConfig, has_push: bool, seed: u64, now: Now) -> Self {
+        let config = device::Config {
+            policy,
+            tariff: Tariff::default(),
+            unavailable_after: NEVER,
+            saving: Saving::NEVER,
+            publishing: None,
+            pace: Pace::REAL,
+        };
+        Self {
+            device: Device::car(vin, config, Saved::default(), seed, now),
+            has_push,
+        }
+    }
 }
 
 impl Follower for Ours {
     fn next(&mut self, now: Now) -> Turn {
-        match self.policy.next(now) {
-            Step::Ask { ask, .. } => Turn::Ask(ask),
-            Step::Wait { until, .. } => Turn::Wait(until),
-            Step::Relist => Turn::Wait(now.mono),
+        loop {
+            match self.device.poll(now) {
+                Output::Call(call) => return Turn::Call(call),
+                Output::Wait { until, .. } => return Turn::Wait(until),
+                Output::Relist => return Turn::Wait(now.mono),
+                // A call takes a moment at most.
+                Output::Abandon(_) | Output::Declare(_) | Output::Publish(_) | Output::Save => {}
+            }
         }
     }
 
     fn hear(&mut self, now: Now, input: Input) {
-        self.policy.handle(now, input);
-        self.policy.take_events();
+        let at = now.wall;
+        let seen = match input {
+            Input::Light(light) => observed::light(light, Source::Light, at),
+            Input::Data(record) => observed::data(&record, at),
+            Input::Push(push) => observed::push(&push, at),
+            other => {
+                if let Some(input) = told(other) {
+                    self.device.handle(input, now);
+                }
+                return;
+            }
+        };
+        self.device.observe(&seen, now);
     }
 
     fn belief(&self) -> State {
-        self.policy.state()
-    }
-
-    fn purpose(&self) -> Purpose {
-        self.policy.purpose()
+        self.device.state()
     }
 
     fn listens(&self) -> bool {
         self.has_push
     }
+}
+
+/// What happens in a played life that is no value.
+fn told(input: Input) -> Option<device::Input> {
+    Some(match input {
+        Input::Failed {
+            ask: class,
+            failure: Failure::NotPermitted { retry_after },
+        } => device::Input::NotPermitted { class, retry_after },
+        Input::Failed {
+            ask: class,
+            failure,
+        } => device::Input::Failed {
+            class,
+            failure,
+            is_contact: true,
+        },
+        Input::Budget(budget) => device::Input::Budget(budget),
+        Input::MonthRolled => device::Input::MonthRolled,
+        _ => return None,
+    })
 }
 
 /// How a call went.
@@ -94,9 +151,9 @@ pub enum Outcome {
     InService,
 }
 
-/// One call.
+/// A call that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
+pub struct CallMade {
     /// When it was answered, since the start.
     pub at: Duration,
     /// Which.
@@ -109,7 +166,7 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub struct CarTrace {
     /// Calls, in order.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CallMade>,
     /// What was believed from when on.
     pub beliefs: Vec<(Duration, State)>,
     /// What the car did at the start.
@@ -139,7 +196,7 @@ struct Followed {
     car: Car,
     follower: Box<dyn Follower>,
     /// The call under way and when it is answered.
-    flight: Option<(Duration, Ask)>,
+    flight: Option<(Duration, Call)>,
     wakes_at: Duration,
     /// As it heard last.
     budget: Option<Budget>,
@@ -243,7 +300,7 @@ impl Followed {
 
     /// When something is to be done.
     fn due(&self) -> Duration {
-        let act_at = self.flight.map_or(self.wakes_at, |(at, _)| at);
+        let act_at = self.flight.as_ref().map_or(self.wakes_at, |(at, _)| *at);
         let hear_at = self
             .ear
             .as_ref()
@@ -254,13 +311,15 @@ impl Followed {
     /// Does what is due; returns how many data calls were not permitted.
     fn turn(&mut self, now: Now, governor: Option<&mut Governor>) -> u64 {
         let mut governor = governor;
-        if let Some((at, ask)) = self.flight
-            && at <= now.mono
-        {
-            self.flight = None;
+        if let Some((_, call)) = self.flight.take_if(|(at, _)| *at <= now.mono) {
+            let ask = call.class;
             let (input, status) = self.answer(ask, now.wall);
             if let Some(governor) = governor.as_deref_mut() {
-                governor.billed(now, ask, Some(status));
+                let answers = Answers {
+                    statuses: &[status],
+                    ..Answers::NONE
+                };
+                call.bill(governor, now, &answers);
             }
             let outcome = match status {
                 408 => Outcome::Unavailable,
@@ -268,7 +327,7 @@ impl Followed {
                 _ => Outcome::Served,
             };
             let at = now.mono;
-            self.trace.calls.push(Call { at, ask, outcome });
+            self.trace.calls.push(CallMade { at, ask, outcome });
             self.hear(now, input);
         }
         self.overhear(now);
@@ -279,17 +338,18 @@ impl Followed {
         self.note_belief(now.mono);
         match turn {
             Turn::Wait(until) => self.wakes_at = until.max(now.mono + LEAST_STEP),
-            Turn::Ask(ask) => {
-                let purpose = self.follower.purpose();
-                let permit = governor.map_or(Permit::Go, |g| g.permit(now, ask, purpose));
-                if let Permit::NotBefore { at, .. } = permit {
-                    let retry_after = at.saturating_sub(now.mono);
-                    let failure = Failure::NotPermitted { retry_after };
+            Turn::Call(call) => {
+                let permit = governor.map_or(Ok(()), |governor| call.permit(governor, now));
+                if let Err(denied) = permit {
+                    let failure = Failure::NotPermitted {
+                        retry_after: denied.retry_after,
+                    };
+                    let ask = call.class;
                     self.hear(now, Input::Failed { ask, failure });
                     self.wakes_at = now.mono + LEAST_STEP;
                     return u64::from(ask == Ask::Data);
                 }
-                self.flight = Some((now.mono + LATENCY, ask));
+                self.flight = Some((now.mono + LATENCY, call));
             }
         }
         0

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Call, CarTrace, DAY, Outcome, Played};
+use super::{CallMade, CarTrace, DAY, Outcome, Played};
 use crate::policy::{Ask, State};
 use crate::sim::{Activity, Event};
 
@@ -191,7 +191,7 @@ fn truths(car: &CarTrace) -> Vec<(Duration, &'static str)> {
 }
 
 /// One path a kind, one stroke a call.
-fn ticks(svg: &mut String, calls: &[Call], day: u32) {
+fn ticks(svg: &mut String, calls: &[CallMade], day: u32) {
     for (margin, _, class, top, length) in TICKS {
         let mut path = String::new();
         for call in calls.iter().filter(|call| is_on(call.at, day)) {
@@ -211,7 +211,7 @@ fn ticks(svg: &mut String, calls: &[Call], day: u32) {
     }
 }
 
-fn class_of(call: &Call) -> &'static str {
+fn class_of(call: &CallMade) -> &'static str {
     match (call.ask, call.outcome) {
         (Ask::Light, _) => "light",
         (Ask::Data, Outcome::Served) => "data",

@@ -17,6 +17,8 @@ mod socket;
 mod task;
 mod tls;
 
+use std::collections::BTreeSet;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,17 +43,17 @@ const PUBLISH_MAX: usize = 256;
 
 /// What the rooms hand to the connection task.
 #[derive(Debug)]
-enum Request {
+enum ClientRequest {
     /// For the outbox.
     Publish(Vec<Publish>),
-    /// To be answered when the broker has acknowledged everything that was said before.
-    Confirm(oneshot::Sender<()>),
+    /// To be answered with the deletes that are still owed, when there are fewer than now.
+    OwedDeletes(oneshot::Sender<BTreeSet<String>>),
 }
 
 /// The rooms' end of the connection task.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<ClientRequest>,
     subscriptions: watch::Sender<Vec<Subscription>>,
     connection: watch::Receiver<Connection>,
 }
@@ -60,22 +62,26 @@ impl Handle {
     /// Hands a message to the outbox; waits only for the outbox, never for the broker.
     pub async fn publish(&self, message: Publish) {
         // The task ends last at shutdown; what comes after that has no reader any more.
-        let _ = self.requests.send(Request::Publish(vec![message])).await;
+        let _ = self
+            .requests
+            .send(ClientRequest::Publish(vec![message]))
+            .await;
     }
 
     /// Hands over what belongs together, so that it leaves in one write; in this order.
     pub async fn publish_all(&self, messages: Vec<Publish>) {
         if !messages.is_empty() {
-            let _ = self.requests.send(Request::Publish(messages)).await;
+            let _ = self.requests.send(ClientRequest::Publish(messages)).await;
         }
     }
 
-    /// Comes when the broker has acknowledged everything that was handed over before; an error is
-    /// the end of the connection task.
-    pub async fn confirmation(&self) -> oneshot::Receiver<()> {
-        let (confirm, confirmation) = oneshot::channel();
-        let _ = self.requests.send(Request::Confirm(confirm)).await;
-        confirmation
+    /// The topics of the deletes that the broker has not acknowledged, of all that were handed over
+    /// before; comes when it has acknowledged some of them, or there are none. An error is the end
+    /// of the connection task.
+    pub async fn owed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
+        let (answer, owed) = oneshot::channel();
+        let _ = self.requests.send(ClientRequest::OwedDeletes(answer)).await;
+        owed
     }
 
     /// Listens to these filters from now on, and to no others.

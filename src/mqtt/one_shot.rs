@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::time::{sleep_until, timeout_at};
 
-use super::socket::{Socket, Turn};
+use super::socket::{Socket, SocketTurn};
 use super::{BrokerFacts, Incoming, Subscription, target};
 use crate::clock;
 use crate::config;
 use crate::hint::Hint;
 use crate::mqtt_client::{
-    ANSWER_MAX, Answer, BrokerFailure, BrokerFailureKind, BrokerTarget, Cause, FilterAnswer,
-    InFlight, PublishRefusal, RetainedScan, SCAN_MAX, ScanEnd,
+    ANSWER_MAX, BrokerAnswer, BrokerFailure, BrokerFailureKind, BrokerTarget, Cause, FilterAnswer,
+    PacketsInFlight, PublishRefusal, RetainedScan, SCAN_MAX, ScanEnd,
 };
 use crate::outbox::{Outbox, Publish};
 
@@ -24,11 +24,11 @@ const CLOSE_MAX: Duration = Duration::from_millis(500);
 pub struct OneShotClient<'a> {
     settings: &'a config::Mqtt,
     target: BrokerTarget,
-    connection: InFlight,
+    connection: PacketsInFlight,
     socket: Socket,
     outbox: Outbox,
     /// Came together with one that was handed out.
-    answers: VecDeque<Answer>,
+    answers: VecDeque<BrokerAnswer>,
     /// How it ended, after these.
     ended: Option<Cause>,
 }
@@ -43,7 +43,7 @@ impl<'a> OneShotClient<'a> {
         client_id: &str,
     ) -> Result<(Self, BrokerFacts), BrokerFailure> {
         let target = target(settings, client_id.to_owned());
-        let connection = InFlight::connect(
+        let connection = PacketsInFlight::connect(
             target.client_id.clone(),
             settings.keep_alive,
             None,
@@ -65,7 +65,7 @@ impl<'a> OneShotClient<'a> {
         };
         loop {
             match client.answer().await {
-                Ok(Answer::Connected(facts)) => {
+                Ok(BrokerAnswer::Connected(facts)) => {
                     client.outbox.connected(facts.packet_max);
                     return Ok((client, facts));
                 }
@@ -94,11 +94,11 @@ impl<'a> OneShotClient<'a> {
             }
             // What has come is read first: the timeout looks at its clock only where nothing waits.
             match timeout_at(clock::instant_of(scan.until()), self.answer()).await {
-                Ok(Ok(Answer::Message(message))) => {
+                Ok(Ok(BrokerAnswer::Message(message))) => {
                     scan.message(clock::uptime(), message.retain);
                     take(message);
                 }
-                Ok(Ok(Answer::Subscribed(answers))) => {
+                Ok(Ok(BrokerAnswer::Subscribed(answers))) => {
                     scan.answered(clock::uptime());
                     if let Some(failure) = answers.iter().find_map(|answer| self.refused(answer)) {
                         return Err(failure);
@@ -148,7 +148,7 @@ impl<'a> OneShotClient<'a> {
             let until = clock::instant_of(clock::uptime() + ANSWER_MAX);
             match timeout_at(until, self.answer()).await {
                 Err(_) => return Err(self.target.explain(&Cause::NoAcknowledgement, true)),
-                Ok(Ok(Answer::Acknowledged {
+                Ok(Ok(BrokerAnswer::Acknowledged {
                     ticket,
                     topic,
                     refusal,
@@ -170,7 +170,7 @@ impl<'a> OneShotClient<'a> {
     }
 
     /// The next thing that the broker does. May be dropped and called again.
-    async fn answer(&mut self) -> Result<Answer, Cause> {
+    async fn answer(&mut self) -> Result<BrokerAnswer, Cause> {
         loop {
             if let Some(answer) = self.answers.pop_front() {
                 return Ok(answer);
@@ -190,9 +190,9 @@ impl<'a> OneShotClient<'a> {
                 () = sleep_until(due) => continue,
             };
             match turn {
-                Ok(Turn::Arrived) => self.ended = self.receive_all().err(),
-                Ok(Turn::Written) => self.answers.extend(self.connection.written()),
-                Ok(Turn::Nothing) => {}
+                Ok(SocketTurn::Arrived) => self.ended = self.receive_all().err(),
+                Ok(SocketTurn::Written) => self.answers.extend(self.connection.written()),
+                Ok(SocketTurn::Nothing) => {}
                 Err(cause) => self.ended = Some(cause),
             }
         }

@@ -58,7 +58,7 @@ pub(super) struct Socket {
 
 /// What one turn did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum SocketTurn {
     /// Everything that was put has left.
     Written,
     /// Something came; see [`Socket::next_packet`].
@@ -131,7 +131,7 @@ impl Socket {
     ///
     /// # Errors
     /// The connection is over.
-    pub async fn turn(&mut self) -> Result<Turn, Cause> {
+    pub async fn turn(&mut self) -> Result<SocketTurn, Cause> {
         self.arrived.reserve(READ_AT_ONCE);
         if self.broken.is_some() {
             return self.read_last_words().await;
@@ -148,24 +148,24 @@ impl Socket {
                 if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
                     self.out = BytesMut::new();
                 }
-                Ok(if self.is_flushed { Turn::Written } else { Turn::Nothing })
+                Ok(if self.is_flushed { SocketTurn::Written } else { SocketTurn::Nothing })
             }
-            () = sleep_until(self.read_at), if is_gathering => Ok(Turn::Nothing),
+            () = sleep_until(self.read_at), if is_gathering => Ok(SocketTurn::Nothing),
             read = self.reader.read_buf(&mut self.arrived), if !is_gathering => match read {
                 Ok(0) => Err(self.ended()),
-                Ok(_) => Ok(Turn::Arrived),
+                Ok(_) => Ok(SocketTurn::Arrived),
                 Err(error) => Err(io_cause(&error)),
             }
         }
     }
 
     /// A broker that hangs up may have said its reason before.
-    async fn read_last_words(&mut self) -> Result<Turn, Cause> {
+    async fn read_last_words(&mut self) -> Result<SocketTurn, Cause> {
         let Some((error, until)) = &self.broken else {
-            return Ok(Turn::Nothing);
+            return Ok(SocketTurn::Nothing);
         };
         match timeout_at(*until, self.reader.read_buf(&mut self.arrived)).await {
-            Ok(Ok(1..)) => Ok(Turn::Arrived),
+            Ok(Ok(1..)) => Ok(SocketTurn::Arrived),
             _ => Err(io_cause(error)),
         }
     }
@@ -329,7 +329,10 @@ mod tests {
         far.write_all(&in_one_piece).await.expect("room");
         let mut socket = Socket::over(Box::new(near), Protocol::V5);
         let turn = timeout(Duration::from_secs(5), socket.turn()).await;
-        assert_eq!(turn.expect("nothing more has to come"), Ok(Turn::Arrived));
+        assert_eq!(
+            turn.expect("nothing more has to come"),
+            Ok(SocketTurn::Arrived)
+        );
         let packets: Vec<_> = std::iter::from_fn(|| socket.next_packet().ok().flatten()).collect();
         assert!(
             matches!(

@@ -1,6 +1,8 @@
 //! The one task of the broker connection: drives the pure client with a socket.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -8,15 +10,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::notices;
-use super::socket::{Socket, Turn};
-use super::{Connection, Incoming, Request, Subscription};
+use super::socket::{Socket, SocketTurn};
+use super::{ClientRequest, Connection, Incoming, Subscription};
 use crate::clock;
 use crate::config;
 use crate::mqtt_client::{Cause, Client, ClientEvent, ClientInput, DrainOutcome};
 
 /// The task's ends of the channels.
 pub(super) struct Ends {
-    pub requests: mpsc::Receiver<Request>,
+    pub requests: mpsc::Receiver<ClientRequest>,
     pub subscriptions: watch::Receiver<Vec<Subscription>>,
     pub arrived: mpsc::Sender<Incoming>,
     pub status: watch::Sender<Connection>,
@@ -31,18 +33,18 @@ pub(super) struct Task {
     ends: Ends,
     dialling: Option<Dialling>,
     socket: Option<Socket>,
-    /// Who waits until everything is acknowledged.
-    unconfirmed: Vec<oneshot::Sender<()>>,
+    /// Who waits until fewer deletes are owed than this.
+    waiting_for_deletes: Vec<(usize, oneshot::Sender<BTreeSet<String>>)>,
     is_flooded: bool,
 }
 
 /// What woke the task.
 enum Wake {
     Shutdown,
-    Request(Request),
+    Request(ClientRequest),
     Subscriptions,
     Dialled(Result<Socket, Cause>),
-    Turn(Result<Turn, Cause>),
+    Turn(Result<SocketTurn, Cause>),
     Timer,
 }
 
@@ -54,7 +56,7 @@ impl Task {
             ends,
             dialling: None,
             socket: None,
-            unconfirmed: Vec::new(),
+            waiting_for_deletes: Vec::new(),
             is_flooded: false,
         }
     }
@@ -88,10 +90,12 @@ impl Task {
                     self.socket = Some(socket);
                     self.client.handle(ClientInput::Opened, now);
                 }
-                Wake::Turn(Ok(Turn::Written)) => self.client.handle(ClientInput::Written, now),
-                Wake::Turn(Ok(Turn::Arrived)) => self.receive_all(),
+                Wake::Turn(Ok(SocketTurn::Written)) => {
+                    self.client.handle(ClientInput::Written, now);
+                }
+                Wake::Turn(Ok(SocketTurn::Arrived)) => self.receive_all(),
                 Wake::Dialled(Err(cause)) | Wake::Turn(Err(cause)) => self.lose(cause),
-                Wake::Turn(Ok(Turn::Nothing)) | Wake::Timer => {}
+                Wake::Turn(Ok(SocketTurn::Nothing)) | Wake::Timer => {}
             }
         }
     }
@@ -133,12 +137,19 @@ impl Task {
         if has_sent && let (Some(socket), Some(facts)) = (&mut self.socket, self.client.facts()) {
             socket.expect_answers(self.client.n_in_flight(), facts.receive_max.into());
         }
-        if !self.unconfirmed.is_empty() && self.client.has_delivered_all(now) {
-            for waits in self.unconfirmed.drain(..) {
-                let _ = waits.send(());
-            }
-        }
+        self.tell_owed_deletes(now);
         self.handle_events()
+    }
+
+    fn tell_owed_deletes(&mut self, now: Duration) {
+        if self.waiting_for_deletes.is_empty() || !self.client.is_all_answered(now) {
+            return;
+        }
+        let owed = self.client.owed_deletes();
+        let is_news = |(before, _): &mut (usize, _)| owed.is_empty() || owed.len() < *before;
+        for (_, waits) in self.waiting_for_deletes.extract_if(.., is_news) {
+            let _ = waits.send(owed.clone());
+        }
     }
 
     fn handle_events(&mut self) -> Option<DrainOutcome> {
@@ -200,14 +211,16 @@ impl Task {
         }
     }
 
-    fn take(&mut self, request: Request) {
+    fn take(&mut self, request: ClientRequest) {
         match request {
-            Request::Publish(messages) => self
+            ClientRequest::Publish(messages) => self
                 .client
                 .handle(ClientInput::Publish(messages), clock::uptime()),
-            Request::Confirm(confirm) => {
-                self.unconfirmed.retain(|waits| !waits.is_closed());
-                self.unconfirmed.push(confirm);
+            ClientRequest::OwedDeletes(answer) => {
+                let n_owed = self.client.owed_deletes().len();
+                self.waiting_for_deletes
+                    .retain(|(_, waits)| !waits.is_closed());
+                self.waiting_for_deletes.push((n_owed, answer));
             }
         }
     }
@@ -220,7 +233,7 @@ async fn present(dialling: Option<&mut Dialling>) -> Result<Socket, Cause> {
     }
 }
 
-async fn turn(socket: Option<&mut Socket>) -> Result<Turn, Cause> {
+async fn turn(socket: Option<&mut Socket>) -> Result<SocketTurn, Cause> {
     match socket {
         Some(socket) => socket.turn().await,
         None => std::future::pending().await,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::discovery::{self, CarIds, Setup};
 use tesla2mqtt::model::{Vehicle, Vin};
 use tesla2mqtt::sim::CarSpec;
 use tesla2mqtt::topics::Paths;
@@ -290,6 +290,7 @@ fn announced(vin: &Vin, base: &str) -> (String, String) {
         base: base.into(),
         version: "0.1.0".into(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     let paths = Paths::new(base, vin, None);
     let message = discovery::car(&Vehicle::new(vin.clone()), &paths, &setup);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, entities};
 use tesla2mqtt::decode::{products, vehicle_data::vehicle_data};
-use tesla2mqtt::discovery::{self, Message, Setup};
+use tesla2mqtt::discovery::{self, CarIds, Message, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{self, CarTopics, Paths};
@@ -24,6 +24,7 @@ fn setup(commands: bool) -> Setup {
         base: "tesla2mqtt".into(),
         version: "0.1.0".into(),
         commands,
+        car_ids: CarIds::default(),
     }
 }
 

@@ -46,6 +46,7 @@ mod quirks;
 mod readings;
 mod recordings;
 mod reload;
+mod retained;
 mod secrets;
 mod service;
 mod sign_in;

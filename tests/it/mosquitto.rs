@@ -13,7 +13,7 @@ use tesla2mqtt::catalogue;
 use tesla2mqtt::clock;
 use tesla2mqtt::decode;
 use tesla2mqtt::decode::vehicle_data::ENDPOINTS;
-use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::discovery::{self, CarIds, Setup};
 use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::cloud::Login;
@@ -244,6 +244,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
         base: "tesla2mqtt".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     for message in [
         discovery::car(&car, &paths, &setup),

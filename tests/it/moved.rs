@@ -4,6 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
+use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
 
 use crate::rig::eventually;
@@ -122,8 +123,10 @@ impl Past {
     }
 
     fn removals(&self) -> String {
-        let file = self.program.state_directory().join("removals.json");
-        fs::read_to_string(file).unwrap_or_default()
+        let file = self.program.state_directory().join("retained.json");
+        let text = fs::read_to_string(file).expect("the manifest");
+        let manifest: Json = serde_json::from_str(&text).expect("JSON");
+        manifest["removals"].to_string()
     }
 }
 

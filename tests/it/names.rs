@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, entities};
 use tesla2mqtt::config::{self, Settings};
-use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::discovery::{self, CarIds, Setup};
 use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::{Outbox, Publish};
 use tesla2mqtt::topics::{self, CarTopics, Paths};
@@ -145,6 +145,7 @@ proptest! {
                 base: base.clone(),
                 version: "0.1.0".to_owned(),
                 commands,
+                car_ids: CarIds::default(),
             };
             let message = discovery::car(&car, &paths, &setup);
             let payload = message.payload(&removed);

@@ -14,7 +14,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value as Json, json};
 use tesla2mqtt::catalogue::{entities, find};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::discovery::{self, CarIds, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::topics::{CarTopics, Paths};
 
@@ -407,6 +407,7 @@ fn quirk_22_a_name_is_in_no_topic_and_no_unique_id() {
             base: "t".into(),
             version: "0".into(),
             commands: true,
+            car_ids: CarIds::default(),
         };
         let message = discovery::car(&car, &paths, &setup);
         let ids: Vec<String> = message

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tesla2mqtt::catalogue;
 use tesla2mqtt::decode::{products, vehicle_data};
-use tesla2mqtt::discovery::{self, Setup};
+use tesla2mqtt::discovery::{self, CarIds, Setup};
 use tesla2mqtt::model::{CarRecord, Now, Observation, Source, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{CarTopics, Paths};
@@ -151,6 +151,7 @@ fn table(car: &Vehicle) -> String {
         base: "t".into(),
         version: "0".into(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     let announced = discovery::car(car, &paths, &setup).platforms();
     let mut table = String::new();

@@ -13,7 +13,7 @@ use tesla2mqtt::clock;
 use tesla2mqtt::config;
 use tesla2mqtt::log;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::policy::LightState;
+use tesla2mqtt::policy::{HoldReason, LightState};
 use tesla2mqtt::service::{Signal, Signals};
 use tesla2mqtt::sim::cloud::{Aim, Call, CloudOptions, Fault, Login, Request};
 use tesla2mqtt::sim::{CarSpec, Deed, Event, Plan, Segment};
@@ -38,6 +38,11 @@ fn check(child: &str) {
 
 /// A cloud with one car, a broker, and the bridge between them until `story` is over.
 async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World, &Vin)) {
+    // By the same clock as the bridge.
+    let options = CloudOptions {
+        now: clock::now,
+        ..options
+    };
     let world = World::with(options).await;
     let vin = vin(1);
     world
@@ -50,13 +55,13 @@ async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World,
     let settings = config::from_text(&config).expect("a configuration");
     let _log = log::start(&settings.log);
     log::report_panics();
-    let claim = bridge::Claim::to(&settings.state.directory).expect("a directory");
+    let lock = bridge::StateDirectoryLock::take(&settings.state.directory).expect("a directory");
     let signals = Signals::default();
     let reload = {
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let bridge = bridge::run(settings, claim, signals.clone(), reload);
+    let bridge = bridge::run(settings, lock, signals.clone(), reload);
     let story = async {
         story(&world, &vin).await;
         signals.send(Signal::Stop);
@@ -198,19 +203,20 @@ fn after_each_fault_the_next_reading_succeeds_and_nothing_is_lost() {
 #[test]
 #[ignore = "a child process of the test above"]
 fn child_survives_each_fault() {
-    // It drives on and on, so that it is asked every minute.
-    let drive = Segment {
+    // It stands and is held awake for ever: it is asked every other minute, and what it has to say
+    // is the same however far its life has got.
+    let hold = Segment {
         start: Duration::ZERO,
-        deed: Deed::Drive {
+        deed: Deed::Hold {
+            reason: HoldReason::Preconditioning,
             length: Duration::from_hours(10_000),
-            km: 100.0,
         },
     };
     at_speed(
         600.0,
         play(
             CloudOptions::default(),
-            Plan::once(vec![drive]),
+            Plan::once(vec![hold]),
             async |world, vin| each_fault(world, vin).await,
         ),
     );

@@ -56,34 +56,29 @@ impl Past {
         format!("tesla2mqtt/{}/{key}", self.vin.as_str())
     }
 
-    fn car_file(&self) -> std::path::PathBuf {
-        let name = format!("{}.json", self.vin.as_str());
-        self.program.state_directory().join("cars").join(name)
+    fn manifest(&self) -> std::path::PathBuf {
+        self.program.state_directory().join("retained.json")
     }
 
     /// The last version published facts that this one does not have.
     async fn had_more(&self) {
-        change(&self.car_file(), |memory| {
-            memory["announced"]["components"]["shown"] = json!("sensor");
-            memory["published"]
-                .as_array_mut()
-                .unwrap()
-                .push(json!("unshown"));
+        let levels = [
+            self.topic("unshown"),
+            "tesla2mqtt/bridge/unshown".to_owned(),
+            "tesla2mqtt/bridge/accounts/home/unshown".to_owned(),
+        ];
+        change(&self.manifest(), |manifest| {
+            for topic in levels {
+                let level = topic.strip_suffix("/unshown").unwrap();
+                let keys = manifest["levels"][level]["keys"].as_array_mut();
+                keys.unwrap().push(json!("unshown"));
+            }
+            let announced = manifest["announced"].as_object_mut().unwrap();
+            assert_eq!(announced.len(), 2, "{announced:?}");
+            for announced in announced.values_mut() {
+                announced["components"]["shown"] = json!("sensor");
+            }
         });
-        change(
-            &self.program.state_directory().join("bridge.json"),
-            |told| {
-                told["announced"]["components"]["shown"] = json!("sensor");
-                told["bridge_keys"]
-                    .as_array_mut()
-                    .unwrap()
-                    .push(json!("unshown"));
-                told["account_keys"]
-                    .as_array_mut()
-                    .unwrap()
-                    .push(json!("unshown"));
-            },
-        );
         for topic in self.leftovers() {
             self.subscriber.publish(&topic, "1").await;
             self.subscriber.until(&topic, SOON).await;
@@ -163,14 +158,6 @@ async fn without_home_assistant_its_messages_go_and_the_facts_stay() {
     past.gone(&past.leftovers()[..3]).await;
     assert!(past.subscriber.get(&past.topic("odometer")).is_some());
     assert!(past.program.terminate(END).await.success());
-    for (file, announced) in [
-        (past.car_file(), "a car's"),
-        (
-            past.program.state_directory().join("bridge.json"),
-            "the bridge's",
-        ),
-    ] {
-        let json: Json = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-        assert_eq!(json["announced"]["components"], json!({}), "{announced}");
-    }
+    let json: Json = serde_json::from_slice(&fs::read(past.manifest()).unwrap()).unwrap();
+    assert_eq!(json["announced"], json!({}));
 }

@@ -186,6 +186,12 @@ pub struct Meaning {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
+/// A refusal of what worked a short while ago is doubted: it is tried again by this schedule,
+/// [`N_DOUBTED`] times, before it is believed.
+pub const CONTRADICTED: Backoff = spread(MINUTE, 2 * MINUTE, Jitter::UPPER_HALF);
+/// See [`CONTRADICTED`].
+pub const N_DOUBTED: u32 = 2;
+
 /// So many failures in a row of a kind that mostly passes by itself are worth a word.
 pub const PATIENCE: u32 = 3;
 
@@ -528,6 +534,21 @@ mod tests {
         assert_eq!(long, 90_720);
         let spread = [0.0, 1.0].map(|chance| wait(ApiFailure::Server, 1, false, None, chance));
         assert_eq!(spread, [8, 12]);
+    }
+
+    #[test]
+    fn only_an_answer_that_tells_how_the_car_is_is_contact_with_it() {
+        let tells = |kind: ApiFailure| kind.meaning().car.tells_of_it;
+        assert!(tells(ApiFailure::Unavailable) && tells(ApiFailure::InService));
+        for silent in [
+            ApiFailure::ScopeDenied,
+            ApiFailure::NotFound,
+            ApiFailure::AnotherCar,
+            ApiFailure::Limited,
+            ApiFailure::Server,
+        ] {
+            assert!(!tells(silent), "{silent:?}");
+        }
     }
 
     #[test]

@@ -116,9 +116,9 @@ enum Rank {
 pub struct Outbox {
     /// The base topic with its slash, to tell our own topics from discovery messages.
     base: String,
-    topics: BTreeMap<Arc<str>, Entry>,
+    topics: BTreeMap<Arc<str>, TopicEntry>,
     dirty: BTreeMap<(Rank, u64), Arc<str>>,
-    events: VecDeque<Event>,
+    events: VecDeque<WaitingEvent>,
     /// Topics over which the broker ended the connection.
     barred: BTreeSet<Arc<str>>,
     /// What is under way that does what a delete was asked for, by ticket: the delete, or the value
@@ -132,7 +132,7 @@ pub struct Outbox {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct TopicEntry {
     value: Held,
     dirty: Option<u64>,
     complained: bool,
@@ -147,7 +147,7 @@ enum Held {
 }
 
 #[derive(Debug)]
-struct Event {
+struct WaitingEvent {
     ticket: Ticket,
     topic: Arc<str>,
     payload: Arc<str>,
@@ -347,7 +347,7 @@ impl Outbox {
         let number = self.number();
         self.dirty
             .insert((self.rank(&key), number), Arc::clone(&key));
-        let entry = Entry {
+        let entry = TopicEntry {
             owes_delete: matches!(value, Held::Deleted { .. }),
             value,
             dirty: Some(number),
@@ -390,7 +390,7 @@ impl Outbox {
             self.complain_once("events", Complaint::TooManyEvents);
         }
         let ticket = Ticket(self.number());
-        self.events.push_back(Event {
+        self.events.push_back(WaitingEvent {
             ticket,
             topic: topic.into(),
             payload,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Vin;
+
 /// SplitMix64: eight bytes of state and good enough to spread requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -13,6 +15,13 @@ pub(crate) struct Random(u64);
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
+    }
+
+    /// The chance of one car: the same seed gives another one for another car.
+    pub(crate) fn of_car(vin: &Vin, seed: u64) -> Self {
+        Self(vin.as_str().bytes().fold(seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        }))
     }
 
     /// A number from 0 up to 1.

@@ -39,6 +39,25 @@ struct Level {
     keys: BTreeSet<String>,
 }
 
+/// What somebody who publishes says to the manifest before it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declaration {
+    /// These are all topics of an owner from now on.
+    Topics {
+        /// Whose.
+        owner: Owner,
+        /// Full topics.
+        topics: BTreeSet<String>,
+    },
+    /// Home Assistant is told this.
+    Announced {
+        /// The topic of the discovery message.
+        topic: String,
+        /// All that it may know of after that message.
+        announced: Announced,
+    },
+}
+
 /// What a declaration changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
@@ -52,6 +71,17 @@ pub struct Change {
 }
 
 impl Manifest {
+    /// Takes in a declaration.
+    pub fn take_in(&mut self, declaration: Declaration) -> Change {
+        match declaration {
+            Declaration::Topics { owner, topics } => self.declare(&owner, topics),
+            Declaration::Announced { topic, announced } => Change {
+                is_news: self.announce(&topic, &announced),
+                ..Change::default()
+            },
+        }
+    }
+
     /// Takes all topics that an owner has from now on, whether they hold a value yet or not. What
     /// it had and does not name is to be removed; so is everything of others at the same levels.
     pub fn declare(&mut self, owner: &Owner, topics: impl IntoIterator<Item = String>) -> Change {
@@ -187,6 +217,16 @@ impl Manifest {
     pub fn topics_of(&self, owner: &Owner) -> impl Iterator<Item = String> {
         let own = self.levels.iter().filter(move |(_, of)| of.owner == *owner);
         own.flat_map(|(level, of)| of.keys.iter().map(move |key| join(level, key)))
+    }
+
+    /// The discovery messages of devices that have no topics any more: another has their level.
+    pub fn orphans(&self) -> Vec<Owner> {
+        let owners = self.owners().into_iter();
+        let is_orphan = |owner: &&Owner| match owner {
+            Owner::Discovery(id) => self.topics_of(&Owner::Device(id.clone())).next().is_none(),
+            _ => false,
+        };
+        owners.filter(is_orphan).cloned().collect()
     }
 
     /// Every topic that is at the broker, or may be.

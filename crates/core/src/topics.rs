@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use crate::catalogue::{
     self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, Entity, EntityValue, Table,
 };
+use crate::discovery::Announced;
 use crate::model::{Source, Vehicle, Vin};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
@@ -67,8 +68,6 @@ impl Paths {
 pub struct CarTopics {
     paths: Paths,
     said: BTreeMap<&'static str, (&'static Entity, EntityValue)>,
-    /// Keys that an earlier run published, and this one has not looked at yet.
-    earlier: BTreeSet<String>,
     /// A value changed since the last snapshot.
     is_news: bool,
     available: Option<bool>,
@@ -81,16 +80,9 @@ const UNLISTED_AT_MOST: usize = 50;
 impl CarTopics {
     /// Nothing said yet: the first look says everything that is known.
     pub fn new(paths: Paths) -> Self {
-        Self::after(paths, BTreeSet::new())
-    }
-
-    /// After a run that published `earlier`: the first look deletes what the car has no more, by a
-    /// newer catalogue perhaps.
-    pub fn after(paths: Paths, earlier: BTreeSet<String>) -> Self {
         Self {
             paths,
             said: BTreeMap::new(),
-            earlier,
             is_news: false,
             available: None,
             unlisted: BTreeSet::new(),
@@ -102,10 +94,20 @@ impl CarTopics {
         &self.paths
     }
 
-    /// The keys that are published, to be kept over restarts.
-    pub fn published(&self) -> BTreeSet<String> {
-        let said = self.said.keys().map(|key| (*key).to_owned());
-        said.chain(self.earlier.iter().cloned()).collect()
+    /// Every topic that the car has, for the manifest, whether its value is known yet or not. The
+    /// state topic of an entity that a later version dropped stays for as long as Home Assistant,
+    /// which was told of it, has not been told that it is gone.
+    pub fn declared(&self, car: &Vehicle, announced: &Announced) -> BTreeSet<String> {
+        let entities = catalogue::entities()
+            .filter(|entity| entity.has_state() && entity.capability.admits(entity, car));
+        let dropped = announced.components.keys();
+        let dropped = dropped.filter(|key| catalogue::find(key).is_none());
+        entities
+            .map(|entity| entity.key)
+            .chain(["snapshot", "availability"])
+            .chain(dropped.map(String::as_str))
+            .map(|key| self.paths.of(key))
+            .collect()
     }
 
     /// What was said last, by key.
@@ -117,7 +119,7 @@ impl CarTopics {
 
     /// The topics that changed since the last call, the snapshot last.
     pub fn changed(&mut self, car: &Vehicle) -> Vec<Publish> {
-        let mut messages = self.outdated(car);
+        let mut messages = Vec::new();
         for table in catalogue::TABLES {
             messages.extend(self.values(table, car));
         }
@@ -126,15 +128,13 @@ impl CarTopics {
     }
 
     /// The values of one table that changed since the last call. A row that the car turns out not
-    /// to have is deleted.
+    /// to have is forgotten; what it had said goes with what is [`CarTopics::declared`].
     pub fn values(&mut self, table: &Table, car: &Vehicle) -> Vec<Publish> {
         let mut messages = Vec::new();
         for entity in table.entities.iter().filter(|entity| entity.has_state()) {
             if !entity.capability.admits(entity, car) {
                 if self.said.remove(entity.key).is_some() {
                     self.is_news = true;
-                    let topic = self.paths.of(entity.key);
-                    messages.push(Publish::Delete { topic });
                 }
                 continue;
             }
@@ -157,24 +157,6 @@ impl CarTopics {
             self.said.insert(entity.key, (entity, said));
         }
         messages
-    }
-
-    /// Takes back, once, what an earlier run published of facts that the car does not have.
-    pub fn outdated(&mut self, car: &Vehicle) -> Vec<Publish> {
-        if self.earlier.is_empty() {
-            return Vec::new();
-        }
-        for entity in catalogue::entities() {
-            if entity.has_state() && entity.capability.admits(entity, car) {
-                self.earlier.remove(entity.key);
-            }
-        }
-        std::mem::take(&mut self.earlier)
-            .into_iter()
-            .map(|key| Publish::Delete {
-                topic: self.paths.of(&key),
-            })
-            .collect()
     }
 
     /// The snapshot, if it is not as it was at the last call: for those who want all in one
@@ -294,11 +276,10 @@ pub fn keys_of_a_car() -> impl Iterator<Item = &'static str> {
         .chain(["snapshot", "availability"])
 }
 
-/// The keys of all facts of the bridge, and of all facts of an account.
-pub fn keys_of_the_bridge() -> (BTreeSet<String>, BTreeSet<String>) {
-    let bridge = BRIDGE_ENTITIES.iter().map(|of| of.entity.key.to_owned());
-    let account = ACCOUNT_ENTITIES.iter().map(|of| of.entity.key.to_owned());
-    (bridge.collect(), account.collect())
+/// The last levels of all topics of the bridge's own.
+pub fn keys_of_the_bridge() -> impl Iterator<Item = &'static str> {
+    let facts = BRIDGE_ENTITIES.iter().map(|of| of.entity.key);
+    facts.chain(["info", "state"])
 }
 
 /// The topic of a fact of an account; names are checked where the configuration is read.

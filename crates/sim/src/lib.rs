@@ -2,6 +2,7 @@
 //!
 //! * [`Car`] is a pure model of a car's life (no I/O, no clock); the policy is tested and the bill
 //!   estimated against it in virtual time.
+//! * [`observed`] tells what a source would have seen of it.
 //! * [`body`] dresses what a car shows as Tesla's JSON, or plays a recorded answer.
 //! * [`cloud`] serves it over HTTP, with logins, a ledger and faults on demand.
 
@@ -9,6 +10,7 @@ pub mod body;
 pub mod cloud;
 mod life;
 mod motion;
+pub mod observed;
 mod plan;
 mod spec;
 mod view;

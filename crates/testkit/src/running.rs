@@ -23,12 +23,12 @@ impl RunningBridge {
         let settings = config::from_text(&config).expect("a configuration");
         let log = log::start(&settings.log);
         log::report_panics();
-        let claim = bridge::Claim::to(&path).expect("a directory");
+        let lock = bridge::StateDirectoryLock::take(&path).expect("a directory");
         let signals = Signals::default();
         let same = settings.clone();
         let reload: bridge::Reload = Box::new(move || Ok(same.clone()));
         Self {
-            task: tokio::spawn(bridge::run(settings, claim, signals.clone(), reload)),
+            task: tokio::spawn(bridge::run(settings, lock, signals.clone(), reload)),
             signals,
             _log: log,
             _state: state,

@@ -23,6 +23,11 @@ pub struct World {
 impl World {
     pub async fn with(options: CloudOptions) -> Self {
         tesla2mqtt::api::tls::install_provider();
+        // A bridge in this process and its cloud live by the same clocks, however fast they run.
+        let options = CloudOptions {
+            now: tesla2mqtt::clock::now,
+            ..options
+        };
         let cloud = Cloud::start(options).await.expect("a cloud on loopback");
         cloud.add_account(Account::new(ACCOUNT));
         Self {

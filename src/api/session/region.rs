@@ -82,7 +82,7 @@ impl LoginSession {
         let is_again = self.moved_at.is_some_and(|at| now < at + MOVED_AGAIN);
         let refused = |why: &str| {
             let mut error = ApiError::new(ApiFailure::WrongRegion, "");
-            error.moved_to = Some(to.clone());
+            error.moved_to = Some(Box::new(to.clone()));
             error.said = Some(format!("{why}: {}", to.origin().ascii_serialization()));
             Err(error)
         };

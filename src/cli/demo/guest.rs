@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::bridge::{self, Places};
+use crate::bridge::{self, Scopes};
 use crate::cli::clear;
 use crate::config::Settings;
 use crate::discovery;
@@ -76,8 +76,8 @@ async fn hear(
 
 /// Leaves somebody's broker as it was found.
 pub async fn take_away(settings: &Settings) {
-    let places = own_place(bridge::places(settings), settings);
-    let cleared = clear::clear(&settings.mqtt, &places);
+    let scopes = own_scopes(bridge::scopes(settings), settings);
+    let cleared = clear::clear(&settings.mqtt, &scopes);
     let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
         Ok(Ok(cleared)) if cleared.left.is_empty() => return,
         Ok(Ok(cleared)) => format!("still there: {}", cleared.left.join(", ")),
@@ -91,11 +91,11 @@ pub async fn take_away(settings: &Settings) {
 }
 
 /// Without whatever else the state directory remembers: the directory may have been a bridge's.
-fn own_place(all: Places, settings: &Settings) -> Places {
+fn own_scopes(all: Scopes, settings: &Settings) -> Scopes {
     let base = &settings.mqtt.base_topic;
     let below = format!("{base}/");
     let topics = all.topics.into_iter();
-    Places {
+    Scopes {
         bases: BTreeSet::from([base.clone()]),
         prefixes: BTreeSet::from([settings.homeassistant.discovery_prefix.clone()]),
         topics: topics.filter(|topic| topic.starts_with(&below)).collect(),

@@ -35,7 +35,7 @@ impl Follower for Evcc {
                 self.data_at = Some(t);
             }
             if self.data_at.is_some_and(|at| t >= at) {
-                return Turn::Ask(Ask::Data);
+                return Turn::ask(Ask::Data);
             }
         }
         Turn::Wait(self.tick_at)

@@ -68,7 +68,7 @@ impl Follower for TeslaFleet {
     fn next(&mut self, now: Now) -> Turn {
         let (at, ask) = self.next;
         if at <= now.mono {
-            Turn::Ask(ask)
+            Turn::ask(ask)
         } else {
             Turn::Wait(at)
         }
@@ -134,11 +134,11 @@ impl Follower for Alandtse {
         }
         if t >= self.list_at {
             self.list_at = t + LIST;
-            return Turn::Ask(Ask::Light);
+            return Turn::ask(Ask::Light);
         }
         self.tick_at = t + TICK;
         if self.is_online && t >= self.data_at {
-            return Turn::Ask(Ask::Data);
+            return Turn::ask(Ask::Data);
         }
         Turn::Wait(self.tick_at)
     }

@@ -227,7 +227,7 @@ impl Follower for Logger {
     fn next(&mut self, now: Now) -> Turn {
         let (at, ask) = self.next;
         if at <= now.mono {
-            Turn::Ask(ask)
+            Turn::ask(ask)
         } else {
             Turn::Wait(at)
         }

@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use tesla2mqtt::clock;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Call, CloudOptions, Login, Request};
+use tesla2mqtt::sim::cloud::{Call, Login, Request};
 
 use super::report::Report;
 use crate::child;
@@ -46,11 +45,7 @@ pub fn play_changed<Look: AsyncFnOnce(&Field)>(
     };
     change(&mut report);
     child::test_at_speed(child::test_of::<Look>(), SPEED, async || {
-        let world = World::with(CloudOptions {
-            now: clock::now,
-            ..CloudOptions::default()
-        })
-        .await;
+        let world = World::new().await;
         let vins = report.fill(&world.cloud);
         let subscriber = Subscriber::to(world.broker.addr.port(), "#");
         let bridge = RunningBridge::start(&config(&report, &world));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use tesla2mqtt::bridge::Places;
+use tesla2mqtt::bridge::Scopes;
 use tesla2mqtt::cli::clear::{Cleared, clear};
 use tesla2mqtt::mqtt::BrokerFailureKind;
 use tokio::time::timeout;
@@ -13,9 +13,9 @@ use super::rig::*;
 /// A car that nobody remembers.
 const CAR: &str = "5YJ3E1EA7KF000001";
 
-/// The places of a bridge without a state directory.
-pub fn at(base: &str) -> Places {
-    Places {
+/// The scopes of a bridge without a state directory.
+pub fn at(base: &str) -> Scopes {
+    Scopes {
         bases: BTreeSet::from([base.to_owned()]),
         prefixes: BTreeSet::from(["homeassistant".to_owned()]),
         topics: BTreeSet::new(),

@@ -29,11 +29,11 @@ pub trait Manners: Send + Sync + 'static {
 }
 
 /// What it has heard: the number of the connection, and the packet; none where that ended.
-pub type Heard = Vec<(usize, Option<Packet>)>;
+pub type HeardPackets = Vec<(usize, Option<Packet>)>;
 
 pub struct Fake {
     pub addr: SocketAddr,
-    heard: watch::Receiver<Heard>,
+    heard: watch::Receiver<HeardPackets>,
     task: AbortHandle,
 }
 
@@ -41,7 +41,7 @@ impl Fake {
     pub async fn start(manners: impl Manners) -> Self {
         let listener = TcpListener::bind(LOOPBACK).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let (tell, heard) = watch::channel(Heard::new());
+        let (tell, heard) = watch::channel(HeardPackets::new());
         let task = tokio::spawn(async move {
             for n in 1.. {
                 let Ok((client, _)) = listener.accept().await else {
@@ -59,7 +59,11 @@ impl Fake {
         }
     }
 
-    pub async fn until(&self, what: &str, condition: impl FnMut(&Heard) -> bool) -> Heard {
+    pub async fn until(
+        &self,
+        what: &str,
+        condition: impl FnMut(&HeardPackets) -> bool,
+    ) -> HeardPackets {
         let mut heard = self.heard.clone();
         if let Ok(Ok(heard)) = timeout(PATIENCE, heard.wait_for(condition)).await {
             return heard.clone();
@@ -89,7 +93,7 @@ async fn serve(
     n: usize,
     mut client: TcpStream,
     manners: &impl Manners,
-    tell: &watch::Sender<Heard>,
+    tell: &watch::Sender<HeardPackets>,
     hangs_up: Duration,
 ) -> Option<()> {
     client.set_nodelay(true).ok()?;

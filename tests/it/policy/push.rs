@@ -253,13 +253,7 @@ fn the_policy_knows_no_broker_no_clock_and_no_network() {
         "crate::clock",
     ];
     let mut n_files = 0;
-    let files_of = |room: &std::path::Path| {
-        let entries = std::fs::read_dir(room).expect("the room");
-        entries.map(|entry| entry.expect("an entry").path())
-    };
-    let (rooms, files): (Vec<_>, Vec<_>) = files_of(&room).partition(|path| path.is_dir());
-    let inner = rooms.iter().flat_map(|room| files_of(room));
-    for path in files.into_iter().chain(inner) {
+    for path in sources_below(&room) {
         let text = std::fs::read_to_string(&path).expect("a source file");
         n_files += 1;
         for word in banned {
@@ -274,4 +268,19 @@ fn the_policy_knows_no_broker_no_clock_and_no_network() {
         }
     }
     assert!(n_files > 10);
+}
+
+fn sources_below(room: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(room).expect("the room");
+    let below = entries.flat_map(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources_below(&path)
+        } else {
+            vec![path]
+        }
+    });
+    below
+        .filter(|path| path.extension().is_some_and(|of| of == "rs"))
+        .collect()
 }

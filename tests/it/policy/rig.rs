@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tesla2mqtt::device::{Answers, Call};
 use tesla2mqtt::model::{CarRecord, Now, Vin};
 use tesla2mqtt::policy::{
     Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Input, Light,
-    LightState, Permit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    LightState, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 
@@ -255,9 +256,13 @@ impl Rig {
         let step = self.next();
         self.listen();
         match step {
-            Step::Ask { ask, .. } => {
+            Step::Ask { ask, purpose, .. } => {
                 self.write_down(What::Asked(ask));
-                self.ask(ask);
+                self.call(&Call {
+                    class: ask,
+                    purpose,
+                    endpoints: Vec::new(),
+                });
             }
             Step::Relist => self.n_relists += 1,
             Step::Wait { until, why } => {
@@ -313,15 +318,15 @@ impl Rig {
         self.config = config;
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn call(&mut self, call: &Call) {
         let now = self.now();
-        let purpose = self.policy.purpose();
+        let ask = call.class;
         if let Some(governor) = &mut self.governor
-            && let Permit::NotBefore { at, .. } = governor.permit(now, ask, purpose)
+            && let Err(denied) = call.permit(governor, now)
         {
             // The call was not made.
             self.trace.pop();
-            let retry_after = at.saturating_sub(now.mono);
+            let retry_after = denied.retry_after;
             self.fail(ask, Failure::NotPermitted { retry_after });
             return;
         }
@@ -359,10 +364,12 @@ impl Rig {
         };
         let now = self.now();
         if let Some(governor) = &mut self.governor {
-            match status {
-                Some(_) => governor.billed(now, ask, status),
-                None => governor.unanswered(now),
-            }
+            let answers = Answers {
+                statuses: status.as_slice(),
+                is_lost: status.is_none(),
+                limit: None,
+            };
+            call.bill(governor, now, &answers);
         }
         match outcome {
             Ok(Err(light)) => {

@@ -64,7 +64,7 @@ impl Capability {
             Self::Mentioned => "cars that report it",
             Self::RearSeatHeaters => "heated rear seats",
             Self::RearCenterSeatHeater => "heated middle seat in the rear",
-            Self::ThirdRowSeatHeaters => "heated third entity",
+            Self::ThirdRowSeatHeaters => "heated third row",
             Self::SeatCooling => "ventilated front seats",
             Self::Sunroof => "sunroof that opens",
             Self::Homelink => "HomeLink",

@@ -93,7 +93,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "media",
-        "MQTT has no media player in Home Assistant: the `media_*` entities instead",
+        "MQTT has no media player in Home Assistant: the `media_*` rows instead",
     ),
 ];
 

@@ -1,12 +1,14 @@
 //! What Home Assistant is told of a device, and when: after the values, and at a distance that is
 //! kept in real time, whatever the speed of a demo.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Pace;
+use super::{Output, Pace};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::model::{Now, Vehicle};
 use crate::outbox::Publish;
+use crate::retained::Declaration;
 use crate::topics::Paths;
 
 /// A discovery message takes longer to draw up than all values; these go out first.
@@ -21,15 +23,13 @@ const NEVER: Duration = Duration::MAX;
 pub(super) struct Announcement {
     /// `None` where Home Assistant is not to be told anything.
     announcer: Option<Announcer>,
-    /// What an earlier run told Home Assistant, to be taken back where this one tells nothing.
-    earlier: Announced,
     setup: Setup,
     pace: Pace,
     /// Uptime from which the message is drawn up anew: something that it may hold has changed.
     redraw_at: Option<Duration>,
     is_connected: bool,
-    /// Home Assistant was told something that is not on the disk yet.
-    is_unsaved: bool,
+    /// What belongs to one message, in this order.
+    next: VecDeque<Output>,
     next_at: Duration,
 }
 
@@ -37,33 +37,28 @@ impl Announcement {
     /// After a run that told Home Assistant of `announced`.
     pub fn new(is_enabled: bool, announced: Announced, setup: Setup, pace: Pace) -> Self {
         Self {
-            announcer: is_enabled.then(|| Announcer::new(announced.clone())),
-            earlier: announced,
+            announcer: is_enabled.then(|| Announcer::new(announced)),
             setup,
             pace,
             redraw_at: Some(Duration::ZERO),
             is_connected: false,
-            is_unsaved: false,
+            next: VecDeque::new(),
             next_at: NEVER,
         }
     }
 
-    /// What Home Assistant knows, to be kept over restarts.
-    pub fn announced(&self) -> Announced {
-        match &self.announcer {
-            Some(announcer) => announcer.announced().clone(),
-            None => self.earlier.clone(),
-        }
+    /// What Home Assistant knows.
+    pub fn announced(&self) -> &Announced {
+        static NOTHING: Announced = Announced::NOTHING;
+        self.announcer
+            .as_ref()
+            .map_or(&NOTHING, Announcer::announced)
     }
 
-    /// Below which Home Assistant is told.
-    pub fn prefix(&self) -> &str {
-        &self.setup.prefix
-    }
-
-    /// True once after each message: a kill must not forget what Home Assistant was told.
-    pub fn wants_saving(&mut self) -> bool {
-        std::mem::take(&mut self.is_unsaved)
+    /// The topic of the message, where there is to be one.
+    pub fn topic(&self, car: &Vehicle) -> Option<String> {
+        let is_enabled = self.announcer.is_some();
+        is_enabled.then(|| discovery::car_topic(&self.setup.prefix, car.vin.as_str()))
     }
 
     /// Home Assistant has started.
@@ -89,14 +84,18 @@ impl Announcement {
         self.next_at
     }
 
-    /// The next message that is due, if there is one.
-    pub fn next(&mut self, car: &Vehicle, paths: &Paths, now: Now) -> Option<Vec<Publish>> {
+    /// The next message that is due, if there is one, with what is declared before and after it.
+    pub fn next(&mut self, car: &Vehicle, paths: &Paths, now: Now) -> Option<Output> {
+        if let Some(output) = self.next.pop_front() {
+            return Some(output);
+        }
         self.next_at = NEVER;
-        let Some(announcer) = &mut self.announcer else {
-            return self.withdraw(car);
-        };
+        let announcer = self.announcer.as_mut()?;
         let real = self.pace.real(now);
         if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+            if let Some(slug) = &announcer.announced().slug {
+                self.setup.car_ids.keep(&car.vin, slug);
+            }
             announcer.offer(real, discovery::car(car, paths, &self.setup));
         }
         // The runner asks again when the connection changes.
@@ -105,14 +104,16 @@ impl Announcement {
             AnnounceStep::Publish {
                 topic,
                 payload,
-                gone,
+                may_know,
             } => {
-                self.is_unsaved = true;
-                let mut messages = vec![Publish::State { topic, payload }];
-                messages.extend(gone.iter().map(|key| Publish::Delete {
-                    topic: paths.of(key),
-                }));
-                return Some(messages);
+                let known = |announced| {
+                    let topic = topic.clone();
+                    Output::Declare(Declaration::Announced { topic, announced })
+                };
+                let (before, after) = (known(may_know), known(announcer.announced().clone()));
+                let message = Publish::State { topic, payload };
+                self.next = [Output::Publish(vec![message]), after].into();
+                return Some(before);
             }
             AnnounceStep::Wait(until) => until,
             AnnounceStep::Idle => NEVER,
@@ -121,16 +122,5 @@ impl Announcement {
         let least = now.mono.saturating_add(LEAST_WAIT);
         self.next_at = self.pace.mono(next_at).max(least);
         None
-    }
-
-    /// Switched off, it takes back what it once said.
-    fn withdraw(&mut self, car: &Vehicle) -> Option<Vec<Publish>> {
-        if !self.is_connected || self.earlier == Announced::default() {
-            return None;
-        }
-        self.earlier = Announced::default();
-        self.is_unsaved = true;
-        let topic = discovery::car_topic(&self.setup.prefix, car.vin.as_str());
-        Some(vec![Publish::Delete { topic }])
     }
 }

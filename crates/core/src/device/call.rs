@@ -24,7 +24,7 @@ pub struct Denied {
     /// Which.
     class: Ask,
     /// From the moment of asking.
-    retry_after: Duration,
+    pub retry_after: Duration,
     /// What stands against it.
     pub why: Why,
 }

@@ -6,6 +6,7 @@ use super::call::Call;
 use crate::command::{Reply, Verb};
 use crate::outbox::Publish;
 use crate::policy::{Ask, Budget, Failure, PolicyConfig, User, Why};
+use crate::retained::Declaration;
 use crate::trips::Tariff;
 
 /// Something happened. Values come in through [`Device::observe`](super::Device::observe) only.
@@ -84,6 +85,8 @@ pub enum Output {
     Call(Call),
     /// Give up the call under way: somebody waits, and it hangs. Another one follows.
     Abandon(Call),
+    /// Have the manifest take this in, and have it on the disk: what follows stands on it.
+    Declare(Declaration),
     /// Hand these to the broker, at once: there may be more to come, and the first are the most
     /// urgent.
     Publish(Vec<Publish>),

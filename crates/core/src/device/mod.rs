@@ -40,7 +40,7 @@ use crate::catalogue;
 use crate::command::{self, Reply};
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::decode::vehicle_data::{ENDPOINTS, LOCATION};
-use crate::discovery::Setup;
+use crate::discovery::{Announced, Setup};
 use crate::model::{DeviceId, DeviceKind, Now, Observation, Source, Vehicle, Vin};
 use crate::outbox::Publish;
 use crate::policy::{self, Ask, Event, Policy, PolicyConfig, Problem, State, Status, Step, Why};
@@ -104,6 +104,8 @@ pub struct Publishing {
     pub setup: Setup,
     /// Whether Home Assistant is told at all.
     pub homeassistant: bool,
+    /// What an earlier run told it.
+    pub announced: Announced,
     /// TeslaMate's topics, too.
     pub teslamate: Option<TeslaMateTopics>,
 }
@@ -192,7 +194,7 @@ impl Device {
         };
         let publisher = config
             .publishing
-            .map(|publishing| Publisher::new(publishing, config.pace, &mut saved));
+            .map(|publishing| Publisher::new(publishing, config.pace));
         Self {
             vehicle: saved.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
             policy,
@@ -372,9 +374,9 @@ impl Device {
                 }
                 Turn::Publish(rest) => {
                     let publisher = self.publisher.as_mut();
-                    let messages = publisher.and_then(|of| of.next(&self.vehicle, now));
-                    if let Some(messages) = messages {
-                        return Output::Publish(messages);
+                    let output = publisher.and_then(|of| of.next(&self.vehicle, now));
+                    if let Some(output) = output {
+                        return output;
                     }
                     self.renew_view(now);
                     self.turn = Turn::Save(rest);
@@ -534,9 +536,7 @@ impl Device {
 
     /// Whether there is something that a kill should not take back.
     fn wants_saving(&mut self) -> bool {
-        let publisher = self.publisher.as_mut();
-        let has_announced = publisher.is_some_and(|of| of.announcement.wants_saving());
-        self.is_unsaved |= self.policy.wants_persisting() || has_announced;
+        self.is_unsaved |= self.policy.wants_persisting();
         self.is_unsaved
     }
 
@@ -548,15 +548,10 @@ impl Device {
 
     /// Everything that must survive a restart, as of now.
     pub fn saved(&self, now: Now) -> Saved {
-        let publisher = self.publisher.as_ref();
         Saved {
             policy: Some(self.policy.snapshot(now)),
             vehicle: Some(self.vehicle.clone()),
             trips: self.trips.clone(),
-            announced: publisher.map_or_else(Default::default, |of| of.announcement.announced()),
-            published: publisher.map_or_else(Default::default, Publisher::published),
-            paths: publisher.map(|of| of.paths().clone()),
-            prefix: publisher.map(|of| of.announcement.prefix().to_owned()),
             contact: Some(self.contact.time(now)),
         }
     }

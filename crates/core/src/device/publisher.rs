@@ -2,18 +2,18 @@
 //! availability, the values table by table, the snapshot and what other trees say, events that
 //! speak of these values, and last what takes longest to draw up, the discovery message.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::announcement::Announcement;
-use super::{Pace, Publishing, Saved};
+use super::{Output, Pace, Publishing};
 use crate::catalogue::{self, EntityValue};
 use crate::compat::teslamate::TeslaMateTopics;
-use crate::discovery::Announced;
 use crate::model::{Now, Vehicle};
 use crate::outbox::Publish;
-use crate::topics::{CarTopics, Paths};
+use crate::retained::{Declaration, Owner};
+use crate::topics::CarTopics;
 
 /// What a device says, and what it has said.
 #[derive(Debug, Clone)]
@@ -22,6 +22,9 @@ pub(super) struct Publisher {
     /// The same in TeslaMate's words, if the owner wants them.
     teslamate: Option<TeslaMateTopics>,
     pub announcement: Announcement,
+    /// The topics that were declared last.
+    declared: Option<BTreeSet<String>>,
+    declarations: VecDeque<Declaration>,
     /// Messages that come before everything else.
     first: Vec<Publish>,
     /// Events wait for the values of which they speak.
@@ -46,21 +49,16 @@ enum Stage {
 }
 
 impl Publisher {
-    /// Nothing said yet; `saved` is what an earlier run said.
-    pub fn new(publishing: Publishing, pace: Pace, saved: &mut Saved) -> Self {
-        let prefix = &publishing.setup.prefix;
-        let was_elsewhere = saved.prefix.as_ref().is_some_and(|before| before != prefix);
-        let announced = if was_elsewhere {
-            Announced::default()
-        } else {
-            std::mem::take(&mut saved.announced)
-        };
+    /// Nothing said yet.
+    pub fn new(publishing: Publishing, pace: Pace) -> Self {
         Self {
-            topics: CarTopics::after(publishing.paths, std::mem::take(&mut saved.published)),
+            topics: CarTopics::new(publishing.paths),
+            declared: None,
+            declarations: VecDeque::new(),
             teslamate: publishing.teslamate,
             announcement: Announcement::new(
                 publishing.homeassistant,
-                announced,
+                publishing.announced,
                 publishing.setup,
                 pace,
             ),
@@ -76,11 +74,29 @@ impl Publisher {
     /// Begins to say what has changed, ever anew: nothing is said twice.
     pub fn begin(&mut self, car: &Vehicle, is_available: bool, is_removed: bool) {
         self.first.extend(self.topics.available(is_available));
-        let n_before = self.first.len();
-        self.first.extend(self.topics.outdated(car));
-        self.is_news |= self.first.len() > n_before;
+        self.declare(car);
         self.is_removed = is_removed;
         self.stage = Stage::Table(0);
+    }
+
+    /// Declares the topics of the device, where they are others than before.
+    fn declare(&mut self, car: &Vehicle) {
+        let topics = self.topics.declared(car, self.announcement.announced());
+        if self.declared.as_ref() == Some(&topics) {
+            return;
+        }
+        let id = car.vin.as_str();
+        if self.declared.is_none() {
+            self.declarations.push_back(Declaration::Topics {
+                owner: Owner::Discovery(id.to_owned()),
+                topics: self.announcement.topic(car).into_iter().collect(),
+            });
+        }
+        self.declarations.push_back(Declaration::Topics {
+            owner: Owner::Device(id.to_owned()),
+            topics: topics.clone(),
+        });
+        self.declared = Some(topics);
     }
 
     /// Something that happened, told on `event/<name>` after the values of this moment.
@@ -90,8 +106,11 @@ impl Publisher {
         self.events.push(Publish::Event { topic, payload });
     }
 
-    /// The next messages; `None` when all is said.
-    pub fn next(&mut self, car: &Vehicle, now: Now) -> Option<Vec<Publish>> {
+    /// What to declare or to say next; `None` when all is said.
+    pub fn next(&mut self, car: &Vehicle, now: Now) -> Option<Output> {
+        if let Some(declaration) = self.declarations.pop_front() {
+            return Some(Output::Declare(declaration));
+        }
         let mut messages = std::mem::take(&mut self.first);
         while let Stage::Table(nth) = self.stage {
             let Some(table) = catalogue::TABLES.get(nth) else {
@@ -104,7 +123,7 @@ impl Publisher {
             messages.extend(values);
             // The broker works on them while the next are drawn up.
             if !messages.is_empty() {
-                return Some(messages);
+                return Some(Output::Publish(messages));
             }
         }
         if self.stage == Stage::Rest {
@@ -122,9 +141,14 @@ impl Publisher {
             messages.append(&mut self.events);
         }
         if !messages.is_empty() {
-            return Some(messages);
+            return Some(Output::Publish(messages));
         }
-        self.announcement.next(car, self.topics.paths(), now)
+        if let Some(output) = self.announcement.next(car, self.topics.paths(), now) {
+            return Some(output);
+        }
+        // Home Assistant may have been told that something which it knew is gone.
+        self.declare(car);
+        self.declarations.pop_front().map(Output::Declare)
     }
 
     /// Monotonic time at which there is more to say by itself, once all is said.
@@ -140,15 +164,5 @@ impl Publisher {
     /// Words of Tesla's that the catalogue does not list, each once.
     pub fn oddities(&mut self) -> Vec<String> {
         self.topics.oddities()
-    }
-
-    /// Where the device is published.
-    pub fn paths(&self) -> &Paths {
-        self.topics.paths()
-    }
-
-    /// The keys that are published, to be kept over restarts.
-    pub fn published(&self) -> BTreeSet<String> {
-        self.topics.published()
     }
 }

@@ -1,17 +1,15 @@
 //! What a device knows, over restarts. Its parts are read each on its own: one that another version
 //! wrote differently does not take the others with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::discovery::Announced;
 use crate::model::Vehicle;
 use crate::policy;
-use crate::topics::Paths;
 use crate::trips::Trips;
 
 /// A device's saved form; what is missing in it is as if it had never been known.
@@ -23,14 +21,6 @@ pub struct Saved {
     pub vehicle: Option<Vehicle>,
     /// Its drives and charges.
     pub trips: Trips,
-    /// The components that Home Assistant was told of.
-    pub announced: Announced,
-    /// The keys that are published: a later version may have less.
-    pub published: BTreeSet<String>,
-    /// Where it was published.
-    pub paths: Option<Paths>,
-    /// Home Assistant's prefix, where it was told of the device.
-    pub prefix: Option<String>,
     /// When Tesla last answered about it.
     pub contact: Option<Timestamp>,
 }
@@ -38,14 +28,15 @@ pub struct Saved {
 impl Saved {
     /// Takes a device's parts out of a file that may hold others beside them.
     pub fn take(parts: &mut Parts) -> Self {
+        let policy: Option<policy::Snapshot> = parts.take("policy");
+        let lost = policy.iter().flat_map(policy::Snapshot::lost_parts);
+        parts
+            .damage
+            .extend(lost.map(|part| format!("policy, its {part}")));
         Self {
-            policy: parts.take("policy"),
+            policy,
             vehicle: parts.take("vehicle"),
             trips: parts.take_renamed("trips", "logbook"),
-            announced: parts.take("announced"),
-            published: parts.take("published"),
-            paths: parts.take("paths"),
-            prefix: parts.take("prefix"),
             contact: parts.take("contact"),
         }
     }

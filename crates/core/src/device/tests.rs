@@ -9,8 +9,10 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::command::Verb;
+use crate::discovery::CarIds;
 use crate::model::{Signal, Value};
 use crate::policy::{Budget, CallClass, Failure, Governor, GovernorConfig, Preset, Purpose, User};
+use crate::retained::{Declaration, Manifest};
 
 const VIN: &str = "5YJ3E1EA0JF000001";
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,6 +34,7 @@ fn config() -> Config {
         base: "tesla2mqtt".into(),
         version: "0".into(),
         commands: false,
+        car_ids: CarIds::default(),
     };
     Config {
         policy: PolicyConfig::preset(Preset::Unmetered),
@@ -42,9 +45,29 @@ fn config() -> Config {
             paths: Paths::new("tesla2mqtt", &vin(), None),
             setup,
             homeassistant: true,
+            announced: Announced::NOTHING,
             teslamate: None,
         }),
         pace: Pace::REAL,
+    }
+}
+
+/// What was declared: nothing else may be retained.
+#[derive(Default)]
+struct Declared(Manifest);
+
+impl Declared {
+    fn take_in(&mut self, declaration: Declaration) {
+        self.0.take_in(declaration);
+    }
+
+    fn check(&self, messages: &[Publish]) {
+        let topics = self.0.topics();
+        for message in messages {
+            if let Publish::State { topic, .. } = message {
+                assert!(topics.contains(topic), "{topic} is not declared");
+            }
+        }
     }
 }
 
@@ -101,6 +124,7 @@ struct Rig {
     device: Device,
     now: Now,
     published: Vec<Publish>,
+    declared: Declared,
     saved: Option<Saved>,
     n_saves: usize,
 }
@@ -115,6 +139,7 @@ impl Rig {
             device: Device::car(&vin(), config, saved, 7, start()),
             now: start(),
             published: Vec::new(),
+            declared: Declared::default(),
             saved: None,
             n_saves: 0,
         }
@@ -124,7 +149,11 @@ impl Rig {
     fn next(&mut self) -> Output {
         loop {
             match self.device.poll(self.now) {
-                Output::Publish(messages) => self.published.extend(messages),
+                Output::Declare(declaration) => self.declared.take_in(declaration),
+                Output::Publish(messages) => {
+                    self.declared.check(&messages);
+                    self.published.extend(messages);
+                }
                 Output::Save => {
                     self.n_saves += 1;
                     self.saved = Some(self.device.saved(self.now));
@@ -488,6 +517,7 @@ proptest! {
         pace in prop_oneof![Just(1.0), Just(60.0)],
     ) {
         let config = Config { pace: Pace::times(pace), ..config() };
+        let mut declared = Declared::default();
         let mut device = Device::car(&vin(), config, Saved::default(), 7, start());
         let mut now = start();
         for (deed, ms, jump_s) in deeds {
@@ -512,8 +542,10 @@ proptest! {
                         prop_assert!(until > now.mono);
                         break;
                     }
+                    Output::Declare(declaration) => declared.take_in(declaration),
                     Output::Publish(messages) => {
                         prop_assert!(!messages.is_empty());
+                        declared.check(&messages);
                         for message in messages {
                             if let Publish::State { topic, payload } = message {
                                 prop_assert!(!payload.is_empty(), "{topic} is empty");

@@ -31,7 +31,7 @@ pub const NAMING: Duration = Duration::from_secs(15);
 /// it is taken to be there. One that starts later, together with us perhaps, says so by its birth.
 pub const PRESENCE: Duration = Duration::from_mins(3);
 
-/// What Home Assistant has been told of. Written to disk after each step that published.
+/// What Home Assistant has been told of. Kept on the disk by the manifest of what is retained.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Announced {
@@ -42,17 +42,25 @@ pub struct Announced {
     pub slug: Option<String>,
 }
 
+impl Announced {
+    /// Home Assistant knows nothing.
+    pub const NOTHING: Self = Self {
+        components: BTreeMap::new(),
+        slug: None,
+    };
+}
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnounceStep {
-    /// Publish this, retained, then store [`Announcer::announced`].
+    /// Have `may_know` on the disk, publish this, retained, then keep [`Announcer::announced`].
     Publish {
         /// Full topic.
         topic: String,
         /// Payload.
         payload: Arc<str>,
-        /// Keys of entities that this message takes away for good: their state topics can go too.
-        gone: Vec<String>,
+        /// All that Home Assistant may know of from before this message until it is read.
+        may_know: Announced,
     },
     /// Nothing before this monotonic time.
     Wait(Duration),
@@ -177,22 +185,24 @@ impl Announcer {
         if self.last.as_ref() == Some(&payload) {
             return self.due.map_or(AnnounceStep::Idle, AnnounceStep::Wait);
         }
-        let gone = removed
-            .keys()
-            .filter(|key| !platforms.contains_key(*key))
-            .cloned()
-            .collect();
+        let mut may_know = self.announced.clone();
         self.announced.components = platforms
             .into_iter()
             .filter(|(key, _)| !removed.contains_key(key))
             .collect();
         self.announced.slug = Some(parts_slug);
+        // A component that changes its platform is known by the one that is still to be removed.
+        for (key, platform) in &self.announced.components {
+            let known = may_know.components.entry(key.clone());
+            known.or_insert_with(|| platform.clone());
+        }
+        may_know.slug.clone_from(&self.announced.slug);
         self.last = Some(payload.clone());
         self.quiet_until = now.mono + APART;
         AnnounceStep::Publish {
             topic,
             payload,
-            gone,
+            may_know,
         }
     }
 }
@@ -236,12 +246,17 @@ mod tests {
 
     fn published(step: AnnounceStep) -> (Json, Vec<String>) {
         match step {
-            AnnounceStep::Publish { payload, gone, .. } => {
+            AnnounceStep::Publish {
+                payload, may_know, ..
+            } => {
                 let mut all: Json = serde_json::from_str(&payload).unwrap();
                 for component in all["cmps"].as_object_mut().unwrap().values_mut() {
                     component.as_object_mut().unwrap().remove("def_ent_id");
                 }
-                (all["cmps"].clone(), gone)
+                (
+                    all["cmps"].clone(),
+                    may_know.components.into_keys().collect(),
+                )
             }
             other => panic!("expected a message, got {other:?}"),
         }
@@ -263,7 +278,10 @@ mod tests {
         assert_eq!(announcer.next(at(0)), AnnounceStep::Idle);
         let all = json!({"a": {"p": "sensor", "x": 1}});
         announcer.offer(at(0), message(all.clone()));
-        assert_eq!(published(announcer.next(at(0))), (all.clone(), vec![]));
+        assert_eq!(
+            published(announcer.next(at(0))),
+            (all.clone(), vec!["a".to_owned()])
+        );
         assert_eq!(announcer.announced(), &known(&[("a", "sensor")]));
         announcer.offer(at(60), message(all));
         assert_eq!(announcer.next(at(60)), AnnounceStep::Idle);
@@ -301,19 +319,17 @@ mod tests {
     fn a_vanished_component_is_removed_by_name_and_then_left_out() {
         let mut announcer = connected(known(&[("a", "sensor"), ("old", "binary_sensor")]));
         announcer.offer(at(0), message(json!({"a": {"p": "sensor", "x": 1}})));
-        let (first, gone) = published(announcer.next(at(0)));
+        let (first, known_before) = published(announcer.next(at(0)));
         assert_eq!(
             first,
             json!({"a": {"p": "sensor", "x": 1}, "old": {"p": "binary_sensor"}})
         );
-        assert_eq!(gone, ["old"]);
+        assert_eq!(known_before, ["a", "old"]);
         assert_eq!(announcer.announced(), &known(&[("a", "sensor")]));
         assert_eq!(announcer.next(at(0)), AnnounceStep::Wait(APART));
-        let (second, gone) = published(announcer.next(at(4)));
-        assert_eq!(
-            (second, gone),
-            (json!({"a": {"p": "sensor", "x": 1}}), vec![])
-        );
+        let (second, known_before) = published(announcer.next(at(4)));
+        assert_eq!(second, json!({"a": {"p": "sensor", "x": 1}}));
+        assert_eq!(known_before, ["a"]);
         assert_eq!(announcer.next(at(8)), AnnounceStep::Idle);
     }
 
@@ -324,9 +340,9 @@ mod tests {
             at(0),
             message(json!({"charge": {"p": "switch", "cmd_t": "x"}})),
         );
-        let (first, gone) = published(announcer.next(at(0)));
+        let (first, known_before) = published(announcer.next(at(0)));
         assert_eq!(first, json!({"charge": {"p": "binary_sensor"}}));
-        assert_eq!(gone, Vec::<String>::new());
+        assert_eq!(known_before, ["charge"]);
         assert_eq!(announcer.announced(), &known(&[]));
         let (second, _) = published(announcer.next(at(4)));
         assert_eq!(second, json!({"charge": {"p": "switch", "cmd_t": "x"}}));
@@ -391,8 +407,9 @@ mod tests {
         );
         assert_eq!(announcer.next(at(0)), AnnounceStep::Idle, "no broker yet");
         announcer.connection(at(5), true);
-        let (all, gone) = published(announcer.next(at(5)));
-        assert_eq!((all["b"].clone(), gone), (json!({"p": "sensor"}), vec![]));
+        let (all, may_know) = published(announcer.next(at(5)));
+        assert_eq!(all["b"], json!({"p": "sensor"}));
+        assert_eq!(may_know, ["a", "b"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! leaving a component out does not remove it and two messages in quick succession lose parts.
 
 mod announcer;
+mod car_ids;
 mod component;
 mod slug;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 pub use self::announcer::{AnnounceStep, Announced, Announcer};
+pub use self::car_ids::CarIds;
 use self::component::Body;
 pub use self::component::platform;
 use crate::catalogue::{self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, Platform};
@@ -20,7 +22,7 @@ use crate::model::{Vehicle, clip, installed_version};
 use crate::topics::{self, Paths};
 
 /// What is the same in all messages of one bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// First level of discovery topics.
     pub prefix: String,
@@ -30,6 +32,8 @@ pub struct Setup {
     pub version: String,
     /// Whether cars may be commanded.
     pub commands: bool,
+    /// What the entity ids of its cars begin with.
+    pub car_ids: CarIds,
 }
 
 /// A discovery message in parts, so that components can be compared and taken back.
@@ -139,7 +143,7 @@ pub fn bridge_topic(setup: &Setup) -> String {
 fn bridge_id(setup: &Setup) -> String {
     format!(
         "{}_bridge",
-        slug::of(&setup.base, slug::OF_A_BASE).unwrap_or_else(|| "tesla2mqtt".into())
+        slug::of_base(&setup.base).unwrap_or_else(|| "tesla2mqtt".into())
     )
 }
 
@@ -151,14 +155,13 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
         .filter(|name| !name.is_empty());
     let is_named = owners_name.is_some();
     let made_up = model.as_deref().unwrap_or("Tesla");
-    let slug = owners_name
-        .as_deref()
-        .and_then(|name| slug::of(name, slug::OF_A_CAR))
-        .or_else(|| {
+    let slug = match &owners_name {
+        Some(name) if slug::of_name(name, 1).is_some() => setup.car_ids.choose(&car.vin, name),
+        _ => {
             let made_up = format!("{made_up} {}", &car.vin.as_str()[13..]);
-            slug::of(&made_up, slug::OF_A_CAR)
-        })
-        .unwrap_or_else(|| "tesla".into());
+            setup.car_ids.choose(&car.vin, &made_up)
+        }
+    };
     let name = owners_name.unwrap_or_else(|| made_up.to_owned());
     let mut device = Map::new();
     device.insert("ids".into(), json!([format!("tesla_{}", car.vin.as_str())]));

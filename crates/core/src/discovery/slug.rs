@@ -1,40 +1,52 @@
-//! A name as a part of an entity id: lower case letters, digits and single underscores.
+//! Names as parts of entity ids: lower case letters, digits and single underscores, as Home
+//! Assistant itself would make them of a name.
 
-/// So many letters of a car's name: they stand in each of some 300 entity ids of its message.
-pub const OF_A_CAR: usize = 18;
+use deunicode::deunicode_char;
+
 /// So many letters of a base topic, by which two bridges on one broker differ.
-pub const OF_A_BASE: usize = 40;
+const OF_A_BASE: usize = 40;
 
-/// Of so many letters of the name; `None` if nothing is left of it, as of a name in emoji.
-pub fn of(name: &str, letters: usize) -> Option<String> {
+/// Of a name, at most so many letters; `None` if nothing is left of it, as of a name in emoji.
+pub fn of_name(name: &str, letters: usize) -> Option<String> {
     let mut slug = String::new();
-    for letter in name.chars().flat_map(char::to_lowercase).take(letters) {
-        match plain(letter) {
-            Some(plain) => slug.push_str(plain),
-            None if letter.is_ascii_lowercase() || letter.is_ascii_digit() => slug.push(letter),
-            None if slug.is_empty() || slug.ends_with('_') => {}
-            None => slug.push('_'),
+    for letter in name.chars().flat_map(plain) {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('_') {
+            slug.push('_');
         }
     }
-    let slug = slug.trim_matches('_');
+    slug.truncate(letters);
+    let slug = slug.trim_end_matches('_');
     (!slug.is_empty()).then(|| slug.to_owned())
 }
 
-/// The letters of western Europe without their marks, as Home Assistant writes them.
-fn plain(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' => "a",
-        'æ' => "ae",
-        'ç' => "c",
-        'è' | 'é' | 'ê' | 'ë' => "e",
-        'ì' | 'í' | 'î' | 'ï' => "i",
-        'ñ' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' => "o",
-        'ù' | 'ú' | 'û' | 'ü' => "u",
-        'ý' | 'ÿ' => "y",
-        'ß' => "ss",
-        _ => return None,
-    })
+/// Of a base topic. Home Assistant knows the bridge by it, so that it stays as the first version
+/// made it, which knew the letters of western Europe only.
+pub fn of_base(base: &str) -> Option<String> {
+    let letters = base.chars().flat_map(char::to_lowercase).take(OF_A_BASE);
+    let is_western = |letter: &char| {
+        matches!(letter, 'ß'..='ï' | 'ñ'..='ö' | 'ø'..='ý' | 'ÿ') || letter.is_ascii()
+    };
+    let known: String = letters
+        .map(|letter| if is_western(&letter) { letter } else { ' ' })
+        .collect();
+    of_name(&known, usize::MAX)
+}
+
+/// A letter without its marks and in our alphabet, a sign as what parts words, and nothing of a
+/// picture, whose name in English nobody would look for.
+fn plain(letter: char) -> impl Iterator<Item = char> {
+    let plain = match deunicode_char(letter) {
+        _ if letter.is_ascii() => None,
+        Some(text) if letter.is_alphanumeric() || !text.contains(char::is_alphanumeric) => {
+            Some(text)
+        }
+        _ => Some(""),
+    };
+    // What transliteration puts between letters, as for a soft sign, parts no words.
+    let spelled = plain.unwrap_or_default().chars().filter(|c| *c != '\'');
+    plain.is_none().then_some(letter).into_iter().chain(spelled)
 }
 
 #[cfg(test)]
@@ -42,16 +54,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_becomes_a_part_of_an_id() {
-        let check = |name: &str, slug: Option<&str>| {
-            assert_eq!(of(name, OF_A_CAR).as_deref(), slug, "{name}");
-        };
-        check("Rakete", Some("rakete"));
-        check("Käfer / Weiß", Some("kafer_weiss"));
-        check("  My--Car 3! ", Some("my_car_3"));
-        check("🚗🚗", None);
-        check("/+#\u{0}", None);
-        check("", None);
-        check(&"x".repeat(500), Some(&"x".repeat(18)));
+    fn a_name_is_written_as_home_assistant_writes_it() {
+        // By its own `slugify`.
+        for (name, slug) in [
+            ("Rakete", "rakete"),
+            ("Käfer / Weiß", "kafer_weiss"),
+            ("  My--Car 3! ", "my_car_3"),
+            ("Škoda-Killer Żółw", "skoda_killer_zolw"),
+            ("Familie Müller Model Y", "familie_muller_model_y"),
+            ("Mu\u{308}ller", "muller"),
+            ("Bob's Car", "bob_s_car"),
+            ("Bob’s Car", "bobs_car"),
+            ("Straße–Weg", "strasse_weg"),
+            ("Ракета", "raketa"),
+            ("Đorđe & Þór", "dorde_thor"),
+            ("Ελλάδα", "ellada"),
+            ("İstanbul", "istanbul"),
+            ("Œuf ﬁn", "oeuf_fin"),
+            ("北京", "bei_jing"),
+            ("♥ Tesla ♥", "tesla"),
+            ("𝐑𝐨𝐜𝐤", "rock"),
+        ] {
+            assert_eq!(of_name(name, 40).as_deref(), Some(slug), "{name}");
+        }
+    }
+
+    #[test]
+    fn of_some_names_nothing_is_left() {
+        for name in ["🚗🚗", "/+#\u{0}", "", "→", "\u{308}"] {
+            assert_eq!(of_name(name, 40), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_also_where_its_letters_become_more() {
+        assert_eq!(of_name(&"x".repeat(500), 18), Some("x".repeat(18)));
+        assert_eq!(of_name(&"ß".repeat(500), 18), Some("s".repeat(18)));
+        assert_eq!(of_name("one two", 4).as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn the_id_of_a_bridge_is_what_it_has_always_been() {
+        for (base, slug) in [
+            ("home/tesla", "home_tesla"),
+            ("Käfer/Œ", "kafer"),
+            ("żółw", "o_w"),
+            ("þór", "or"),
+        ] {
+            assert_eq!(of_base(base).as_deref(), Some(slug), "{base}");
+        }
     }
 }

@@ -1,16 +1,16 @@
 //! The client over all its connections: owns the outbox, connects, says everything again, waits
 //! between attempts, drains at the end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::ActiveConnection;
 use super::drain::{DrainOutcome, DrainStep};
 use super::failure::{BrokerFailure, BrokerFailureKind, Cause};
-use super::in_flight::{Answer, InFlight};
+use super::in_flight::{BrokerAnswer, PacketsInFlight};
 use super::interface::{ClientEvent, ClientInput, ClientOptions, Connection};
-use super::notice::{ClientNotice, Told};
+use super::notice::{ClientNotice, NoticesGiven};
 use super::packet::{BrokerFacts, ClientPacket, PublishRefusal, ServerPacket, Subscription, Will};
 use super::quarantine::{EndMeans, Quarantine};
 use super::reconnect::before_retry;
@@ -28,7 +28,7 @@ pub struct Client {
     phase: Phase,
     outbox: Outbox,
     quarantine: Quarantine,
-    told: Told,
+    told: NoticesGiven,
     random: Random,
     /// Attempts in a row without a CONNACK.
     n_failed: u32,
@@ -67,7 +67,7 @@ impl Client {
             },
             outbox,
             quarantine: Quarantine::new(&options.state_topic),
-            told: Told::default(),
+            told: NoticesGiven::default(),
             random: Random::new(options.seed),
             n_failed: 0,
             n_connections: 0,
@@ -125,10 +125,10 @@ impl Client {
         }
     }
 
-    /// Whether the broker has answered everything that was handed over. A delete that was refused
-    /// is not done, though: it is owed.
-    pub fn has_delivered_all(&self, now: Duration) -> bool {
-        self.is_all_answered(now) && !self.outbox.owes_deletes()
+    /// The topics of the deletes that were handed over and that the broker has not done: one that
+    /// was refused is owed.
+    pub fn owed_deletes(&self) -> BTreeSet<String> {
+        self.outbox.owed_deletes()
     }
 
     /// Messages in flight.
@@ -170,7 +170,7 @@ impl Client {
     }
 
     fn open(&mut self, now: Duration) {
-        let in_flight = InFlight::connect(
+        let in_flight = PacketsInFlight::connect(
             self.options.target.client_id.clone(),
             self.options.keep_alive,
             Some(self.will.clone()),
@@ -253,7 +253,8 @@ impl Client {
         true
     }
 
-    fn is_all_answered(&self, now: Duration) -> bool {
+    /// Whether the broker has answered everything that was handed over.
+    pub fn is_all_answered(&self, now: Duration) -> bool {
         match &self.phase {
             Phase::Active(active) => {
                 active.is_connected()
@@ -288,30 +289,30 @@ impl Client {
         }
     }
 
-    fn answered(&mut self, answer: Answer, now: Duration) {
+    fn answered(&mut self, answer: BrokerAnswer, now: Duration) {
         let Phase::Active(active) = &mut self.phase else {
             return;
         };
         active.heard_at = now;
         let is_draining = active.drain.is_some();
         match answer {
-            Answer::Connected(facts) => self.connected(facts, now),
-            Answer::Acknowledged {
+            BrokerAnswer::Connected(facts) => self.connected(facts, now),
+            BrokerAnswer::Acknowledged {
                 ticket,
                 topic,
                 refusal,
             } if is_draining => self.drained(ticket, &topic, refusal),
-            Answer::Acknowledged {
+            BrokerAnswer::Acknowledged {
                 ticket,
                 topic,
                 refusal,
             } => self.acknowledged(ticket, topic, refusal, now),
-            Answer::Subscribed(_) | Answer::Message(_) if is_draining => {}
-            Answer::Subscribed(answers) => {
+            BrokerAnswer::Subscribed(_) | BrokerAnswer::Message(_) if is_draining => {}
+            BrokerAnswer::Subscribed(answers) => {
                 let notices = self.told.filters(answers);
                 self.log_all(notices);
             }
-            Answer::Message(message) => self.events.push_back(ClientEvent::Message(message)),
+            BrokerAnswer::Message(message) => self.events.push_back(ClientEvent::Message(message)),
         }
     }
 

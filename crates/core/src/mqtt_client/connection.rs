@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::drain::Drain;
 use super::failure::{BrokerFailure, BrokerFailureKind};
-use super::in_flight::InFlight;
+use super::in_flight::PacketsInFlight;
 use super::quarantine::CarefulConnection;
 use super::reconnect::SHORT;
 use super::retry_queue::RetryQueue;
@@ -15,7 +15,7 @@ const STALL: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct ActiveConnection {
-    pub in_flight: InFlight,
+    pub in_flight: PacketsInFlight,
     /// The edge has a socket.
     pub is_open: bool,
     /// Monotonic time of the CONNACK.
@@ -33,7 +33,7 @@ pub(super) struct ActiveConnection {
 
 impl ActiveConnection {
     /// An attempt that begins at `now`.
-    pub fn new(in_flight: InFlight, now: Duration) -> Self {
+    pub fn new(in_flight: PacketsInFlight, now: Duration) -> Self {
         Self {
             in_flight,
             is_open: false,
@@ -83,7 +83,9 @@ impl ActiveConnection {
     }
 
     fn stalls_at(&self) -> Option<Duration> {
-        (self.in_flight.n_messages() > 0).then(|| self.heard_at + STALL)
+        // A drain has its own, shorter limit.
+        let waits = self.drain.is_none() && self.in_flight.n_messages() > 0;
+        waits.then(|| self.heard_at + STALL)
     }
 
     /// The topic over which it may have ended.

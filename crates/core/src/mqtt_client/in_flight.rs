@@ -20,7 +20,7 @@ const KEEP_ALIVE_S: std::ops::RangeInclusive<u64> = 5..=65_535;
 
 /// What a packet of the broker means for us.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum BrokerAnswer {
     /// The connection is made.
     Connected(BrokerFacts),
     /// A subscription was answered.
@@ -49,9 +49,9 @@ pub struct FilterAnswer {
 
 /// One connection, from the attempt to its end.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct PacketsInFlight {
     facts: BrokerFacts,
-    stage: Stage,
+    stage: ConnectStage,
     keep_alive: Duration,
     /// Packets beside messages, which wait for nothing but the socket.
     to_send: VecDeque<ClientPacket>,
@@ -64,7 +64,7 @@ pub struct InFlight {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Stage {
+enum ConnectStage {
     /// No CONNACK yet; the attempt is given up at this monotonic time.
     Connecting { until: Duration },
     /// The next ping, in monotonic time.
@@ -74,7 +74,7 @@ enum Stage {
     },
 }
 
-impl InFlight {
+impl PacketsInFlight {
     /// An attempt that begins at `now`, with its CONNECT.
     pub fn connect(
         client_id: String,
@@ -91,7 +91,7 @@ impl InFlight {
         };
         Self {
             facts: BrokerFacts::default(),
-            stage: Stage::Connecting {
+            stage: ConnectStage::Connecting {
                 until: now + CONNECT_MAX,
             },
             keep_alive: Duration::from_secs(seconds),
@@ -111,8 +111,8 @@ impl InFlight {
         &mut self,
         packet: ServerPacket,
         now: Duration,
-    ) -> Result<Option<Answer>, Cause> {
-        if let Stage::Connecting { .. } = self.stage {
+    ) -> Result<Option<BrokerAnswer>, Cause> {
+        if let ConnectStage::Connecting { .. } = self.stage {
             return self.connack(packet, now).map(Some);
         }
         Ok(match packet {
@@ -120,12 +120,12 @@ impl InFlight {
                 let pairs = asked.into_iter().zip(answers);
                 let answers = pairs
                     .map(|(Subscription { filter, .. }, refusal)| FilterAnswer { filter, refusal });
-                Answer::Subscribed(answers.collect())
+                BrokerAnswer::Subscribed(answers.collect())
             }),
             ServerPacket::PubAck(id, refusal) => {
                 self.messages
                     .remove(&id)
-                    .map(|(ticket, topic)| Answer::Acknowledged {
+                    .map(|(ticket, topic)| BrokerAnswer::Acknowledged {
                         ticket,
                         topic,
                         refusal,
@@ -133,10 +133,10 @@ impl InFlight {
             }
             ServerPacket::Publish { message, id } => {
                 self.to_send.extend(id.map(ClientPacket::PubAck));
-                Some(Answer::Message(message))
+                Some(BrokerAnswer::Message(message))
             }
             ServerPacket::PingResp => {
-                if let Stage::Connected { awaits_pong, .. } = &mut self.stage {
+                if let ConnectStage::Connected { awaits_pong, .. } = &mut self.stage {
                     *awaits_pong = false;
                 }
                 None
@@ -147,18 +147,18 @@ impl InFlight {
         })
     }
 
-    fn connack(&mut self, packet: ServerPacket, now: Duration) -> Result<Answer, Cause> {
+    fn connack(&mut self, packet: ServerPacket, now: Duration) -> Result<BrokerAnswer, Cause> {
         match packet {
             ServerPacket::ConnAck(facts) => {
                 if let Some(seconds @ 1..) = facts.keep_alive_s {
                     self.keep_alive = Duration::from_secs(seconds.into());
                 }
                 self.facts = facts;
-                self.stage = Stage::Connected {
+                self.stage = ConnectStage::Connected {
                     ping_at: now + self.keep_alive,
                     awaits_pong: false,
                 };
-                Ok(Answer::Connected(facts))
+                Ok(BrokerAnswer::Connected(facts))
             }
             ServerPacket::ConnRefused(refusal, text) => Err(Cause::Refused(refusal, text)),
             ServerPacket::Disconnect(reason, text) => Err(goodbye(reason, text)),
@@ -166,11 +166,11 @@ impl InFlight {
         }
     }
 
-    /// Everything that [`InFlight::next_packet`] gave is written: all that is ever heard of
+    /// Everything that [`PacketsInFlight::next_packet`] gave is written: all that is ever heard of
     /// messages that a broker does not acknowledge.
-    pub fn written(&mut self) -> Vec<Answer> {
+    pub fn written(&mut self) -> Vec<BrokerAnswer> {
         let written = self.unacknowledged.drain(..);
-        let answers = written.map(|(ticket, topic)| Answer::Acknowledged {
+        let answers = written.map(|(ticket, topic)| BrokerAnswer::Acknowledged {
             ticket,
             topic,
             refusal: None,
@@ -184,8 +184,8 @@ impl InFlight {
     /// The connection is over.
     pub fn at(&mut self, now: Duration) -> Result<(), Cause> {
         match &mut self.stage {
-            Stage::Connecting { until } if now >= *until => Err(Cause::NoAnswer),
-            Stage::Connected {
+            ConnectStage::Connecting { until } if now >= *until => Err(Cause::NoAnswer),
+            ConnectStage::Connected {
                 ping_at,
                 awaits_pong,
             } if now >= *ping_at => {
@@ -200,11 +200,11 @@ impl InFlight {
         }
     }
 
-    /// Monotonic time at which [`InFlight::at`] has something to do.
+    /// Monotonic time at which [`PacketsInFlight::at`] has something to do.
     pub fn due_at(&self) -> Duration {
         match self.stage {
-            Stage::Connecting { until } => until,
-            Stage::Connected { ping_at, .. } => ping_at,
+            ConnectStage::Connecting { until } => until,
+            ConnectStage::Connected { ping_at, .. } => ping_at,
         }
     }
 
@@ -223,7 +223,7 @@ impl InFlight {
         self.messages.len() + self.unacknowledged.len()
     }
 
-    /// Whether [`InFlight::publish`] may be called.
+    /// Whether [`PacketsInFlight::publish`] may be called.
     pub fn has_room(&self) -> bool {
         self.n_messages() < WINDOW.min(self.facts.receive_max.into())
     }
@@ -309,11 +309,11 @@ mod tests {
     const AT_ONCE: Duration = Duration::ZERO;
 
     /// A connection to a broker of this kind.
-    fn connected(facts: BrokerFacts) -> InFlight {
+    fn connected(facts: BrokerFacts) -> PacketsInFlight {
         let id = "tesla2mqtt1".to_owned();
-        let mut connection = InFlight::connect(id, Duration::from_mins(1), None, AT_ONCE);
+        let mut connection = PacketsInFlight::connect(id, Duration::from_mins(1), None, AT_ONCE);
         let answer = connection.receive(ServerPacket::ConnAck(facts), AT_ONCE);
-        assert_eq!(answer, Ok(Some(Answer::Connected(facts))));
+        assert_eq!(answer, Ok(Some(BrokerAnswer::Connected(facts))));
         assert!(matches!(
             connection.next_packet(),
             Some(ClientPacket::Connect { .. })
@@ -335,7 +335,7 @@ mod tests {
                 answer.expect("still connected")
             })
             .map(|answer| match answer {
-                Answer::Subscribed(answers) => answers
+                BrokerAnswer::Subscribed(answers) => answers
                     .into_iter()
                     .map(|answer| (answer.filter, answer.refusal))
                     .collect::<Vec<_>>(),
@@ -378,7 +378,7 @@ mod tests {
         let mut connection = connected(BrokerFacts::default());
         let mut outbox = Outbox::new("base");
         outbox.connected(1 << 20);
-        let mut publish = |connection: &mut InFlight, n: u32| {
+        let mut publish = |connection: &mut PacketsInFlight, n: u32| {
             outbox.put(Publish::State {
                 topic: "base/a".into(),
                 payload: n.to_string().into(),
@@ -393,7 +393,10 @@ mod tests {
             let id = publish(&mut connection, n);
             assert!(id != stuck && id != 0, "{id}");
             let answer = connection.receive(ServerPacket::PubAck(id, None), AT_ONCE);
-            assert!(matches!(answer, Ok(Some(Answer::Acknowledged { .. }))));
+            assert!(matches!(
+                answer,
+                Ok(Some(BrokerAnswer::Acknowledged { .. }))
+            ));
             // One that comes twice meets nothing.
             let again = connection.receive(ServerPacket::PubAck(id, None), AT_ONCE);
             assert_eq!(again, Ok(None));
@@ -423,7 +426,7 @@ mod tests {
     fn the_first_packet_must_be_a_connack_and_come_in_time() {
         let connect = || {
             let id = "tesla2mqtt1".to_owned();
-            InFlight::connect(id, Duration::from_hours(100), None, AT_ONCE)
+            PacketsInFlight::connect(id, Duration::from_hours(100), None, AT_ONCE)
         };
         let mut connection = connect();
         assert_eq!(connection.at(CONNECT_MAX), Err(Cause::NoAnswer));

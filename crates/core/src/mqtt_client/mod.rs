@@ -3,7 +3,7 @@
 //!
 //! [`Client`] is what the bridge runs: the edge hands it what comes from the rooms and from the
 //! broker, writes what [`Client::next_packet`] gives, does what [`Client::next_event`] says, and
-//! comes back at [`Client::due_at`]. [`InFlight`] is one connection of it, which a one-shot client
+//! comes back at [`Client::due_at`]. [`PacketsInFlight`] is one connection of it, which a one-shot client
 //! drives by itself.
 //!
 //! Nothing here knows bytes, sockets or TLS; what topics mean is none of its business.
@@ -27,7 +27,7 @@ pub use failure::{
     BrokerFailure, BrokerFailureKind, BrokerTarget, Cause, ConnectRefusal, DisconnectReason,
     TlsFault, TlsTarget, TransportFault,
 };
-pub use in_flight::{Answer, CONNECT_MAX, FilterAnswer, InFlight};
+pub use in_flight::{BrokerAnswer, CONNECT_MAX, FilterAnswer, PacketsInFlight};
 pub use interface::{ClientEvent, ClientInput, ClientOptions, Connection};
 pub use notice::ClientNotice;
 pub use packet::{

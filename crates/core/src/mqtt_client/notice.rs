@@ -64,7 +64,7 @@ pub enum ClientNotice {
 
 /// What the log has been told once and for all, or until it was mended.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct NoticesGiven {
     facts: bool,
     /// Why messages were refused, until a connection has lasted.
     refusals: BTreeSet<PublishRefusal>,
@@ -82,7 +82,7 @@ struct Outage {
     told: BTreeSet<String>,
 }
 
-impl Told {
+impl NoticesGiven {
     /// There is no connection since `now` at the latest.
     pub fn down(&mut self, failure: BrokerFailure, now: Duration) -> Option<ClientNotice> {
         use BrokerFailureKind as K;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::interface::Ask;
 use super::memory::At;
 use crate::backoff::{Backoff, Jitter, LONGEST_ASKED};
+use crate::failure::{CONTRADICTED, N_DOUBTED};
 use crate::random::Random;
 
 /// Why a call waits; each reason has its own schedule.
@@ -56,9 +57,7 @@ const fn least(first: u64, cap: u64) -> Backoff {
 const LIMITED: Backoff = least(5 * MINUTE, HOUR);
 /// A limit that names its end is believed, but not when it names the same end again and again.
 const LIMITED_UNTIL: Backoff = least(MINUTE, HOUR);
-/// A refusal of what worked a short while ago is doubted: it is tried again soon, this often.
-const CONTRADICTED: Backoff = spread(MINUTE, 2 * MINUTE);
-const N_DOUBTED: u32 = 2;
+/// A refusal of what worked within this time is doubted.
 const SHORT_WHILE: Duration = Duration::from_hours(1);
 /// A wait of Tesla's or of ours that lasts for longer is worth telling the owner.
 const LONG: Duration = Duration::from_mins(5);

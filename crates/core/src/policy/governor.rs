@@ -17,8 +17,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use super::day_figures::day_of;
 use super::interface::{Budget, Purpose, Why};
-use super::memory::{At, day_of};
+use super::memory::At;
 use super::prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 use crate::backoff::{Backoff, Jitter};
 use crate::model::Now;

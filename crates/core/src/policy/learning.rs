@@ -41,6 +41,7 @@ pub(super) struct Sleep {
 
 /// What is known about the sleep of one car.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Learning {
     class: Class,
     belief: Belief,
@@ -55,16 +56,12 @@ pub(super) struct Learning {
     last_sleep_in_quiet: Option<bool>,
 }
 
-impl Learning {
-    pub(super) fn new(vin: &Vin) -> Self {
-        let guessed = is_held_by_vin(vin);
+impl Default for Learning {
+    /// Nothing is known, not even what the VIN tells.
+    fn default() -> Self {
         Self {
-            class: if guessed { Class::Held } else { Class::Unknown },
-            belief: if guessed {
-                Belief::Guessed
-            } else {
-                Belief::None
-            },
+            class: Class::Unknown,
+            belief: Belief::None,
             prior: None,
             polled_sleeps: 0,
             held_parks: 0,
@@ -73,6 +70,16 @@ impl Learning {
             unconfirmed: None,
             last_sleep_in_quiet: None,
         }
+    }
+}
+
+impl Learning {
+    pub(super) fn new(vin: &Vin) -> Self {
+        let mut learning = Self::default();
+        if is_held_by_vin(vin) {
+            (learning.class, learning.belief) = (Class::Held, Belief::Guessed);
+        }
+        learning
     }
 
     pub(super) fn class(&self, setting: ClassSetting) -> (Class, Belief) {

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::interface::{Ask, Light, LightState, State};
+use super::interface::{Ask, Light, LightState};
 use super::learning::{POLLED, Sleep};
 use super::memory::Moment;
+use super::phase::{Phase, Rest, Waking};
 
 /// A car that was parked at least this long and goes offline is asleep, not out of reach.
 const PARKED_LONG: Duration = Duration::from_mins(5);
-/// A wake so long after falling asleep may be the hourly self-check.
-const BRIEF_WAKE_MINUTES: std::ops::RangeInclusive<u64> = 45..=70;
 /// A car that data, but not the light call, says is at service is looked at this often.
 const SERVICE_DATA: Duration = Duration::from_hours(1);
 
@@ -21,7 +20,7 @@ impl Policy {
             self.flight = None;
         }
         self.wants_persisting |= self.memory.backoffs.succeeded(Ask::Light, m.t);
-        self.memory.was_found();
+        self.memory.standing.found();
         self.light_says(light, m);
     }
 
@@ -29,21 +28,18 @@ impl Policy {
     pub(super) fn light_says(&mut self, light: Light, m: Moment) {
         self.proved_signed_in();
         let memory = &mut self.memory;
-        memory.listed = true;
-        memory.first_call_at = None;
-        memory.light = Some(light.state);
-        memory.is_online = light.state == LightState::Online;
-        if memory.is_online {
-            memory.online_at = Some(m.t);
-            memory.light_online_at = Some(m.t);
-            memory.lost_at = None;
+        memory.standing.listed = true;
+        memory.starts.first_call_at = None;
+        memory.contact.light_says(light.state, m);
+        if memory.contact.is_online {
+            memory.machine.found();
             memory.learning.is_online();
         } else {
             memory.learning.still_asleep(m.t);
         }
         if light.in_service {
             self.end_sessions_at_last_reading(m);
-            self.go(State::InService, "at service", m);
+            self.go(Phase::InService, "at service", m);
         } else if light.state == LightState::Online {
             self.is_online(m);
         } else {
@@ -53,113 +49,115 @@ impl Policy {
 
     fn is_online(&mut self, m: Moment) {
         let memory = &mut self.memory;
-        memory.wake_until = None;
-        if memory.is_resting() {
-            memory.woke_unheard = !memory.push_connected;
+        if memory.machine.is_resting() {
+            memory.push.woke_unheard = !memory.push.is_connected;
         }
-        match memory.state {
-            State::Boot | State::Unreachable => self.go(State::Waking, "online", m),
-            State::Asleep => {
-                memory.woke_on_the_hour = memory
-                    .asleep_at
-                    .is_some_and(|at| BRIEF_WAKE_MINUTES.contains(&(m.since(at).as_secs() / 60)));
-                let guarded = memory.woke_on_the_hour && memory.guard_is_armed();
-                self.go(State::Waking, "online", m);
-                if guarded {
-                    self.memory.guard_until = Some(m.t + self.config.wake_guard);
-                }
+        match &mut memory.machine.phase {
+            Phase::Boot | Phase::Unreachable => {
+                self.go(Phase::Waking(Waking::default()), "online", m);
             }
-            State::InService => {
+            Phase::Asleep => {
+                let on_the_hour = memory.self_checks.is_on_the_hour(m);
+                let guarded = on_the_hour && memory.self_checks.are_known();
+                let waking = Waking {
+                    guard_until: guarded.then(|| m.t + self.config.wake_guard),
+                    wake_until: None,
+                    on_the_hour,
+                };
+                self.go(Phase::Waking(waking), "online", m);
+            }
+            Phase::Waking(waking) => waking.wake_until = None,
+            Phase::InService => {
                 // Data said so, and would say so again.
                 let looked = memory
-                    .last_data_ok_at
+                    .contact
+                    .data_at
                     .is_some_and(|at| m.since(at) < SERVICE_DATA);
                 if !looked {
-                    self.go(State::Waking, "back from service", m);
+                    self.go(Phase::Waking(Waking::default()), "back from service", m);
                 }
             }
             // Back in reach.
-            State::Driving | State::Charging | State::Updating if memory.n_lost_lights > 0 => {
-                memory.n_lost_lights = 0;
-                memory.data_wanted_at = Some(m.t);
+            Phase::Driving(reach) | Phase::Charging(reach) | Phase::Updating(reach) => {
+                if std::mem::take(&mut reach.n_lost_lights) > 0 {
+                    memory.wanted.data_at = Some(m.t);
+                }
             }
-            _ => {}
+            Phase::Idle(_) | Phase::Quiet(_) => {}
         }
     }
 
     fn is_not_online(&mut self, word: LightState, m: Moment) {
         let asleep = word == LightState::Asleep;
         let memory = &mut self.memory;
-        match memory.state {
-            State::Waking if memory.wake_until.is_some() => {}
-            State::Waking => {
-                if memory.guard_until.is_some() {
-                    memory.n_brief_wakes = (memory.n_brief_wakes + 1).min(5);
+        match &memory.machine.phase {
+            Phase::Waking(waking) if waking.wake_until.is_some() => {}
+            Phase::Waking(waking) => {
+                if waking.guard_until.is_some() {
+                    memory.self_checks.was_brief();
                 }
                 let to = if asleep {
-                    State::Asleep
+                    Rest::Asleep
                 } else {
-                    memory.resting
+                    memory.machine.rest
                 };
                 self.fall_asleep(to, "not online", m);
             }
-            State::Idle | State::Quiet => {
-                let parked_long = memory
-                    .clear_since
-                    .is_some_and(|at| m.since(at) >= PARKED_LONG);
+            Phase::Idle(_) | Phase::Quiet(_) => {
+                let clear_since = memory.machine.parked().and_then(|of| of.clear_since);
+                let parked_long = clear_since.is_some_and(|at| m.since(at) >= PARKED_LONG);
                 let sleeps = asleep || (word == LightState::Offline && parked_long);
                 let to = if sleeps {
-                    State::Asleep
+                    Rest::Asleep
                 } else {
-                    State::Unreachable
+                    Rest::Unreachable
                 };
                 self.fall_asleep(to, "not online", m);
             }
-            State::Charging if asleep => {
+            Phase::Charging(_) if asleep => {
                 self.end_sessions_at_last_reading(m);
-                self.fall_asleep(State::Asleep, "not online", m);
+                self.fall_asleep(Rest::Asleep, "not online", m);
             }
-            State::Driving | State::Charging | State::Updating => self.lose(m),
-            State::Asleep if word == LightState::Unknown => {
-                self.go(State::Unreachable, "unknown word", m);
+            Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) => self.lose(m),
+            Phase::Asleep if word == LightState::Unknown => {
+                self.go(Phase::Unreachable, "unknown word", m);
             }
-            State::Asleep => {}
-            State::Boot | State::Unreachable | State::InService if asleep => {
-                self.fall_asleep(State::Asleep, "not online", m);
+            Phase::Asleep => {}
+            Phase::Boot | Phase::Unreachable | Phase::InService if asleep => {
+                self.fall_asleep(Rest::Asleep, "not online", m);
             }
-            _ => self.go(State::Unreachable, "not online", m),
+            Phase::Boot | Phase::Unreachable | Phase::InService => {
+                self.go(Phase::Unreachable, "not online", m);
+            }
         }
     }
 
-    /// Out of reach in a state that outlasts it.
+    /// Out of reach, in a state that outlasts it.
     pub(super) fn lose(&mut self, m: Moment) {
-        let memory = &mut self.memory;
-        if memory.lost_at.is_none() {
-            memory.lost_at = Some(m.t);
-            memory.n_lost_lights = 0;
+        if let Some(reach) = self.memory.machine.reach_mut() {
+            reach.lose(m);
         }
     }
 
     /// Enters a resting state; from a parked one that is a sleep to learn from.
-    pub(super) fn fall_asleep(&mut self, to: State, because: &'static str, m: Moment) {
+    pub(super) fn fall_asleep(&mut self, to: Rest, because: &'static str, m: Moment) {
         let memory = &mut self.memory;
-        if to == State::Asleep {
-            memory.asleep_at = Some(m.t);
-            let in_quiet = memory.state == State::Quiet;
-            let clear_since = memory
-                .clear_since
-                .filter(|_| matches!(memory.state, State::Idle | State::Quiet));
-            if let Some(clear_since) = clear_since {
-                let last_data = memory.last_data_ok_at;
+        if to == Rest::Asleep {
+            memory.self_checks.fell_asleep(m);
+            let (in_quiet, had_resisted) = match &memory.machine.phase {
+                Phase::Quiet(quiet) => (true, quiet.had_resisted),
+                _ => (false, false),
+            };
+            if let Some(clear_since) = memory.machine.parked().and_then(|of| of.clear_since) {
                 memory.learning.fell_asleep(Sleep {
                     at: m.t,
                     after: m.since(clear_since),
-                    polled: last_data.is_some_and(|at| m.since(at) <= POLLED),
+                    polled: memory.contact.has_data_within(POLLED, m),
                     in_quiet,
-                    had_resisted: memory.had_resisted,
+                    had_resisted,
                 });
             }
         }
-        self.go(to, because, m);
+        self.go(to.into(), because, m);
     }
 }

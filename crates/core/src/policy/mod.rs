@@ -5,39 +5,62 @@
 //! to wait and why. No I/O, no clock, no global randomness: the seed is part of the state, and
 //! the state is serialisable.
 //!
-//! In reading order: [`interface`](self) the words, `config` the table of intervals, `memory`
-//! what is remembered, `plan` the next call, `turns` what time alone changes, `light` and `data` what answers change, `failure`
-//! and `backoff` what failures change, `owner` what pushes, hints and the owner change, `holds`
-//! what keeps a car awake, `push` whether a car that should push does, `reconnect` how its
-//! source is found again, `learning` how it sleeps, `habits` when it is started, `governor` and `prices` what the account
-//! can pay.
+//! In reading order:
+//!
+//! - [`interface`](self): the words; `config`: the table of intervals;
+//! - `memory`: what is remembered, in parts: `phase` the state with its own data, `contact`,
+//!   `call_times`, `wanted`, `hints`, `push`, `charging`, `parking`, `self_checks`, `standing`,
+//!   `starts`, `answer_order`, `learning` how the car sleeps, `habits` when it is started,
+//!   `day_figures`; `snapshot`: how it is written down;
+//! - `timers`: what will be due when; `next_call` and `intervals`: the call among it;
+//! - `light`, `data` and `holds`: what answers change; `failure` and `backoff`: what failures
+//!   change; `owner`: what pushes, hints and the owner change;
+//! - `governor` and `prices`: what the account can pay; `reconnect`: how a source that pushes is
+//!   found again.
 
+mod answer_order;
 mod backoff;
+mod call_times;
+mod charging;
 mod config;
+mod contact;
 mod data;
+mod day_figures;
 mod failure;
 mod governor;
 mod habits;
+mod hints;
 mod holds;
 mod interface;
+mod intervals;
 mod learning;
 mod light;
 mod location;
 mod memory;
+mod next_call;
 mod owner;
-mod plan;
+mod parking;
+mod phase;
 mod prices;
 mod push;
 mod reconnect;
-mod turns;
+mod self_checks;
+mod sessions;
+mod snapshot;
+mod standing;
+mod starts;
+mod timers;
+mod wanted;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::model::{Now, Vin};
-use memory::{At, Memory, Moment, Session, day_of};
+use crate::random::Random;
+use memory::{At, Memory, Moment, ShownState};
+use phase::Phase;
+use sessions::Session;
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
@@ -47,16 +70,11 @@ pub use interface::{
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 pub use reconnect::{PushStep, Reconnect};
+pub use snapshot::Snapshot;
 
 /// A call whose answer never came is given up after this, so that a lost answer cannot silence
 /// the car for ever. Longer than any time-out of the runner.
 const LOST_ANSWER: Duration = Duration::from_mins(5);
-/// Restarts within this time count as one crash loop.
-const LOOP_WINDOW: Duration = Duration::from_mins(10);
-/// In a crash loop the process must have lived this long before data is called.
-const LOOP_DATA_WAIT: Duration = Duration::from_mins(2);
-/// A snapshot that claims to be older was written by a wrong clock.
-const OLDEST_SNAPSHOT: Duration = Duration::from_hours(24 * 400);
 const KEPT_EVENTS: usize = 64;
 
 /// The policy of one car.
@@ -82,46 +100,20 @@ struct Flight {
     with_location: bool,
 }
 
-/// Everything that must survive a restart. Opaque; its form may change with the version, and a
-/// snapshot that does not parse is worth no more than a new start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
-    saved_at: At,
-    saved_wall: Timestamp,
-    memory: Memory,
-}
-
 impl Policy {
     /// A car about which nothing is known. The seed spreads its calls; any number will do, but
     /// not the same for every car.
     pub fn new(config: PolicyConfig, vin: &Vin, seed: u64, now: Now) -> Self {
-        let seed = vin.as_str().bytes().fold(seed, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        Self::start(
-            config,
-            Memory::new(vin, seed, now.wall),
-            Duration::ZERO,
-            now,
-        )
+        let random = Random::of_car(vin, seed);
+        let memory = Memory::new(vin, random, now.wall);
+        Self::start(config, memory, Duration::ZERO, now)
     }
 
     /// Goes on where a snapshot ended. The time in between has passed, unless the calendar says
     /// something impossible; then it has not.
-    pub fn restore(config: PolicyConfig, _vin: &Vin, snapshot: Snapshot, now: Now) -> Self {
-        let gone =
-            Duration::try_from(now.wall.duration_since(snapshot.saved_wall)).unwrap_or_default();
-        let gone = if gone > OLDEST_SNAPSHOT {
-            Duration::ZERO
-        } else {
-            gone
-        };
-        let resumed_at = snapshot.saved_at.saturating_add(gone);
+    pub fn restore(config: PolicyConfig, vin: &Vin, snapshot: Snapshot, now: Now) -> Self {
+        let (memory, resumed_at) = snapshot.resume(vin, now);
         let ahead = resumed_at.saturating_sub(now.mono);
-        let mut memory = snapshot.memory;
-        // A new process has no connection to what pushes.
-        memory.push_connected = false;
-        memory.push_source_lost = true;
         Self::start(config, memory, ahead, now)
     }
 
@@ -139,13 +131,9 @@ impl Policy {
         };
         let m = policy.moment(now);
         let memory = &mut policy.memory;
-        memory.starts.retain(|start| m.since(*start) < LOOP_WINDOW);
-        memory.starts.push(m.t);
-        if memory.starts.len() > 2 {
-            memory.data_not_before = m.t + LOOP_DATA_WAIT;
-        }
-        memory.first_call_at = Some(m.t + memory.random.up_to(policy.config.start_spread));
-        memory.counted_at = m.t;
+        let spread = memory.random.up_to(policy.config.start_spread);
+        memory.starts.begin(m, spread);
+        memory.day.begin(m);
         policy
     }
 
@@ -170,7 +158,7 @@ impl Policy {
             }
             Input::Push(push) => self.pushed(&push, m),
             Input::PushLost => self.lose_push_source(m),
-            Input::Hint => self.nudged("hint", m),
+            Input::Hint => self.look_soon("hint", m),
             Input::User(user) => self.owner_says(user, m),
             Input::SignedIn => self.signed_in(m),
             Input::Listed => self.listed(m),
@@ -194,9 +182,10 @@ impl Policy {
     pub fn next(&mut self, now: Now) -> Step {
         let m = self.moment(now);
         self.count_time(m);
-        self.advance(m);
+        self.memory.habits.pass(m.wall);
+        let step = self.step(m);
         self.announce(m);
-        match self.step(m) {
+        match step {
             Step::Wait { until, why } => Step::Wait {
                 until: until.saturating_sub(self.clock_ahead).max(now.mono),
                 why,
@@ -207,11 +196,7 @@ impl Policy {
 
     /// Everything that must survive a restart, as of now.
     pub fn snapshot(&self, now: Now) -> Snapshot {
-        Snapshot {
-            saved_at: self.moment(now).t,
-            saved_wall: now.wall,
-            memory: self.memory.clone(),
-        }
+        Snapshot::new(self.memory.clone(), self.moment(now).t, now.wall)
     }
 
     /// True once after a change that should not be lost in a kill: a data call asked, a change of
@@ -258,34 +243,34 @@ impl Policy {
         let m = self.moment(now);
         let memory = &self.memory;
         let (class, belief) = memory.learning.class(self.config.class);
-        let plan = self.plan(m);
+        let call = self.next_call(m);
         Status {
             state: memory.shown_state(),
-            since: memory.announced_wall,
+            since: memory.shown.since,
             holds: self.all_holds(),
-            next_poll_at: plan.call.map(|_| m.calendar(plan.at.max(m.t))),
+            next_poll_at: call.ask.map(|_| m.calendar(call.at.max(m.t))),
             interval: self.interval(m),
-            why: plan.why,
-            light: memory.light,
+            why: call.why,
+            light: memory.contact.light,
             stale: self.is_stale(m),
             problem: self.problem(),
             class,
             belief,
             time_to_sleep: memory.learning.time_to_sleep(),
             last_sleep_in_quiet: memory.learning.last_sleep_in_quiet(),
-            awake_today: memory.awake_today,
-            light_calls_today: memory.light_calls_today,
-            data_calls_today: memory.data_calls_today,
+            awake_today: memory.day.awake,
+            light_calls_today: memory.day.light_calls,
+            data_calls_today: memory.day.data_calls,
             budget_factor: memory.budget.factor,
-            wake_guard_armed: memory.guard_is_armed(),
+            wake_guard_armed: memory.self_checks.are_known(),
         }
     }
 
     fn problem(&self) -> Option<Problem> {
         let memory = &self.memory;
-        if !memory.listed {
+        if !memory.standing.listed {
             Some(Problem::Removed)
-        } else if memory.signed_out {
+        } else if memory.standing.signed_out {
             Some(Problem::SignedOut)
         } else if memory.backoffs.has(backoff::WaitReason::BillingLimit) {
             Some(Problem::BillingLimit)
@@ -316,57 +301,43 @@ impl Policy {
     }
 
     fn all_holds(&self) -> Vec<HoldReason> {
-        let mut holds = self.memory.holds.clone();
-        if self.memory.pushed_user_present && !holds.contains(&HoldReason::UserPresent) {
+        let mut holds = self.memory.parking.holds.clone();
+        if self.memory.push.user_present && !holds.contains(&HoldReason::UserPresent) {
             holds.push(HoldReason::UserPresent);
         }
         holds
     }
 
-    /// Enters a state; the diary hears of it when the input is digested.
-    fn go(&mut self, to: State, because: &'static str, m: Moment) {
+    /// Enters a state; it is announced when the input is digested.
+    fn go(&mut self, to: Phase, because: &'static str, m: Moment) {
         let memory = &mut self.memory;
-        if memory.state == to {
+        if !memory.machine.enter(to, m) {
             return;
         }
-        memory.state = to;
-        memory.entered_at = m.t;
         self.because = because;
         self.wants_persisting = true;
         // What the account refused to a lesser purpose it may allow now.
         memory.backoffs.forget(backoff::WaitReason::NotPermitted);
-        if !matches!(to, State::Idle | State::Quiet) {
-            memory.sleepless_until = None;
+        let phase = &memory.machine.phase;
+        if !matches!(phase, Phase::Idle(_) | Phase::Charging(_)) {
+            memory.wanted.followups.clear();
         }
-        if to != State::Quiet {
-            memory.look_at = None;
-            memory.n_looks = 0;
-            memory.had_resisted = false;
-        }
-        if to != State::Waking {
-            memory.guard_until = None;
-            memory.wake_until = None;
-        }
-        if !matches!(to, State::Idle | State::Charging) {
-            memory.followups.clear();
-        }
-        if matches!(to, State::Asleep | State::Unreachable) {
-            memory.resting = to;
-            memory.clear_since = None;
-            memory.let_sleep = false;
-            memory.data_wanted_at = None;
-            memory.pushed_user_present = false;
+        if matches!(phase, Phase::Asleep | Phase::Unreachable) {
+            memory.wanted.data_at = None;
+            memory.push.user_present = false;
         }
     }
 
     fn announce(&mut self, m: Moment) {
         let to = self.memory.shown_state();
-        let from = self.memory.announced;
+        let from = self.memory.shown.state;
         if from == to {
             return;
         }
-        self.memory.announced = to;
-        self.memory.announced_wall = m.wall;
+        self.memory.shown = ShownState {
+            state: to,
+            since: m.wall,
+        };
         self.wants_persisting = true;
         self.emit(Event::StateChanged {
             from,
@@ -384,20 +355,20 @@ impl Policy {
 
     /// Begins a drive, unless one is under way.
     fn begin_drive(&mut self, m: Moment) {
-        let from = self.memory.reading;
-        if self.memory.drive.is_none() {
-            self.memory.drive = Some(Session { from });
+        let from = self.memory.sessions.reading;
+        if self.memory.sessions.drive.is_none() {
+            self.memory.sessions.drive = Some(Session { from });
             self.memory.habits.started(m.wall);
             self.emit(Event::DriveStarted { from });
         }
-        self.memory.last_gear_at = Some(m.t);
+        self.memory.sessions.last_gear_at = Some(m.t);
     }
 
     /// Begins a charge, unless one is under way.
     fn begin_charge(&mut self, m: Moment) {
-        let from = self.memory.reading;
-        if self.memory.charge.is_none() {
-            self.memory.charge = Some(Session { from });
+        let from = self.memory.sessions.reading;
+        if self.memory.sessions.charge.is_none() {
+            self.memory.sessions.charge = Some(Session { from });
             self.memory.habits.started(m.wall);
             self.emit(Event::ChargeStarted { from });
         }
@@ -405,42 +376,28 @@ impl Policy {
 
     /// Ends an open drive, at the given time of the calendar.
     fn end_drive(&mut self, at: Timestamp, to: Option<Reading>) {
-        if let Some(Session { from }) = self.memory.drive.take() {
+        if let Some(Session { from }) = self.memory.sessions.drive.take() {
             self.emit(Event::DriveEnded { at, from, to });
         }
     }
 
     /// Ends an open charge, at the given time of the calendar.
     fn end_charge(&mut self, at: Timestamp, to: Option<Reading>) {
-        if let Some(Session { from }) = self.memory.charge.take() {
+        if let Some(Session { from }) = self.memory.sessions.charge.take() {
             self.emit(Event::ChargeEnded { at, from, to });
         }
     }
 
     /// Ends what was under way at the time of the last good data.
     fn end_sessions_at_last_reading(&mut self, m: Moment) {
-        let reading = self.memory.reading;
+        let reading = self.memory.sessions.reading;
         let at = reading.map_or(m.wall, |reading| reading.at);
         self.end_drive(at, reading);
         self.end_charge(at, reading);
     }
 
     fn count_time(&mut self, m: Moment) {
-        let memory = &mut self.memory;
-        let today = day_of(m.wall);
-        if memory.day != today {
-            memory.day = today;
-            memory.awake_today = Duration::ZERO;
-            memory.light_calls_today = 0;
-            memory.data_calls_today = 0;
-        }
-        let awake = !matches!(
-            memory.state,
-            State::Boot | State::Asleep | State::Unreachable
-        );
-        if awake {
-            memory.awake_today += m.since(memory.counted_at);
-        }
-        memory.counted_at = memory.counted_at.max(m.t);
+        let is_awake = !self.memory.machine.is_resting();
+        self.memory.day.pass(is_awake, m);
     }
 }

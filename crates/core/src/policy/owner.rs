@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use super::Policy;
 use super::backoff::WaitReason;
-use super::interface::{Ask, Event, LightState, Push, State, User};
+use super::interface::{Ask, Event, Push, State, User};
 use super::memory::Moment;
+use super::phase::{Phase, Rest, Waking};
 use crate::model::{ChargingState, Gear};
 
-/// More hints than these, each closer than this to the one before, are one chatty automation, and
-/// looked after with this gap. Two may well be a garage and then a wallbox.
-const FEW_HINTS: u8 = 2;
-const CHATTY: Duration = Duration::from_mins(1);
-pub(super) const CHATTY_GAP: Duration = Duration::from_secs(15);
 /// After a command the car needs a moment to show its effect.
 const AFTER_COMMAND: Duration = Duration::from_secs(3);
 const WAKE_TIME: Duration = Duration::from_mins(1);
@@ -21,7 +17,7 @@ const FLAPPING_GAP: Duration = Duration::from_mins(1);
 
 impl Policy {
     pub(super) fn pushed(&mut self, push: &Push, m: Moment) {
-        self.note_push(push, m);
+        self.memory.push.heard(push, m);
         if push.connected == Some(true) {
             self.may_be_awake(m);
         }
@@ -29,15 +25,13 @@ impl Policy {
             self.pushed_asleep(asleep, m);
         }
         if let Some(present) = push.user_present {
-            let is_news = present && !self.memory.last_pushed_present;
-            self.memory.last_pushed_present = present;
-            self.memory.pushed_user_present = present;
+            let is_news = self.memory.push.heard_of_user(present);
             let busy = matches!(
-                self.memory.state,
-                State::Driving | State::Charging | State::Updating | State::InService
+                self.memory.machine.phase,
+                Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) | Phase::InService
             );
             if is_news && !busy {
-                self.nudged("someone is in the car", m);
+                self.look_soon("someone is in the car", m);
             }
         }
         if let Some(state) = push.charging_state {
@@ -51,13 +45,10 @@ impl Policy {
     /// Reason to believe that a resting car is connected: a light call, but not a storm of them.
     fn may_be_awake(&mut self, m: Moment) {
         let memory = &mut self.memory;
-        if matches!(
-            memory.state,
-            State::Boot | State::Asleep | State::Unreachable
-        ) {
-            let last = memory.last_light_at.map_or(m.t, |at| at + FLAPPING_GAP);
+        if memory.machine.is_resting() {
+            let last = memory.calls.light_at.map_or(m.t, |at| at + FLAPPING_GAP);
             let at = last.max(m.t);
-            memory.want_light(at);
+            memory.wanted.light(at);
         }
     }
 
@@ -66,19 +57,19 @@ impl Policy {
             self.may_be_awake(m);
             return;
         }
-        self.memory.is_online = false;
-        self.memory.light = Some(LightState::Asleep);
-        let parked = matches!(
-            self.memory.state,
-            State::Boot | State::Unreachable | State::Waking | State::Idle | State::Quiet
-        );
-        if parked && self.memory.wake_until.is_none() {
-            self.fall_asleep(State::Asleep, "asleep by its own word", m);
+        self.memory.contact.sleeps_by_its_own_word();
+        let may_sleep = match &self.memory.machine.phase {
+            Phase::Boot | Phase::Unreachable | Phase::Idle(_) | Phase::Quiet(_) => true,
+            Phase::Waking(waking) => waking.wake_until.is_none(),
+            _ => false,
+        };
+        if may_sleep {
+            self.fall_asleep(Rest::Asleep, "asleep by its own word", m);
         }
     }
 
     fn pushed_charging(&mut self, pushed: ChargingState, m: Moment) {
-        let state = self.memory.state;
+        let state = self.memory.machine.state();
         if pushed.is_charging() == Some(true) {
             if pushed == ChargingState::Charging && state != State::Driving {
                 self.begin_charge(m);
@@ -88,17 +79,13 @@ impl Policy {
                 State::Charging | State::Driving | State::Updating | State::InService
             ) {
                 self.proved_awake(m);
-                self.memory.clear_since = None;
-                let memory = &mut self.memory;
-                memory.charging_since = Some(m.t);
-                memory.last_charging_at = Some(m.t);
-                memory.charging_word = Some(pushed);
-                self.go(State::Charging, "charging", m);
+                self.memory.charging.begun(pushed, m);
+                self.go(self.memory.machine.charging(), "charging", m);
                 self.want_look(m);
             }
         } else if state == State::Charging {
-            self.memory.next_reading_belongs |= self.memory.charge.is_some();
-            self.end_charge(m.wall, self.memory.reading);
+            self.memory.sessions.next_reading_belongs |= self.memory.sessions.charge.is_some();
+            self.end_charge(m.wall, self.memory.sessions.reading);
             self.park("the charge ended", m);
             self.want_look(m);
         }
@@ -107,81 +94,79 @@ impl Policy {
     fn pushed_gear(&mut self, gear: Gear, m: Moment) {
         if gear.is_driving() {
             self.proved_awake(m);
-            self.memory.clear_since = None;
-            self.end_charge(m.wall, self.memory.reading);
+            self.end_charge(m.wall, self.memory.sessions.reading);
             self.begin_drive(m);
-            self.go(State::Driving, "in gear", m);
-        } else if self.memory.state == State::Driving {
-            self.memory.next_reading_belongs |= self.memory.drive.is_some();
-            self.end_drive(m.wall, self.memory.reading);
+            self.go(self.memory.machine.driving(), "in gear", m);
+        } else if matches!(self.memory.machine.phase, Phase::Driving(_)) {
+            self.memory.sessions.next_reading_belongs |= self.memory.sessions.drive.is_some();
+            self.end_drive(m.wall, self.memory.sessions.reading);
             self.park("parked", m);
-            self.memory.plan_looks_after_drive(m);
+            let memory = &mut self.memory;
+            memory.wanted.looks_after_drive(memory.budget.factor, m);
         }
     }
 
     fn park(&mut self, because: &'static str, m: Moment) {
         self.proved_awake(m);
-        self.go(State::Idle, because, m);
-        self.memory.last_use_at = m.t;
-        self.memory.clear_since = Some(m.t);
-        self.memory.n_polls_since_clear = 0;
+        self.go(self.memory.machine.idle(), because, m);
+        self.memory.parking.last_use_at = m.t;
+        if let Some(parked) = self.memory.machine.parked_mut() {
+            parked.is_clear(m);
+        }
     }
 
     /// A push about what the car does proves that it is connected, but data waits for the light
     /// call if that said otherwise, or if data was refused since.
     fn proved_awake(&mut self, m: Moment) {
         let memory = &mut self.memory;
-        memory.lost_at = None;
+        memory.machine.found();
         memory.learning.is_online();
-        if memory.is_online {
-            memory.online_at = Some(m.t);
+        if memory.contact.is_online {
+            memory.contact.online_at = Some(m.t);
         } else {
-            memory.want_light(m.t);
+            memory.wanted.light(m.t);
         }
     }
 
     /// Something is about to happen: look soon, and at a resting car with a light call only.
-    pub(super) fn nudged(&mut self, because: &'static str, m: Moment) {
-        self.stir(because, m);
+    pub(super) fn look_soon(&mut self, because: &'static str, m: Moment) {
+        self.used(because, m);
         self.want_look(m);
     }
 
     /// Data soon, or the light call before it; a source that does not stop talking is slowed down.
     fn want_look(&mut self, m: Moment) {
-        let goes_on = self
-            .memory
-            .last_nudge_at
-            .is_some_and(|at| m.since(at) < CHATTY);
-        let n_before = if goes_on { self.memory.n_nudges } else { 0 };
-        self.memory.n_nudges = n_before.saturating_add(1);
-        let chatty = self.memory.n_nudges > FEW_HINTS;
-        self.memory.last_nudge_at = Some(m.t);
+        let gap = self.memory.hints.heard(m);
         // What the account refused to a lesser purpose it may allow now.
         self.memory.backoffs.forget(WaitReason::NotPermitted);
-        let gap = if chatty { CHATTY_GAP } else { Duration::ZERO };
         let memory = &mut self.memory;
         let not_before = |last: Option<Duration>| last.map_or(m.t, |at| (at + gap).max(m.t));
-        if memory.is_online {
-            let at = not_before(memory.last_data_at);
-            memory.data_wanted_at = Some(memory.data_wanted_at.map_or(at, |old| old.min(at)));
+        if memory.contact.is_online {
+            let at = not_before(memory.calls.data_at);
+            memory.wanted.data(at);
         }
         // Data may stand on a light call that failed, and only a wanted one is tried early.
-        if !memory.is_online || memory.backoffs.until(Ask::Light).is_some() {
-            let at = not_before(memory.last_light_at);
-            memory.want_light(at);
+        if !memory.contact.is_online || memory.backoffs.until(Ask::Light).is_some() {
+            let at = not_before(memory.calls.light_at);
+            memory.wanted.light(at);
         }
     }
 
-    /// Ends Quiet and the brief-wake guard; an idle car counts as used just now.
-    fn stir(&mut self, because: &'static str, m: Moment) {
-        self.memory.guard_until = None;
-        if matches!(self.memory.state, State::Idle | State::Quiet) {
-            self.go(State::Idle, because, m);
+    /// Somebody does something with the car: Quiet and the brief-wake guard end, and a parked car
+    /// counts as used just now.
+    fn used(&mut self, because: &'static str, m: Moment) {
+        if let Some(waking) = self.memory.machine.waking_mut() {
+            waking.guard_until = None;
+        }
+        if self.memory.machine.parked().is_some() {
+            self.go(self.memory.machine.idle(), because, m);
             let memory = &mut self.memory;
-            memory.last_use_at = m.t;
-            memory.clear_since = memory.clear_since.map(|_| m.t);
-            memory.n_polls_since_clear = 0;
-            memory.let_sleep = false;
+            memory.parking.last_use_at = m.t;
+            if let Phase::Idle(idle) = &mut memory.machine.phase {
+                idle.parked.clear_since = idle.parked.clear_since.map(|_| m.t);
+                idle.parked.n_polls_since_clear = 0;
+                idle.let_sleep = false;
+            }
         } else {
             self.may_be_awake(m);
         }
@@ -189,76 +174,77 @@ impl Policy {
 
     pub(super) fn owner_says(&mut self, user: User, m: Moment) {
         match user {
-            User::Refresh => self.nudged("the owner asked", m),
+            User::Refresh => self.look_soon("the owner asked", m),
             User::CommandDone => self.command_done(m),
             User::Woken => self.woken(m),
             User::LetSleep => self.let_sleep(m),
             User::Pause => {
                 self.because = "the owner paused polling";
-                self.memory.paused = true;
-                self.memory.data_wanted_at = None;
+                self.memory.standing.paused = true;
+                self.memory.wanted.data_at = None;
             }
             User::Resume => {
                 self.because = "the owner resumed polling";
-                self.memory.paused = false;
-                self.nudged("the owner resumed polling", m);
+                self.memory.standing.paused = false;
+                self.look_soon("the owner resumed polling", m);
             }
         }
     }
 
     fn command_done(&mut self, m: Moment) {
-        self.memory.last_command_at = Some(m.t);
-        self.stir("a command", m);
+        self.memory.parking.last_command_at = Some(m.t);
+        self.used("a command", m);
         let at = m.t + AFTER_COMMAND;
-        if self.memory.is_online {
-            self.memory.data_wanted_at = Some(at);
+        if self.memory.contact.is_online {
+            self.memory.wanted.data_at = Some(at);
         } else {
-            self.memory.want_light(at);
+            self.memory.wanted.light(at);
         }
     }
 
     fn woken(&mut self, m: Moment) {
-        self.memory.last_command_at = Some(m.t);
-        if matches!(
-            self.memory.state,
-            State::Boot | State::Asleep | State::Unreachable | State::Waking
-        ) && !self.memory.is_online
-        {
-            self.go(State::Waking, "the owner woke it", m);
-            self.memory.woke_on_the_hour = false;
-            self.memory.wake_until = Some(m.t + WAKE_TIME);
-        } else {
-            self.nudged("the owner woke it", m);
+        self.memory.parking.last_command_at = Some(m.t);
+        let machine = &self.memory.machine;
+        let may_wake = machine.is_resting() || machine.waking().is_some();
+        if !may_wake || self.memory.contact.is_online {
+            self.look_soon("the owner woke it", m);
+            return;
+        }
+        self.go(Phase::Waking(Waking::default()), "the owner woke it", m);
+        if let Some(waking) = self.memory.machine.waking_mut() {
+            waking.on_the_hour = false;
+            waking.wake_until = Some(m.t + WAKE_TIME);
         }
     }
 
     fn let_sleep(&mut self, m: Moment) {
         let holds = self.all_holds();
         let state = self.memory.shown_state();
-        match self.memory.state {
-            State::Idle if holds.is_empty() && !self.memory.paused => {
-                self.memory.sleepless_until = None;
-                self.memory.let_sleep = true;
-                self.memory.clear_since.get_or_insert(m.t);
+        let paused = self.memory.standing.paused;
+        match &mut self.memory.machine.phase {
+            Phase::Idle(idle) if holds.is_empty() && !paused => {
+                idle.let_sleep = true;
+                idle.parked.sleepless_until = None;
+                idle.parked.clear_since.get_or_insert(m.t);
             }
-            State::Quiet | State::Asleep | State::Unreachable if !self.memory.paused => {}
+            Phase::Quiet(_) | Phase::Asleep | Phase::Unreachable if !paused => {}
             _ => self.emit(Event::LetSleepRefused { state, holds }),
         }
     }
 
     pub(super) fn signed_in(&mut self, m: Moment) {
         let memory = &mut self.memory;
-        memory.signed_out = false;
+        memory.standing.signed_out = false;
         memory.location.allowed();
         self.because = "signed in";
         memory.backoffs.forget_login();
         // An older wish would end the spread.
-        memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
+        memory.wanted.light_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
 
     /// An answer came, with nobody having told that the account is signed in again.
     pub(super) fn proved_signed_in(&mut self) {
-        if std::mem::take(&mut self.memory.signed_out) {
+        if std::mem::take(&mut self.memory.standing.signed_out) {
             self.because = "signed in";
             self.memory.backoffs.forget(WaitReason::SignedOut);
         }
@@ -267,19 +253,19 @@ impl Policy {
     pub(super) fn listed(&mut self, m: Moment) {
         let memory = &mut self.memory;
         // A list that has it still does not find it.
-        if !memory.listed {
-            memory.listed = true;
-            memory.was_found();
+        if !memory.standing.listed {
+            memory.standing.listed = true;
+            memory.standing.found();
             memory.backoffs.forget(WaitReason::NotFound);
-            memory.first_call_at = Some(m.t + memory.random.up_to(self.config.start_spread));
-            self.go(State::Boot, "listed again", m);
+            memory.starts.first_call_at = Some(m.t + memory.random.up_to(self.config.start_spread));
+            self.go(Phase::Boot, "listed again", m);
         }
     }
 
     pub(super) fn removed(&mut self, m: Moment) {
         self.end_sessions_at_last_reading(m);
-        self.memory.listed = false;
-        self.go(State::Unreachable, "removed from the account", m);
+        self.memory.standing.listed = false;
+        self.go(Phase::Unreachable, "removed from the account", m);
     }
 
     /// What the account refused is asked for anew.
@@ -292,7 +278,7 @@ impl Policy {
         let memory = &mut self.memory;
         if memory.backoffs.has(WaitReason::BillingLimit) {
             memory.backoffs.forget(WaitReason::BillingLimit);
-            memory.light_wanted_at = Some(m.t + memory.random.up_to(self.config.start_spread));
+            memory.wanted.light_at = Some(m.t + memory.random.up_to(self.config.start_spread));
         }
     }
 }

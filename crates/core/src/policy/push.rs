@@ -3,78 +3,112 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::Policy;
 use super::config::PolicyConfig;
-use super::interface::State;
+use super::interface::Push;
 use super::memory::{At, Moment};
-use super::{Policy, interface::Push};
 
 /// A car that pushed within this time needs no light calls while it sleeps.
 const PUSH_TTL: Duration = Duration::from_mins(10);
 /// A connection that is gone for less changes no interval: cars in a tunnel come back.
 const GONE_FOR: Duration = Duration::from_mins(1);
 
+/// What was heard from the source that pushes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that vary independently of each other"
+)]
+pub(super) struct PushSource {
+    /// The car's connection to it.
+    pub(super) is_connected: bool,
+    last_at: Option<At>,
+    disconnected_at: Option<At>,
+    /// The source itself is away.
+    is_lost: bool,
+    /// A light call, and no push, has told of the car's last wake.
+    pub(super) woke_unheard: bool,
+    /// Someone holds the car awake, until a push or data says otherwise.
+    pub(super) user_present: bool,
+    /// What the last push said about it; the same word again is no news.
+    last_user_present: bool,
+}
+
+impl PushSource {
+    /// A push arrived, so its source is there.
+    pub(super) fn heard(&mut self, push: &Push, m: Moment) {
+        self.last_at = Some(m.t);
+        self.is_lost = false;
+        self.woke_unheard = false;
+        if let Some(connected) = push.connected {
+            if self.is_connected && !connected {
+                self.disconnected_at = Some(m.t);
+            }
+            self.is_connected = connected;
+        }
+    }
+
+    /// A push tells whether someone is in the car. Whether that is news, and somebody is.
+    pub(super) fn heard_of_user(&mut self, present: bool) -> bool {
+        let is_news = present && !self.last_user_present;
+        self.last_user_present = present;
+        self.user_present = present;
+        is_news
+    }
+
+    /// The source is gone, for every car of it.
+    pub(super) fn lose(&mut self) {
+        self.is_lost = true;
+        self.is_connected = false;
+    }
+
+    /// A sleeping car is not connected, and a parked one has nothing to say: silence alone is no
+    /// reason for doubt. A connection that ended, or a wake that was not pushed, is one.
+    fn can_be_relied_on(&self, is_resting: bool, m: Moment) -> bool {
+        if self.is_lost || self.last_at.is_none() || self.woke_unheard {
+            return false;
+        }
+        let just_gone = self
+            .disconnected_at
+            .is_some_and(|at| m.since(at) < GONE_FOR);
+        is_resting || self.is_connected || just_gone
+    }
+
+    /// Until when the source speaks of everything that a call would show, unless it speaks again.
+    pub(super) fn suffices_until(&self, m: Moment) -> Option<At> {
+        let until = self.last_at? + PUSH_TTL;
+        let is_there = self.is_connected && !self.is_lost;
+        (is_there && m.t <= until).then_some(until)
+    }
+
+    /// The source speaks of everything that a call would show.
+    pub(super) fn suffices(&self, m: Moment) -> bool {
+        self.suffices_until(m).is_some()
+    }
+}
+
 impl Policy {
     /// The intervals that hold at present.
     pub(super) fn intervals(&self, m: Moment) -> &PolicyConfig {
-        if self.config.pushes && !self.is_pushed_to(m) {
+        let memory = &self.memory;
+        let is_resting = memory.machine.is_resting();
+        if self.config.pushes && !memory.push.can_be_relied_on(is_resting, m) {
             &self.polling
         } else {
             &self.config
         }
     }
 
-    /// A push arrived, so its source is there.
-    pub(super) fn note_push(&mut self, push: &Push, m: Moment) {
-        let memory = &mut self.memory;
-        memory.last_push_at = Some(m.t);
-        memory.push_source_lost = false;
-        memory.woke_unheard = false;
-        if let Some(connected) = push.connected {
-            if memory.push_connected && !connected {
-                memory.disconnected_at = Some(m.t);
-            }
-            memory.push_connected = connected;
-        }
-    }
-
-    /// The pushing source itself is gone, for every car of it.
     pub(super) fn lose_push_source(&mut self, m: Moment) {
-        self.memory.push_source_lost = true;
-        self.memory.push_connected = false;
+        let memory = &mut self.memory;
+        memory.push.lose();
         // What it said last it may have said before the car changed.
-        if !self.memory.is_resting() {
-            let spread = self.memory.random.up_to(self.config.start_spread);
-            self.memory.want_light(m.t + spread);
+        if !memory.machine.is_resting() {
+            let spread = memory.random.up_to(self.config.start_spread);
+            memory.wanted.light(m.t + spread);
         }
-    }
-
-    /// A sleeping car is not connected, and a parked one has nothing to say: silence alone is no
-    /// reason for doubt. A connection that ended, or a wake that was not pushed, is one.
-    fn is_pushed_to(&self, m: Moment) -> bool {
-        let memory = &self.memory;
-        if memory.push_source_lost || memory.last_push_at.is_none() {
-            return false;
-        }
-        let just_gone = memory
-            .disconnected_at
-            .is_some_and(|at| m.since(at) < GONE_FOR);
-        match memory.state {
-            _ if memory.woke_unheard => false,
-            State::Boot | State::Asleep | State::Unreachable => true,
-            _ => memory.push_connected || just_gone,
-        }
-    }
-
-    /// The source speaks of everything that a call would show.
-    pub(super) fn push_suffices(&self, m: Moment) -> bool {
-        self.push_suffices_until(m).is_some()
-    }
-
-    /// Until when it does, unless it speaks again.
-    pub(super) fn push_suffices_until(&self, m: Moment) -> Option<At> {
-        let memory = &self.memory;
-        let until = memory.last_push_at? + PUSH_TTL;
-        let is_there = memory.push_connected && !memory.push_source_lost;
-        (is_there && m.t <= until).then_some(until)
     }
 }

@@ -80,7 +80,6 @@ impl Rig {
             .into_iter()
             .map(|message| match message {
                 Publish::State { topic, payload } => (short(topic), payload.to_string()),
-                Publish::Delete { topic } => (short(topic), String::new()),
                 other => panic!("{other:?}"),
             })
             .collect()
@@ -420,7 +419,7 @@ fn the_snapshot_never_contradicts_a_topic() {
 }
 
 #[test]
-fn a_row_that_the_car_turns_out_not_to_have_is_deleted() {
+fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
     let mut rig = Rig::new();
     let heater = |heaters: i64| {
         [
@@ -430,9 +429,12 @@ fn a_row_that_the_car_turns_out_not_to_have_is_deleted() {
     };
     let news = rig.see(Source::Data, &heater(1));
     assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), "medium".into())));
+    let topic = rig.topics.paths().of("seat_heater_rear_left");
+    let declared = |rig: &Rig| rig.topics.declared(&rig.car, &Announced::default());
+    assert!(declared(&rig).contains(&topic));
     rig.later(1);
     let news = rig.see(Source::Data, &heater(0));
-    assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), String::new())));
+    assert!(!declared(&rig).contains(&topic));
     assert!(!news.last().unwrap().1.contains("seat_heater_rear_left"));
 }
 
@@ -560,12 +562,9 @@ fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
 }
 
 #[test]
-fn what_an_earlier_run_published_and_the_car_does_not_have_is_deleted_once() {
+fn what_the_car_does_not_have_is_not_declared_unless_home_assistant_still_knows_of_it() {
     let mut rig = Rig::new();
-    let earlier = ["no_such_row", "odometer", "seat_heater_rear_left"];
-    let earlier = earlier.map(str::to_owned).into();
-    rig.topics = CarTopics::after(rig.topics.paths().clone(), earlier);
-    let mut news = rig.see(
+    rig.see(
         Source::Data,
         &[
             ("vehicle_state.odometer", int(100)),
@@ -573,9 +572,18 @@ fn what_an_earlier_run_published_and_the_car_does_not_have_is_deleted_once() {
             ("climate_state.seat_heater_rear_left", int(2)),
         ],
     );
-    news.retain(|(_, payload)| payload.is_empty());
-    assert_eq!(Rig::keys(&news), ["no_such_row", "seat_heater_rear_left"]);
-    let published = rig.topics.published();
-    assert!(published.contains("odometer") && !published.contains("no_such_row"));
-    assert_eq!(rig.news(), []);
+    let announced = ["no_such_row", "odometer", "seat_heater_rear_left"];
+    let announced = Announced {
+        components: announced
+            .map(|key| (key.to_owned(), "sensor".to_owned()))
+            .into(),
+        ..Announced::default()
+    };
+    let declared = rig.topics.declared(&rig.car, &announced);
+    let has = |key: &str| declared.contains(&rig.topics.paths().of(key));
+    assert!(has("odometer") && has("snapshot") && has("availability"));
+    assert!(has("no_such_row") && !has("seat_heater_rear_left"));
+    let without = rig.topics.declared(&rig.car, &Announced::default());
+    let fewer: Vec<&String> = declared.difference(&without).collect();
+    assert_eq!(fewer, [&rig.topics.paths().of("no_such_row")]);
 }

@@ -1,4 +1,4 @@
-//! Brokers and twins in virtual time: what is left out, what is found left_out.
+//! Brokers and twins in virtual time: what waits, what is left out.
 
 use super::*;
 use crate::mqtt_client::failure::BrokerFailureKind;
@@ -12,7 +12,7 @@ fn ms(n: u64) -> Duration {
 }
 
 /// A bridge with fifty topics, and the broker at the other end.
-struct World {
+struct QuarantineWorld {
     quarantine: Quarantine,
     topics: Vec<Arc<str>>,
     left_out: BTreeSet<Arc<str>>,
@@ -23,7 +23,7 @@ struct World {
     said: BTreeSet<Arc<str>>,
 }
 
-impl World {
+impl QuarantineWorld {
     fn new(round_trip: Duration, forbidden: &[&str]) -> Self {
         let topics = (0..50).map(|n| format!("t/{n:02}").into()).collect();
         Self {
@@ -131,7 +131,7 @@ impl World {
 fn a_broker_that_hangs_up_soon_after_each_connack_costs_no_topic() {
     for round_trip in [0, 1, 5, 30] {
         for n in 5..=100 {
-            let mut world = World::new(ms(round_trip), &[]);
+            let mut world = QuarantineWorld::new(ms(round_trip), &[]);
             for _ in 0..60 {
                 let meaning = world.connection(ms(n));
                 assert!(
@@ -155,7 +155,7 @@ fn another_client_with_our_id_costs_no_topic() {
     for round_trip in [1, 50, 100] {
         for seed in 1..=50u64 {
             let mut random = seed;
-            let mut world = World::new(ms(round_trip), &[]);
+            let mut world = QuarantineWorld::new(ms(round_trip), &[]);
             for _ in 0..100 {
                 // It comes back after its own pause, which jitters.
                 random = random
@@ -183,7 +183,7 @@ fn another_client_with_our_id_costs_no_topic() {
 fn all_others_are_said_within_a_connection_for_each_forbidden_topic() {
     for (forbidden, n) in [(&["t/07"][..], 4), (&["t/00", "t/01", "t/49"], 6)] {
         for round_trip in [1, 30, 100] {
-            let mut world = World::new(ms(round_trip), forbidden);
+            let mut world = QuarantineWorld::new(ms(round_trip), forbidden);
             for _ in 0..n {
                 assert!(world.connection(FOR_EVER).is_some());
             }
@@ -203,8 +203,8 @@ fn all_others_are_said_within_a_connection_for_each_forbidden_topic() {
 }
 
 #[test]
-fn a_guilty_topic_is_tried_again_when_a_connection_had_ended_for_another_reason() {
-    let mut world = World::new(ms(1), &["t/07"]);
+fn a_topic_that_is_left_out_is_tried_again_when_a_connection_had_ended_for_another_reason() {
+    let mut world = QuarantineWorld::new(ms(1), &["t/07"]);
     while world.connection(FOR_EVER).is_some() {}
     let days = Duration::from_hours(50);
     assert_eq!(world.connection(days), Some(EndMeans::Stable));
@@ -220,7 +220,7 @@ fn a_guilty_topic_is_tried_again_when_a_connection_had_ended_for_another_reason(
 #[test]
 fn short_connections_come_more_and_more_slowly_whatever_they_end_over() {
     for n in [0, 30, 70] {
-        let mut world = World::new(ms(1), &["t/30"]);
+        let mut world = QuarantineWorld::new(ms(1), &["t/30"]);
         let mut waited = Duration::ZERO;
         for _ in 0..100 {
             world.connection(ms(n)).expect("it ends");
@@ -232,7 +232,7 @@ fn short_connections_come_more_and_more_slowly_whatever_they_end_over() {
 
 #[test]
 fn restarts_of_the_broker_in_a_row_raise_no_suspicion() {
-    let mut world = World::new(ms(1), &[]);
+    let mut world = QuarantineWorld::new(ms(1), &[]);
     for _ in 0..20 {
         assert_eq!(world.connection(ms(3000)), Some(EndMeans::Short));
         world.quarantine.broker_is_away();

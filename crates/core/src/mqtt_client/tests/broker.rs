@@ -21,7 +21,7 @@ pub fn ms(n: u64) -> Duration {
 }
 
 /// How the broker treats its client; each is asked with the number of the connection, from 1.
-pub trait Habits {
+pub trait BrokerHabits {
     fn connack(&self, _connection: usize, _will: Option<&Will>) -> ServerPacket {
         ServerPacket::ConnAck(BrokerFacts::default())
     }
@@ -47,7 +47,7 @@ pub trait Habits {
 
 /// Takes everything.
 pub struct Plain;
-impl Habits for Plain {}
+impl BrokerHabits for Plain {}
 
 /// What the network between the two does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub enum Network {
 }
 
 /// A client, its broker, and the clock of both.
-pub struct World<H> {
+pub struct ClientWorld<H> {
     pub client: Client,
     habits: H,
     pub now: Duration,
@@ -86,7 +86,7 @@ pub struct World<H> {
     pub outcome: Option<DrainOutcome>,
 }
 
-impl<H: Habits> World<H> {
+impl<H: BrokerHabits> ClientWorld<H> {
     pub fn new(habits: H) -> Self {
         Self::listening(habits, vec![])
     }
@@ -185,7 +185,7 @@ impl<H: Habits> World<H> {
                 self.heard.iter().rev().take(5).collect::<Vec<_>>()
             );
         }
-        self.now - begun
+        self.now.saturating_sub(begun)
     }
 
     /// Waits until the broker has heard this value so often.
@@ -206,7 +206,7 @@ impl<H: Habits> World<H> {
     /// Waits until everything is acknowledged.
     pub fn until_delivered(&mut self) -> Duration {
         self.until("all is delivered", |world| {
-            world.client.has_delivered_all(world.now)
+            world.client.is_all_answered(world.now) && world.client.owed_deletes().is_empty()
         })
     }
 

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn every_topic_is_back_within_a_second_of_a_broker_that_lost_its_memory() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     let mut wanted = BTreeMap::from([(STATE.to_owned(), "online".to_owned())]);
     for n in 0..300 {
         let topic = format!("tesla2mqtt/VIN/key_{n}");
@@ -31,8 +31,8 @@ fn every_topic_is_back_within_a_second_of_a_broker_that_lost_its_memory() {
     }
     let n_heard = world.heard.len();
     world.network = Network::Open;
-    let waited = world.until("all topics again", |world| world.stored == wanted);
-    assert!(waited <= SECOND, "{waited:?}");
+    let back_after = world.until("all topics again", |world| world.stored == wanted);
+    assert!(back_after <= SECOND, "{back_after:?}");
     let lost = |(_, packet): &(usize, ClientPacket)| matches!(packet, ClientPacket::Publish { payload, .. } if **payload == *"lost");
     assert!(
         !world.heard[n_heard..].iter().any(lost),
@@ -46,7 +46,7 @@ fn every_topic_is_back_within_a_second_of_a_broker_that_lost_its_memory() {
 #[test]
 fn everything_is_back_soon_after_each_of_many_restarts_in_a_row() {
     const N_TOPICS: usize = 150;
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     for n in 0..N_TOPICS {
         world.state(&format!("tesla2mqtt/VIN/{n}"), "1");
     }
@@ -62,7 +62,7 @@ fn everything_is_back_soon_after_each_of_many_restarts_in_a_row() {
 
 #[test]
 fn an_outage_is_two_lines_however_often_it_is_tried() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     for n in 0..10 {
         world.state(&format!("tesla2mqtt/VIN/{n}"), "1");
     }
@@ -92,7 +92,7 @@ fn an_outage_is_two_lines_however_often_it_is_tried() {
 
 #[test]
 fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     let n_events = 60;
     for n in 0..n_events {
         world.state("tesla2mqtt/VIN/odometer", &n.to_string());
@@ -124,7 +124,7 @@ fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
 
 #[test]
 fn a_network_that_swallows_everything_is_noticed_and_leaves_nothing_stale() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     world.state("tesla2mqtt/VIN/a", "before");
     world.until_delivered();
     world.network = Network::Swallows;
@@ -147,7 +147,7 @@ fn a_network_that_swallows_everything_is_noticed_and_leaves_nothing_stale() {
 
 #[test]
 fn a_broker_that_answers_pings_and_acknowledges_nothing_is_given_up() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     world.until_delivered();
     world.run_for(Duration::from_hours(1));
     world.network = Network::AnswersPings;
@@ -166,7 +166,7 @@ fn a_broker_that_answers_pings_and_acknowledges_nothing_is_given_up() {
 
 #[test]
 fn a_broker_that_never_answers_is_given_up_in_time() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     world.network = Network::Swallows;
     let waited = world.until(
         "it is given up",
@@ -178,7 +178,7 @@ fn a_broker_that_never_answers_is_given_up_in_time() {
 #[test]
 fn a_deleted_topic_is_deleted_again_from_a_broker_that_remembered_it() {
     let topic = "tesla2mqtt/VIN/gone";
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     world.state(topic, "1");
     world.until_delivered();
     world.delete(topic);
@@ -201,7 +201,7 @@ fn a_deleted_topic_is_deleted_again_from_a_broker_that_remembered_it() {
 
 #[test]
 fn a_packet_of_the_connection_before_is_not_taken_for_one_of_this() {
-    let mut world = World::new(Plain);
+    let mut world = ClientWorld::new(Plain);
     world.until_delivered();
     world.cut(Network::Refuses, false);
     let left_over = crate::mqtt_client::ServerPacket::Disconnect(None, None);
