@@ -75,6 +75,15 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
     ("day", "data_calls", "data_calls_today"),
 ];
 
+/// What has no place: the position is asked for once more, and of what is under way the trips have
+/// a record of their own.
+pub(super) const GONE: &[&str] = &[
+    "location_dropped",
+    "drive",
+    "charge",
+    "next_reading_belongs",
+];
+
 /// What stands in another part: inner, outer.
 const NESTED: &[(&str, &str)] = &[("parked", "phase"), ("phase", "machine")];
 
@@ -96,11 +105,8 @@ pub(super) fn parts_of(mut flat: Map<String, Value>) -> Map<String, Value> {
             put(&mut parts, outer, inner, value);
         }
     }
-    // It is asked for once more.
-    flat.remove("location_dropped");
-    // The trips have their own.
-    for of_trips in ["drive", "charge", "next_reading_belongs"] {
-        flat.remove(of_trips);
+    for gone in GONE {
+        flat.remove(*gone);
     }
     // Kept as they were: random, learning, habits, budget, backoffs.
     flat.append(&mut parts);
