@@ -113,7 +113,7 @@ impl Policy {
                 };
                 self.fall_asleep(to, "not online", m);
             }
-            Phase::Charging(_) if asleep => {
+            Phase::Boot | Phase::Unreachable | Phase::InService | Phase::Charging(_) if asleep => {
                 self.fall_asleep(Rest::Asleep, "not online", m);
             }
             Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) => self.lose(m),
@@ -121,9 +121,6 @@ impl Policy {
                 self.go(Phase::Unreachable, "unknown word", m);
             }
             Phase::Asleep => {}
-            Phase::Boot | Phase::Unreachable | Phase::InService if asleep => {
-                self.fall_asleep(Rest::Asleep, "not online", m);
-            }
             Phase::Boot | Phase::Unreachable | Phase::InService => {
                 self.go(Phase::Unreachable, "not online", m);
             }
