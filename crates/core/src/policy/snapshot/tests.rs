@@ -206,7 +206,7 @@ fn each_field_of_0_1_0_has_a_place() {
                     };
                     // Another state's field has no place, and no value.
                     let Some(place) = part.get(field) else {
-                        let is_resting = ["asleep_at", "reading"].contains(&field.as_ref());
+                        let is_resting = ["asleep_at", "reading"].contains(field);
                         assert!(!is_resting, "{name}: {field}");
                         continue;
                     };
@@ -269,7 +269,9 @@ fn a_car_paused_and_signed_out_under_0_1_0_stays_so() {
     assert!(memory.standing.paused);
     assert!(memory.backoffs.has(WaitReason::SignedOut));
     let limited_until = memory.backoffs.limited_until(policy.clock_ahead);
-    let left = limited_until.expect("a limit") - policy.clock_ahead;
+    let left = limited_until
+        .expect("a limit")
+        .saturating_sub(policy.clock_ahead);
     assert!(left > Duration::from_mins(30), "{left:?}");
 }
 
