@@ -78,10 +78,11 @@ async def of_an_earlier_version(judge, bridge):
         "name": "Gone with an upgrade",
         "stat_t": topic,
     }
-    file = bridge.state / "cars" / f"{vin}.json"
-    memory = json.loads(file.read_text())
-    memory["announced"]["components"][GONE] = "sensor"
-    file.write_text(json.dumps(memory))
+    file = bridge.state / "retained.json"
+    manifest = json.loads(file.read_text())
+    manifest["announced"][device.topic]["components"][GONE] = "sensor"
+    manifest["levels"][f"{judge.base}/{vin}"]["keys"].append(GONE)
+    file.write_text(json.dumps(manifest))
     judge.listener.publish(topic, "1")
     judge.listener.publish(device.topic, json.dumps(message))
 
