@@ -30,7 +30,7 @@ const VAIN_LOOKS: u32 = 2;
 const SLEEPLESS_FOR: Duration = Duration::from_hours(3);
 
 impl Policy {
-    pub(super) fn data_answered(&mut self, view: CarRecord, m: Moment) {
+    pub(super) fn data_answered(&mut self, view: &CarRecord, m: Moment) {
         let flight = self.flight.take_if(|flight| flight.ask == Ask::Data);
         if flight.is_some_and(|flight| flight.with_location) {
             self.memory.location.allowed();
@@ -55,24 +55,24 @@ impl Policy {
         }
         self.memory.learning.saw_version(view.car_version.as_ref());
 
-        let doing = holds::activity(&view);
+        let doing = holds::activity(view);
         let before = self.memory.sessions.reading;
-        let reading = self.read(&view, m);
-        self.judge_wake(before, reading, doing, &view);
+        let reading = self.read(view, m);
+        self.judge_wake(before, reading, doing, view);
         if out_of_sight && doing == Activity::Parked {
             self.end_sessions_at_reading(before, m);
         }
         self.report_missed(before, reading, doing);
-        self.follow_sessions(&view, reading, doing, m);
+        self.follow_sessions(view, reading, doing, m);
         self.memory.sessions.reading = Some(reading);
         self.memory.parking.holds = match doing {
-            Activity::Parked => holds::holds(&view, self.config.unlocked_holds),
+            Activity::Parked => holds::holds(view, self.config.unlocked_holds),
             _ => Vec::new(),
         };
         self.memory.push.user_present &= view.user_present;
-        self.note_schedule(&view, m);
+        self.note_schedule(view, m);
         self.memory.charging.power_kw = view.charger_power_kw;
-        self.enter(doing, &view, m);
+        self.enter(doing, view, m);
         self.memory.charging.state = view.charging_state;
     }
 

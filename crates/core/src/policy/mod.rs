@@ -151,7 +151,7 @@ impl Policy {
         match input {
             Input::Light(light) => self.light_answered(light, m),
             Input::Seen(light) => self.light_says(light, m),
-            Input::Data(view) => self.data_answered(*view, m),
+            Input::Data(view) => self.data_answered(&view, m),
             Input::Failed { ask, failure } => self.call_failed(ask, failure, m),
             Input::Abandoned(ask) => {
                 self.flight.take_if(|flight| flight.ask == ask);
