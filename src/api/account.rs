@@ -15,10 +15,10 @@ use url::Url;
 
 use super::error::ApiError;
 use super::hosts::{Hosts, joined};
-use super::session::{Lease, Outfit, Request, Session};
+use super::session::{AccessGrant, LoginSession, SessionParts, SessionRequest};
 use super::store::{StoreError, TokenStore};
 use super::tls;
-use super::transport::{LONGEST_DATA, LONGEST_LIST, Patience, Reply, Transport};
+use super::transport::{HttpReply, LONGEST_DATA, LONGEST_LIST, Patience, Transport};
 use crate::clock;
 use crate::config::{self, Api, Region};
 use crate::decode;
@@ -39,17 +39,17 @@ const MOST_PAGES: usize = 10;
 /// cancellation token.
 #[derive(Debug, Clone)]
 pub struct Account {
-    shared: Arc<Shared>,
+    shared: Arc<AccountShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct AccountShared {
     name: String,
     api: Api,
     transport: Transport,
-    lease: watch::Receiver<Option<Arc<Lease>>>,
+    access: watch::Receiver<Option<Arc<AccessGrant>>>,
     status: watch::Receiver<AccountStatus>,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<SessionRequest>,
     /// Ids of cars that Tesla did not find by them, and whether it found them by their VIN.
     lost_ids: Mutex<BTreeMap<ApiId, bool>>,
 }
@@ -188,27 +188,27 @@ impl Account {
             .await
             .map_err(|gone| ApiError::new(ApiFailure::Closed, gone))?;
 
-        let (lease_in, lease) = watch::channel(None);
+        let (access_in, access) = watch::channel(None);
         let (status_in, status) = watch::channel(AccountStatus::SigningIn);
         // Full means that every car waits for a token: they wait in line.
         let (requests, inbox) = mpsc::channel(32);
-        let outfit = Outfit {
+        let parts = SessionParts {
             settings: settings.clone(),
             hosts,
             transport: transport.clone(),
             store,
             pace: patience.pace,
-            lease: lease_in,
+            access: access_in,
             status: status_in,
         };
-        let session = Session::new(outfit, found);
+        let session = LoginSession::new(parts, found);
         tokio::spawn(session.run(inbox, cancel));
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(AccountShared {
                 name: settings.name.clone(),
                 api: settings.api,
                 transport,
-                lease,
+                access,
                 status,
                 requests,
                 lost_ids: Mutex::default(),
@@ -384,10 +384,10 @@ impl Account {
 
     /// The scopes that the current token claims; none where it does not tell.
     fn claims(&self) -> Vec<String> {
-        let lease = self.shared.lease.borrow();
-        lease
+        let access = self.shared.access.borrow();
+        access
             .as_ref()
-            .map_or_else(Vec::new, |lease| lease.scopes.clone())
+            .map_or_else(Vec::new, |access| access.scopes.clone())
     }
 
     async fn list(&self, path: &str, statuses: &mut Vec<u16>) -> Result<ProductList, ApiError> {
@@ -437,12 +437,12 @@ impl Account {
         path: &str,
         query: &[(&str, &str)],
         statuses: &mut Vec<u16>,
-    ) -> Result<Reply, ApiError> {
+    ) -> Result<HttpReply, ApiError> {
         let (mut may_refresh, mut may_move) = (true, true);
-        let mut lease = self.lease(None).await?;
+        let mut access = self.access(None).await?;
         loop {
             let reply = self
-                .send(&lease, path, query)
+                .send(&access, path, query)
                 .await
                 .inspect_err(|error| statuses.extend(error.status))?;
             statuses.push(reply.status);
@@ -450,15 +450,15 @@ impl Account {
                 return Ok(reply);
             }
             let error = ApiError::of_call(&reply, clock::now().wall)
-                .without([lease.access.expose_secret()]);
+                .without([access.token.expose_secret()]);
             match &error.kind {
                 ApiFailure::TokenRejected if may_refresh => {
                     may_refresh = false;
-                    lease = self.lease(Some(lease.generation)).await?;
+                    access = self.access(Some(access.generation)).await?;
                 }
                 ApiFailure::TokenRejected => {
                     // Told to the session, which stops the calls; the answer is already known.
-                    let _no_cure = self.lease(Some(lease.generation)).await;
+                    let _no_cure = self.access(Some(access.generation)).await;
                     return Err(error);
                 }
                 ApiFailure::WrongRegion
@@ -467,13 +467,13 @@ impl Account {
                         && let Some(to) = error.moved_to.clone() =>
                 {
                     may_move = false;
-                    let moved = self.moved(lease.base.clone(), *to).await;
-                    lease = moved.map_err(|refused| ApiError {
+                    let moved = self.moved(access.base.clone(), *to).await;
+                    access = moved.map_err(|refused| ApiError {
                         status: error.status,
                         ..refused
                     })?;
                 }
-                ApiFailure::MissingScope if claims_all(&lease.scopes, query) => {
+                ApiFailure::MissingScope if claims_all(&access.scopes, query) => {
                     return Err(ApiError {
                         kind: ApiFailure::ScopeDenied,
                         ..error
@@ -486,18 +486,18 @@ impl Account {
 
     async fn send(
         &self,
-        lease: &Lease,
+        access: &AccessGrant,
         path: &str,
         query: &[(&str, &str)],
-    ) -> Result<Reply, ApiError> {
-        let mut url = joined(&lease.base, path);
+    ) -> Result<HttpReply, ApiError> {
+        let mut url = joined(&access.base, path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         let client = self.shared.transport.client();
         let request = client
             .get(url)
-            .bearer_auth(lease.access.expose_secret())
+            .bearer_auth(access.token.expose_secret())
             .header("accept", "application/json");
         let begun = clock::uptime();
         let call = call_name(path);
@@ -522,22 +522,26 @@ impl Account {
         reply
     }
 
-    async fn lease(&self, refused: Option<u64>) -> Result<Arc<Lease>, ApiError> {
-        let current = self.shared.lease.borrow().clone();
+    async fn access(&self, refused: Option<u64>) -> Result<Arc<AccessGrant>, ApiError> {
+        let current = self.shared.access.borrow().clone();
         match current {
-            Some(lease) if refused != Some(lease.generation) && lease.is_usable() => Ok(lease),
-            _ => self.ask(|reply| Request::Lease { refused, reply }).await,
+            Some(access) if refused != Some(access.generation) && access.is_usable() => Ok(access),
+            _ => {
+                self.ask(|reply| SessionRequest::Access { refused, reply })
+                    .await
+            }
         }
     }
 
-    async fn moved(&self, from: Url, to: Url) -> Result<Arc<Lease>, ApiError> {
-        self.ask(|reply| Request::Move { from, to, reply }).await
+    async fn moved(&self, from: Url, to: Url) -> Result<Arc<AccessGrant>, ApiError> {
+        self.ask(|reply| SessionRequest::Move { from, to, reply })
+            .await
     }
 
     async fn ask(
         &self,
-        request: impl FnOnce(oneshot::Sender<Result<Arc<Lease>, ApiError>>) -> Request,
-    ) -> Result<Arc<Lease>, ApiError> {
+        request: impl FnOnce(oneshot::Sender<Result<Arc<AccessGrant>, ApiError>>) -> SessionRequest,
+    ) -> Result<Arc<AccessGrant>, ApiError> {
         let closed = || ApiError::new(ApiFailure::Closed, "");
         let (reply, answer) = oneshot::channel();
         self.shared
@@ -545,9 +549,9 @@ impl Account {
             .send(request(reply))
             .await
             .map_err(|_| closed())?;
-        let lease = answer.await.map_err(|_| closed())?;
+        let access = answer.await.map_err(|_| closed())?;
         // What a token host did not answer is no call of the API.
-        lease.map_err(|error| ApiError {
+        access.map_err(|error| ApiError {
             unanswered: false,
             ..error
         })

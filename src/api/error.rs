@@ -13,7 +13,7 @@ use url::Url;
 
 use super::hosts::base_url_in;
 use super::retry_after::asked_wait;
-use super::transport::Reply;
+use super::transport::HttpReply;
 use crate::decode::DecodeError;
 use crate::failure::{Again, ApiFailure, Explanation};
 use crate::policy::Failure;
@@ -58,7 +58,7 @@ impl ApiError {
     }
 
     /// Reads an answer of the API whose status is not 2xx.
-    pub fn of_call(reply: &Reply, now: Timestamp) -> Self {
+    pub fn of_call(reply: &HttpReply, now: Timestamp) -> Self {
         let words = Words::of(&reply.body);
         let kind = match reply.status {
             300..=399 => ApiFailure::Redirected,
@@ -90,7 +90,7 @@ impl ApiError {
 
     /// Reads an answer of a token host whose status is not 2xx. `password` is true when an e-mail
     /// and a password were sent.
-    pub fn of_login(reply: &Reply, password: bool, now: Timestamp) -> Self {
+    pub fn of_login(reply: &HttpReply, password: bool, now: Timestamp) -> Self {
         let words = Words::of(&reply.body);
         let kind = match reply.status {
             300..=399 => ApiFailure::Redirected,
@@ -121,7 +121,7 @@ impl ApiError {
         Self::of_reply(kind, reply, &words, now)
     }
 
-    fn of_reply(kind: ApiFailure, reply: &Reply, words: &Words, now: Timestamp) -> Self {
+    fn of_reply(kind: ApiFailure, reply: &HttpReply, words: &Words, now: Timestamp) -> Self {
         let said = presentable(&words.text);
         let is_limit = kind == ApiFailure::Limited;
         let is_elsewhere = kind == ApiFailure::WrongRegion;
@@ -217,7 +217,7 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-fn wait(reply: &Reply, now: Timestamp) -> Option<Duration> {
+fn wait(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
     asked_wait(reply.header("retry-after"), &reply.body, now)
 }
 

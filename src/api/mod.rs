@@ -9,7 +9,7 @@
 //! * `session`: the task that owns the tokens; in `session/sign_in` what is offered, in
 //!   `session/on_disk` what other processes and the next start find, in `session/region` where the
 //!   account lives
-//! * `choices`: what it decides without doing it: which token to offer, how long to wait
+//! * `token_selection`: what it decides without doing it: which token to offer, how long to wait
 //! * [`auth`]: the three generations of login, as requests and readings of their answers
 //! * [`token`]: what a token says about itself, and when to replace it
 //! * [`store`]: the file that survives a kill at any instant
@@ -19,7 +19,6 @@
 
 pub mod account;
 pub mod auth;
-mod choices;
 pub mod error;
 pub mod hosts;
 mod retry_after;
@@ -27,8 +26,9 @@ mod session;
 pub mod store;
 pub mod tls;
 pub mod token;
+mod token_selection;
 pub mod transport;
 
 pub use account::{Account, AccountStatus, Called, CarRef, ProductList};
-pub use choices::belongs;
 pub use error::ApiError;
+pub use token_selection::belongs;

@@ -1,6 +1,6 @@
 //! The task that owns an account's tokens: one refresh at a time, ahead of time, durable first.
 //!
-//! Callers read the current [`Lease`] without asking the task; they turn to it when there is
+//! Callers read the current [`AccessGrant`] without asking the task; they turn to it when there is
 //! none, when the server refused it, or when the account lives in another region. Every instant
 //! of a refresh may be the last one of the process:
 //!
@@ -27,11 +27,11 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use super::account::AccountStatus;
-use super::choices::{belongs, life_left, pasted, wait_left};
 use super::error::ApiError;
 use super::hosts::Hosts;
-use super::store::{StoreError, Stored, TokenStore};
+use super::store::{StoreError, StoredLogin, TokenStore};
 use super::token;
+use super::token_selection::{belongs, life_left, pasted, wait_left};
 use super::transport::Transport;
 use crate::atomic_file::Lock;
 use crate::clock;
@@ -43,12 +43,12 @@ use on_disk::on_disk;
 
 /// What a call needs.
 #[derive(Debug)]
-pub struct Lease {
+pub struct AccessGrant {
     /// The access token.
-    pub access: SecretString,
+    pub token: SecretString,
     /// Where to call.
     pub base: Url,
-    /// Counts the leases: says which one was refused.
+    /// Counts the access grants: says which one was refused.
     pub generation: u64,
     /// Monotonic end of life.
     pub usable_until: Duration,
@@ -56,7 +56,7 @@ pub struct Lease {
     pub scopes: Vec<String>,
 }
 
-impl Lease {
+impl AccessGrant {
     /// Whether the token lives.
     pub fn is_usable(&self) -> bool {
         clock::now().mono < self.usable_until
@@ -64,13 +64,13 @@ impl Lease {
 }
 
 /// What callers ask of the task.
-pub enum Request {
-    /// A usable lease, other than the refused one.
-    Lease {
-        /// The lease that the server refused with 401.
+pub enum SessionRequest {
+    /// A usable access grant, other than the refused one.
+    Access {
+        /// The grant that the server refused with 401.
         refused: Option<u64>,
         /// The answer.
-        reply: Reply,
+        reply: AccessReply,
     },
     /// The server sent us to another base URL.
     Move {
@@ -79,11 +79,11 @@ pub enum Request {
         /// Where it sends us; not checked.
         to: Url,
         /// The answer.
-        reply: Reply,
+        reply: AccessReply,
     },
 }
 
-type Reply = oneshot::Sender<Result<Arc<Lease>, ApiError>>;
+type AccessReply = oneshot::Sender<Result<Arc<AccessGrant>, ApiError>>;
 
 /// A second 401 this soon after a refresh is not about the token's age.
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
@@ -95,7 +95,7 @@ const SOONEST: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_mins(2);
 
 /// What a session is made of.
-pub struct Outfit {
+pub struct SessionParts {
     /// The account.
     pub settings: config::Account,
     /// The hosts behind the region names.
@@ -106,27 +106,27 @@ pub struct Outfit {
     pub store: TokenStore,
     /// Factor on the waits between tries.
     pub pace: f64,
-    /// Where the current lease is shown.
-    pub lease: watch::Sender<Option<Arc<Lease>>>,
+    /// Where the current access grant is shown.
+    pub access: watch::Sender<Option<Arc<AccessGrant>>>,
     /// Where the account's status is shown.
     pub status: watch::Sender<AccountStatus>,
 }
 
 /// The owner of the tokens.
-pub struct Session {
+pub struct LoginSession {
     settings: config::Account,
     hosts: Hosts,
     transport: Transport,
     store: TokenStore,
     pace: f64,
-    lease: watch::Sender<Option<Arc<Lease>>>,
+    access: watch::Sender<Option<Arc<AccessGrant>>>,
     status: watch::Sender<AccountStatus>,
-    stored: Stored,
+    stored: StoredLogin,
     generation: u64,
     /// Monotonic time of the next refresh, while signed in.
     refresh_at: Duration,
     /// Tokens that arrived and could not be written yet; they are not used before.
-    unsaved: Option<(Stored, Duration, Lock)>,
+    unsaved: Option<(StoredLogin, Duration, Lock)>,
     trouble: Option<Trouble>,
     /// Only the owner can cure this; nothing is asked any more.
     ended: Option<ApiError>,
@@ -150,25 +150,25 @@ struct Trouble {
     retry_at: Duration,
 }
 
-impl Session {
+impl LoginSession {
     /// A session over what the store holds. No network yet. A store that cannot be read is looked
     /// at again; until then nothing is offered, for the token in it may be newer.
-    pub fn new(outfit: Outfit, found: Result<Option<Stored>, StoreError>) -> Self {
+    pub fn new(parts: SessionParts, found: Result<Option<StoredLogin>, StoreError>) -> Self {
         let (stored, unreadable) = match found {
             Ok(stored) => (stored, None),
             Err(error) => (None, Some(ApiError::from(error))),
         };
         let asked_to_wait = stored.as_ref().and_then(|stored| stored.wait.clone());
-        let is_ours = |stored: &Stored| belongs(stored, &outfit.settings);
+        let is_ours = |stored: &StoredLogin| belongs(stored, &parts.settings);
         let mut session = Self {
             stored: stored.filter(is_ours).unwrap_or_default(),
-            settings: outfit.settings,
-            hosts: outfit.hosts,
-            transport: outfit.transport,
-            store: outfit.store,
-            pace: outfit.pace,
-            lease: outfit.lease,
-            status: outfit.status,
+            settings: parts.settings,
+            hosts: parts.hosts,
+            transport: parts.transport,
+            store: parts.store,
+            pace: parts.pace,
+            access: parts.access,
+            status: parts.status,
             generation: 0,
             refresh_at: Duration::ZERO,
             unsaved: None,
@@ -196,7 +196,11 @@ impl Session {
     }
 
     /// Runs until cancelled or until every handle is gone.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>, cancel: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<SessionRequest>,
+        cancel: CancellationToken,
+    ) {
         loop {
             let due = self.due();
             tokio::select! {
@@ -232,28 +236,28 @@ impl Session {
         self.ended.is_some() || self.trouble.as_ref().is_some_and(waits)
     }
 
-    async fn serve(&mut self, request: Request) {
+    async fn serve(&mut self, request: SessionRequest) {
         match request {
-            Request::Lease { refused, reply } => {
-                let lease = self.lease(refused).await;
-                let _caller_gone = reply.send(lease);
+            SessionRequest::Access { refused, reply } => {
+                let access = self.access(refused).await;
+                let _caller_gone = reply.send(access);
             }
-            Request::Move { from, to, reply } => {
-                let lease = self.move_to(&from, &to).await;
-                let _caller_gone = reply.send(lease);
+            SessionRequest::Move { from, to, reply } => {
+                let access = self.move_to(&from, &to).await;
+                let _caller_gone = reply.send(access);
             }
         }
     }
 
-    async fn lease(&mut self, refused: Option<u64>) -> Result<Arc<Lease>, ApiError> {
-        match self.usable_lease() {
-            Some(lease) if refused == Some(lease.generation) => self.refused().await,
-            Some(lease) => Ok(lease),
+    async fn access(&mut self, refused: Option<u64>) -> Result<Arc<AccessGrant>, ApiError> {
+        match self.usable_access() {
+            Some(access) if refused == Some(access.generation) => self.refused().await,
+            Some(access) => Ok(access),
             None => self.renew_if_allowed().await,
         }
     }
 
-    async fn renew_if_allowed(&mut self) -> Result<Arc<Lease>, ApiError> {
+    async fn renew_if_allowed(&mut self) -> Result<Arc<AccessGrant>, ApiError> {
         if let Some(ended) = &self.ended {
             return Err(unsent(ended));
         }
@@ -264,10 +268,10 @@ impl Session {
     }
 
     /// A 401: one refresh may cure it. A second one soon after says that no refresh will.
-    async fn refused(&mut self) -> Result<Arc<Lease>, ApiError> {
+    async fn refused(&mut self) -> Result<Arc<AccessGrant>, ApiError> {
         let now = clock::now().mono;
         let last = self.refused_at.replace(now);
-        self.lease.send_replace(None);
+        self.access.send_replace(None);
         self.n_refused = match last {
             Some(last) if now < last + Duration::from_hours(6) => self.n_refused + 1,
             _ => 0,
@@ -292,16 +296,16 @@ impl Session {
         }
     }
 
-    /// One refresh, from lock to lease.
-    async fn renew(&mut self) -> Result<Arc<Lease>, ApiError> {
+    /// One refresh, from lock to access grant.
+    async fn renew(&mut self) -> Result<Arc<AccessGrant>, ApiError> {
         match self.renewed().await {
-            Ok(lease) => {
+            Ok(access) => {
                 self.told_of_refusal = false;
                 if self.n_stale > 0 {
                     // It is used once, or for the seconds that it lives.
                     let error = ApiError::new(ApiFailure::StaleToken, "");
                     self.failed(error, self.n_stale - 1);
-                    return Ok(lease);
+                    return Ok(access);
                 }
                 if let Some(trouble) = self.trouble.take() {
                     info!(
@@ -310,7 +314,7 @@ impl Session {
                         "signed in again after trouble"
                     );
                 }
-                Ok(lease)
+                Ok(access)
             }
             Err(error) => {
                 let n = self.trouble.as_ref().map_or(0, |trouble| trouble.n + 1);
@@ -319,13 +323,13 @@ impl Session {
         }
     }
 
-    async fn renewed(&mut self) -> Result<Arc<Lease>, ApiError> {
+    async fn renewed(&mut self) -> Result<Arc<AccessGrant>, ApiError> {
         if self.unsaved.is_none() {
             let lock = self.lock().await?;
             if self.adopt_newer().await?
-                && let Some(lease) = self.usable_lease()
+                && let Some(access) = self.usable_access()
             {
-                return Ok(lease);
+                return Ok(access);
             }
             let store = self.store.clone();
             on_disk(move || store.rehearse()).await?;
@@ -351,40 +355,40 @@ impl Session {
             Some(token::refresh_after(lived + left, rng::share()).saturating_sub(lived))
         });
         self.refresh_at = now.mono + due.unwrap_or(left / 2);
-        self.grant(now.mono + left);
+        self.hand_out(now.mono + left);
     }
 
-    fn grant(&mut self, usable_until: Duration) {
-        let Some(access) = self.stored.access_token.clone() else {
+    fn hand_out(&mut self, usable_until: Duration) {
+        let Some(token) = self.stored.access_token.clone() else {
             return;
         };
-        let claims = token::claims(&access).unwrap_or_default();
+        let claims = token::claims(&token).unwrap_or_default();
         let region = self.region(None);
         self.generation += 1;
-        let lease = Lease {
-            access,
+        let access = AccessGrant {
+            token,
             base: self.hosts.api(&self.settings, region),
             generation: self.generation,
             usable_until,
             scopes: claims.scopes.clone(),
         };
-        self.lease.send_replace(Some(Arc::new(lease)));
+        self.access.send_replace(Some(Arc::new(access)));
         self.tell(AccountStatus::SignedIn {
             region,
             scopes: claims.scopes,
         });
     }
 
-    fn current(&self) -> Arc<Lease> {
-        let lease = self.lease.borrow().clone();
-        lease.expect("called with a lease that was just granted")
+    fn current(&self) -> Arc<AccessGrant> {
+        let access = self.access.borrow().clone();
+        access.expect("called with an access grant that was just handed out")
     }
 
-    fn usable_lease(&self) -> Option<Arc<Lease>> {
-        self.lease
+    fn usable_access(&self) -> Option<Arc<AccessGrant>> {
+        self.access
             .borrow()
             .clone()
-            .filter(|lease| lease.is_usable())
+            .filter(|access| access.is_usable())
     }
 
     /// Notes a failure; decides when to try again, or that there is no use.
@@ -392,7 +396,7 @@ impl Session {
         let account = &self.settings.name;
         if error.ends_login() {
             error!(account, %error, "signed out");
-            self.lease.send_replace(None);
+            self.access.send_replace(None);
             self.trouble = None;
             self.tell(AccountStatus::SignedOut {
                 sentence: error.sentence(),
@@ -400,7 +404,7 @@ impl Session {
             self.ended = Some(error.clone());
             return error;
         }
-        let has_token = error.kind != ApiFailure::StaleToken && self.usable_lease().is_some();
+        let has_token = error.kind != ApiFailure::StaleToken && self.usable_access().is_some();
         let login = error.kind.meaning().login;
         let wait = login.wait(
             n.saturating_add(1),

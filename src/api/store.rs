@@ -26,7 +26,7 @@ const REHEARSED: usize = 32 * 1024;
 
 /// A login as it is kept.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
-pub struct Stored {
+pub struct StoredLogin {
     /// The newest refresh token.
     #[serde(
         serialize_with = "expose",
@@ -60,14 +60,19 @@ pub struct Stored {
     /// The token of the configuration that has been dealt with: a different one there was pasted
     /// later and is tried first.
     #[serde(
+        rename = "seed",
         serialize_with = "expose",
         skip_serializing_if = "Option::is_none",
         default
     )]
-    pub seed: Option<SecretString>,
+    pub configured_token: Option<SecretString>,
     /// When that token was spent, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed_spent_at: Option<Timestamp>,
+    #[serde(
+        rename = "seed_spent_at",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub configured_token_spent_at: Option<Timestamp>,
     /// A wait that the token host asked for when it was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
@@ -99,17 +104,18 @@ pub struct Wait {
     pub until: Timestamp,
     /// The token of the configuration at the time: one that was pasted since is tried.
     #[serde(
+        rename = "seed",
         serialize_with = "expose",
         skip_serializing_if = "Option::is_none",
         default
     )]
-    pub seed: Option<SecretString>,
+    pub configured_token: Option<SecretString>,
     /// Who was asked to wait; an earlier version did not note it.
     #[serde(default)]
     pub asker: Option<Asker>,
 }
 
-impl Stored {
+impl StoredLogin {
     /// Whether both hold the same newest tokens.
     pub fn same_tokens(&self, other: &Self) -> bool {
         let tokens = |stored: &Self| -> [Option<String>; 2] {
@@ -129,11 +135,11 @@ pub fn keep_login(
     refresh_token: SecretString,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    store.save(&Stored {
+    store.save(&StoredLogin {
         refresh_token: Some(refresh_token),
         issued_at: Some(now),
-        seed: settings.refresh_token.clone(),
-        ..Stored::default()
+        configured_token: settings.refresh_token.clone(),
+        ..StoredLogin::default()
     })
 }
 
@@ -143,20 +149,23 @@ pub fn keep_login(
 pub fn replace_login(
     store: &TokenStore,
     settings: &config::Account,
-    proven: &Stored,
+    proven: &StoredLogin,
 ) -> Result<(), StoreError> {
-    let seed = settings.refresh_token.clone();
+    let configured_token = settings.refresh_token.clone();
     let known = store
         .load()?
-        .filter(|known| same(known.seed.as_ref(), seed.as_ref()));
-    let seed_spent_at = if same(proven.previous_refresh_token.as_ref(), seed.as_ref()) {
+        .filter(|known| same(known.configured_token.as_ref(), configured_token.as_ref()));
+    let configured_token_spent_at = if same(
+        proven.previous_refresh_token.as_ref(),
+        configured_token.as_ref(),
+    ) {
         proven.issued_at
     } else {
-        known.and_then(|known| known.seed_spent_at)
+        known.and_then(|known| known.configured_token_spent_at)
     };
-    store.save(&Stored {
-        seed,
-        seed_spent_at,
+    store.save(&StoredLogin {
+        configured_token,
+        configured_token_spent_at,
         ..proven.clone()
     })
 }
@@ -211,7 +220,7 @@ impl TokenStore {
 
     /// Reads the login; `None` if there is none. A file that cannot be understood is moved aside
     /// with a warning, never deleted: its owner may still read the token in it.
-    pub fn load(&self) -> Result<Option<Stored>, StoreError> {
+    pub fn load(&self) -> Result<Option<StoredLogin>, StoreError> {
         let path = self.path();
         if let Some(_lock) = self.try_lock()? {
             self.finish_staged()?;
@@ -243,7 +252,7 @@ impl TokenStore {
     }
 
     /// Replaces the file; when this returns, the login is durable.
-    pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
+    pub fn save(&self, stored: &StoredLogin) -> Result<(), StoreError> {
         let mut text =
             serde_json::to_vec_pretty(stored).map_err(|e| self.error("write", e.into()))?;
         text.push(b'\n');
@@ -271,8 +280,9 @@ impl TokenStore {
     /// A kill between writing and renaming leaves the successor of the stored token beside it.
     fn finish_staged(&self) -> Result<(), StoreError> {
         let staged = self.staged_path();
-        let read =
-            |path: &Path| -> Option<Stored> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
+        let read = |path: &Path| -> Option<StoredLogin> {
+            serde_json::from_slice(&fs::read(path).ok()?).ok()
+        };
         let Some(newer) = read(&staged) else {
             return Ok(());
         };
@@ -310,7 +320,7 @@ impl TokenStore {
 }
 
 /// Only an object is a login. The parser's own message is dropped: it may quote the tokens.
-fn parsed(bytes: &[u8]) -> Option<Stored> {
+fn parsed(bytes: &[u8]) -> Option<StoredLogin> {
     let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     value
         .is_object()

@@ -24,7 +24,7 @@ pub const LONGEST_LIFE: Duration = Duration::from_hours(24 * 400);
 
 /// The claims that plan our work; whatever is missing or odd is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claims {
+pub struct TokenClaims {
     /// End of life.
     pub expires_at: Option<Timestamp>,
     /// Begin of life.
@@ -40,7 +40,7 @@ pub struct Claims {
 }
 
 /// The claims of a JWT; `None` for an opaque token.
-pub fn claims(token: &SecretString) -> Option<Claims> {
+pub fn claims(token: &SecretString) -> Option<TokenClaims> {
     let token = token.expose_secret();
     let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -50,7 +50,7 @@ pub fn claims(token: &SecretString) -> Option<Claims> {
     let value: Value = serde_json::from_slice(&bytes).ok()?;
     let members = value.as_object()?;
     let text = |key: &str| members.get(key).and_then(Value::as_str).map(str::to_owned);
-    Some(Claims {
+    Some(TokenClaims {
         expires_at: members.get("exp").and_then(epoch_seconds),
         issued_at: members.get("iat").and_then(epoch_seconds),
         audience: words(members.get("aud")),
@@ -75,7 +75,7 @@ pub fn region(token: &SecretString, hosts: &Hosts) -> Option<Region> {
     }
 }
 
-fn region_of_claims(claims: &Claims, hosts: &Hosts) -> Option<Region> {
+fn region_of_claims(claims: &TokenClaims, hosts: &Hosts) -> Option<Region> {
     let by_code = claims.ou_code.as_deref().and_then(region_by_name);
     let by_issuer = || {
         let issuer = claims.issuer.as_deref()?;

@@ -59,7 +59,7 @@ pub struct Transport {
 
 /// A whole answer.
 #[derive(Clone)]
-pub struct Reply {
+pub struct HttpReply {
     /// HTTP status.
     pub status: u16,
     /// The headers that anyone reads, names in lower case.
@@ -68,7 +68,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl HttpReply {
     /// A header by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
@@ -87,9 +87,9 @@ impl Reply {
 }
 
 /// Without the body: it may hold tokens or places.
-impl std::fmt::Debug for Reply {
+impl std::fmt::Debug for HttpReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reply({}, {} bytes)", self.status, self.body.len())
+        write!(f, "HttpReply({}, {} bytes)", self.status, self.body.len())
     }
 }
 
@@ -136,7 +136,11 @@ impl Transport {
 
     /// Sends a request and reads its answer. One of a success that is longer than `longest` bytes is
     /// none; of any other no more than its begin is read, and its status counts.
-    pub async fn send(&self, request: RequestBuilder, longest: usize) -> Result<Reply, ApiError> {
+    pub async fn send(
+        &self,
+        request: RequestBuilder,
+        longest: usize,
+    ) -> Result<HttpReply, ApiError> {
         let mut response = request.send().await.map_err(|error| {
             let unanswered = !error.is_connect() && !error.is_builder();
             ApiError {
@@ -185,7 +189,7 @@ impl Transport {
                 }
             }
         }
-        Ok(Reply {
+        Ok(HttpReply {
             status,
             headers,
             body,

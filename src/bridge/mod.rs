@@ -40,6 +40,7 @@ use crate::discovery::{self, CarIds};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
+use crate::retained::Manifest;
 use crate::service::{self, Signal, Signals, heartbeat};
 
 use account::FromAccount;
@@ -136,15 +137,7 @@ pub async fn run(
         path: directory.clone(),
         source,
     })?;
-    let manifest = {
-        let settings = settings.clone();
-        let opened = tokio::task::spawn_blocking(move || {
-            retained::open(&settings, |manifest| {
-                bridge_publisher::first_declaration(&settings, manifest)
-            })
-        });
-        opened.await.unwrap_or_default()
-    };
+    let manifest = open_manifest(settings.clone()).await;
     let broker_cancel = CancellationToken::new();
     let (mqtt, mut incoming, mut broker_task) = mqtt::start(
         &settings.mqtt,
@@ -176,11 +169,7 @@ pub async fn run(
         budgets: BTreeMap::new(),
         cancel: CancellationToken::new(),
     };
-    let forgetting = bridge.retained.clone().forget_what_is_removed();
-    let cancel = bridge.cancel.clone();
-    bridge.tasks.spawn(async move {
-        cancel.run_until_cancelled(forgetting).await;
-    });
+    bridge.forget_what_is_removed();
     bridge.place_teslamates_topics().await;
     for account in bridge.settings.accounts.clone() {
         bridge.open_account(account).await?;
@@ -226,20 +215,17 @@ pub async fn run(
     drop(from_accounts);
     bridge.end().await;
     broker_cancel.cancel();
-    if !broker_task.is_finished()
+    let is_slow = !broker_task.is_finished()
         && tokio::time::timeout(END_OF_BROKER, broker_task)
             .await
-            .is_err()
-    {
+            .is_err();
+    if is_slow {
         tracing::warn!("the broker did not take the last values in time");
     }
     if let Err(error) = heartbeat::end(&directory) {
         tracing::debug!(%error, "the heartbeat file cannot be removed");
     }
-    match broken {
-        Some(what) => Err(StartError::Broke(what)),
-        None => Ok(()),
-    }
+    broken.map_or(Ok(()), |what| Err(StartError::Broke(what)))
 }
 
 fn tell_service(connection: &Connection, status: &mut service::Status, is_ready: bool) -> bool {
@@ -260,6 +246,16 @@ fn tell_service(connection: &Connection, status: &mut service::Status, is_ready:
     }
 }
 
+/// What is at the broker, and what will be said there first; before there is a connection.
+async fn open_manifest(settings: Settings) -> Manifest {
+    let opened = tokio::task::spawn_blocking(move || {
+        retained::open(&settings, |manifest| {
+            bridge_publisher::first_declaration(&settings, manifest)
+        })
+    });
+    opened.await.unwrap_or_default()
+}
+
 fn client_id(settings: &Settings) -> std::io::Result<String> {
     match &settings.mqtt.client_id {
         Some(id) => Ok(id.clone()),
@@ -268,6 +264,14 @@ fn client_id(settings: &Settings) -> std::io::Result<String> {
 }
 
 impl Bridge {
+    fn forget_what_is_removed(&mut self) {
+        let forgetting = self.retained.clone().forget_what_is_removed();
+        let cancel = self.cancel.clone();
+        self.tasks.spawn(async move {
+            cancel.run_until_cancelled(forgetting).await;
+        });
+    }
+
     async fn receive_from_account(&mut self, message: FromAccount) {
         match message {
             FromAccount::Listed {

@@ -48,9 +48,6 @@ pub struct Options {
     /// The account of the configuration, where it has several [default: the first]
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// Put the modelled policies of other tools beside ours
-    #[arg(long)]
-    compare: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -105,7 +102,7 @@ pub fn main(options: &Options, config: Option<&Path>) -> ExitCode {
 
 fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<()> {
     let case = case(options, config).map_err(|error| WrongUsage(format!("{error:#}")))?;
-    let (report, played) = estimate::report(&case, options.compare);
+    let (report, played) = estimate::report(&case);
     if let (Some(file), Some(car)) = (&options.plot, played.cars.first()) {
         let day = options
             .plot_day

@@ -6,31 +6,27 @@
 //! credit or a night's sleep of the car, and nobody should find out from the bill.
 //!
 //! In reading order: `life` whose day is played (`life_file` an owner's own), `play` the event
-//! loop, `others` the modelled policies of other tools, `report` the figures, `plot` one day as a
-//! picture, `document` the table of docs/sleep-policy.md.
+//! loop, `report` the figures, `plot` one day as a picture. What other tools' intervals cost on the same
+//! car is examples/other_tools.
 
-pub mod document;
 mod life;
 mod life_file;
-pub mod others;
 mod play;
 mod plot;
 mod report;
 
-use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 pub use life::{LIVES, Life, NamedLife};
 pub use life_file::{FORM as LIFE_FILE_FORM, LifeFileErrors, parse as parse_life};
-pub use others::Tool;
 pub use play::{CallMade, CarTrace, Follower, Outcome, Played, Turn};
 pub use plot::{busiest_day, plot};
 pub use report::{Delays, Figures, Report, Row};
 
 use crate::config::{Api, Budget, Polling};
-use crate::model::Now;
+use crate::model::{Now, Vin};
 use crate::policy::{Governor, GovernorConfig, PolicyConfig, Preset, Prices};
 
 /// When the prices of [`Prices::FLEET`] were published.
@@ -129,25 +125,14 @@ pub fn ours(case: &Case) -> Played {
     play::play(case, follow, Some(governor))
 }
 
-/// Plays the case with another tool's modelled policy.
-pub fn theirs(case: &Case, tool: Tool) -> Played {
-    play::play(case, |_| tool.follower(case.held), None)
+/// Plays the case with somebody else's policy, without an account that permits.
+pub fn played_by(case: &Case, follow: impl Fn(&Vin) -> Box<dyn Follower>) -> Played {
+    play::play(case, follow, None)
 }
 
-/// Plays the case, and with `compare` also with every other tool's modelled policy.
-pub fn report(case: &Case, compare: bool) -> (Report, Played) {
-    let row = |tool: &Tool| Row::new(tool.name(), true, &theirs(case, *tool), &case.way.prices);
-    let (played, others) = thread::scope(|scope| {
-        // Ours takes about as long as all of theirs.
-        let others = compare.then(|| scope.spawn(|| others::TOOLS.iter().map(row).collect()));
-        let played = ours(case);
-        let others = others.map_or(Ok(Vec::new()), thread::ScopedJoinHandle::join);
-        (played, others)
-    });
-    let mut rows = vec![Row::new("tesla2mqtt", false, &played, &case.way.prices)];
-    match others {
-        Ok(others) => rows.extend(others),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+/// Plays the case with the bridge's own policy and governor, and takes the figures.
+pub fn report(case: &Case) -> (Report, Played) {
+    let played = ours(case);
+    let rows = vec![Row::new("tesla2mqtt", false, &played, &case.way.prices)];
     (Report::new(case, rows, &played), played)
 }

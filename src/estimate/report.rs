@@ -5,7 +5,7 @@
     reason = "counts of calls and seconds of a year"
 )]
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -42,6 +42,20 @@ impl Delays {
             n_missed: n - seen.len(),
             median_seconds: at(seen.len() / 2),
             worst_seconds: at(seen.len().saturating_sub(1)),
+        }
+    }
+}
+
+/// `58 s / 2 m 5 s, 1 of 4 missed`
+impl fmt::Display for Delays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((median, worst)) = self.median_seconds.zip(self.worst_seconds) else {
+            return f.write_str(if self.n == 0 { "-" } else { "never" });
+        };
+        write!(f, "{} / {}", span(median), span(worst))?;
+        match self.n_missed {
+            0 => Ok(()),
+            n_missed => write!(f, ", {n_missed} of {} missed", self.n),
         }
     }
 }
@@ -310,8 +324,8 @@ impl Report {
                 format!("{:.2}", figures.dollars_a_month),
                 format!("{:.2}", figures.awake_hours_a_day),
                 format!("{:.2}", figures.sleep_prevented_hours_a_day),
-                cell(&figures.drive_starts),
-                cell(&figures.charge_starts),
+                figures.drive_starts.to_string(),
+                figures.charge_starts.to_string(),
             ]
         }));
         let unpolled = format!("{:.2}", self.unpolled_awake_hours_a_day);
@@ -378,24 +392,6 @@ impl Report {
             );
         }
         notes
-    }
-}
-
-/// `58 s / 2 m 5 s, 1 of 4 missed`
-pub(super) fn cell(delays: &Delays) -> String {
-    match (delays.median_seconds, delays.worst_seconds) {
-        _ if delays.n == 0 => "-".to_owned(),
-        (Some(median), Some(worst)) if delays.n_missed == 0 => {
-            format!("{} / {}", span(median), span(worst))
-        }
-        (Some(median), Some(worst)) => format!(
-            "{} / {}, {} of {} missed",
-            span(median),
-            span(worst),
-            delays.n_missed,
-            delays.n
-        ),
-        _ => "never".to_owned(),
     }
 }
 
@@ -479,16 +475,16 @@ mod tests {
         assert_eq!((figures.n, figures.n_missed), (4, 1));
         assert_eq!(figures.median_seconds, Some(30.0));
         assert_eq!(figures.worst_seconds, Some(50.0));
-        assert_eq!(cell(&figures), "30 s / 50 s, 1 of 4 missed");
+        assert_eq!(figures.to_string(), "30 s / 50 s, 1 of 4 missed");
     }
 
     #[test]
     fn what_never_happened_has_no_delay() {
         let nothing = Delays::of(Vec::new());
-        assert_eq!(cell(&nothing), "-");
+        assert_eq!(nothing.to_string(), "-");
         assert_eq!(sentence(&nothing), "- (there was none)");
         let missed = Delays::of(vec![None, None]);
-        assert_eq!(cell(&missed), "never");
+        assert_eq!(missed.to_string(), "never");
         assert_eq!(sentence(&missed), "never (2 missed)");
     }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tesla2mqtt::config::{self, Api};
-use tesla2mqtt::estimate::{
-    self, Case, LIVES, Life, Played, Report, Row, Tool, Way, busiest_day, ours, plot, theirs,
-};
+use tesla2mqtt::estimate::{self, Case, LIVES, Life, Played, Report, Way, busiest_day, ours, plot};
 use tesla2mqtt::policy::{Ask, Preset};
 
 fn case(life: &str, preset: Preset, held: bool, days: u32) -> Case {
@@ -21,7 +19,7 @@ fn case(life: &str, preset: Preset, held: bool, days: u32) -> Case {
 }
 
 fn report(case: &Case) -> Report {
-    estimate::report(case, false).0
+    estimate::report(case).0
 }
 
 fn calls_on(played: &Played, ask: Ask, day: u64) -> usize {
@@ -34,7 +32,7 @@ fn calls_on(played: &Played, ask: Ask, day: u64) -> usize {
 fn a_metered_month_of_model_days_keeps_to_its_acceptance() {
     for (held, hours) in [(false, 4.56), (true, 4.9)] {
         let case = case("model-day", Preset::Metered, held, 30);
-        let (report, played) = estimate::report(&case, false);
+        let (report, played) = estimate::report(&case);
         let figures = &report.rows[0].figures;
         for day in 0..30 {
             let (light, data) = (
@@ -68,57 +66,6 @@ fn an_unmetered_model_day_stays_below_its_calls_and_sees_starts_within_15_s() {
             assert!(starts.worst_seconds <= Some(15.0), "{figures:?}");
         }
     }
-}
-
-/// The reference's simulated day: data calls of a car that is not held.
-#[test]
-fn the_models_cost_what_their_tools_cost_on_the_reference_day() {
-    let measured = [
-        (Tool::TeslaMateStream, 725.0),
-        (Tool::TeslaMate, 2242.0),
-        (Tool::TeslaLogger, 512.0),
-        (Tool::TeslaFleet, 31.0),
-        (Tool::Alandtse, 101.0),
-        (Tool::Evcc, 9.0),
-    ];
-    let case = case("model-day", Preset::Metered, false, 30);
-    for (tool, calls) in measured {
-        let row = Row::new(tool.name(), true, &theirs(&case, tool), &case.way.prices);
-        let modelled = row.figures.data_calls_a_day;
-        let tolerance = (calls * 0.05_f64).max(3.0);
-        assert!(
-            (modelled - calls).abs() <= tolerance,
-            "{}: {modelled} data calls, expected about {calls}",
-            tool.name()
-        );
-        assert!(row.figures.sleep_prevented_hours_a_day < 0.05);
-    }
-}
-
-#[test]
-fn a_held_car_never_sleeps_under_the_two_integrations_and_late_under_the_loggers() {
-    let case = case("model-day", Preset::Metered, true, 7);
-    let check = |tool: Tool, hours: std::ops::Range<f64>| {
-        let row = Row::new(tool.name(), true, &theirs(&case, tool), &case.way.prices);
-        let awake = row.figures.awake_hours_a_day;
-        assert!(hours.contains(&awake), "{}: {awake} h", tool.name());
-    };
-    check(Tool::TeslaFleet, 23.9..24.1);
-    check(Tool::Alandtse, 23.9..24.1);
-    // The reference has 4.86 h.
-    check(Tool::TeslaMateStream, 4.75..4.95);
-    check(Tool::TeslaMate, 5.5..6.5);
-    check(Tool::TeslaLogger, 5.5..6.5);
-    check(Tool::Evcc, 4.5..4.6);
-}
-
-#[test]
-fn evcc_sees_no_drive_and_every_charge() {
-    let case = case("model-day", Preset::Metered, false, 3);
-    let row = Row::new("evcc", true, &theirs(&case, Tool::Evcc), &case.way.prices);
-    assert_eq!(row.figures.drive_starts.n_missed, 12);
-    assert_eq!(row.figures.drive_starts.median_seconds, None);
-    assert_eq!(row.figures.charge_starts.n_missed, 0);
 }
 
 #[test]
@@ -168,7 +115,7 @@ fn every_life_is_played_by_every_preset_and_prevents_hardly_any_sleep() {
 fn cars_of_one_account_share_its_budget() {
     let mut case = case("model-day", Preset::Metered, false, 30);
     case.n_cars = 3;
-    let (report, played) = estimate::report(&case, false);
+    let (report, played) = estimate::report(&case);
     let figures = &report.rows[0].figures;
     assert_eq!(played.cars.len(), 3);
     assert!(figures.data_calls_a_day * 30.0 <= 4000.0, "{figures:?}");
@@ -281,7 +228,7 @@ fn the_busiest_day_has_drives() {
 /// A life that needs eight times the budget.
 #[test]
 fn a_taxis_month_is_followed_to_its_last_day_within_the_budget() {
-    let (report, played) = estimate::report(&case("taxi", Preset::Metered, false, 30), false);
+    let (report, played) = estimate::report(&case("taxi", Preset::Metered, false, 30));
     let figures = &report.rows[0].figures;
     assert!(figures.data_calls_a_day * 30.0 <= 4000.0, "{figures:?}");
     assert!(figures.drive_starts.n_missed <= 9, "{figures:?}");

@@ -4,7 +4,6 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use pretty_assertions::assert_eq;
-use serde_json::Value;
 use tempfile::TempDir;
 
 fn estimate(directory: &TempDir, arguments: &[&str]) -> (i32, String, String) {
@@ -53,46 +52,6 @@ fn without_an_option_it_plays_a_commuters_month() {
         let n = stdout.lines().filter(|line| line.starts_with(row)).count();
         assert_eq!(n, 1, "{row}\n{stdout}");
     }
-}
-
-#[test]
-fn machines_get_json_with_every_tool_marked() {
-    let arguments = [
-        "--json",
-        "--compare",
-        "--life",
-        "model-day",
-        "--days",
-        "3",
-        "--held",
-    ];
-    let (code, stdout, _) = estimate(&directory(), &arguments);
-    assert_eq!(code, 0);
-    let report: Value = serde_json::from_str(&stdout).expect("JSON");
-    assert_eq!(report["life"], "model-day");
-    assert_eq!(report["held"], true);
-    let rows = report["rows"].as_array().expect("rows");
-    let marks: Vec<_> = rows
-        .iter()
-        .map(|row| row["is_modelled"].as_bool())
-        .collect();
-    assert_eq!(marks[0], Some(false));
-    assert_eq!(marks[1..], [Some(true); 6]);
-    for row in rows {
-        assert!(row["data_calls_a_day"].is_number(), "{row}");
-        assert!(row["drive_starts"]["n"].is_number(), "{row}");
-    }
-}
-
-#[test]
-fn people_see_what_is_modelled() {
-    let arguments = ["--compare", "--life", "model-day", "--days", "2"];
-    let (code, stdout, _) = estimate(&directory(), &arguments);
-    assert_eq!(code, 0);
-    let n = |word: &str| stdout.lines().filter(|line| line.contains(word)).count();
-    assert_eq!(n(" (modelled) "), 6, "{stdout}");
-    assert_eq!(n("modelled: the published intervals"), 1);
-    assert_eq!(n("nobody asks"), 1);
 }
 
 #[test]

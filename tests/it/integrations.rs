@@ -10,8 +10,9 @@ use tesla2mqtt::command::VERBS;
 use tesla2mqtt::compat::teslamate;
 use tesla2mqtt::device::events::message;
 use tesla2mqtt::discovery;
-use tesla2mqtt::policy::{Event, Reading};
-use tesla2mqtt::trips::{Charge, Drive, Notice};
+use tesla2mqtt::model::Reading;
+use tesla2mqtt::policy::Event;
+use tesla2mqtt::trips::{Charge, Drive, Finding, Missed, Notice};
 
 const BASE: &str = "tesla2mqtt/";
 const CAR: &str = "my_tesla_";
@@ -216,7 +217,7 @@ fn the_figures_of_each_event_are_listed() {
         started_at: at,
         ended_at: at,
         duration_s: 60,
-        distance_mi: 1.0,
+        distance_mi: Some(1.0),
         level_from: None,
         level_to: None,
         range_used_mi: None,
@@ -248,30 +249,24 @@ fn the_figures_of_each_event_are_listed() {
         battery_level: None,
     };
     let version = None;
+    let missed = Missed {
+        from: reading,
+        to: reading,
+    };
     let told = [
-        Event::DriveStarted {
-            from: Some(reading),
-        },
-        Event::ChargeStarted {
-            from: Some(reading),
-        },
-        Event::MissedDrive {
-            from: reading,
-            to: reading,
-        },
-        Event::MissedCharge {
-            from: reading,
-            to: reading,
-        },
-        Event::UpdateStarted {
+        message(&Event::UpdateStarted {
             version: version.clone(),
-        },
-        Event::UpdateEnded { version },
+        }),
+        message(&Event::UpdateEnded { version }),
+        Finding::DriveStarted(Some(reading)).event(),
+        Finding::ChargeStarted(Some(reading)).event(),
+        Finding::MissedDrive(missed).event(),
+        Finding::MissedCharge(missed).event(),
     ];
-    let told = told.iter().map(|event| {
-        let (name, message) = message(event).expect("an event of its own");
+    let told = told.iter().map(|told| {
+        let (name, message) = told.as_ref().expect("an event of its own");
         let mut figures = message.as_object().expect("an object").clone();
-        assert_eq!(figures.remove("event_type"), Some(name.into()));
+        assert_eq!(figures.remove("event_type"), Some((*name).into()));
         assert!(!figures.is_empty(), "{name}");
         // What is within a reading is listed beside it.
         let within: Vec<_> = ["from", "to"]
@@ -280,7 +275,7 @@ fn the_figures_of_each_event_are_listed() {
             .flatten()
             .collect();
         figures.extend(within);
-        (name, figures)
+        (*name, figures)
     });
     let events = [
         ("drive_finished", drive.figures()),
@@ -305,11 +300,8 @@ fn the_figures_of_each_event_are_listed() {
     // The other door and the two of sentry mode have the figures of their fellows.
     assert_eq!(n_named + 3, EVENTS.len());
     // What was not seen to begin is not said to have begun.
-    for event in [
-        Event::DriveStarted { from: None },
-        Event::ChargeStarted { from: None },
-    ] {
-        assert_eq!(message(&event), None);
+    for found in [Finding::DriveStarted(None), Finding::ChargeStarted(None)] {
+        assert_eq!(found.event(), None);
     }
 }
 

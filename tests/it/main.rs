@@ -31,6 +31,7 @@ mod log;
 mod login;
 mod login_refresh;
 mod login_region;
+mod long_answers;
 mod mosquitto;
 mod moved;
 mod mqtt;

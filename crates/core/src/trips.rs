@@ -4,19 +4,24 @@
 //! Pure: fed with the vehicle after each answer, it returns what is new and keeps running
 //! figures, which become `derived.*` signals. It is stored with the vehicle. It trusts differences
 //! of counters, never the number of polls: a drive that nobody saw has no figures, and none are
-//! invented. (When to poll during all this is the policy's affair.)
+//! invented. Whether a drive or a charge began, ended or was missed is decided here and nowhere
+//! else; who follows the car also tells what was pushed and that the car is out of sight. (When to
+//! poll during all this is the policy's affair.)
 
 mod charge;
 mod drive;
 mod look;
 mod meter;
+mod missed;
 mod parked;
 mod tariff;
 mod watch;
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 pub use self::charge::Charge;
 use self::charge::{ChargeLog, Metered};
@@ -24,12 +29,16 @@ pub use self::drive::Drive;
 use self::drive::DriveLog;
 use self::look::Look;
 use self::meter::EnergyMeter;
+pub use self::missed::Missed;
+use self::missed::{Before, UnderWay, reading_json};
 use self::parked::ParkedLog;
 pub use self::tariff::{Cheap, Hours, Tariff};
 pub use self::watch::Notice;
 use self::watch::Watch;
 use crate::catalogue::EntityValue;
-use crate::model::{CarRecord, Now, Observation, Signal, Source, Value, Vehicle};
+use crate::model::{
+    CarRecord, ChargingState, Gear, Now, Observation, Reading, Signal, Source, Value, Vehicle,
+};
 
 /// The signals of [`Trips::observation`].
 pub const DERIVED_SIGNALS: &[&str] = &[
@@ -54,6 +63,8 @@ pub const DERIVED_SIGNALS: &[&str] = &[
 #[serde(default)]
 pub struct Trips {
     last: Option<Look>,
+    /// What the next look is measured against.
+    before: Before,
     /// Energy of a mile of rated range, learned from charges.
     kwh_per_rated_mile: Option<f64>,
     energy: EnergyMeter,
@@ -63,64 +74,114 @@ pub struct Trips {
     watch: Watch,
 }
 
-/// Something that has just ended, or was just seen to be different.
+/// Something that has just begun or ended, or was just seen to be different.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
-    /// A drive.
+    /// A drive began, after this reading; without one the bridge came upon it under way.
+    DriveStarted(Option<Reading>),
+    /// A drive ended.
     Drive(Drive),
-    /// A charge.
+    /// The odometer grew while nobody looked.
+    MissedDrive(Missed),
+    /// Current flows, after this reading; without one the bridge came upon it under way.
+    ChargeStarted(Option<Reading>),
+    /// A charge ended.
     Charge(Charge),
+    /// The battery filled while nobody looked.
+    MissedCharge(Missed),
     /// A door, or sentry mode.
     Notice(Notice),
 }
 
 impl Finding {
     /// The event that tells of it: its name and its figures. The names carry the units; what is
-    /// not known is null.
-    pub fn event(&self) -> (&'static str, Json) {
+    /// not known is null. No start is told that nobody saw.
+    pub fn event(&self) -> Option<(&'static str, Json)> {
+        let started = |from: &Option<Reading>| {
+            let from = reading_json(from.as_ref()?);
+            Some(Map::from_iter([("from".to_owned(), from)]))
+        };
         let (name, mut figures) = match self {
+            Self::DriveStarted(from) => ("drive_started", started(from)?),
             Self::Drive(drive) => ("drive_finished", drive.figures()),
+            Self::MissedDrive(missed) => ("missed_drive", missed.figures()),
+            Self::ChargeStarted(from) => ("charge_started", started(from)?),
             Self::Charge(charge) => ("charge_finished", charge.figures()),
+            Self::MissedCharge(missed) => ("missed_charge", missed.figures()),
             Self::Notice(notice) => (notice.name, notice.figures()),
         };
         figures.insert("event_type".into(), name.into());
-        (name, figures.into())
+        Some((name, figures.into()))
     }
 }
 
 impl Trips {
+    /// For how long a parked car with someone in it still drives.
+    pub fn set_drive_grace(&mut self, grace: Duration) {
+        self.drives.grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX);
+    }
+
     /// Takes in the car after an answer about it; an answer that is not newer is ignored.
     /// A charge costs what the tariff says while it goes on.
     pub fn note(&mut self, car: &Vehicle, tariff: &Tariff) -> Vec<Finding> {
-        let Some(now) = Look::of(&CarRecord::of(car)) else {
+        let Some(now) = self.newer(&CarRecord::of(car)) else {
             return Vec::new();
         };
-        if self.last.as_ref().is_some_and(|last| last.at >= now.at) {
-            return Vec::new();
-        }
-        if let Some(factor) = now.kwh_per_rated_mile() {
-            self.kwh_per_rated_mile = Some(factor);
-        }
-        let before_kwh = self.energy.total_kwh();
-        self.energy.note(self.last.as_ref(), &now);
-        let metered = Metered {
-            before_kwh,
-            meter: &self.energy,
-        };
-        self.parked.note(self.last.as_ref(), &now);
-        let drive = self
-            .drives
-            .note(self.last.as_ref(), &now, self.kwh_per_rated_mile);
-        let charge = self
-            .charges
-            .note(self.last.as_ref(), &now, &metered, tariff);
         let notices = self.watch.note(car, self.last.as_ref(), &now);
-        self.last = Some(now);
+        let mut found = self.take(now, tariff);
+        found.extend(notices.into_iter().map(Finding::Notice));
+        found
+    }
+
+    /// The same of the drives and charges alone.
+    pub fn look(&mut self, record: &CarRecord, tariff: &Tariff) -> Vec<Finding> {
+        let now = self.newer(record);
+        now.map_or_else(Vec::new, |now| self.take(now, tariff))
+    }
+
+    /// Takes in what a source pushed, ahead of the look that shows the figures.
+    pub fn pushed(
+        &mut self,
+        gear: Option<Gear>,
+        charging: Option<ChargingState>,
+        at: Timestamp,
+    ) -> Vec<Finding> {
+        let from = self.before.reading();
+        let mut found = Vec::new();
+        match charging {
+            Some(ChargingState::Charging) if !self.drives.is_driving() => {
+                let last = self.last.as_ref();
+                let has_started =
+                    self.charges
+                        .pushed_flowing(at, last, from.is_some(), &self.energy);
+                found.extend(has_started.then_some(Finding::ChargeStarted(from)));
+            }
+            Some(state) if state.is_charging() == Some(false) => self.charges.pushed_over(at),
+            _ => {}
+        }
+        match gear.map(Gear::is_driving) {
+            Some(true) => {
+                self.charges.pushed_over(at);
+                let last = self.last.as_ref();
+                let has_started = self.drives.pushed_in_gear(at, last, from.is_some());
+                found.extend(has_started.then_some(Finding::DriveStarted(from)));
+            }
+            Some(false) => self.drives.pushed_parked(at),
+            None => {}
+        }
+        found
+    }
+
+    /// The car sleeps, is at service, or was out of reach for so long that what was under way is
+    /// over: it ended with the last look.
+    pub fn out_of_sight(&mut self, at: Timestamp, tariff: &Tariff) -> Vec<Finding> {
+        let last = self.last.as_ref();
+        let drive = self.drives.give_up(last, at, self.kwh_per_rated_mile);
+        let charge = self.charges.give_up(last, at, &self.energy, tariff);
         let drive = drive.map(Finding::Drive);
         drive
             .into_iter()
             .chain(charge.map(Finding::Charge))
-            .chain(notices.into_iter().map(Finding::Notice))
             .collect()
     }
 
@@ -132,6 +193,56 @@ impl Trips {
     /// The last charge whose end was seen.
     pub fn last_charge(&self) -> Option<&Charge> {
         self.charges.last.as_ref()
+    }
+
+    fn newer(&self, record: &CarRecord) -> Option<Look> {
+        let last_at = self.last.as_ref().map(|last| last.at);
+        Look::of(record).filter(|now| last_at.is_none_or(|last| last < now.at))
+    }
+
+    fn take(&mut self, now: Look, tariff: &Tariff) -> Vec<Finding> {
+        if let Some(factor) = now.kwh_per_rated_mile() {
+            self.kwh_per_rated_mile = Some(factor);
+        }
+        let last = self.last.as_ref();
+        let before_kwh = self.energy.total_kwh();
+        self.energy.note(last, &now);
+        let metered = Metered {
+            before_kwh,
+            meter: &self.energy,
+        };
+        self.parked.note(last, &now);
+        self.before.take_over(last);
+        let under_way = UnderWay {
+            drive: self.drives.is_under_way(),
+            charge: self.charges.is_under_way(),
+        };
+        let (missed_drive, missed_charge) = self.before.missed(&now, under_way);
+        // No mile is told twice: after one that was missed a drive begins here.
+        let from = missed_drive
+            .map(|missed| missed.to)
+            .or(self.before.reading());
+        let can_tell = from.is_some();
+        let drive = self
+            .drives
+            .note(last, &now, can_tell, self.kwh_per_rated_mile);
+        let charge = self.charges.note(last, &now, can_tell, &metered, tariff);
+        if drive.owes_miles {
+            self.before.owe_miles();
+        }
+        self.before.note(&now);
+        self.last = Some(now);
+        [
+            missed_drive.map(Finding::MissedDrive),
+            missed_charge.map(Finding::MissedCharge),
+            drive.ended.map(Finding::Drive),
+            charge.ended.map(Finding::Charge),
+            drive.has_started.then_some(Finding::DriveStarted(from)),
+            charge.has_started.then_some(Finding::ChargeStarted(from)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// Takes back times that a clock wrote which has been set back since: until it is so late again,
@@ -150,7 +261,7 @@ impl Trips {
         let charge = self.charges.last.as_ref();
         let figures: [(&str, Option<f64>); 14] = [
             ("charge_energy_total", self.energy.total_kwh()),
-            ("last_drive_distance", drive.map(|d| d.distance_mi)),
+            ("last_drive_distance", drive.and_then(|d| d.distance_mi)),
             (
                 "last_drive_duration_s",
                 drive.map(|d| seconds(d.duration_s)),

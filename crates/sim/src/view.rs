@@ -142,6 +142,7 @@ impl View {
             trunk_open: held_by(HoldReason::TrunkOpen),
             locked: Some(self.locked()),
             in_service: self.in_service,
+            session_kwh: Some(self.charge.energy_added_kwh),
             ..CarRecord::default()
         }
     }

@@ -9,12 +9,12 @@ fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
+fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
     let headers = headers
         .iter()
         .map(|(k, v)| (k.to_ascii_lowercase(), (*v).to_owned()))
         .collect();
-    Reply {
+    HttpReply {
         status,
         headers,
         body: body.as_bytes().to_vec(),
@@ -198,7 +198,7 @@ fn calls_that_no_recording_shows() {
     check(424, "", ApiFailure::Server);
     check(429, "", ApiFailure::Limited);
     check(429, "Retry in 5 seconds", ApiFailure::Limited);
-    let asked = |reply: &Reply| ApiError::of_call(reply, now()).retry_after;
+    let asked = |reply: &HttpReply| ApiError::of_call(reply, now()).retry_after;
     assert_eq!(
         asked(&reply(429, &[], "Retry in 5 seconds")),
         Some(seconds(5))
@@ -409,7 +409,7 @@ proptest! {
     fn any_answer_is_classified_and_its_text_is_one_short_line(
         status in any::<u16>(), header in ".{0,40}", body in prop::collection::vec(any::<u8>(), 0..300),
     ) {
-        let reply = Reply { status, headers: vec![("retry-after".into(), header)], body };
+        let reply = HttpReply { status, headers: vec![("retry-after".into(), header)], body };
         for error in [ApiError::of_call(&reply, now()), ApiError::of_login(&reply, true, now())] {
             let text = error.to_string();
             prop_assert!(text.chars().count() < 500);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::{SOONEST, STALE, Session};
-use crate::api::choices::{asker, belongs, pasted};
+use super::{LoginSession, SOONEST, STALE};
 use crate::api::error::ApiError;
-use crate::api::store::{StoreError, Stored, Wait};
+use crate::api::store::{StoreError, StoredLogin, Wait};
 use crate::api::token;
+use crate::api::token_selection::{asker, belongs, pasted};
 use crate::atomic_file::Lock;
 use crate::clock;
 use crate::failure::ApiFailure;
@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long to wait for another process that is refreshing the same account.
 const LOCK_PATIENCE: Duration = Duration::from_secs(70);
 
-impl Session {
+impl LoginSession {
     /// `tesla2mqtt login` stores a new login while we are signed out, or wait to try again: a
     /// token host may have asked for a day.
     pub(super) async fn look_for_login(&mut self) {
@@ -29,7 +29,7 @@ impl Session {
             Ok(true) => {
                 let is_asked_to_wait = self.trouble.is_some();
                 self.ended = None;
-                if self.usable_lease().is_some() {
+                if self.usable_access().is_some() {
                     self.trouble = None;
                 } else if !is_asked_to_wait {
                     let _reported = self.renew().await;
@@ -65,7 +65,7 @@ impl Session {
             let now = clock::now().mono;
             self.refresh_at =
                 now + token::refresh_after(life, rng::share()).max(SOONEST.mul_f64(self.pace));
-            self.grant(now + life);
+            self.hand_out(now + life);
             info!(
                 account = self.settings.name,
                 hours = life.as_secs() / 3600,
@@ -107,7 +107,7 @@ impl Session {
         Ok(true)
     }
 
-    fn adopt(&mut self, found: Stored) {
+    fn adopt(&mut self, found: StoredLogin) {
         info!(
             account = self.settings.name,
             "another process renewed the login; taken over"
@@ -126,7 +126,7 @@ impl Session {
         match on_disk(move || store.load()).await? {
             Some(found) if found.same_tokens(&self.stored) => {
                 let (store, region) = (self.store.clone(), self.stored.region.clone());
-                on_disk(move || store.save(&Stored { region, ..found })).await
+                on_disk(move || store.save(&StoredLogin { region, ..found })).await
             }
             Some(newer) if belongs(&newer, &self.settings) => {
                 // Unless its access token lives, it is tried at once.
@@ -146,13 +146,13 @@ impl Session {
         };
         let wait = Wait {
             until,
-            seed: self.settings.refresh_token.clone(),
+            configured_token: self.settings.refresh_token.clone(),
             asker: Some(asker(&self.settings)),
         };
         let store = self.store.clone();
         let kept = on_disk(move || {
             let found = store.load()?.unwrap_or_default();
-            store.save(&Stored {
+            store.save(&StoredLogin {
                 wait: Some(wait),
                 ..found
             })

@@ -8,11 +8,11 @@ use secrecy::SecretString;
 use tracing::{debug, info, warn};
 use url::Url;
 
-use super::{Lease, Session};
-use crate::api::choices::home_of;
+use super::{AccessGrant, LoginSession};
 use crate::api::error::ApiError;
 use crate::api::hosts::{base_url_in, joined};
 use crate::api::token;
+use crate::api::token_selection::home_of;
 use crate::api::transport::LONGEST_TOKEN_ANSWER;
 use crate::clock;
 use crate::config::{Api, Region};
@@ -21,7 +21,7 @@ use crate::failure::ApiFailure;
 /// The region is switched at most this often.
 const MOVED_AGAIN: Duration = Duration::from_hours(1);
 
-impl Session {
+impl LoginSession {
     /// What is known of the region: by the server's word, the configuration, or a token.
     pub(super) fn region(&self, offered: Option<&SecretString>) -> Option<Region> {
         let told = token::region_by_name(self.stored.region.as_deref().unwrap_or_default());
@@ -34,18 +34,18 @@ impl Session {
 
     /// Asks `users/region` where nothing else tells; without an answer it stays a guess that a
     /// 421 corrects.
-    pub(super) async fn find_region(&mut self) -> Arc<Lease> {
-        let lease = self.current();
+    pub(super) async fn find_region(&mut self) -> Arc<AccessGrant> {
+        let access = self.current();
         let is_open = self.settings.api == Api::Fleet && self.settings.api_url.is_none();
         if !is_open || self.region(None).is_some() {
-            return lease;
+            return access;
         }
-        let url = joined(&lease.base, "/api/1/users/region");
+        let url = joined(&access.base, "/api/1/users/region");
         let request = self
             .transport
             .client()
             .get(url)
-            .bearer_auth(secrecy::ExposeSecret::expose_secret(&lease.access));
+            .bearer_auth(secrecy::ExposeSecret::expose_secret(&access.token));
         let told = match self.transport.send(request, LONGEST_TOKEN_ANSWER).await {
             Ok(reply) if reply.is_success() => home_of(&reply.body, &self.hosts),
             Ok(reply) if reply.status == 421 => base_url_in(&String::from_utf8_lossy(&reply.body)),
@@ -64,15 +64,19 @@ impl Session {
         };
         match told.and_then(|url| self.hosts.region_of(&url)) {
             Some(region) => self.settle_in(region).await,
-            None => lease,
+            None => access,
         }
     }
 
     /// A 421: follow it to a known host, once an hour at most.
-    pub(super) async fn move_to(&mut self, from: &Url, to: &Url) -> Result<Arc<Lease>, ApiError> {
-        let lease = self.lease(None).await?;
-        if lease.base.origin() != from.origin() {
-            return Ok(lease);
+    pub(super) async fn move_to(
+        &mut self,
+        from: &Url,
+        to: &Url,
+    ) -> Result<Arc<AccessGrant>, ApiError> {
+        let access = self.access(None).await?;
+        if access.base.origin() != from.origin() {
+            return Ok(access);
         }
         let now = clock::now().mono;
         let is_again = self.moved_at.is_some_and(|at| now < at + MOVED_AGAIN);
@@ -95,7 +99,7 @@ impl Session {
         Ok(self.settle_in(region).await)
     }
 
-    async fn settle_in(&mut self, region: Region) -> Arc<Lease> {
+    async fn settle_in(&mut self, region: Region) -> Arc<AccessGrant> {
         let name = token::region_name(region);
         info!(
             account = self.settings.name,
@@ -104,7 +108,7 @@ impl Session {
         );
         self.stored.region = Some(name.to_owned());
         let usable_until = self.current().usable_until;
-        self.grant(usable_until);
+        self.hand_out(usable_until);
         if let Some((unsaved, ..)) = &mut self.unsaved {
             // It is written with the tokens, whose lock is ours already.
             unsaved.region = Some(name.to_owned());

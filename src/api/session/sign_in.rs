@@ -5,18 +5,18 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tracing::{debug, warn};
 
-use super::Session;
+use super::LoginSession;
 use crate::api::auth::{self, Grant};
-use crate::api::choices::{candidates, generation_name, moves_on, pasted};
 use crate::api::error::ApiError;
-use crate::api::store::{Stored, same};
+use crate::api::store::{StoredLogin, same};
 use crate::api::token::{self, TokenAnswer};
+use crate::api::token_selection::{candidates, generation_name, moves_on, pasted};
 use crate::atomic_file::Lock;
 use crate::clock;
 use crate::config::{Api, Region};
 use crate::failure::ApiFailure;
 
-impl Session {
+impl LoginSession {
     /// Offers the tokens that may work, each once; after them the password.
     pub(super) async fn sign_in(
         &mut self,
@@ -64,7 +64,7 @@ impl Session {
         used: Option<SecretString>,
         answer: &TokenAnswer,
         lock: Lock,
-    ) -> (Stored, Duration, Lock) {
+    ) -> (StoredLogin, Duration, Lock) {
         let now = clock::now().wall;
         let life = token::life(answer, now);
         let is_other_login = same(used.as_ref(), pasted(&self.stored, &self.settings).as_ref());
@@ -76,22 +76,27 @@ impl Session {
             );
         }
         let spent = used.filter(|used| !same(Some(used), refresh_token.as_ref()));
-        let seed = self.settings.refresh_token.clone();
-        let known_seed = same(seed.as_ref(), self.stored.seed.as_ref());
-        let seed_spent_at = if same(spent.as_ref(), seed.as_ref()) {
+        let configured_token = self.settings.refresh_token.clone();
+        let is_known_token = same(
+            configured_token.as_ref(),
+            self.stored.configured_token.as_ref(),
+        );
+        let configured_token_spent_at = if same(spent.as_ref(), configured_token.as_ref()) {
             Some(now)
         } else {
-            self.stored.seed_spent_at.filter(|_| known_seed)
+            self.stored
+                .configured_token_spent_at
+                .filter(|_| is_known_token)
         };
-        let stored = Stored {
+        let stored = StoredLogin {
             refresh_token,
             previous_refresh_token: spent,
             access_token: Some(answer.access.clone()),
             access_expires_at: now.checked_add(life).ok(),
             issued_at: Some(now),
             region: self.stored.region.clone().filter(|_| !is_other_login),
-            seed,
-            seed_spent_at,
+            configured_token,
+            configured_token_spent_at,
             wait: None,
             api: Some(generation_name(self.settings.api).to_owned()),
             email: self

@@ -11,19 +11,19 @@ fn at(second: i64) -> Option<Timestamp> {
     Timestamp::from_second(second).ok()
 }
 
-fn login(n: i64) -> Stored {
-    Stored {
+fn login(n: i64) -> StoredLogin {
+    StoredLogin {
         refresh_token: secret(&format!("secret-r{n}")),
         previous_refresh_token: secret(&format!("secret-r{}", n - 1)),
         access_token: secret(&format!("secret-a{n}")),
         access_expires_at: at(n + 100),
         issued_at: at(n),
         region: Some("eu".into()),
-        seed: secret("secret-seed"),
-        seed_spent_at: at(0),
+        configured_token: secret("secret-seed"),
+        configured_token_spent_at: at(0),
         wait: Some(Wait {
             until: at(500).expect("small"),
-            seed: secret("secret-seed"),
+            configured_token: secret("secret-seed"),
             asker: None,
         }),
         api: Some("fleet".into()),
@@ -31,7 +31,7 @@ fn login(n: i64) -> Stored {
     }
 }
 
-fn token(stored: Option<&Stored>) -> Option<&str> {
+fn token(stored: Option<&StoredLogin>) -> Option<&str> {
     stored?
         .refresh_token
         .as_ref()
@@ -176,11 +176,11 @@ fn a_place_that_cannot_be_written_is_found_out_before_a_token_is_spent() {
 #[test]
 fn a_rehearsal_is_as_long_as_the_longest_login() {
     let long = || Some(SecretString::from("x".repeat(6 * 1024)));
-    let longest = Stored {
+    let longest = StoredLogin {
         refresh_token: long(),
         previous_refresh_token: long(),
         access_token: long(),
-        seed: long(),
+        configured_token: long(),
         ..login(1)
     };
     let text = serde_json::to_vec_pretty(&longest).unwrap();
@@ -190,7 +190,7 @@ fn a_rehearsal_is_as_long_as_the_longest_login() {
 #[test]
 fn a_login_made_elsewhere_outranks_the_configuration_of_today() {
     let rig = rig();
-    let settings = crate::api::choices::tests::settings(crate::config::Api::Fleet);
+    let settings = crate::api::token_selection::tests::settings(crate::config::Api::Fleet);
     keep_login(
         &rig.store,
         &settings,
@@ -200,7 +200,10 @@ fn a_login_made_elsewhere_outranks_the_configuration_of_today() {
     .unwrap();
     let found = rig.store.load().unwrap().unwrap();
     assert_eq!(token(Some(&found)), Some("secret-new"));
-    assert!(same(found.seed.as_ref(), settings.refresh_token.as_ref()));
+    assert!(same(
+        found.configured_token.as_ref(),
+        settings.refresh_token.as_ref()
+    ));
 }
 
 #[test]

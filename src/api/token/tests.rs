@@ -23,7 +23,7 @@ fn the_claims_of_a_jwt_are_read_field_by_field() {
         "exp": 1_800_028_800, "iat": 1_800_000_000.7, "ou_code": "EU", "iss": "https://auth.tesla.com/oauth2/v3",
         "aud": ["https://fleet-api.prd.eu.vn.cloud.tesla.com", 7], "scp": ["openid", null, "vehicle_device_data"],
     }));
-    let expected = Claims {
+    let expected = TokenClaims {
         expires_at: Some(at(1_800_028_800)),
         issued_at: Some(at(1_800_000_000)),
         audience: vec!["https://fleet-api.prd.eu.vn.cloud.tesla.com".into()],
@@ -33,9 +33,9 @@ fn the_claims_of_a_jwt_are_read_field_by_field() {
     };
     assert_eq!(claims(&token), Some(expected));
     let odd = jwt(&json!({"exp": "soon", "iat": -1, "aud": 5, "scp": "a b", "ou_code": 1}));
-    let expected = Claims {
+    let expected = TokenClaims {
         scopes: vec!["a".into(), "b".into()],
-        ..Claims::default()
+        ..TokenClaims::default()
     };
     assert_eq!(claims(&odd), Some(expected));
 }

@@ -168,7 +168,7 @@ async fn a_declaration_and_a_number_are_on_the_disk_when_they_are_taken_in() {
 
     let owners = (0..10).map(|n| Owner::Device(format!("{n}")));
     let declared = owners.map(|owner| {
-        let topic = format!("tesla2mqtt/{}/odometer", owner);
+        let topic = format!("tesla2mqtt/{owner}/odometer");
         let retained = retained.clone();
         async move { retained.declare_topics(owner, [topic]).await }
     });

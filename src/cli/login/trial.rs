@@ -10,7 +10,7 @@ use anyhow::Context;
 use secrecy::SecretString;
 
 use super::signed_in;
-use crate::api::store::{Stored, TokenStore, keep_login, replace_login, same};
+use crate::api::store::{StoredLogin, TokenStore, keep_login, replace_login, same};
 use crate::api::{self, AccountStatus};
 use crate::atomic_file;
 use crate::cli::say;
@@ -97,7 +97,7 @@ fn goes_on(
 }
 
 /// The login of a trial, if Tesla has taken it.
-fn proven(trial: &TokenStore, account: &config::Account) -> anyhow::Result<Option<Stored>> {
+fn proven(trial: &TokenStore, account: &config::Account) -> anyhow::Result<Option<StoredLogin>> {
     let login = trial.load()?;
     Ok(login.filter(|login| login.access_token.is_some() && api::belongs(login, account)))
 }

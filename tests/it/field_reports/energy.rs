@@ -15,7 +15,6 @@ fn assert_total(field: &Field, right: f64) {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_01_a_counter_that_flaps_while_unplugged_adds_nothing() {
     play("01-meter-flap-unplugged.json", async |field| {
         field.answered(8).await;
@@ -24,7 +23,6 @@ fn case_01_a_counter_that_flaps_while_unplugged_adds_nothing() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_02_a_counter_that_drifts_down_while_plugged_in_adds_nothing() {
     play("02-meter-drift-down-plugged.json", async |field| {
         field.answered(7).await;
@@ -34,7 +32,6 @@ fn case_02_a_counter_that_drifts_down_while_plugged_in_adds_nothing() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_03_a_dip_while_charging_is_charged_and_paid_once() {
     play("03-meter-dip-while-charging.json", async |field| {
         field.answered(8).await;

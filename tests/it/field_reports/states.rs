@@ -44,6 +44,8 @@ fn case_12_a_download_of_maps_is_no_update() {
 fn case_19_a_clock_that_was_ahead_once_does_not_hide_a_drive() {
     play("19-car-clock-ahead-once.json", async |field| {
         field.answered(2).await;
+        let is_told = || !field.event_names().is_empty();
+        field.until("the drive", is_told).await;
         assert_eq!(field.newest("shift_state").as_deref(), Some("d"));
         assert_eq!(field.newest("state").as_deref(), Some("driving"));
         assert_eq!(field.event_names(), ["drive_started"]);

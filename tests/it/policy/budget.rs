@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tesla2mqtt::policy::{
-    Ask, CallClass, ClassSetting, Event, Failure, GovernorConfig, HoldReason, Input, MonthlyLimit,
-    Preset, Purpose, State, User,
+    Ask, CallClass, ClassSetting, Failure, GovernorConfig, HoldReason, Input, MonthlyLimit, Preset,
+    Purpose, State, User,
 };
 use tesla2mqtt::sim::Plan;
+use tesla2mqtt::trips::Finding;
 
 use super::guarantees::check;
 use super::ledger::go;
@@ -44,7 +45,7 @@ fn a_month_of_model_days_stays_within_the_budget() {
             .filter(|(_, state)| *state == State::Driving)
             .count();
         assert_eq!(n_driven, 4 * 30);
-        let ended = rig.n_events(|event| matches!(event, Event::DriveEnded { .. }));
+        let ended = rig.n_found(|found| matches!(found, Finding::Drive(_)));
         assert_eq!(ended, 4 * 30);
     }
 }
@@ -99,10 +100,7 @@ fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
     let n_data = rig.n_data();
     assert!(n_data <= 1280, "{n_data}");
     assert!(rig.policy.status(rig.now()).budget_factor > 1.0);
-    assert_eq!(
-        rig.n_events(|event| matches!(event, Event::DriveEnded { .. })),
-        4
-    );
+    assert_eq!(rig.n_found(|found| matches!(found, Finding::Drive(_))), 4);
     let last = rig
         .trace
         .iter()
@@ -143,7 +141,7 @@ fn a_long_trip_late_in_the_month_is_followed_to_its_end() {
         );
         rig.run_until(30 * DAY - MINUTE);
         check(&rig);
-        let n_ended = rig.n_events(|event| matches!(event, Event::DriveEnded { .. }));
+        let n_ended = rig.n_found(|found| matches!(found, Finding::Drive(_)));
         assert_eq!(n_ended, 2);
         let end = start + length;
         let mut changes = rig.diary().into_iter().map(|(at, _)| at);

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::ChargingState;
-use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Deed};
+use tesla2mqtt::trips::Finding;
 
 use super::guarantees::check;
 use super::rig::{HOUR, MINUTE, Rig, SECOND, What, charge, dead_zone, drive, held, life};
@@ -23,7 +24,7 @@ fn are_each(interval: Duration, gaps: &[Duration]) -> bool {
 }
 
 fn n_started(rig: &Rig) -> usize {
-    rig.n_events(|event| matches!(event, Event::ChargeStarted { .. }))
+    rig.n_found(|found| matches!(found, Finding::ChargeStarted(_)))
 }
 
 /// 27
@@ -138,10 +139,7 @@ fn a_held_car_whose_charge_is_complete_is_left_alone() {
         quiet - idle
     );
     assert_eq!(rig.state(), State::Asleep);
-    assert_eq!(
-        rig.n_events(|event| matches!(event, Event::ChargeEnded { .. })),
-        1
-    );
+    assert_eq!(rig.n_found(|found| matches!(found, Finding::Charge(_))), 1);
 }
 
 /// 31, with light calls so rare that only the schedule can explain one.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tesla2mqtt::model::Gear;
-use tesla2mqtt::policy::{Ask, ClassSetting, Event, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Plan, Segment};
+use tesla2mqtt::trips::{Finding, Missed};
 
 use super::guarantees::check;
 use super::rig::{
@@ -24,19 +25,19 @@ fn held_rig(car: CarSpec) -> Rig {
 const ANSWER: Duration = Duration::from_millis(300);
 
 fn n_started(rig: &Rig) -> usize {
-    rig.n_events(|event| matches!(event, Event::DriveStarted { .. }))
+    rig.n_found(|found| matches!(found, Finding::DriveStarted(_)))
 }
 
 fn n_ended(rig: &Rig) -> usize {
-    rig.n_events(|event| matches!(event, Event::DriveEnded { .. }))
+    rig.n_found(|found| matches!(found, Finding::Drive(_)))
 }
 
 fn missed_miles(rig: &Rig) -> Vec<f64> {
-    let miles = |(_, event): (Duration, &Event)| match event {
-        Event::MissedDrive { from, to } => Some(to.odometer_mi? - from.odometer_mi?),
+    let miles = |(_, found): (Duration, &Finding)| match found {
+        Finding::MissedDrive(Missed { from, to }) => Some(to.odometer_mi? - from.odometer_mi?),
         _ => None,
     };
-    rig.events().filter_map(miles).collect()
+    rig.found().filter_map(miles).collect()
 }
 
 /// 16, and G5
@@ -102,12 +103,12 @@ fn a_drive_missed_in_quiet_is_corrected_at_the_look() {
         assert!((missed[0] * 1.609 - driven).abs() < 0.5, "{missed:?}");
         assert_eq!(n_started(&rig), 1 + usize::from(under_way));
         assert_eq!(n_ended(&rig), 1 + usize::from(under_way));
-        let began_at = rig.events().filter_map(|(_, event)| match event {
-            Event::DriveStarted { from } => from.and_then(|from| from.odometer_mi),
+        let began_at = rig.found().filter_map(|(_, found)| match found {
+            Finding::DriveStarted(from) => from.and_then(|from| from.odometer_mi),
             _ => None,
         });
-        let told_until = rig.events().find_map(|(_, event)| match event {
-            Event::MissedDrive { to, .. } => to.odometer_mi,
+        let told_until = rig.found().find_map(|(_, found)| match found {
+            Finding::MissedDrive(Missed { to, .. }) => to.odometer_mi,
             _ => None,
         });
         if under_way {
@@ -133,7 +134,7 @@ fn what_is_under_way_at_the_look_was_not_missed() {
     check(&rig);
     let charging = rig.entered(State::Charging, 36 * MINUTE).expect("seen");
     assert!(charging > 44 * MINUTE, "two percent late: {charging:?}");
-    let missed = rig.n_events(|event| matches!(event, Event::MissedCharge { .. }));
+    let missed = rig.n_found(|found| matches!(found, Finding::MissedCharge(_)));
     assert_eq!(missed, 0, "{}", rig.story());
 }
 
@@ -324,9 +325,9 @@ fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
     rig.run_until(60 * MINUTE);
     assert_eq!(rig.state(), State::Unreachable);
     let ended: Vec<_> = rig
-        .events()
-        .filter_map(|(at, event)| match event {
-            Event::DriveEnded { at: end, .. } => Some((at, *end)),
+        .found()
+        .filter_map(|(at, found)| match found {
+            Finding::Drive(drive) => Some((at, drive.ended_at)),
             _ => None,
         })
         .collect();
@@ -368,37 +369,12 @@ fn a_charge_out_of_reach_is_corrected_later() {
     let mut rig = not_held(car);
     rig.run_for(4 * HOUR);
     check(&rig);
-    let percent = |(_, event): (Duration, &Event)| match event {
-        Event::MissedCharge { from, to } => Some(to.battery_level? - from.battery_level?),
+    let percent = |(_, found): (Duration, &Finding)| match found {
+        Finding::MissedCharge(Missed { from, to }) => Some(to.battery_level? - from.battery_level?),
         _ => None,
     };
-    let missed: Vec<f64> = rig.events().filter_map(percent).collect();
+    let missed: Vec<f64> = rig.found().filter_map(percent).collect();
     assert_eq!(missed.len(), 1, "{}", rig.story());
     // An hour at 11 kW into 75 kWh.
     assert!((11.0..=15.0).contains(&missed[0]), "{missed:?}");
-}
-
-/// 26
-///
-/// Given a newer answer is known; when data with an older time comes: dropped.
-#[test]
-fn an_answer_with_an_older_time_changes_nothing() {
-    let mut rig = not_held(life(&[(10, drive(20))]));
-    rig.disguise = Some(Box::new(|at, view| {
-        if (34 * MINUTE..36 * MINUTE).contains(&at) {
-            view.drive_at = view.drive_at.map(|at| at - 10 * MINUTE);
-            view.gear = Some(Gear::D);
-        }
-    }));
-    rig.run_for(HOUR);
-    check(&rig);
-    let while_old = 34 * MINUTE..36 * MINUTE;
-    let asks = rig.asks_from(while_old.start, Ask::Data);
-    assert!(asks.iter().any(|at| while_old.contains(at)), "{asks:?}");
-    let changes = rig.diary();
-    assert!(
-        !changes.iter().any(|(at, _)| while_old.contains(at)),
-        "{changes:?}"
-    );
-    assert_eq!((n_started(&rig), n_ended(&rig)), (1, 1));
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tesla2mqtt::model::{Gear, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, Input, LightState, Policy, PolicyConfig, Preset, Problem,
-    State, Step,
+    Ask, ClassSetting, Failure, Input, LightState, Policy, PolicyConfig, Preset, Problem, State,
+    Step,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
+use tesla2mqtt::trips::Finding;
 
 use super::guarantees::check;
 use super::rig::{
@@ -279,7 +280,7 @@ fn a_limit_during_a_drive_keeps_the_drive() {
     assert!(!rig.policy.status(rig.now()).stale);
     rig.run_until(2 * HOUR);
     check(&rig);
-    let n_drives = rig.n_events(|event| matches!(event, Event::DriveStarted { .. }));
+    let n_drives = rig.n_found(|found| matches!(found, Finding::DriveStarted(_)));
     assert_eq!(n_drives, 1);
 }
 

@@ -186,7 +186,7 @@ impl Seen {
                 self.undisturbed = true;
                 self.hint_at = None;
             }
-            What::Heard(_) | What::Said(_) | What::Down | What::Up => {}
+            What::Heard(_) | What::Said(_) | What::Found(_) | What::Down | What::Up => {}
         }
         self.undisturbed &= !matches!(line.what, What::Heard(_) | What::Failed(..));
         if state_before != line.state {

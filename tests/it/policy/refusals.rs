@@ -6,6 +6,7 @@ use tesla2mqtt::policy::{
     Ask, Event, Failure, GovernorConfig, Input, Light, LightState, Problem, State, User,
 };
 use tesla2mqtt::sim::Plan;
+use tesla2mqtt::trips::Finding;
 
 use super::failures::{fault, metered, sat_in};
 use super::guarantees::check;
@@ -204,7 +205,7 @@ fn a_refusal_of_what_has_just_worked_is_tried_again_within_a_minute() {
         assert_eq!(rig.policy.status(rig.now()).problem, None, "{failure:?}");
         rig.run_until(2 * HOUR);
         check(&rig);
-        let n_drives = rig.n_events(|event| matches!(event, Event::DriveStarted { .. }));
+        let n_drives = rig.n_found(|found| matches!(found, Finding::DriveStarted(_)));
         assert_eq!(n_drives, 1, "{failure:?}");
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, GovernorConfig, HoldReason, Preset, State, User,
+    Ask, ClassSetting, Failure, GovernorConfig, HoldReason, Preset, State, User,
 };
 use tesla2mqtt::sim::{CarSpec, Deed};
+use tesla2mqtt::trips::{Finding, Missed};
 
 use super::guarantees::check;
 use super::rig::{
@@ -177,9 +178,9 @@ fn what_happened_while_we_were_down_is_corrected() {
     rig.run_for(30 * MINUTE);
     check(&rig);
     let missed: Vec<_> = rig
-        .events()
-        .filter_map(|(_, event)| match event {
-            Event::MissedDrive { from, to } => Some(to.odometer_mi? - from.odometer_mi?),
+        .found()
+        .filter_map(|(_, found)| match found {
+            Finding::MissedDrive(Missed { from, to }) => Some(to.odometer_mi? - from.odometer_mi?),
             _ => None,
         })
         .collect();

@@ -12,6 +12,7 @@ use tesla2mqtt::policy::{
     LightState, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
+use tesla2mqtt::trips::{Finding, Tariff, Trips};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_mins(1);
@@ -45,6 +46,7 @@ pub enum What {
     Failed(Ask, Failure),
     Heard(Input),
     Said(Event),
+    Found(Finding),
     /// The process was killed, or its host fell asleep.
     Down,
     /// The host woke.
@@ -69,6 +71,7 @@ pub struct Rig {
     /// The same car with the same owner, whom nobody asks anything.
     unpolled: Car,
     pub policy: Policy,
+    trips: Trips,
     /// The same policy with a calendar that jumps.
     astray: Policy,
     /// A charge is scheduled, and then the calendar counts.
@@ -183,6 +186,7 @@ impl Rig {
             disguise: None,
             word: None,
             clock_error: SignedDuration::ZERO,
+            trips: Trips::default(),
             at: Duration::ZERO,
             start,
             booted_at: Duration::ZERO,
@@ -382,7 +386,9 @@ impl Rig {
                 }
                 self.has_schedule |= view.scheduled_charging_pending;
                 self.tell(Input::Data(Box::new(view.clone())));
+                let found = self.trips.look(&view, &Tariff::default());
                 self.write_down(What::Served(Box::new(view)));
+                self.write_down_found(found);
             }
             Err(failure) => self.fail(ask, failure),
         }
@@ -426,7 +432,15 @@ impl Rig {
     /// Something happens that is no answer.
     pub fn hear(&mut self, input: Input) -> &mut Self {
         self.tell(input.clone());
+        let found = match &input {
+            Input::Push(push) => {
+                self.trips
+                    .pushed(push.gear, push.charging_state, self.true_wall())
+            }
+            _ => Vec::new(),
+        };
         self.write_down(What::Heard(input));
+        self.write_down_found(found);
         self.listen();
         self
     }
@@ -476,7 +490,20 @@ impl Rig {
 
     fn listen(&mut self) {
         for event in self.policy.take_events() {
+            let is_out_of_sight = event.is_out_of_sight();
             self.write_down(What::Said(event));
+            if is_out_of_sight {
+                let over = self
+                    .trips
+                    .out_of_sight(self.true_wall(), &Tariff::default());
+                self.write_down_found(over);
+            }
+        }
+    }
+
+    fn write_down_found(&mut self, found: Vec<Finding>) {
+        for found in found {
+            self.write_down(What::Found(found));
         }
     }
 
@@ -532,6 +559,18 @@ impl Rig {
             What::Said(event) => Some((line.at, event)),
             _ => None,
         })
+    }
+
+    /// What the trips found.
+    pub fn found(&self) -> impl Iterator<Item = (Duration, &Finding)> {
+        self.trace.iter().filter_map(|line| match &line.what {
+            What::Found(found) => Some((line.at, found)),
+            _ => None,
+        })
+    }
+
+    pub fn n_found(&self, is: impl Fn(&Finding) -> bool) -> usize {
+        self.found().filter(|(_, found)| is(found)).count()
     }
 
     pub fn n_events(&self, is: impl Fn(&Event) -> bool) -> usize {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::policy::{Ask, ClassSetting, Event, GovernorConfig, HoldReason, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, GovernorConfig, HoldReason, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Plan};
+use tesla2mqtt::trips::Finding;
 
 use super::budget::calls;
 use super::guarantees::check;
@@ -100,7 +101,7 @@ fn two_cars_of_one_account_share_its_budget() {
             rig.delays(sim::Event::DriveStarted, State::Driving).len(),
             40
         );
-        let n = rig.n_events(|event| matches!(event, Event::DriveEnded { .. }));
+        let n = rig.n_found(|found| matches!(found, Finding::Drive(_)));
         assert_eq!(n, 40);
     }
 }

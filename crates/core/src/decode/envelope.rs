@@ -8,27 +8,27 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::DecodeError;
-use super::known::{self, Known};
+use super::known::{self, IsKnown};
 use crate::model::clip;
 
 /// What was inside, unread, and what stood beside it (`pagination`, `count`).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer<'a> {
+pub struct OpenAnswer<'a> {
     /// The text of `response`, or the whole body where there is no envelope; never null.
     response: &'a str,
     /// The known members of the envelope; empty where there is none.
     pub beside: Map<String, Value>,
 }
 
-impl Answer<'_> {
+impl OpenAnswer<'_> {
     /// The members of the answer that somebody knows; `None` where it is no object.
-    pub fn object(&self, known: Known) -> Option<Map<String, Value>> {
+    pub fn object(&self, known: IsKnown) -> Option<Map<String, Value>> {
         known::members(self.response, known)
     }
 
     /// Hands over each entry of a list, one after another, `None` for one that is no object. False
     /// where the answer is no list.
-    pub fn each(&self, known: Known, take: impl FnMut(Option<Map<String, Value>>)) -> bool {
+    pub fn each(&self, known: IsKnown, take: impl FnMut(Option<Map<String, Value>>)) -> bool {
         known::each_entry(self.response, known, take)
     }
 }
@@ -39,14 +39,14 @@ pub fn text(body: &[u8]) -> Cow<'_, str> {
 }
 
 /// Opens the envelope of a body that came with status 200.
-pub fn open(text: &str) -> Result<Answer<'_>, DecodeError> {
+pub fn open(text: &str) -> Result<OpenAnswer<'_>, DecodeError> {
     let whole: &RawValue = serde_json::from_str(text)
         .map_err(|e| DecodeError::Malformed(not_json(text.as_bytes(), &e)))?;
     let whole = whole.get();
     match whole {
         "null" => return Err(DecodeError::Refused("null".into())),
         _ if !whole.starts_with('{') => {
-            return Ok(Answer {
+            return Ok(OpenAnswer {
                 response: whole,
                 beside: Map::new(),
             });
@@ -63,8 +63,8 @@ pub fn open(text: &str) -> Result<Answer<'_>, DecodeError> {
     }
     match known::raw_member(whole, "response") {
         Some("null") => Err(DecodeError::Refused("response is null".into())),
-        Some(response) => Ok(Answer { response, beside }),
-        None => Ok(Answer {
+        Some(response) => Ok(OpenAnswer { response, beside }),
+        None => Ok(OpenAnswer {
             response: whole,
             beside: Map::new(),
         }),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::model::clip;
 
 /// Whether anybody reads a member: the objects that it stands in, outermost first, and its name.
-pub type Known = fn(within: &[&str], name: &str) -> bool;
+pub type IsKnown = fn(within: &[&str], name: &str) -> bool;
 
 /// Tesla nests four levels deep; what goes deeper is not for us.
 const DEEPEST: usize = 12;
@@ -27,20 +27,24 @@ const STUB_AT_MOST: usize = 100;
 
 /// The known members of the object in `text`, and a few stubs of others; `None` where it is no
 /// object.
-pub fn members(text: &str, known: Known) -> Option<Map<String, Value>> {
-    let reader = Members { within: &[], known };
+pub fn members(text: &str, known: IsKnown) -> Option<Map<String, Value>> {
+    let reader = MembersReader { within: &[], known };
     read_whole(text, reader)
 }
 
 /// Hands over each entry of the list in `text`, one after another, as [`members`] reads it; false
 /// where it is no list.
-pub fn each_entry(text: &str, known: Known, take: impl FnMut(Option<Map<String, Value>>)) -> bool {
-    read_whole(text, Entries { known, take }).is_some()
+pub fn each_entry(
+    text: &str,
+    known: IsKnown,
+    take: impl FnMut(Option<Map<String, Value>>),
+) -> bool {
+    read_whole(text, EntriesReader { known, take }).is_some()
 }
 
 /// The text of a member of the object in `text`, whatever it is.
 pub fn raw_member<'a>(text: &'a str, name: &'static str) -> Option<&'a str> {
-    read_whole(text, Member(name))?.map(RawValue::get)
+    read_whole(text, MemberReader(name))?.map(RawValue::get)
 }
 
 fn read_whole<'de, T: DeserializeSeed<'de>>(text: &'de str, reader: T) -> Option<T::Value> {
@@ -49,12 +53,12 @@ fn read_whole<'de, T: DeserializeSeed<'de>>(text: &'de str, reader: T) -> Option
         .ok()
 }
 
-struct Members<'a> {
+struct MembersReader<'a> {
     within: &'a [&'a str],
-    known: Known,
+    known: IsKnown,
 }
 
-impl<'de> DeserializeSeed<'de> for Members<'_> {
+impl<'de> DeserializeSeed<'de> for MembersReader<'_> {
     type Value = Map<String, Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -62,7 +66,7 @@ impl<'de> DeserializeSeed<'de> for Members<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for MembersReader<'_> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,9 +94,9 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-struct Member(&'static str);
+struct MemberReader(&'static str);
 
-impl<'de> DeserializeSeed<'de> for Member {
+impl<'de> DeserializeSeed<'de> for MemberReader {
     type Value = Option<&'de RawValue>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -100,7 +104,7 @@ impl<'de> DeserializeSeed<'de> for Member {
     }
 }
 
-impl<'de> Visitor<'de> for Member {
+impl<'de> Visitor<'de> for MemberReader {
     type Value = Option<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,12 +124,12 @@ impl<'de> Visitor<'de> for Member {
     }
 }
 
-struct Entries<F> {
-    known: Known,
+struct EntriesReader<F> {
+    known: IsKnown,
     take: F,
 }
 
-impl<'de, F: FnMut(Option<Map<String, Value>>)> DeserializeSeed<'de> for Entries<F> {
+impl<'de, F: FnMut(Option<Map<String, Value>>)> DeserializeSeed<'de> for EntriesReader<F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -133,7 +137,7 @@ impl<'de, F: FnMut(Option<Map<String, Value>>)> DeserializeSeed<'de> for Entries
     }
 }
 
-impl<'de, F: FnMut(Option<Map<String, Value>>)> Visitor<'de> for Entries<F> {
+impl<'de, F: FnMut(Option<Map<String, Value>>)> Visitor<'de> for EntriesReader<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,10 +153,10 @@ impl<'de, F: FnMut(Option<Map<String, Value>>)> Visitor<'de> for Entries<F> {
 }
 
 /// A known value. Nobody reads lists: that there is one is all that is kept of it.
-fn read(text: &str, within: &[&str], known: Known) -> Value {
+fn read(text: &str, within: &[&str], known: IsKnown) -> Value {
     match text.as_bytes().first() {
         Some(b'{') if within.len() < DEEPEST => {
-            read_whole(text, Members { within, known }).map_or(Value::Null, Value::Object)
+            read_whole(text, MembersReader { within, known }).map_or(Value::Null, Value::Object)
         }
         Some(b'[') => Value::Array(Vec::new()),
         _ => scalar(text, SCALAR_AT_MOST),
@@ -200,13 +204,14 @@ mod tests {
 
     #[test]
     fn of_unknown_members_a_few_stubs_stay_and_what_is_known_is_read_behind_them() {
-        let known: Known = |within, name| match within {
+        let known: IsKnown = |within, name| match within {
             [] => name == "group",
             _ => name == "read",
         };
-        let many: String = (0..5_000)
+        let many = (0..5_000)
             .map(|n| format!(r#""new_{n}":{{"x":{n}}},"#))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let body = format!(r#"{{{many}"group":{{{many}"list":[1,2],"read":7}}}}"#);
         let read = members(&body, known).unwrap();
         assert_eq!(read.len(), STRANGERS_AT_MOST + 1);

@@ -6,9 +6,9 @@ mod known;
 pub mod products;
 pub mod vehicle_data;
 
-pub use envelope::{Answer, open, text};
+pub use envelope::{OpenAnswer, open, text};
 pub use identity::refuse_another;
-pub use known::Known;
+pub use known::IsKnown;
 
 /// Why a body with status 200 is no answer. The texts never quote more of the body than the
 /// server's own error words.

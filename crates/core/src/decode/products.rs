@@ -20,9 +20,9 @@ pub struct ProductPage {
     pub energy_sites: Vec<ListedSite>,
     /// The number of the page after this one, where Tesla says that there is one.
     pub next_page: Option<u64>,
-    /// Entries that may be cars, but none with a usable VIN.
+    /// EntriesReader that may be cars, but none with a usable VIN.
     pub n_unusable: usize,
-    /// Entries that are neither cars nor energy sites.
+    /// EntriesReader that are neither cars nor energy sites.
     pub n_others: usize,
 }
 

@@ -184,6 +184,7 @@ impl Device {
     /// A car as an earlier run left it; [`Saved::default`] is a car about which nothing is known.
     /// The seed spreads its calls: any number will do, but not the same for every device.
     pub fn car(vin: &Vin, config: Config, mut saved: Saved, seed: u64, now: Now) -> Self {
+        saved.trips.set_drive_grace(config.policy.drive_grace);
         let policy = match saved.policy.take() {
             Some(snapshot) => Policy::restore(config.policy, vin, snapshot, now),
             None => Policy::new(config.policy, vin, seed, now),
@@ -236,15 +237,19 @@ impl Device {
                 self.last_data_at = Some(now.wall);
                 self.trips.not_after(now);
                 let found = self.trips.note(&self.vehicle, &self.tariff);
-                self.found.extend(found);
-                self.vehicle.apply(&self.trips.observation(now.wall));
+                self.found(found, now);
             }
             Source::List | Source::Push | Source::Bridge => {}
         }
         if let Some(input) = heard::by_policy(seen, &self.vehicle) {
+            if let policy::Input::Push(push) = &input {
+                let gear = push.gear;
+                let found = self.trips.pushed(gear, push.charging_state, now.wall);
+                self.found(found, now);
+            }
             self.policy.handle(now, input);
         }
-        self.collect_events();
+        self.collect_events(now);
     }
 
     fn answered(&mut self, class: Ask, now: Now) {
@@ -303,11 +308,14 @@ impl Device {
                     publisher.announcement.birth();
                 }
             }
-            Input::PolicyChanged(config) => self.policy.reconfigure(now, *config),
+            Input::PolicyChanged(config) => {
+                self.trips.set_drive_grace(config.drive_grace);
+                self.policy.reconfigure(now, *config);
+            }
             Input::UnavailableAfter(after) => self.unavailable_after = after,
             Input::TariffChanged(tariff) => self.tariff = *tariff,
         }
-        self.collect_events();
+        self.collect_events(now);
     }
 
     /// A person or an automation wants something. Who wants a look does not wait for a light call
@@ -333,10 +341,10 @@ impl Device {
             came_at,
         } = command;
         let admitted = verb.admitted(&self.policy.status(now));
-        self.collect_events();
+        self.collect_events(now);
         let n_before = self.events.len();
         self.wanted(verb.input(), now);
-        self.collect_events();
+        self.collect_events(now);
         let told = self.events.get(n_before..).unwrap_or_default();
         let outcome = admitted.and_then(|()| command::refusal(told).map_or(Ok(()), Err));
         self.answers.push_back(Answer {
@@ -346,11 +354,21 @@ impl Device {
         });
     }
 
-    fn collect_events(&mut self) {
+    fn collect_events(&mut self, now: Now) {
         for event in self.policy.take_events() {
+            if event.is_out_of_sight() {
+                let over = self.trips.out_of_sight(now.wall, &self.tariff);
+                self.found(over, now);
+            }
             self.note(Note::Event(event.clone()));
             self.events.push(event);
         }
+    }
+
+    /// What the trips found, and their figures with it.
+    fn found(&mut self, found: Vec<Finding>, now: Now) {
+        self.found.extend(found);
+        self.vehicle.apply(&self.trips.observation(now.wall));
     }
 
     fn note(&mut self, note: Note) {
@@ -427,7 +445,7 @@ impl Device {
     /// said with it.
     fn decide(&mut self, now: Now) -> Option<Output> {
         let step = self.policy.next(now);
-        self.collect_events();
+        self.collect_events(now);
         match step {
             Step::Ask {
                 ask,
@@ -484,7 +502,7 @@ impl Device {
         let status = self.policy.status(now);
         let own = own_signals::observation(&status, self.last_data_at, now.wall);
         self.vehicle.apply(&own);
-        if has_stopped(&self.vehicle, &status, &events)
+        if has_stopped(&self.vehicle, &status, &found)
             && let Some(end) = self.vehicle.end_of_drive()
         {
             self.vehicle.apply(&end);
@@ -493,7 +511,7 @@ impl Device {
         let is_removed = status.problem == Some(Problem::Removed);
         publisher.begin(&self.vehicle, is_available, is_removed);
         let told = events.iter().filter_map(events::message);
-        for (name, payload) in told.chain(found.iter().map(Finding::event)) {
+        for (name, payload) in told.chain(found.iter().filter_map(Finding::event)) {
             publisher.event(name, &payload);
         }
     }
@@ -604,11 +622,11 @@ fn is_available(without_contact: Duration, unavailable_after: Duration, status: 
 }
 
 /// A drive ends when data shows it, or without: the car sleeps, or has been out of reach for long.
-fn has_stopped(car: &Vehicle, status: &Status, events: &[Event]) -> bool {
-    let is_told = |event: &Event| matches!(event, Event::DriveEnded { .. });
+fn has_stopped(car: &Vehicle, status: &Status, found: &[Finding]) -> bool {
+    let of_drive = |found: &&Finding| matches!(found, Finding::Drive(_) | Finding::DriveStarted(_));
     matches!(status.state, State::Asleep | State::Unreachable)
         || car.text("state") == Some("asleep")
-        || events.iter().any(is_told)
+        || matches!(found.iter().rev().find(of_drive), Some(Finding::Drive(_)))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::plausibility::{self, Doubt, Verdict};
 use super::{Now, Observation, Source, Value, Vin};
 
 /// The name of a fact: its path in `vehicle_data` (`charge_state.battery_level`,
@@ -65,6 +66,10 @@ pub struct Known {
     /// Whether it ever had a value: a car without the part says null for ever.
     #[serde(default)]
     pub was_known: bool,
+    /// It is unknown because what the car said cannot be true: null may have a meaning, this has
+    /// none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_implausible: bool,
 }
 
 /// Signals that do not vanish with the rest of their group: the car leaves them out without the
@@ -98,7 +103,16 @@ pub struct Vehicle {
     /// The car's name for life.
     pub vin: Vin,
     signals: BTreeMap<Signal, Known>,
+    /// What no car can have done since the look before, until the next look shows it too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    doubts: BTreeMap<Signal, Doubt>,
+    /// For each group, how many answers in a row were older than what is known.
+    #[serde(skip)]
+    n_older: BTreeMap<String, u8>,
 }
+
+/// So many older answers in a row, and the next is believed: the newer time was wrong.
+const OLDER_IN_A_ROW: u8 = 5;
 
 impl Vehicle {
     /// A car about which nothing is known yet.
@@ -106,15 +120,35 @@ impl Vehicle {
         Self {
             vin,
             signals: BTreeMap::new(),
+            doubts: BTreeMap::new(),
+            n_older: BTreeMap::new(),
         }
     }
 
     /// Takes in an observation; per signal the newest time wins, an equal time replaces. What
-    /// carries no time but that of its arrival always replaces. Returns whether any value changed.
+    /// carries no time but that of its arrival always replaces. What cannot be true is unknown, or
+    /// waits for the next look ([`plausibility`]). Returns whether any value changed.
     pub fn apply(&mut self, seen: &Observation) -> bool {
         let mut changed = false;
+        for group in &seen.whole_groups {
+            self.believe_older_at_last(group, seen);
+        }
+        let is_moving = seen.signals.iter().any(|(signal, value)| {
+            let speed = value.as_ref().and_then(Value::number);
+            signal.as_str() == "drive_state.speed" && speed.is_some_and(|mph| mph > 0.0)
+        });
         for (signal, value) in &seen.signals {
-            changed |= self.put(signal, value.clone(), seen);
+            let was_said = value.is_some();
+            let value = match self.judge(signal, value.clone(), seen, is_moving) {
+                Verdict::Believed(value) => value,
+                Verdict::HeldBack(doubt) => {
+                    self.doubts.insert(signal.clone(), doubt);
+                    continue;
+                }
+            };
+            self.doubts.remove(signal);
+            let is_implausible = was_said && value.is_none();
+            changed |= self.put(signal, value, seen, is_implausible);
         }
         if !seen.whole_groups.is_empty() {
             changed |= self.forget_vanished(seen);
@@ -130,10 +164,66 @@ impl Vehicle {
             for known in self.signals.values_mut() {
                 known.at = known.at.min(now.wall);
             }
+            for doubt in self.doubts.values_mut() {
+                doubt.at = doubt.at.min(now.wall);
+            }
         }
     }
 
-    fn put(&mut self, signal: &Signal, value: Option<Value>, seen: &Observation) -> bool {
+    /// A car whose clock was set back says nothing but older words from then on.
+    fn believe_older_at_last(&mut self, group: &str, seen: &Observation) {
+        if seen.source == Source::Bridge {
+            return;
+        }
+        let newest = self.in_group(group).map(|(_, known)| known.at).max();
+        let n_older = self.n_older.entry(group.to_owned()).or_default();
+        if newest.is_none_or(|newest| newest <= seen.at) {
+            *n_older = 0;
+        } else if *n_older < OLDER_IN_A_ROW {
+            *n_older += 1;
+        } else {
+            *n_older = 0;
+            let of_group = |signal: &&Signal| signal.is_in(group);
+            let signals: Vec<Signal> = self.signals.keys().filter(of_group).cloned().collect();
+            for signal in signals {
+                if let Some(known) = self.signals.get_mut(&signal) {
+                    known.at = known.at.min(seen.at);
+                }
+            }
+        }
+    }
+
+    /// What to make of a value. Only what is newer than the last is measured against it.
+    fn judge(
+        &self,
+        signal: &Signal,
+        value: Option<Value>,
+        seen: &Observation,
+        is_moving: bool,
+    ) -> Verdict {
+        let bounds = plausibility::bounds(signal.as_str());
+        let Some(bounds) = bounds.filter(|_| seen.source != Source::Bridge) else {
+            return Verdict::Believed(value);
+        };
+        match self.signals.get(signal).filter(|known| known.at < seen.at) {
+            Some(known) => bounds.judge(value, seen.at, known, self.doubts.get(signal), is_moving),
+            None => Verdict::Believed(bounds.within(value)),
+        }
+    }
+
+    fn in_group<'a>(&'a self, group: &'a str) -> impl Iterator<Item = (&'a Signal, &'a Known)> {
+        self.signals
+            .range::<str, _>((Bound::Excluded(group), Bound::Unbounded))
+            .take_while(move |(signal, _)| signal.is_in(group))
+    }
+
+    fn put(
+        &mut self,
+        signal: &Signal,
+        value: Option<Value>,
+        seen: &Observation,
+        is_implausible: bool,
+    ) -> bool {
         let n_signals = self.signals.len();
         match self.signals.entry(signal.clone()) {
             Entry::Occupied(old) => {
@@ -141,7 +231,8 @@ impl Vehicle {
                 if old.at > seen.at && !comes_in_order(signal, seen.source) {
                     return false;
                 }
-                let changed = old.value != value;
+                let changed = old.value != value || old.is_implausible != is_implausible;
+                old.is_implausible = is_implausible;
                 old.was_known |= value.is_some();
                 old.value = value;
                 old.at = seen.at;
@@ -155,6 +246,7 @@ impl Vehicle {
                     value,
                     at: seen.at,
                     source: seen.source,
+                    is_implausible,
                 });
                 true
             }
@@ -164,19 +256,28 @@ impl Vehicle {
     fn forget_vanished(&mut self, seen: &Observation) -> bool {
         let mut listed: Vec<&str> = seen.signals.iter().map(|(s, _)| s.as_str()).collect();
         listed.sort_unstable();
-        let mut changed = false;
+        let mut vanished: Vec<Signal> = Vec::new();
         for group in &seen.whole_groups {
-            for (signal, known) in self
-                .signals
-                .range_mut::<str, _>((Bound::Excluded(*group), Bound::Unbounded))
-                .take_while(|(signal, _)| signal.is_in(group))
-            {
-                let vanished = listed.binary_search(&signal.as_str()).is_err()
+            let of_group = self.in_group(group).filter(|(signal, known)| {
+                listed.binary_search(&signal.as_str()).is_err()
                     && !POSITION.contains(&signal.as_str())
-                    && known.at <= seen.at;
-                if vanished {
-                    changed |= known.value.take().is_some();
-                    known.at = seen.at;
+                    && known.at <= seen.at
+            });
+            vanished.extend(of_group.map(|(signal, _)| signal.clone()));
+        }
+        let mut changed = false;
+        for signal in vanished {
+            match self.judge(&signal, None, seen, false) {
+                Verdict::HeldBack(doubt) => {
+                    self.doubts.insert(signal, doubt);
+                }
+                Verdict::Believed(_) => {
+                    self.doubts.remove(&signal);
+                    if let Some(known) = self.signals.get_mut(&signal) {
+                        changed |= known.value.take().is_some();
+                        known.is_implausible = false;
+                        known.at = seen.at;
+                    }
                 }
             }
         }
@@ -217,6 +318,13 @@ impl Vehicle {
     /// The value of a signal, if it is known.
     pub fn value(&self, path: &str) -> Option<&Value> {
         self.signals.get(path)?.value.as_ref()
+    }
+
+    /// Whether a signal is unknown because what the car said cannot be true.
+    pub fn is_implausible(&self, path: &str) -> bool {
+        self.signals
+            .get(path)
+            .is_some_and(|known| known.is_implausible)
     }
 
     /// The number of a signal.

@@ -83,7 +83,9 @@ impl ActiveConnection {
     }
 
     fn stalls_at(&self) -> Option<Duration> {
-        (self.in_flight.n_messages() > 0).then(|| self.heard_at + STALL)
+        // A drain has its own, shorter limit.
+        let waits = self.drain.is_none() && self.in_flight.n_messages() > 0;
+        waits.then(|| self.heard_at + STALL)
     }
 
     /// The topic over which it may have ended.

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::interface::LightState;
 use super::memory::{At, Moment};
 
-/// Without contact for this time, a drive ended with its last reading.
-const OUT_OF_SIGHT: Duration = Duration::from_mins(15);
 /// A car that was not looked at for so long may have slept and woken meanwhile.
 const UNWATCHED: Duration = Duration::from_mins(30);
 /// Two 408s so close are one trouble. Longer than the wait between them.
@@ -68,11 +66,6 @@ impl Contact {
     /// Data came within this time.
     pub(super) fn has_data_within(&self, time: Duration, m: Moment) -> bool {
         self.data_at.is_some_and(|at| m.since(at) <= time)
-    }
-
-    /// Nothing proved for long that the car is there: what was under way has ended unseen.
-    pub(super) fn is_out_of_sight(&self, m: Moment) -> bool {
-        self.online_at.is_none_or(|at| m.since(at) > OUT_OF_SIGHT)
     }
 
     /// Nobody looked for so long that the car may have slept and woken meanwhile.

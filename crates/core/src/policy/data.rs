@@ -4,25 +4,19 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Policy;
 use super::holds::{self, Activity};
-use super::interface::{Ask, Class, Event, Reading, State};
+use super::interface::{Ask, Class, Event, State};
 use super::memory::Moment;
 use super::phase::{Phase, Reach, Waking};
 use super::timers::SCHEDULE_DELAY_SECONDS;
-use crate::model::{CarRecord, ChargingState};
+use crate::model::{CarRecord, ChargingState, Reading};
 
 const AFTER_ODD_WORD: Duration = Duration::from_mins(1);
 /// Miles that a parked car has moved.
 const MOVED_MI: f64 = 0.1;
-/// A car just seen in gear has come further than its drive can account for: so far, with nobody
-/// looking for so long. Anything less belongs to the drive, as it does in the trips.
-const MOVED_UNDER_WAY_MI: f64 = 3.0;
-const UNDER_WAY_UNSEEN: SignedDuration = SignedDuration::from_mins(15);
-/// Percent by which a battery only grows if it was charged.
-const CHARGED_PERCENT: f64 = 2.0;
 /// After so many looks a car of unknown class is not kept awake by being asked.
 const VAIN_LOOKS: u32 = 2;
 /// That conclusion may be wrong (a use that no look showed starts the car's own clock again), and
@@ -37,7 +31,6 @@ impl Policy {
         }
         self.proved_signed_in();
         let memory = &mut self.memory;
-        let out_of_sight = memory.contact.is_out_of_sight(m);
         if memory.contact.is_unwatched(m)
             && let Phase::Idle(idle) = &mut memory.machine.phase
         {
@@ -59,11 +52,7 @@ impl Policy {
         let before = self.memory.sessions.reading;
         let reading = self.read(view, m);
         self.judge_wake(before, reading, doing, view);
-        if out_of_sight && doing == Activity::Parked {
-            self.end_sessions_at_reading(before, m);
-        }
-        self.report_missed(before, reading, doing);
-        self.follow_sessions(view, reading, doing, m);
+        self.note_start(doing, m);
         self.memory.sessions.reading = Some(reading);
         self.memory.parking.holds = match doing {
             Activity::Parked => holds::holds(view, self.config.unlocked_holds),
@@ -109,46 +98,6 @@ impl Policy {
         }
     }
 
-    fn end_sessions_at_reading(&mut self, last: Option<Reading>, m: Moment) {
-        let at = last.map_or(m.wall, |reading| reading.at);
-        self.end_drive(at, last);
-        self.end_charge(at, last);
-    }
-
-    /// What the odometer and the battery tell about the time in which nobody looked.
-    fn report_missed(&mut self, before: Option<Reading>, now: Reading, doing: Activity) {
-        let belongs = std::mem::take(&mut self.memory.sessions.next_reading_belongs);
-        let Some(before) = before.filter(|_| !belongs) else {
-            return;
-        };
-        let moved_mi = moved_mi(before, now);
-        let moved = match doing {
-            Activity::Driving => {
-                moved_mi > MOVED_UNDER_WAY_MI && now.at.duration_since(before.at) > UNDER_WAY_UNSEEN
-            }
-            _ => moved_mi > MOVED_MI,
-        };
-        if self.memory.sessions.drive.is_none() && moved {
-            self.emit(Event::MissedDrive {
-                from: before,
-                to: now,
-            });
-            if doing == Activity::Driving {
-                // The drive begins here: no mile is told twice.
-                self.memory.sessions.reading = Some(now);
-            }
-        }
-        let is_its_own = doing != Activity::Charging;
-        let charged = is_its_own && charged_percent(before, now) >= CHARGED_PERCENT;
-        if self.memory.sessions.charge.is_none() && self.memory.sessions.drive.is_none() && charged
-        {
-            self.emit(Event::MissedCharge {
-                from: before,
-                to: now,
-            });
-        }
-    }
-
     fn note_schedule(&mut self, view: &CarRecord, m: Moment) {
         // A start that has passed was looked at, or tells nothing any more.
         let ahead =
@@ -162,27 +111,27 @@ impl Policy {
         self.memory.charging.scheduled_at = start;
     }
 
-    /// Drives and charges begin and end.
-    fn follow_sessions(&mut self, view: &CarRecord, now: Reading, doing: Activity, m: Moment) {
-        if doing == Activity::Driving {
-            self.begin_drive(m);
-        } else if !self.is_in_grace(view, doing, m) {
-            self.end_drive(m.wall, Some(now));
+    /// A use begins, at a time of the week that may be a habit.
+    fn note_start(&mut self, doing: Activity, m: Moment) {
+        let memory = &mut self.memory;
+        let from = memory.machine.state();
+        let begins = match doing {
+            Activity::Driving => from != State::Driving,
+            Activity::Charging => from != State::Charging,
+            Activity::InService | Activity::Updating | Activity::Parked => false,
+        };
+        if begins {
+            memory.habits.started(m.wall);
         }
-        let flows = view.charging_state == Some(ChargingState::Charging);
-        if doing == Activity::Charging {
-            if flows {
-                self.begin_charge(m);
-            }
-        } else {
-            self.end_charge(m.wall, Some(now));
+        if doing == Activity::Driving {
+            memory.sessions.last_gear_at = Some(m.t);
         }
     }
 
     /// Parked with someone at the wheel and power on: the drive may go on.
     fn is_in_grace(&self, view: &CarRecord, doing: Activity, m: Moment) -> bool {
         doing == Activity::Parked
-            && self.memory.sessions.drive.is_some()
+            && self.memory.machine.state() == State::Driving
             && view.user_present
             && view.power_kw.is_some_and(|kw| kw > 0.0)
             && self

@@ -61,7 +61,6 @@ impl Policy {
             Failure::MissingScope => self.back_off(ask, WaitReason::MissingScope, m),
             Failure::NotFound => self.not_found(ask, m),
             Failure::InService => {
-                self.end_sessions_at_last_reading(m);
                 self.go(Phase::InService, "at service", m);
             }
             Failure::NotPermitted { retry_after } => {

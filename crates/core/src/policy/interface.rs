@@ -430,17 +430,6 @@ impl Belief {
     }
 }
 
-/// Odometer and battery level of one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Reading {
-    /// When, by the calendar.
-    pub at: Timestamp,
-    /// `vehicle_state.odometer`, miles.
-    pub odometer_mi: Option<f64>,
-    /// `charge_state.battery_level`, %.
-    pub battery_level: Option<f64>,
-}
-
 /// Something that the owner's automations want to hear of once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -453,34 +442,6 @@ pub enum Event {
         /// The reason, in plain words.
         because: &'static str,
     },
-    /// In gear for the first time.
-    DriveStarted {
-        /// The last reading before, if any.
-        from: Option<Reading>,
-    },
-    /// Parked again, or out of reach for long.
-    DriveEnded {
-        /// When, by the calendar: the last good data if contact was lost.
-        at: Timestamp,
-        /// The reading at its start.
-        from: Option<Reading>,
-        /// The newest reading.
-        to: Option<Reading>,
-    },
-    /// Current flows.
-    ChargeStarted {
-        /// The last reading before, if any.
-        from: Option<Reading>,
-    },
-    /// Current stopped.
-    ChargeEnded {
-        /// When, by the calendar: the last good data if contact was lost.
-        at: Timestamp,
-        /// The reading at its start.
-        from: Option<Reading>,
-        /// The newest reading.
-        to: Option<Reading>,
-    },
     /// An installation began.
     UpdateStarted {
         /// The version that is being installed.
@@ -491,20 +452,6 @@ pub enum Event {
         /// The version after it.
         version: Option<String>,
     },
-    /// The odometer grew while nobody looked. No track is invented.
-    MissedDrive {
-        /// Before.
-        from: Reading,
-        /// After.
-        to: Reading,
-    },
-    /// The battery filled while nobody looked.
-    MissedCharge {
-        /// Before.
-        from: Reading,
-        /// After.
-        to: Reading,
-    },
     /// The owner asked to let the car sleep, and it cannot.
     LetSleepRefused {
         /// The state that forbids it.
@@ -514,6 +461,17 @@ pub enum Event {
     },
     /// The owner woke the car and it did not come online in time.
     WakeFailed,
+}
+
+impl Event {
+    /// The car sleeps, is at service, or is out of reach for good: what was under way is over, and
+    /// no look will show its end.
+    pub fn is_out_of_sight(&self) -> bool {
+        let Self::StateChanged { to, .. } = self else {
+            return false;
+        };
+        matches!(to, State::Asleep | State::Unreachable | State::InService)
+    }
 }
 
 /// What a person must know or do.

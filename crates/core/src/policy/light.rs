@@ -36,7 +36,6 @@ impl Policy {
             memory.learning.still_asleep(m.t);
         }
         if light.in_service {
-            self.end_sessions_at_last_reading(m);
             self.go(Phase::InService, "at service", m);
         } else if light.state == LightState::Online {
             self.is_online(m);
@@ -110,18 +109,14 @@ impl Policy {
                 };
                 self.fall_asleep(to, "not online", m);
             }
-            Phase::Charging(_) if asleep => {
-                self.end_sessions_at_last_reading(m);
-                self.fall_asleep(Rest::Asleep, "not online", m);
-            }
-            Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) => self.lose(m),
             Phase::Asleep if word == LightState::Unknown => {
                 self.go(Phase::Unreachable, "unknown word", m);
             }
             Phase::Asleep => {}
-            Phase::Boot | Phase::Unreachable | Phase::InService if asleep => {
+            Phase::Charging(_) | Phase::Boot | Phase::Unreachable | Phase::InService if asleep => {
                 self.fall_asleep(Rest::Asleep, "not online", m);
             }
+            Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) => self.lose(m),
             Phase::Boot | Phase::Unreachable | Phase::InService => {
                 self.go(Phase::Unreachable, "not online", m);
             }

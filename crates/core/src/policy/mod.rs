@@ -54,19 +54,16 @@ mod wanted;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::model::{Now, Vin};
 use crate::random::Random;
 use memory::{At, Memory, Moment, ShownState};
 use phase::Phase;
-use sessions::Session;
 
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
     Ask, Belief, Budget, Class, Event, Failure, HoldReason, Input, Light, LightState, Problem,
-    Purpose, Push, Reading, State, Status, Step, User, Why,
+    Purpose, Push, State, Status, Step, User, Why,
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 pub use reconnect::{PushStep, Reconnect};
@@ -351,49 +348,6 @@ impl Policy {
             self.events.remove(0);
         }
         self.events.push(event);
-    }
-
-    /// Begins a drive, unless one is under way.
-    fn begin_drive(&mut self, m: Moment) {
-        let from = self.memory.sessions.reading;
-        if self.memory.sessions.drive.is_none() {
-            self.memory.sessions.drive = Some(Session { from });
-            self.memory.habits.started(m.wall);
-            self.emit(Event::DriveStarted { from });
-        }
-        self.memory.sessions.last_gear_at = Some(m.t);
-    }
-
-    /// Begins a charge, unless one is under way.
-    fn begin_charge(&mut self, m: Moment) {
-        let from = self.memory.sessions.reading;
-        if self.memory.sessions.charge.is_none() {
-            self.memory.sessions.charge = Some(Session { from });
-            self.memory.habits.started(m.wall);
-            self.emit(Event::ChargeStarted { from });
-        }
-    }
-
-    /// Ends an open drive, at the given time of the calendar.
-    fn end_drive(&mut self, at: Timestamp, to: Option<Reading>) {
-        if let Some(Session { from }) = self.memory.sessions.drive.take() {
-            self.emit(Event::DriveEnded { at, from, to });
-        }
-    }
-
-    /// Ends an open charge, at the given time of the calendar.
-    fn end_charge(&mut self, at: Timestamp, to: Option<Reading>) {
-        if let Some(Session { from }) = self.memory.sessions.charge.take() {
-            self.emit(Event::ChargeEnded { at, from, to });
-        }
-    }
-
-    /// Ends what was under way at the time of the last good data.
-    fn end_sessions_at_last_reading(&mut self, m: Moment) {
-        let reading = self.memory.sessions.reading;
-        let at = reading.map_or(m.wall, |reading| reading.at);
-        self.end_drive(at, reading);
-        self.end_charge(at, reading);
     }
 
     fn count_time(&mut self, m: Moment) {

@@ -71,21 +71,19 @@ impl Policy {
     fn pushed_charging(&mut self, pushed: ChargingState, m: Moment) {
         let state = self.memory.machine.state();
         if pushed.is_charging() == Some(true) {
-            if pushed == ChargingState::Charging && state != State::Driving {
-                self.begin_charge(m);
-            }
             if !matches!(
                 state,
                 State::Charging | State::Driving | State::Updating | State::InService
             ) {
                 self.proved_awake(m);
+                if pushed == ChargingState::Charging {
+                    self.memory.habits.started(m.wall);
+                }
                 self.memory.charging.begun(pushed, m);
                 self.go(self.memory.machine.charging(), "charging", m);
                 self.want_look(m);
             }
         } else if state == State::Charging {
-            self.memory.sessions.next_reading_belongs |= self.memory.sessions.charge.is_some();
-            self.end_charge(m.wall, self.memory.sessions.reading);
             self.park("the charge ended", m);
             self.want_look(m);
         }
@@ -94,12 +92,12 @@ impl Policy {
     fn pushed_gear(&mut self, gear: Gear, m: Moment) {
         if gear.is_driving() {
             self.proved_awake(m);
-            self.end_charge(m.wall, self.memory.sessions.reading);
-            self.begin_drive(m);
+            if !matches!(self.memory.machine.phase, Phase::Driving(_)) {
+                self.memory.habits.started(m.wall);
+            }
+            self.memory.sessions.last_gear_at = Some(m.t);
             self.go(self.memory.machine.driving(), "in gear", m);
         } else if matches!(self.memory.machine.phase, Phase::Driving(_)) {
-            self.memory.sessions.next_reading_belongs |= self.memory.sessions.drive.is_some();
-            self.end_drive(m.wall, self.memory.sessions.reading);
             self.park("parked", m);
             let memory = &mut self.memory;
             memory.wanted.looks_after_drive(memory.budget.factor, m);
@@ -263,7 +261,6 @@ impl Policy {
     }
 
     pub(super) fn removed(&mut self, m: Moment) {
-        self.end_sessions_at_last_reading(m);
         self.memory.standing.listed = false;
         self.go(Phase::Unreachable, "removed from the account", m);
     }

@@ -1,25 +1,14 @@
-//! Drives and charges that are under way, and the newest reading.
+//! What the last drive leaves behind for the policy: when a gear was in, and the newest reading.
 
 use serde::{Deserialize, Serialize};
 
-use super::interface::Reading;
 use super::memory::At;
+use crate::model::Reading;
 
-/// A drive or a charge that is under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Session {
-    /// The reading before it.
-    pub(super) from: Option<Reading>,
-}
-
-/// What is under way.
+/// Facts of drives and charges that decide when to look; what became of them is told by the trips.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Sessions {
-    pub(super) drive: Option<Session>,
-    pub(super) charge: Option<Session>,
     pub(super) last_gear_at: Option<At>,
     pub(super) reading: Option<Reading>,
-    /// A push ended a drive or a charge whose last stretch no reading has shown yet.
-    pub(super) next_reading_belongs: bool,
 }

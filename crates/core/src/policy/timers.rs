@@ -145,7 +145,6 @@ impl Policy {
         if matches!(self.memory.machine.phase, Phase::Updating(_)) {
             self.emit(Event::UpdateEnded { version: None });
         }
-        self.end_sessions_at_last_reading(m);
         let to = match self.memory.contact.light {
             Some(LightState::Asleep) => Rest::Asleep,
             _ => Rest::Unreachable,

@@ -91,7 +91,7 @@ pub struct ChargeLog {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct UnderWay {
     started_at: Timestamp,
-    from: Look,
+    from: Option<Look>,
     /// What the meter showed before it.
     #[serde(default)]
     meter_before_kwh: Option<f64>,
@@ -103,6 +103,24 @@ struct UnderWay {
     /// Up to where the cost is counted.
     #[serde(default)]
     priced: Priced,
+    /// Current has flowed; an older version told of all that began before it ended.
+    #[serde(default = "yes")]
+    has_flowed: bool,
+    /// Its start was told.
+    #[serde(default = "yes")]
+    is_told: bool,
+    /// Its end was pushed; the next look has the figures.
+    #[serde(default)]
+    ended_at: Option<Timestamp>,
+}
+
+/// What a look changed.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Ended.
+    pub ended: Option<Charge>,
+    /// Current flows for the first time.
+    pub has_started: bool,
 }
 
 /// The part of a charge that has its cost.
@@ -116,55 +134,157 @@ struct Priced {
     cost: Option<f64>,
 }
 
-/// Less than this is a test of the plug.
+/// Less than this is a test of the plug: it ends, but is no last charge.
 const ENERGY_AT_LEAST_KWH: f64 = 0.05;
 /// A lower power is no more than rounding.
 const POWER_AT_LEAST_KW: f64 = 1.0;
 
 impl ChargeLog {
-    /// Takes in a look, which the meter has had already; returns the charge that it ends.
+    /// Whether one is under way, or waits for its end.
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Takes in a look, which the meter has had already; `can_tell` is whether a start can be told.
     pub fn note(
         &mut self,
         last: Option<&Look>,
         now: &Look,
+        can_tell: bool,
         meter: &Metered<'_>,
         tariff: &Tariff,
-    ) -> Option<Charge> {
-        if now.charging? {
-            self.go_on(last, now, meter, tariff);
-            return None;
-        }
-        let mut under_way = self.under_way.take()?;
-        let energy_kwh = under_way.count(now, meter.meter, tariff)?;
-        if energy_kwh < ENERGY_AT_LEAST_KWH {
-            return None;
-        }
-        let from = &under_way.from;
-        let charge = Charge {
-            started_at: under_way.started_at,
-            ended_at: now.at,
-            duration_s: now.seconds_since(under_way.started_at),
-            energy_kwh,
-            level_from: from.level,
-            level_to: now.level,
-            range_added_mi: from.range_mi.zip(now.range_mi).map(|(a, b)| b - a),
-            power_max_kw: under_way.power_max_kw,
-            is_dc: under_way.is_dc,
-            cost: under_way.priced.cost,
-            currency: tariff.currency.clone(),
+    ) -> Changes {
+        let mut changes = Changes::default();
+        // A car in gear has no cable, whatever the older part of its answer says.
+        let charging = match now.in_gear {
+            Some(true) => Some(false),
+            _ => now.charging,
         };
-        self.last = Some(charge.clone());
-        Some(charge)
+        match charging {
+            // One missing word ends nothing.
+            None => {}
+            Some(true) => changes.has_started = self.go_on(last, now, can_tell, meter, tariff),
+            Some(false) => changes.ended = self.stop(now, meter.meter, tariff),
+        }
+        changes
     }
 
-    fn go_on(&mut self, last: Option<&Look>, now: &Look, meter: &Metered<'_>, tariff: &Tariff) {
-        let under_way = self.under_way.get_or_insert_with(|| UnderWay {
-            started_at: now.at,
-            from: last
-                .filter(|last| last.level <= now.level)
-                .unwrap_or(now)
-                .clone(),
-            meter_before_kwh: meter.before_kwh,
+    /// The cable was pushed to be out, or the current to have stopped: the next look has the
+    /// figures.
+    pub fn pushed_over(&mut self, at: Timestamp) {
+        if let Some(charge) = &mut self.under_way {
+            charge.ended_at.get_or_insert(at);
+        }
+    }
+
+    /// Current was pushed to flow. Returns whether a charge began.
+    pub fn pushed_flowing(
+        &mut self,
+        at: Timestamp,
+        last: Option<&Look>,
+        can_tell: bool,
+        meter: &EnergyMeter,
+    ) -> bool {
+        let charge = self
+            .under_way
+            .get_or_insert_with(|| UnderWay::begin(at, last, None, meter.total_kwh()));
+        charge.ended_at = None;
+        charge.flows(can_tell)
+    }
+
+    /// No more will be seen of the charge under way: it ended with its last look.
+    pub fn give_up(
+        &mut self,
+        last: Option<&Look>,
+        now: Timestamp,
+        meter: &EnergyMeter,
+        tariff: &Tariff,
+    ) -> Option<Charge> {
+        let charge = self.under_way.take()?;
+        let at = charge.ended_at.or(last.map(|last| last.at)).unwrap_or(now);
+        let energy_kwh = meter
+            .total_kwh()
+            .zip(charge.meter_before_kwh)
+            .map_or(0.0, |(total, before)| total - before);
+        self.finish(charge, at, last, energy_kwh, tariff)
+    }
+
+    fn go_on(
+        &mut self,
+        last: Option<&Look>,
+        now: &Look,
+        can_tell: bool,
+        meter: &Metered<'_>,
+        tariff: &Tariff,
+    ) -> bool {
+        let charge = self
+            .under_way
+            .get_or_insert_with(|| UnderWay::begin(now.at, last, Some(now), meter.before_kwh));
+        charge.from.get_or_insert_with(|| now.clone());
+        charge.ended_at = None;
+        charge.is_dc |= now.is_dc;
+        charge.count(now, meter.meter, tariff);
+        let power = [charge.power_max_kw, now.charger_kw];
+        charge.power_max_kw = power.into_iter().flatten().reduce(f64::max);
+        now.current_flows && charge.flows(can_tell)
+    }
+
+    fn stop(&mut self, now: &Look, meter: &EnergyMeter, tariff: &Tariff) -> Option<Charge> {
+        let mut charge = self.under_way.take()?;
+        let energy_kwh = charge.count(now, meter, tariff).unwrap_or(0.0);
+        let at = charge.ended_at.unwrap_or(now.at);
+        self.finish(charge, at, Some(now), energy_kwh, tariff)
+    }
+
+    fn finish(
+        &mut self,
+        charge: UnderWay,
+        ended_at: Timestamp,
+        to: Option<&Look>,
+        energy_kwh: f64,
+        tariff: &Tariff,
+    ) -> Option<Charge> {
+        let from = charge.from.as_ref();
+        // A clock that was set back meanwhile.
+        let ended_at = ended_at.max(charge.started_at);
+        let is_told = charge.is_told;
+        let charge = Charge {
+            started_at: charge.started_at,
+            ended_at,
+            duration_s: ended_at.duration_since(charge.started_at).as_secs(),
+            energy_kwh,
+            level_from: from.and_then(|from| from.level),
+            level_to: to.and_then(|to| to.level),
+            range_added_mi: from
+                .and_then(|from| from.range_mi)
+                .zip(to.and_then(|to| to.range_mi))
+                .map(|(a, b)| b - a),
+            power_max_kw: charge.power_max_kw,
+            is_dc: charge.is_dc,
+            cost: charge.priced.cost,
+            currency: tariff.currency.clone(),
+        };
+        if energy_kwh >= ENERGY_AT_LEAST_KWH {
+            self.last = Some(charge.clone());
+        } else if !is_told {
+            return None;
+        }
+        Some(charge)
+    }
+}
+
+impl UnderWay {
+    fn begin(
+        started_at: Timestamp,
+        last: Option<&Look>,
+        now: Option<&Look>,
+        meter_before_kwh: Option<f64>,
+    ) -> Self {
+        let is_before = |last: &&Look| now.is_none_or(|now| last.level <= now.level);
+        Self {
+            started_at,
+            from: last.filter(is_before).or(now).cloned(),
+            meter_before_kwh,
             not_before: last.map(|last| last.at),
             power_max_kw: None,
             is_dc: false,
@@ -172,11 +292,17 @@ impl ChargeLog {
                 cost: Some(0.0),
                 ..Priced::default()
             },
-        });
-        under_way.is_dc |= now.is_dc;
-        under_way.count(now, meter.meter, tariff);
-        let power = [under_way.power_max_kw, now.charger_kw];
-        under_way.power_max_kw = power.into_iter().flatten().reduce(f64::max);
+            has_flowed: false,
+            is_told: false,
+            ended_at: None,
+        }
+    }
+
+    /// Current flows; returns whether it is the first time.
+    fn flows(&mut self, can_tell: bool) -> bool {
+        let is_first = !std::mem::replace(&mut self.has_flowed, true);
+        self.is_told |= is_first && can_tell;
+        is_first
     }
 }
 
@@ -217,6 +343,10 @@ impl UnderWay {
             utc_offset_s: now.utc_offset_s,
         }
     }
+}
+
+pub(super) fn yes() -> bool {
+    true
 }
 
 /// So many hours before a time.

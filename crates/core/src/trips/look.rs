@@ -18,6 +18,15 @@ pub struct Look {
     pub unplugged: bool,
     /// Odometer, miles.
     pub odometer_mi: Option<f64>,
+    /// When it showed that.
+    #[serde(default)]
+    pub odometer_at: Option<Timestamp>,
+    /// Someone is in the car, and it draws power.
+    #[serde(default)]
+    pub at_the_wheel: bool,
+    /// Current flows.
+    #[serde(default)]
+    pub current_flows: bool,
     /// State of charge, %.
     pub level: Option<f64>,
     /// Rated range, miles.
@@ -47,6 +56,9 @@ impl Look {
             charging: record.charging_state.and_then(ChargingState::is_charging),
             unplugged: record.charging_state == Some(ChargingState::Disconnected),
             odometer_mi: record.odometer_mi,
+            odometer_at: record.odometer_at,
+            at_the_wheel: record.user_present && record.power_kw.is_some_and(|kw| kw > 0.0),
+            current_flows: record.charging_state == Some(ChargingState::Charging),
             level: record.battery_level,
             range_mi: record.range_mi,
             session_kwh: record.session_kwh,

@@ -36,7 +36,7 @@ pub const SPEED: &[&str] = &["drive_state.speed", "drive_state.shift_state"];
 pub fn speed(car: &Vehicle) -> EntityValue {
     match car.number(SPEED[0]) {
         Some(mph) => EntityValue::number(mph, 0),
-        None if is_parked(car) && car.value(SPEED[0]).is_none() => EntityValue::Number(0.0),
+        None if is_parked(car) && is_null(car, SPEED[0]) => EntityValue::Number(0.0),
         None => EntityValue::Unknown,
     }
 }
@@ -44,10 +44,15 @@ pub fn speed(car: &Vehicle) -> EntityValue {
 pub const POWER: &[&str] = &["drive_state.power"];
 /// Null at rest, and then it is 0.
 pub fn power(car: &Vehicle) -> EntityValue {
-    match car.value(POWER[0]) {
-        None => EntityValue::Number(0.0),
-        Some(value) => or_unknown(value.number().map(|kw| EntityValue::number(kw, 0))),
+    if is_null(car, POWER[0]) {
+        return EntityValue::Number(0.0);
     }
+    let kw = car.number(POWER[0]);
+    or_unknown(kw.map(|kw| EntityValue::number(kw, 0)))
+}
+/// Null has a meaning; what cannot be true has none.
+fn is_null(car: &Vehicle, path: &str) -> bool {
+    car.value(path).is_none() && !car.is_implausible(path)
 }
 
 pub const HEADING: &[&str] = &["drive_state.heading"];

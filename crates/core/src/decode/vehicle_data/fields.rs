@@ -46,7 +46,7 @@ impl Group {
         let is_in = |field: &&str| field.split_once('.').is_some_and(|(of, _)| of == name);
         [self.truths, self.numbers, self.texts]
             .iter()
-            .any(|list| list.iter().any(|field| is_in(field)))
+            .any(|list| list.iter().any(is_in))
     }
 }
 

@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{CarRecord, Gear};
 
 const NOON: i64 = 1_795_694_400;
 const HOUR: i64 = 3600;
@@ -33,6 +34,8 @@ fn see(car: &mut Vehicle, source: Source, second: i64, path: &str, value: i64) {
 }
 
 const LEVEL: &str = "charge_state.battery_level";
+/// Believed as it comes.
+const UNBOUNDED: &str = "charge_state.charger_voltage";
 
 #[test]
 fn what_the_bridge_says_and_the_cars_state_do_not_freeze_when_the_clock_is_set_back() {
@@ -96,11 +99,11 @@ proptest! {
         let mut car = car();
         for (second, value, is_data) in &seen {
             let source = if *is_data { Source::Data } else { Source::Light };
-            see(&mut car, source, NOON + second, LEVEL, *value);
+            see(&mut car, source, NOON + second, UNBOUNDED, *value);
         }
         // Of several of one time the last.
         let newest = seen.iter().max_by_key(|(second, ..)| second).unwrap();
-        let known = car.known(LEVEL).unwrap();
+        let known = car.known(UNBOUNDED).unwrap();
         prop_assert_eq!(known.value.clone(), Some(Value::Int(newest.1)));
         prop_assert_eq!(known.at, at(NOON + newest.0));
     }
@@ -116,12 +119,46 @@ proptest! {
             let (source, path) = if is_bridge {
                 (Source::Bridge, "bridge.data_calls_today")
             } else {
-                (Source::Data, LEVEL)
+                (Source::Data, UNBOUNDED)
             };
             car.not_after(now(clock));
             let value = i64::try_from(number).unwrap();
             see(&mut car, source, clock, path, value);
             prop_assert_eq!(car.value(path), Some(&Value::Int(value)));
         }
+    }
+}
+
+/// Scenario 26 of the policy: given a newer answer is known; when data with an older time comes:
+/// dropped.
+#[test]
+fn an_answer_with_an_older_time_changes_nothing_until_it_is_said_too_often() {
+    let mut car = car();
+    let mut look = |second: i64, gear: &str| {
+        car.apply(&Observation {
+            source: Source::Data,
+            at: at(second),
+            whole_groups: vec!["drive_state"],
+            signals: vec![(
+                Signal::new("drive_state.shift_state"),
+                Some(Value::Text(gear.to_owned())),
+            )],
+        });
+        CarRecord::of(&car)
+    };
+    look(NOON, "P");
+    let before = look(NOON + 10, "P");
+    for n in 1..=5 {
+        assert_eq!(look(NOON - HOUR + n, "D"), before);
+    }
+    // The car's clock was set back.
+    let record = look(NOON - HOUR + 6, "D");
+    assert_eq!(record.gear, Some(Gear::D));
+    assert_eq!(record.at, Some(at(NOON - HOUR + 6)));
+    assert_eq!(look(NOON - HOUR + 7, "P").gear, Some(Gear::P));
+    // One that is older again between newer ones is dropped each time.
+    for n in 0..20 {
+        look(NOON + n, "P");
+        assert_eq!(look(NOON - HOUR, "D").gear, Some(Gear::P));
     }
 }

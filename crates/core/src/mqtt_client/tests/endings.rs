@@ -106,3 +106,27 @@ fn a_connection_that_ends_while_it_drains_is_not_made_again() {
     assert_eq!(world.client.due_at(world.now), None);
     assert_eq!(world.connection, 1);
 }
+
+#[test]
+fn a_drain_of_a_broker_that_is_silent_for_long_already_waits_as_quietly_as_any() {
+    let mut world = ClientWorld::new(Plain);
+    world.until_delivered();
+    world.network = Network::AnswersPings;
+    world.state("tesla2mqtt/VIN/a", "1");
+    world.run_for(Duration::from_millis(29_500));
+    let begun = world.now;
+    world
+        .client
+        .handle(crate::mqtt_client::ClientInput::Shutdown, world.now);
+    // Past the time at which the connection would have been given up.
+    world.run_for(Duration::from_millis(600));
+    assert!(world.outcome.is_none());
+    assert!(
+        world
+            .client
+            .due_at(world.now)
+            .is_some_and(|at| at > world.now)
+    );
+    world.until("the end", |world| world.outcome.is_some());
+    assert_eq!(world.now.saturating_sub(begun), DRAIN_MAX);
+}

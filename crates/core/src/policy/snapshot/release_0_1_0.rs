@@ -56,11 +56,8 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
     ("push", "woke_unheard", "woke_unheard"),
     ("push", "user_present", "pushed_user_present"),
     ("push", "last_user_present", "last_pushed_present"),
-    ("sessions", "drive", "drive"),
-    ("sessions", "charge", "charge"),
     ("sessions", "last_gear_at", "last_gear_at"),
     ("sessions", "reading", "reading"),
-    ("sessions", "next_reading_belongs", "next_reading_belongs"),
     ("charging", "since", "charging_since"),
     ("charging", "last_at", "last_charging_at"),
     ("charging", "state", "charging_word"),
@@ -76,6 +73,15 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
     ("day", "awake", "awake_today"),
     ("day", "light_calls", "light_calls_today"),
     ("day", "data_calls", "data_calls_today"),
+];
+
+/// Fields without a place today: a refused position is asked for once more, and drives and charges
+/// are the trips' affair.
+pub(super) const LEFT_OUT: &[&str] = &[
+    "location_dropped",
+    "drive",
+    "charge",
+    "next_reading_belongs",
 ];
 
 /// What stands in another part: inner, outer.
@@ -99,8 +105,9 @@ pub(super) fn parts_of(mut flat: Map<String, Value>) -> Map<String, Value> {
             put(&mut parts, outer, inner, value);
         }
     }
-    // It is asked for once more.
-    flat.remove("location_dropped");
+    for field in LEFT_OUT {
+        flat.remove(*field);
+    }
     // Kept as they were: random, learning, habits, budget, backoffs.
     flat.append(&mut parts);
     flat

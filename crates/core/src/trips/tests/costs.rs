@@ -35,7 +35,7 @@ fn a_charge_into_the_night_costs_each_kilowatt_hour_by_its_hour() {
     rig.after(7, CHARGING, &[("charge_energy_added", 2.0)]);
     rig.after(60, CHARGING, &[("charge_energy_added", 12.0)]);
     let found = rig.after(1, COMPLETE, &[("charge_energy_added", 12.0)]);
-    assert_eq!(found[0].event().1["cost"], 1.6);
+    assert_eq!(found[0].event().unwrap().1["cost"], 1.6);
     assert!(close(rig.figure("last_charge_cost").unwrap(), 1.6));
 }
 
@@ -47,7 +47,7 @@ fn a_price_that_changes_under_way_holds_from_then_on() {
     rig.after(30, CHARGING, &[("charge_energy_added", 5.0)]);
     rig.tariff.price = Some(0.40);
     let found = rig.after(30, COMPLETE, &[("charge_energy_added", 10.0)]);
-    assert_eq!(found[0].event().1["cost"], 3.5);
+    assert_eq!(found[0].event().unwrap().1["cost"], 3.5);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_last_sessions_energy_costs_nothing_again() {
     rig.after(10, CHARGING, &[("charge_energy_added", 20.0)]);
     rig.after(1, CHARGING, &[("charge_energy_added", 0.1)]);
     let found = rig.after(60, COMPLETE, &[("charge_energy_added", 10.0)]);
-    assert_eq!(found[0].event().1["cost"], 3);
+    assert_eq!(found[0].event().unwrap().1["cost"], 3);
 }
 
 /// A charge that the car's first look, at 23:33 of its time, shows at 11 kWh.
@@ -69,7 +69,7 @@ fn begun_unseen(charger_kw: f64) -> Json {
     let shown = [("charge_energy_added", 11.0), ("charger_power", charger_kw)];
     assert_eq!(rig.after(80, CHARGING, &shown), []);
     let found = rig.after(60, COMPLETE, &[("charge_energy_added", 21.0)]);
-    found[0].event().1["cost"].clone()
+    found[0].event().unwrap().1["cost"].clone()
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_counter_that_falls_late_is_priced_since_the_look_before_the_charge() {
         rig.after(70, CHARGING, &[("charge_energy_added", 20.0)]);
         rig.after(10, CHARGING, &[("charge_energy_added", 2.0)]);
         let found = rig.after(30, COMPLETE, &[("charge_energy_added", 10.0)]);
-        found[0].event().1["cost"].clone()
+        found[0].event().unwrap().1["cost"].clone()
     };
     assert_eq!(cost(|_| ()), 3);
     assert_eq!(cost(|rig| night(rig, 0.0)), Json::Null);
@@ -103,7 +103,7 @@ fn a_charge_that_the_first_look_of_all_finds_under_way_costs_what_it_still_takes
     let mut rig = Rig::new();
     rig.after(0, CHARGING, &[("charge_energy_added", 12.0)]);
     let found = rig.after(60, COMPLETE, &[("charge_energy_added", 22.0)]);
-    let (_, figures) = found[0].event();
+    let (_, figures) = found[0].event().unwrap();
     assert_eq!(
         (&figures["energy_kwh"], &figures["cost"]),
         (&10.into(), &3.into())
@@ -120,7 +120,7 @@ fn where_a_price_is_missing_the_cost_is_not_known() {
     rig.tariff.price = Some(0.30);
     let found = rig.after(30, COMPLETE, &[("charge_energy_added", 10.0)]);
     // Half of it would be a lie.
-    assert_eq!(found[0].event().1["cost"], Json::Null);
+    assert_eq!(found[0].event().unwrap().1["cost"], Json::Null);
     assert_eq!(rig.figure("last_charge_cost"), None);
 }
 
@@ -178,7 +178,7 @@ fn a_fast_charger_has_its_own_price() {
         rig.after(10, CHARGING, &dc);
         let unplugged = [("charge_energy_added", 10.0), ("fast_charger_present", 0.0)];
         let found = rig.after(30, COMPLETE, &unplugged);
-        found[0].event().1["cost"].clone()
+        found[0].event().unwrap().1["cost"].clone()
     };
     assert_eq!(charge(Some(0.60)), 6);
     assert_eq!(charge(None), Json::Null);

@@ -6,8 +6,8 @@ mod charger;
 mod components;
 mod logger;
 
-use super::Follower;
-use crate::model::{CarRecord, ChargingState, Gear, SoftwareUpdate};
+use tesla2mqtt::estimate::Follower;
+use tesla2mqtt::model::{CarRecord, ChargingState, Gear, SoftwareUpdate};
 
 /// A tool whose policy is modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,14 +20,14 @@ pub fn settings(api: Api) -> config::Account {
     }
 }
 
-fn stored(refresh: &str, previous: &str, seed: &str) -> Stored {
+fn stored(refresh: &str, previous: &str, configured_token: &str) -> StoredLogin {
     let secret = |text: &str| (!text.is_empty()).then(|| SecretString::from(text));
-    Stored {
+    StoredLogin {
         refresh_token: secret(refresh),
         previous_refresh_token: secret(previous),
-        seed: secret(seed),
+        configured_token: secret(configured_token),
         issued_at: Some(at(0)),
-        ..Stored::default()
+        ..StoredLogin::default()
     }
 }
 
@@ -38,13 +38,13 @@ fn at(hours: i64) -> Timestamp {
 
 #[test]
 fn the_tokens_are_offered_best_first_and_each_once() {
-    let check = |stored: &Stored, expected: &[&str]| {
+    let check = |stored: &StoredLogin, expected: &[&str]| {
         let offered = candidates(stored, &settings(Api::Fleet), at(1));
         let offered: Vec<&str> = offered.iter().map(ExposeSecret::expose_secret).collect();
         assert_eq!(offered, expected);
     };
     // Never signed in: the configuration's.
-    check(&Stored::default(), &["configured"]);
+    check(&StoredLogin::default(), &["configured"]);
     // The store began with it: the store's are newer.
     check(
         &stored("r2", "r1", "configured"),
@@ -69,19 +69,19 @@ fn the_tokens_are_offered_best_first_and_each_once() {
 /// They were offered for ever: one that old may end the login of its successors.
 #[test]
 fn a_token_that_was_spent_longer_ago_than_the_grace_is_not_offered() {
-    let check = |stored: &Stored, hours: i64, expected: &[&str]| {
+    let check = |stored: &StoredLogin, hours: i64, expected: &[&str]| {
         let offered = candidates(stored, &settings(Api::Fleet), at(hours));
         let offered: Vec<&str> = offered.iter().map(ExposeSecret::expose_secret).collect();
         assert_eq!(offered, expected, "after {hours} h");
     };
     let mut kept = stored("r2", "r1", "configured");
-    kept.seed_spent_at = Some(at(-20));
+    kept.configured_token_spent_at = Some(at(-20));
     check(&kept, 3, &["r2", "r1", "configured"]);
     check(&kept, 5, &["r2", "r1"]);
     check(&kept, 25, &["r2"]);
     check(&kept, -30, &["r2", "configured"]);
     // It was never spent: `tesla2mqtt login` stored another login over it.
-    kept.seed_spent_at = None;
+    kept.configured_token_spent_at = None;
     check(&kept, 25, &["r2", "configured"]);
     kept.issued_at = None;
     check(&kept, 0, &["r2", "configured"]);
@@ -126,10 +126,10 @@ fn what_comes_next_is_offered_after_a_no_and_not_after_a_fault() {
 fn tokens_of_another_generation_or_person_are_not_used() {
     let mut account = settings(Api::Password);
     account.email = Some("a@example.com".into());
-    let kept = |api: Option<&str>, email: Option<&str>| Stored {
+    let kept = |api: Option<&str>, email: Option<&str>| StoredLogin {
         api: api.map(str::to_owned),
         email: email.map(str::to_owned),
-        ..Stored::default()
+        ..StoredLogin::default()
     };
     assert!(belongs(&kept(None, None), &account));
     assert!(belongs(
@@ -146,11 +146,11 @@ fn tokens_of_another_generation_or_person_are_not_used() {
 #[test]
 fn a_stored_access_token_lives_as_long_as_it_was_given() {
     let at = |second| Timestamp::from_second(second).unwrap();
-    let kept = Stored {
+    let kept = StoredLogin {
         access_token: Some(SecretString::from("a")),
         issued_at: Some(at(1000)),
         access_expires_at: Some(at(29_800)),
-        ..Stored::default()
+        ..StoredLogin::default()
     };
     let left = |now| life_left(&kept, at(now)).map(|left| left.as_secs());
     assert_eq!(left(1000), Some(28_800));
@@ -159,7 +159,7 @@ fn a_stored_access_token_lives_as_long_as_it_was_given() {
     assert_eq!(left(29_799), None);
     // A clock that booted in 1970 does not stretch it.
     assert_eq!(left(0), Some(28_800));
-    assert_eq!(life_left(&Stored::default(), at(0)), None);
+    assert_eq!(life_left(&StoredLogin::default(), at(0)), None);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_wait_that_a_token_host_asked_for_is_not_another_logins() {
     let before = settings(Api::Fleet);
     let wait = Wait {
         until: at(1),
-        seed: before.refresh_token.clone(),
+        configured_token: before.refresh_token.clone(),
         asker: Some(asker(&before)),
     };
     let waits = |change: fn(&mut config::Account)| {

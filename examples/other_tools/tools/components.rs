@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Follower, in_gear, is_charging, is_installing};
-use crate::estimate::Turn;
-use crate::model::{CarRecord, Gear, Now};
-use crate::policy::{Ask, Failure, Input, LightState, State};
+use super::{in_gear, is_charging, is_installing};
+use tesla2mqtt::estimate::{Follower, Turn};
+use tesla2mqtt::model::{CarRecord, Gear, Now};
+use tesla2mqtt::policy::{Ask, Failure, Input, LightState, State};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)

@@ -10,7 +10,7 @@ use url::Url;
 use super::error::ApiError;
 use super::hosts::Hosts;
 use super::retry_after;
-use super::store::{Asker, Stored, Wait, same};
+use super::store::{Asker, StoredLogin, Wait, same};
 use super::token;
 use crate::config::{self, Api};
 use crate::decode;
@@ -24,20 +24,27 @@ const GRACE: Duration = Duration::from_hours(24);
 /// predecessor (whose successor may have been lost), and the configuration's as a last resort.
 /// What was spent longer ago than Tesla's grace is not among them.
 pub fn candidates(
-    stored: &Stored,
+    stored: &StoredLogin,
     settings: &config::Account,
     now: Timestamp,
 ) -> Vec<SecretString> {
     // A clock that jumps says nothing of how long ago it was, whichever way it jumps.
     let in_grace = |spent: Timestamp| now.duration_since(spent).unsigned_abs() <= GRACE;
     let previous = stored.previous_refresh_token.clone();
-    let is_spent_seed = same(stored.seed.as_ref(), settings.refresh_token.as_ref())
-        && stored.seed_spent_at.is_some_and(|at| !in_grace(at));
+    let is_spent_configured_token = same(
+        stored.configured_token.as_ref(),
+        settings.refresh_token.as_ref(),
+    ) && stored
+        .configured_token_spent_at
+        .is_some_and(|at| !in_grace(at));
     let all = [
         pasted(stored, settings),
         stored.refresh_token.clone(),
         previous.filter(|_| stored.issued_at.is_some_and(in_grace)),
-        settings.refresh_token.clone().filter(|_| !is_spent_seed),
+        settings
+            .refresh_token
+            .clone()
+            .filter(|_| !is_spent_configured_token),
     ];
     let mut distinct: Vec<SecretString> = Vec::new();
     for token in all.into_iter().flatten() {
@@ -49,10 +56,10 @@ pub fn candidates(
 }
 
 /// The token of the configuration, if it is one that the store has not dealt with.
-pub fn pasted(stored: &Stored, settings: &config::Account) -> Option<SecretString> {
+pub fn pasted(stored: &StoredLogin, settings: &config::Account) -> Option<SecretString> {
     let configured = settings.refresh_token.as_ref();
     let known = [
-        &stored.seed,
+        &stored.configured_token,
         &stored.refresh_token,
         &stored.previous_refresh_token,
     ];
@@ -75,7 +82,7 @@ pub fn moves_on(no: &ApiError, is_pasted: bool, api: Api) -> bool {
 }
 
 /// Tokens belong to a generation of login, those of the 2019 login to an e-mail address as well.
-pub fn belongs(stored: &Stored, settings: &config::Account) -> bool {
+pub fn belongs(stored: &StoredLogin, settings: &config::Account) -> bool {
     let is_other_api = stored
         .api
         .as_ref()
@@ -105,7 +112,7 @@ pub fn generation_name(api: Api) -> &'static str {
 }
 
 /// How long the stored access token lives, if it does.
-pub fn life_left(stored: &Stored, now: Timestamp) -> Option<Duration> {
+pub fn life_left(stored: &StoredLogin, now: Timestamp) -> Option<Duration> {
     stored.access_token.as_ref()?;
     let end = stored.access_expires_at?;
     let left = Duration::try_from(end.duration_since(now)).ok()?;
@@ -117,12 +124,12 @@ pub fn life_left(stored: &Stored, now: Timestamp) -> Option<Duration> {
 /// What is left of a wait that a token host asked for before a restart; nothing where another token
 /// was pasted since, or where it is another host's, or another login's.
 pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Option<Duration> {
-    let (then, today) = (&wait.seed, &settings.refresh_token);
-    let is_same_seed = same(then.as_ref(), today.as_ref()) || (then.is_none() && today.is_none());
+    let (then, today) = (&wait.configured_token, &settings.refresh_token);
+    let is_same_token = same(then.as_ref(), today.as_ref()) || (then.is_none() && today.is_none());
     let is_same_asker = wait.asker.as_ref().is_none_or(|of| *of == asker(settings));
     let left = Duration::try_from(wait.until.duration_since(now)).ok()?;
     // A clock that boots in the past must not stretch it.
-    (is_same_seed && is_same_asker && !left.is_zero()).then_some(left.min(retry_after::LONGEST))
+    (is_same_token && is_same_asker && !left.is_zero()).then_some(left.min(retry_after::LONGEST))
 }
 
 /// The base URL in an answer of `users/region`.

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use super::Follower;
-use crate::estimate::Turn;
-use crate::model::{ChargingState, Now};
-use crate::policy::{Ask, Input, State};
+use tesla2mqtt::estimate::{Follower, Turn};
+use tesla2mqtt::model::{ChargingState, Now};
+use tesla2mqtt::policy::{Ask, Input, State};
 
 const TICK: Duration = Duration::from_secs(30);
 const CACHE: Duration = Duration::from_mins(15);

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Follower, in_gear, is_charging, is_installing};
-use crate::estimate::Turn;
-use crate::model::{CarRecord, ChargingState, Gear, Now, UpdateStatus};
-use crate::policy::{Ask, Failure, Input, LightState, Push, State};
+use super::{in_gear, is_charging, is_installing};
+use tesla2mqtt::estimate::{Follower, Turn};
+use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, UpdateStatus};
+use tesla2mqtt::policy::{Ask, Failure, Input, LightState, Push, State};
 
 /// One logger's numbers.
 pub(super) struct Numbers {

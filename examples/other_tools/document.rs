@@ -3,16 +3,17 @@
 
 use std::fmt::Write as _;
 
-use super::report::cell;
-use super::{Case, Life, PRICES_AS_OF, Row, Way, others, ours, theirs};
-use crate::policy::{Preset, Prices};
+use tesla2mqtt::estimate::{Case, Life, PRICES_AS_OF, Row, Way, ours};
+use tesla2mqtt::policy::{Preset, Prices};
+
+use crate::theirs;
 
 /// The table stands between these lines.
 pub const BEGIN: &str =
-    "<!-- generated: cargo run --release --example sleep_policy_doc -- DATE -->";
+    "<!-- generated: cargo run --release --example other_tools -- --write DATE -->";
 /// See [`BEGIN`].
 pub const END: &str = "<!-- end of the generated part -->";
-const DATED: &str = "Generated on ";
+pub const DATED: &str = "Generated on ";
 /// A whole month, so that the budget has its say.
 const DAYS: u32 = 30;
 
@@ -57,12 +58,6 @@ pub fn renewed(document: &str, generated: &str) -> Option<String> {
     Some(format!("{before}{generated}{after}"))
 }
 
-/// The date that a document says it was generated on.
-pub fn date_of(document: &str) -> Option<&str> {
-    let (_, rest) = document.split_once(DATED)?;
-    rest.split(':').next()
-}
-
 fn rows(held: bool, unpolled: &mut f64) -> Vec<Row> {
     let case = |preset| Case {
         life: Life::named("model-day").expect("a named life"),
@@ -82,10 +77,7 @@ fn rows(held: bool, unpolled: &mut f64) -> Vec<Row> {
         *unpolled = figures.awake_hours_a_day - figures.sleep_prevented_hours_a_day;
         rows.push(row);
     }
-    rows.extend(others::TOOLS.iter().map(|tool| {
-        let played = theirs(&case(Preset::Metered), *tool);
-        Row::new(tool.name(), true, &played, &Prices::FLEET)
-    }));
+    rows.extend(theirs(&case(Preset::Metered)));
     rows
 }
 
@@ -105,7 +97,7 @@ fn line(text: &mut String, row: &Row) {
         figures.dollars_a_month,
         figures.awake_hours_a_day,
         figures.sleep_prevented_hours_a_day,
-        cell(&figures.drive_starts),
-        cell(&figures.charge_starts),
+        figures.drive_starts,
+        figures.charge_starts,
     );
 }
