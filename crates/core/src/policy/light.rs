@@ -109,14 +109,14 @@ impl Policy {
                 };
                 self.fall_asleep(to, "not online", m);
             }
+            Phase::Boot | Phase::Unreachable | Phase::InService | Phase::Charging(_) if asleep => {
+                self.fall_asleep(Rest::Asleep, "not online", m);
+            }
+            Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) => self.lose(m),
             Phase::Asleep if word == LightState::Unknown => {
                 self.go(Phase::Unreachable, "unknown word", m);
             }
             Phase::Asleep => {}
-            Phase::Charging(_) | Phase::Boot | Phase::Unreachable | Phase::InService if asleep => {
-                self.fall_asleep(Rest::Asleep, "not online", m);
-            }
-            Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) => self.lose(m),
             Phase::Boot | Phase::Unreachable | Phase::InService => {
                 self.go(Phase::Unreachable, "not online", m);
             }

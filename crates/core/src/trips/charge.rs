@@ -206,7 +206,7 @@ impl ChargeLog {
             .total_kwh()
             .zip(charge.meter_before_kwh)
             .map_or(0.0, |(total, before)| total - before);
-        self.finish(charge, at, last, energy_kwh, tariff)
+        self.finish(&charge, at, last, energy_kwh, tariff)
     }
 
     fn go_on(
@@ -233,12 +233,12 @@ impl ChargeLog {
         let mut charge = self.under_way.take()?;
         let energy_kwh = charge.count(now, meter, tariff).unwrap_or(0.0);
         let at = charge.ended_at.unwrap_or(now.at);
-        self.finish(charge, at, Some(now), energy_kwh, tariff)
+        self.finish(&charge, at, Some(now), energy_kwh, tariff)
     }
 
     fn finish(
         &mut self,
-        charge: UnderWay,
+        charge: &UnderWay,
         ended_at: Timestamp,
         to: Option<&Look>,
         energy_kwh: f64,

@@ -265,9 +265,10 @@ impl DriveLog {
             .get_or_insert_with(|| last.map_or_else(|| now.clone(), |last| before(last, now)));
         // A push leaves no gap.
         let is_pushed = drive.end.is_some();
-        let lost = last.filter(|last| !is_pushed && now.at.duration_since(last.at) > CONTACT_LOST);
+        let unseen_since =
+            last.filter(|of| !is_pushed && now.at.duration_since(of.at) > CONTACT_LOST);
         let mut end = drive.end.take().unwrap_or_else(|| End {
-            at: lost.map_or(now.at, |last| last.at),
+            at: unseen_since.map_or(now.at, |last| last.at),
             look: None,
             n_looks: 0,
         });
@@ -284,9 +285,9 @@ impl DriveLog {
             return;
         }
         // What came far from there while nobody looked is no part of it.
-        let lost_mi = lost.and_then(|last| now.miles_since(last));
-        let odometer_mi = match lost {
-            Some(last) if lost_mi.is_some_and(|miles| miles > UNSEEN_AT_MOST_MI) => {
+        let unseen_mi = unseen_since.and_then(|last| now.miles_since(last));
+        let odometer_mi = match unseen_since {
+            Some(last) if unseen_mi.is_some_and(|miles| miles > UNSEEN_AT_MOST_MI) => {
                 last.odometer_mi
             }
             _ => now.odometer_mi,

@@ -7,6 +7,7 @@ use crate::model::{CarRecord, ChargingState, Gear};
 
 /// Counters and states; `None` is unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "Tesla's own fields")]
 pub struct Look {
     /// When the car said so.
     pub at: Timestamp,

@@ -68,6 +68,10 @@ enum Meaning {
 
 /// What decides what a value means.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that vary independently of each other"
+)]
 struct Shown {
     counter: f64,
     /// More than what is counted; negative for less.
@@ -127,7 +131,7 @@ impl EnergyMeter {
         });
         self.doubted_kwh = None;
         match meaning {
-            Meaning::Same(counted) => self.counter_kwh = Some(counted),
+            Meaning::Same(up_to) => self.counter_kwh = Some(up_to),
             Meaning::More => {
                 self.total_kwh += counter - before;
                 self.counter_kwh = Some(counter);

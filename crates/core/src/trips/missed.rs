@@ -99,11 +99,8 @@ impl Before {
         let drive = moved && !under_way.drive && !is_owed;
         let percent = difference(from.battery_level, to.battery_level);
         let is_its_own = now.charging != Some(true) || now.in_gear == Some(true);
-        let charge = percent >= CHARGED_PERCENT
-            && is_its_own
-            && !under_way.charge
-            && !under_way.drive
-            && now.in_gear != Some(true);
+        let charge =
+            percent >= CHARGED_PERCENT && is_its_own && !under_way.charge && !under_way.drive;
         let missed = Missed {
             from,
             to: Reading {

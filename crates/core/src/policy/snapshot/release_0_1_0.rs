@@ -75,9 +75,9 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
     ("day", "data_calls", "data_calls_today"),
 ];
 
-/// Fields without a place today: a refused position is asked for once more, and drives and charges
-/// are the trips' affair.
-pub(super) const LEFT_OUT: &[&str] = &[
+/// What has no place: the position is asked for once more, and of what is under way the trips have
+/// a record of their own.
+pub(super) const GONE: &[&str] = &[
     "location_dropped",
     "drive",
     "charge",
@@ -105,8 +105,8 @@ pub(super) fn parts_of(mut flat: Map<String, Value>) -> Map<String, Value> {
             put(&mut parts, outer, inner, value);
         }
     }
-    for field in LEFT_OUT {
-        flat.remove(*field);
+    for gone in GONE {
+        flat.remove(*gone);
     }
     // Kept as they were: random, learning, habits, budget, backoffs.
     flat.append(&mut parts);

@@ -142,6 +142,17 @@ fn a_push_begins_and_ends_and_the_next_look_has_the_figures() {
 }
 
 #[test]
+fn a_charge_that_nobody_saw_is_told_at_the_next_look_be_it_in_gear() {
+    for words in [PARKED, DRIVING, COMPLETE] {
+        let mut rig = Rig::new();
+        rig.all_after(0, PARKED, &[("odometer", 1000.0), ("battery_level", 50.0)]);
+        let found = rig.all_after(300, words, &[("battery_level", 63.0)]);
+        assert_eq!(names(&found)[0], "missed_charge", "{words:?}");
+        assert!(!names(&rig.all_after(5, words, &[])).contains(&"missed_charge"));
+    }
+}
+
+#[test]
 fn a_missing_word_ends_nothing() {
     let mut rig = Rig::new();
     let unknown: &[(&str, &str)] = &[
