@@ -191,7 +191,7 @@ fn each_field_of_0_1_0_has_a_place() {
         assert_eq!(snapshot.lost_parts(), [""; 0], "{name}");
         let memory = memory_of(&snapshot);
         for (field, value) in flat {
-            if release_0_1_0::GONE.contains(&field.as_str()) {
+            if release_0_1_0::GONE.contains(field) {
                 continue;
             }
             let row = release_0_1_0::ROWS.iter().find(|row| row.2 == field);
@@ -206,7 +206,7 @@ fn each_field_of_0_1_0_has_a_place() {
                     };
                     // Another state's field has no place, and no value.
                     let Some(place) = part.get(field) else {
-                        let is_resting = ["asleep_at", "reading"].contains(&field.as_str());
+                        let is_resting = ["asleep_at", "reading"].contains(field);
                         assert!(!is_resting, "{name}: {field}");
                         continue;
                     };
@@ -232,7 +232,7 @@ fn a_field_of_0_1_0_that_does_not_parse_costs_one_part() {
             let row = release_0_1_0::ROWS.iter().find(|row| row.2 == field);
             // A field of another state than the one it is in is not even looked at.
             let may_be_idle = row.is_some_and(|row| ["phase", "parked"].contains(&row.0))
-                || release_0_1_0::GONE.contains(&field.as_str());
+                || release_0_1_0::GONE.contains(field);
             assert!(
                 lost == 1 || (lost == 0 && may_be_idle),
                 "{name}, {state}: {field} costs {lost}"
