@@ -20,7 +20,6 @@ const MOST_CAR_DAYS: u32 = 1000;
 
 /// What can be asked.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_long_help = after_help())]
 pub struct Options {
     /// Whose life to play: commuter, weekender, taxi, parked, model-day, or a file

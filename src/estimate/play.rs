@@ -101,7 +101,7 @@ impl Follower for Ours {
             Input::Data(record) => observed::data(&record, at),
             Input::Push(push) => observed::push(&push, at),
             other => {
-                if let Some(input) = told(other) {
+                if let Some(input) = told(&other) {
                     self.device.handle(input, now);
                 }
                 return;
@@ -120,8 +120,8 @@ impl Follower for Ours {
 }
 
 /// What happens in a played life that is no value.
-fn told(input: Input) -> Option<device::Input> {
-    Some(match input {
+fn told(input: &Input) -> Option<device::Input> {
+    Some(match *input {
         Input::Failed {
             ask: class,
             failure: Failure::NotPermitted { retry_after },

@@ -84,20 +84,20 @@ mod tests {
         assert_eq!(holds(&view, true), []);
     }
 
-    fn update(status: UpdateStatus, download_percent: Option<f64>) -> Option<SoftwareUpdate> {
-        Some(SoftwareUpdate {
+    fn update(status: UpdateStatus, download_percent: Option<f64>) -> SoftwareUpdate {
+        SoftwareUpdate {
             status,
             version: Some("2026.8".to_owned()),
             download_percent,
             install_percent: None,
-        })
+        }
     }
 
     #[test]
     fn data_decides_in_the_order_service_gear_update_charge() {
         let mut view = seen(|v| v.charging_state = Some(ChargingState::Charging));
         assert_eq!(activity(&view), Activity::Charging);
-        view.update = update(UpdateStatus::Installing, None);
+        view.update = Some(update(UpdateStatus::Installing, None));
         assert_eq!(activity(&view), Activity::Updating);
         view.gear = Some(Gear::R);
         assert_eq!(activity(&view), Activity::Driving);
@@ -110,10 +110,10 @@ mod tests {
         let notes: [fn(&mut CarRecord); 12] = [
             |v| v.power_kw = Some(-3.0),
             |v| v.power_kw = Some(f64::NAN),
-            |v| v.update = update(UpdateStatus::Available, None),
-            |v| v.update = update(UpdateStatus::Scheduled, None),
-            |v| v.update = update(UpdateStatus::DownloadingWifiWait, None),
-            |v| v.update = update(UpdateStatus::Downloading, Some(100.0)),
+            |v| v.update = Some(update(UpdateStatus::Available, None)),
+            |v| v.update = Some(update(UpdateStatus::Scheduled, None)),
+            |v| v.update = Some(update(UpdateStatus::DownloadingWifiWait, None)),
+            |v| v.update = Some(update(UpdateStatus::Downloading, Some(100.0))),
             |v| v.climate_keeper_mode = Some("off".into()),
             |v| v.climate_keeper_mode = Some("unknown".into()),
             |v| v.charging_state = Some(ChargingState::Calibrating),

@@ -53,12 +53,13 @@ impl Rig {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a signal's value is given")]
 fn number(number: f64) -> Option<Value> {
     Some(Value::Float(number))
 }
 
-fn is_measured(row: &&Bounds) -> bool {
-    row.most.is_finite()
+fn measured() -> impl Iterator<Item = &'static Bounds> {
+    BOUNDS.iter().filter(|row| row.most.is_finite())
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn the_table_is_sorted_and_each_signal_is_one_that_a_car_sends() {
 
 #[test]
 fn what_is_beyond_all_bounds_is_unknown_from_the_first_look_on() {
-    for row in BOUNDS.iter().filter(is_measured) {
+    for row in measured() {
         for wrong in [row.least - 0.02, row.most + 1.0, -1e9, 1e12] {
             let mut rig = Rig::new();
             let said = rig.look(row.signal, number(wrong));
@@ -114,7 +115,7 @@ fn one_look_that_no_car_can_follow_keeps_the_last_value_and_a_second_one_is_beli
 
 #[test]
 fn what_a_car_can_do_is_believed_at_once() {
-    for row in BOUNDS.iter().filter(is_measured) {
+    for row in measured() {
         let middle = f64::midpoint(row.least, row.most).round();
         for step in [0.75, -0.75] {
             let mut rig = Rig::new();

@@ -191,7 +191,7 @@ fn each_field_of_0_1_0_has_a_place() {
         assert_eq!(snapshot.lost_parts(), [""; 0], "{name}");
         let memory = memory_of(&snapshot);
         for (field, value) in flat {
-            if release_0_1_0::GONE.contains(field) {
+            if release_0_1_0::GONE.contains(&field.as_str()) {
                 continue;
             }
             let row = release_0_1_0::ROWS.iter().find(|row| row.2 == field);
@@ -232,7 +232,7 @@ fn a_field_of_0_1_0_that_does_not_parse_costs_one_part() {
             let row = release_0_1_0::ROWS.iter().find(|row| row.2 == field);
             // A field of another state than the one it is in is not even looked at.
             let may_be_idle = row.is_some_and(|row| ["phase", "parked"].contains(&row.0))
-                || release_0_1_0::GONE.contains(field);
+                || release_0_1_0::GONE.contains(&field.as_str());
             assert!(
                 lost == 1 || (lost == 0 && may_be_idle),
                 "{name}, {state}: {field} costs {lost}"
@@ -269,8 +269,9 @@ fn a_car_paused_and_signed_out_under_0_1_0_stays_so() {
     assert!(memory.standing.paused);
     assert!(memory.backoffs.has(WaitReason::SignedOut));
     let limited_until = memory.backoffs.limited_until(policy.clock_ahead);
-    let limited_until = limited_until.expect("a limit");
-    let left = limited_until.saturating_sub(policy.clock_ahead);
+    let left = limited_until
+        .expect("a limit")
+        .saturating_sub(policy.clock_ahead);
     assert!(left > Duration::from_mins(30), "{left:?}");
 }
 
