@@ -53,7 +53,6 @@ fn case_19_a_clock_that_was_ahead_once_does_not_hide_a_drive() {
 }
 
 #[test]
-#[ignore = "not mended yet"]
 fn case_22_a_car_at_service_is_looked_at_again_within_minutes_where_looks_are_free() {
     play("22-service-mode-then-drive.json", async |field| {
         field.answered(1).await;

@@ -120,6 +120,33 @@ fn quirk_19_a_car_at_service_is_left_in_peace() {
     assert_eq!(rig.state(), State::Driving);
 }
 
+/// Report 22 from the field: the light call does not tell of service mode.
+///
+/// Given a car at service by the word of its data alone; when that ends and it is driven: with
+/// free calls that is seen within minutes, with billed ones an hour apart at most.
+#[test]
+fn the_end_of_a_service_that_only_data_tells_is_seen_within_minutes_where_data_is_free() {
+    for (preset, soonest, latest) in [
+        (Preset::Unmetered, 5 * MINUTE, 16 * MINUTE),
+        (Preset::Metered, 45 * MINUTE, 80 * MINUTE),
+    ] {
+        let mut rig = Rig::new(preset, life(&[(10, drive(100))]));
+        rig.disguise = Some(Box::new(|at, seen| {
+            seen.in_service = at < 12 * MINUTE;
+        }));
+        rig.run_until(2 * HOUR);
+        check(&rig);
+        let at_service = rig.entered(State::InService, Duration::ZERO);
+        let at_service = at_service.expect("its data says so");
+        let seen = rig.entered(State::Driving, at_service).expect("driven");
+        let waited = seen - at_service;
+        assert!(
+            (soonest..latest).contains(&waited),
+            "{preset:?}: {waited:?}"
+        );
+    }
+}
+
 fn self_checking(plan: Plan) -> CarSpec {
     CarSpec {
         brief_wakes: Some(BriefWakes::default()),

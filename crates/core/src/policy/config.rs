@@ -126,6 +126,7 @@ intervals! {
     updating_light,     15,   120,   30,  300, "Light calls while an update is installed.";
     updating_data,      30,   300,   60,  900, "Data while an update is installed.";
     service_light,      60,   900,  300,  900, "Light calls while the car is at service.";
+    service_data,       60,  3600,  600, 3600, "Data while the car is at service, where only data tells so.";
     paused_light,       30,   300,   60,  300, "Light calls while the owner paused polling.";
     limited_light,     300,   900,  900,  900, "Light calls while Tesla limits data calls.";
     settle,             60,   180,  180,  180, "A car is left alone no earlier than this after its last use.";

@@ -11,8 +11,6 @@ use super::phase::{Phase, Rest, Waking};
 
 /// A car that was parked at least this long and goes offline is asleep, not out of reach.
 const PARKED_LONG: Duration = Duration::from_mins(5);
-/// A car that data, but not the light call, says is at service is looked at this often.
-const SERVICE_DATA: Duration = Duration::from_hours(1);
 
 impl Policy {
     pub(super) fn light_answered(&mut self, light: Light, m: Moment) {
@@ -67,11 +65,9 @@ impl Policy {
             }
             Phase::Waking(waking) => waking.wake_until = None,
             Phase::InService => {
-                // Data said so, and would say so again.
-                let looked = memory
-                    .contact
-                    .data_at
-                    .is_some_and(|at| m.since(at) < SERVICE_DATA);
+                // Data said so, and the light call never tells of it: data has to say that it ended.
+                let looked_at = memory.contact.data_at;
+                let looked = looked_at.is_some_and(|at| m.since(at) < self.config.service_data);
                 if !looked {
                     self.go(Phase::Waking(Waking::default()), "back from service", m);
                 }
