@@ -1,4 +1,4 @@
-//! The wiring: one task a car, two an account, two for the broker, joined by bounded channels and
+//! The wiring: one task a car, two an account, one for the broker, joined by bounded channels and
 //! ended by one cancellation token. Nothing is decided here but who talks to whom.
 
 mod account;
