@@ -250,7 +250,14 @@ impl Account {
         {
             debug!(account = self.name(), %error, "no list of products here; asking for the old list of vehicles");
             let older = self.list("/api/1/vehicles", &mut statuses).await;
-            outcome = older.or(outcome);
+            outcome = match older {
+                Err(limit) if is_limit(&limit) => Err(limit),
+                older => older.or(outcome),
+            };
+        }
+        if outcome.is_ok() {
+            self.lost_ids()
+                .retain(|_, is_found_by_vin| *is_found_by_vin);
         }
         Called { outcome, statuses }
     }
@@ -262,7 +269,8 @@ impl Account {
         let mut outcome = self.light(&path, car, &mut statuses).await;
         if let Some(path) = self.second_path(car, "", outcome.as_ref().err()) {
             let second = self.light(&path, car, &mut statuses).await;
-            if self.works(car, second.as_ref().err()) {
+            let is_limited = second.as_ref().is_err_and(is_limit);
+            if self.works(car, second.as_ref().err()) || is_limited {
                 outcome = second;
             }
         }
@@ -290,7 +298,8 @@ impl Account {
         let mut outcome = self.data(&path, car, &wanted, &mut statuses).await;
         if let Some(path) = self.second_path(car, "/vehicle_data", outcome.as_ref().err()) {
             let second = self.data(&path, car, &wanted, &mut statuses).await;
-            if self.works(car, second.as_ref().err()) {
+            let is_limited = second.as_ref().is_err_and(is_limit);
+            if self.works(car, second.as_ref().err()) || is_limited {
                 outcome = second;
             }
         }
@@ -308,7 +317,7 @@ impl Account {
         }
     }
 
-    /// An id was seen not to be found while the VIN was: that is tried once for each id.
+    /// An id that is not found is tried by its VIN once; with the next list it is worth another try.
     fn second_path(&self, car: &CarRef, rest: &str, error: Option<&ApiError>) -> Option<String> {
         let id = self.own_id(car)?;
         error.filter(|error| is_lost(error))?;
@@ -316,8 +325,8 @@ impl Account {
         match lost.get(&id) {
             None => Some(by_vin(car, rest)),
             Some(true) => {
-                // Nor by its VIN, any more.
-                lost.insert(id, false);
+                // Nor by its VIN: both are tried again.
+                lost.remove(&id);
                 None
             }
             Some(false) => None,
@@ -572,6 +581,11 @@ fn claims_all(claims: &[String], query: &[(&str, &str)]) -> bool {
     let claims = |scope: &str| claims.iter().any(|claimed| claimed == scope);
     let is_about_location = query.iter().any(|(_, value)| value.contains(LOCATION));
     claims(SCOPE_OF_DATA) && (!is_about_location || claims(SCOPE_OF_LOCATION))
+}
+
+/// What must not be lost behind another try's failure: Tesla says stop.
+fn is_limit(error: &ApiError) -> bool {
+    matches!(error.kind, ApiFailure::Limited | ApiFailure::BillingLimit)
 }
 
 fn by_vin(car: &CarRef, rest: &str) -> String {

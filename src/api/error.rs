@@ -35,6 +35,9 @@ pub struct ApiError {
     pub unanswered: bool,
 }
 
+/// Our own waits after a limit are no longer: what Tesla asks for beyond it is what is waited.
+pub const LONGEST_OWN_WAIT: Duration = Duration::from_mins(72);
+
 impl ApiError {
     /// A failure without an answer.
     pub fn new(kind: ApiFailure, said: impl fmt::Display) -> Self {
@@ -179,10 +182,11 @@ impl ApiError {
         self.kind.ends_login()
     }
 
-    /// What happened and what to do, for the owner; the same for every occurrence.
+    /// What happened and what to do, for the owner; the same for every occurrence, but for the end of
+    /// a limit that is longer than our own wait.
     pub fn explanation(&self) -> Explanation {
         let explanation = self.kind.explanation();
-        match self.retry_after {
+        match self.retry_after.filter(|wait| *wait > LONGEST_OWN_WAIT) {
             Some(wait) => Explanation {
                 what: format!(
                     "{}: the next one goes out in {} s",

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Longer waits were seen (146092 s); after a day we look again.
-pub const LONGEST: Duration = Duration::from_hours(24);
+pub use crate::backoff::LONGEST_ASKED as LONGEST;
 
 /// The wait that an answer asks for, at most [`LONGEST`]; the header outranks the body.
 pub fn asked_wait(header: Option<&str>, body: &[u8], now: Timestamp) -> Option<Duration> {

@@ -225,6 +225,8 @@ impl LoginSession {
             (Some(_), _) => self.look_at,
             // What was not written yet is newer than what is on disk.
             (None, Some(trouble)) if self.unsaved.is_some() => trouble.retry_at,
+            // Only a call has use for a token that is old when it comes.
+            (None, Some(trouble)) if trouble.error.kind == ApiFailure::StaleToken => self.look_at,
             (None, Some(trouble)) => trouble.retry_at.min(self.look_at),
             (None, None) => self.refresh_at,
         }
@@ -232,7 +234,9 @@ impl LoginSession {
 
     /// Whether what is due is a look at the disk, not a refresh.
     fn is_to_look(&self) -> bool {
-        let waits = |trouble: &Trouble| clock::now().mono < trouble.retry_at;
+        let waits = |trouble: &Trouble| {
+            trouble.error.kind == ApiFailure::StaleToken || clock::now().mono < trouble.retry_at
+        };
         self.ended.is_some() || self.trouble.as_ref().is_some_and(waits)
     }
 

@@ -283,22 +283,6 @@ impl CarTask {
 
     fn take_data(&mut self, body: &[u8], now: Now) {
         match decode::vehicle_data::vehicle_data(body, now) {
-            Ok(data)
-                if data
-                    .vin
-                    .as_ref()
-                    .is_some_and(|vin| *vin != self.client.car.vin) =>
-            {
-                tracing::warn!(
-                    "Tesla answered about another car than the one that was asked for; the answer is refused"
-                );
-                let failed = Input::Failed {
-                    class: Ask::Data,
-                    failure: ApiFailure::AnotherCar.meaning().car.failure,
-                    is_contact: false,
-                };
-                self.device.handle(failed, now);
-            }
             Ok(data) => {
                 for oddity in &data.oddities {
                     tracing::debug!(%oddity, "a field was not understood");

@@ -78,7 +78,9 @@ impl Ending {
 pub struct ListWait {
     schedule: Option<Backoff>,
     n_in_a_row: u32,
-    /// The last list was one, or has only been refused since.
+    /// Refusals since the last whole list, of whatever kind.
+    n_refused: u32,
+    /// The last list was one, or has only been refused since, and not often.
     has_worked: bool,
 }
 
@@ -92,12 +94,15 @@ impl ListWait {
         }
         self.n_in_a_row = self.n_in_a_row.saturating_add(1);
         let n = self.n_in_a_row;
-        self.has_worked = match ending {
-            Ending::Whole => true,
-            _ => self.has_worked && (!ending.is_refused() || n <= N_DOUBTED),
-        };
+        if ending == Ending::Whole {
+            (self.has_worked, self.n_refused) = (true, 0);
+        } else if ending.is_refused() {
+            self.n_refused = self.n_refused.saturating_add(1);
+            self.has_worked &= self.n_refused <= N_DOUBTED;
+        }
         if self.has_worked && ending.is_refused() {
-            return CONTRADICTED.wait(n, chance).min(schedule.wait(n, chance));
+            let doubted = CONTRADICTED.wait(self.n_refused, chance);
+            return doubted.min(schedule.wait(n, chance));
         }
         schedule.wait_at_least(ending.asked_wait(), n, chance)
     }

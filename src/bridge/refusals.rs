@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::list::{LIMITED, LONG_LIMIT, News, limited};
 use crate::api::ApiError;
+use crate::api::error::LONGEST_OWN_WAIT;
 use crate::failure::ApiFailure;
 use crate::policy::Ask;
 
@@ -71,6 +72,7 @@ fn worth_telling(error: &ApiError, n_in_a_row: u32, now: Timestamp) -> Option<(S
     // Where Tesla named no wait, the car's next call is the policy's to plan.
     let until = error
         .retry_after
+        .filter(|wait| *wait > LONGEST_OWN_WAIT)
         .and_then(|wait| SignedDuration::try_from(wait).ok())
         .and_then(|wait| now.saturating_add(wait).ok());
     Some(until.map_or_else(|| (LIMITED.to_owned(), LIMITED.to_owned()), limited))

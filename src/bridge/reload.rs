@@ -27,6 +27,7 @@ impl Bridge {
         service::reloading();
         let changes = config::differences(&self.settings, &new);
         let old = std::mem::replace(&mut self.settings, new);
+        self.keep_until_the_next_start(&old);
         if changes.is_empty() {
             tracing::info!("configuration read again, nothing changed");
         }
@@ -112,14 +113,18 @@ impl Bridge {
             | Setting::State
             | Setting::Web => {
                 tracing::warn!(?change, "this takes effect at the next start");
-                let new = &mut self.settings;
-                new.mqtt = old.mqtt.clone();
-                new.broker = old.broker.clone();
-                new.homeassistant = old.homeassistant.clone();
-                new.state = old.state.clone();
-                new.web = old.web.clone();
             }
         }
+    }
+
+    /// Before anything is taken up that stands on these.
+    fn keep_until_the_next_start(&mut self, old: &Settings) {
+        let new = &mut self.settings;
+        new.mqtt = old.mqtt.clone();
+        new.broker = old.broker.clone();
+        new.homeassistant = old.homeassistant.clone();
+        new.state = old.state.clone();
+        new.web = old.web.clone();
     }
 
     /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car says

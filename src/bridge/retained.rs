@@ -127,7 +127,10 @@ impl Retained {
     /// Says what is still to be removed; before anything else is said, which may stand at the same
     /// place once more.
     pub async fn start(manifest: Manifest, mqtt: Handle, settings: &Settings) -> Self {
-        let to_remove = manifest.removals().cloned().collect();
+        // This one the connection says itself: its value takes the place of what is to be removed.
+        let state = crate::mqtt::state_topic(&settings.mqtt.base_topic);
+        let to_remove = manifest.removals().filter(|topic| **topic != state);
+        let to_remove = to_remove.cloned().collect();
         let retained = Self(Arc::new(Shared {
             path: path(&settings.state.directory),
             kept: Mutex::new(Kept {
@@ -189,7 +192,12 @@ impl Retained {
                 self.0.to_remove.notified().await;
                 continue;
             };
-            let Ok(owed) = self.0.mqtt.owed_deletes().await.await else {
+            let owed = tokio::select! {
+                owed = async { self.0.mqtt.owed_deletes().await.await } => owed,
+                // What is new is asked for together with what was owed before.
+                () = self.0.to_remove.notified() => continue,
+            };
+            let Ok(owed) = owed else {
                 return std::future::pending().await;
             };
             let version = {

@@ -22,10 +22,11 @@ pub struct Scopes {
 
 /// The scopes of a configuration and of its state directory.
 pub fn scopes(settings: &Settings) -> Scopes {
+    let manifest = retained::read(settings);
     let mut scopes = Scopes {
         bases: BTreeSet::from([settings.mqtt.base_topic.clone()]),
         prefixes: BTreeSet::from([settings.homeassistant.discovery_prefix.clone()]),
-        topics: retained::read(settings).topics(),
+        topics: manifest.topics(),
     };
     // What Home Assistant was told of an earlier base topic may stand where it is told of this one,
     // and is no removal then.
@@ -34,6 +35,12 @@ pub fn scopes(settings: &Settings) -> Scopes {
     let prefixes = known.filter_map(|topic| prefix_of_discovery_topic(topic));
     scopes.bases.extend(bases.map(str::to_owned));
     scopes.prefixes.extend(prefixes.map(str::to_owned));
+    // A discovery message may be another bridge's by now, which follows the same car: below its prefix
+    // it is looked at first.
+    let removals: BTreeSet<&String> = manifest.removals().collect();
+    scopes
+        .topics
+        .retain(|topic| prefix_of_discovery_topic(topic).is_none() || removals.contains(topic));
     for vin in settings.cars.keys() {
         let paths = publishing::paths(settings, vin);
         scopes.topics.extend(CarTopics::every_topic(&paths));

@@ -143,7 +143,10 @@ impl Socket {
             {
                 match pushed {
                     Ok(is_flushed) => self.is_flushed = is_flushed,
-                    Err(error) => self.broken = Some((error, now() + LAST_WORDS)),
+                    Err(error) => {
+                        self.is_flushed = false;
+                        self.broken = Some((error, now() + LAST_WORDS));
+                    }
                 }
                 if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
                     self.out = BytesMut::new();

@@ -65,11 +65,13 @@ impl Task {
     pub async fn run(mut self) -> DrainOutcome {
         let mut is_draining = false;
         loop {
-            self.client.handle(ClientInput::Timer, clock::uptime());
-            if let Some(outcome) = self.carry_out() {
+            // One for the whole pass: what is not due yet has a timer.
+            let now = clock::uptime();
+            self.client.handle(ClientInput::Timer, now);
+            if let Some(outcome) = self.carry_out(now) {
                 return outcome;
             }
-            let wake = self.wake(is_draining).await;
+            let wake = self.wake(is_draining, now).await;
             let now = clock::uptime();
             match wake {
                 Wake::Shutdown => {
@@ -100,8 +102,8 @@ impl Task {
         }
     }
 
-    async fn wake(&mut self, is_draining: bool) -> Wake {
-        let due_at = self.client.due_at(clock::uptime());
+    async fn wake(&mut self, is_draining: bool, now: Duration) -> Wake {
+        let due_at = self.client.due_at(now);
         let due = clock::instant_of(due_at.unwrap_or_default());
         tokio::select! {
             () = self.ends.cancel.cancelled(), if !is_draining => Wake::Shutdown,
@@ -116,8 +118,7 @@ impl Task {
     }
 
     /// Does what the client says, until it says nothing more; `Some`: it has ended.
-    fn carry_out(&mut self) -> Option<DrainOutcome> {
-        let now = clock::uptime();
+    fn carry_out(&mut self, now: Duration) -> Option<DrainOutcome> {
         let mut has_sent = false;
         loop {
             if let Some(outcome) = self.handle_events() {

@@ -26,7 +26,7 @@ impl Jitter {
         low: 1.0,
         high: 1.0,
     };
-    /// Half of the wait to all of it: none is shorter than the one before.
+    /// Half of the wait to all of it: below the cap none is shorter than the one before.
     pub const UPPER_HALF: Self = Self {
         low: 0.5,
         high: 1.0,

@@ -77,6 +77,12 @@ pub struct CarTopics {
 /// Tesla invents words; not more than these are remembered as having been logged.
 const UNLISTED_AT_MOST: usize = 50;
 
+/// Whether a car's data has ever come: until then, what it has and has not is not known.
+pub fn has_answered(car: &Vehicle) -> bool {
+    let of_every_car = ["charge_state.battery_level", "vehicle_state.odometer"];
+    of_every_car.iter().any(|path| car.known(path).is_some())
+}
+
 impl CarTopics {
     /// Nothing said yet: the first look says everything that is known.
     pub fn new(paths: Paths) -> Self {
@@ -96,10 +102,14 @@ impl CarTopics {
 
     /// Every topic that the car has, for the manifest, whether its value is known yet or not. The
     /// state topic of an entity that a later version dropped stays for as long as Home Assistant,
-    /// which was told of it, has not been told that it is gone.
+    /// which was told of it, has not been told that it is gone. Of a car that has never told anything,
+    /// what Home Assistant was told of is taken to be there.
     pub fn declared(&self, car: &Vehicle, announced: &Announced) -> BTreeSet<String> {
-        let entities = catalogue::entities()
-            .filter(|entity| entity.has_state() && entity.capability.admits(entity, car));
+        let is_unknown = !has_answered(car);
+        let entities = catalogue::entities().filter(|entity| {
+            let may_be = is_unknown && announced.components.contains_key(entity.key);
+            entity.has_state() && (may_be || entity.capability.admits(entity, car))
+        });
         let dropped = announced.components.keys();
         let dropped = dropped.filter(|key| catalogue::find(key).is_none());
         entities

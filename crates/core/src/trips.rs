@@ -175,6 +175,9 @@ impl Trips {
     /// The car sleeps, is at service, or was out of reach for so long that what was under way is
     /// over: it ended with the last look.
     pub fn out_of_sight(&mut self, at: Timestamp, tariff: &Tariff) -> Vec<Finding> {
+        if self.drives.waits_for_odometer() {
+            self.before.owe_miles();
+        }
         let last = self.last.as_ref();
         let drive = self.drives.give_up(last, at, self.kwh_per_rated_mile);
         let charge = self.charges.give_up(last, at, &self.energy, tariff);
@@ -197,7 +200,8 @@ impl Trips {
 
     fn newer(&self, record: &CarRecord) -> Option<Look> {
         let last_at = self.last.as_ref().map(|last| last.at);
-        Look::of(record).filter(|now| last_at.is_none_or(|last| last < now.at))
+        // The vehicle orders the answers: an earlier time means that the later one was wrong.
+        Look::of(record).filter(|now| last_at.is_none_or(|last| last != now.at))
     }
 
     fn take(&mut self, now: Look, tariff: &Tariff) -> Vec<Finding> {

@@ -45,6 +45,10 @@ pub fn data(record: &CarRecord, at: Timestamp) -> Vec<Observation> {
             record.battery_level.map(Value::Float),
         ),
         (
+            "charge_state.charge_energy_added",
+            record.session_kwh.map(Value::Float),
+        ),
+        (
             "charge_state.scheduled_charging_pending",
             Some(Value::Bool(record.scheduled_charging_pending)),
         ),

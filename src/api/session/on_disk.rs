@@ -113,6 +113,7 @@ impl LoginSession {
             "another process renewed the login; taken over"
         );
         self.stored = found;
+        self.n_stale = 0;
         if pasted(&self.stored, &self.settings).is_none() {
             self.resume();
         }

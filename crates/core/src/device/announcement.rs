@@ -9,7 +9,7 @@ use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::model::{Now, Vehicle};
 use crate::outbox::Publish;
 use crate::retained::Declaration;
-use crate::topics::Paths;
+use crate::topics::{self, Paths};
 
 /// A discovery message takes longer to draw up than all values; these go out first.
 const VALUES_FIRST: Duration = Duration::from_millis(50);
@@ -92,7 +92,11 @@ impl Announcement {
         self.next_at = NEVER;
         let announcer = self.announcer.as_mut()?;
         let real = self.pace.real(now);
-        if self.redraw_at.take_if(|at| *at <= real.mono).is_some() {
+        let is_due = self.redraw_at.take_if(|at| *at <= real.mono).is_some();
+        // What Home Assistant knows stays while nothing is known of the car.
+        let would_forget =
+            !announcer.announced().components.is_empty() && !topics::has_answered(car);
+        if is_due && !would_forget {
             if let Some(slug) = &announcer.announced().slug {
                 self.setup.car_ids.keep(&car.vin, slug);
             }

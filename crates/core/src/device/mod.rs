@@ -49,6 +49,8 @@ use crate::trips::{Finding, Tariff, Trips};
 
 /// A light call that takes longer, in real time, is not waited for when somebody wants a look.
 const HUNG_AFTER: Duration = Duration::from_millis(2500);
+/// The answer of a call is lost after this, in real time. Longer than any time-out of the runner.
+const LOST_AFTER: Duration = Duration::from_mins(5);
 /// A wait is never shorter.
 const LEAST_WAIT: Duration = Duration::from_micros(1);
 /// What nobody reads does not pile up.
@@ -441,9 +443,25 @@ impl Device {
         Some(Output::Call(call))
     }
 
+    /// The answer of a call under way is waited for in real time, however fast the device's clock runs.
+    fn wait_for_answer(&mut self, now: Now) -> Option<Output> {
+        let flight = self.in_flight.as_ref()?;
+        let lost_at = flight.since.saturating_add(self.pace.mono(LOST_AFTER));
+        let until = flight.abandon_at.map_or(lost_at, |at| at.min(lost_at));
+        if now.mono < until {
+            let why = Why::InFlight;
+            return Some(Output::Wait { until, why });
+        }
+        let is_given_up = flight.abandon_at.is_some_and(|at| at <= now.mono);
+        is_given_up.then(|| self.abandon(now)).flatten()
+    }
+
     /// What the policy wants. While a call is under way nothing else is said: what it brings is
     /// said with it.
     fn decide(&mut self, now: Now) -> Option<Output> {
+        if let Some(waiting) = self.wait_for_answer(now) {
+            return Some(waiting);
+        }
         let step = self.policy.next(now);
         self.collect_events(now);
         match step {

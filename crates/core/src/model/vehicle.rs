@@ -151,7 +151,7 @@ impl Vehicle {
             changed |= self.put(signal, value, seen, is_implausible);
         }
         if !seen.whole_groups.is_empty() {
-            changed |= self.forget_vanished(seen);
+            changed |= self.forget_vanished(seen, is_moving);
         }
         changed
     }
@@ -253,7 +253,7 @@ impl Vehicle {
         }
     }
 
-    fn forget_vanished(&mut self, seen: &Observation) -> bool {
+    fn forget_vanished(&mut self, seen: &Observation, is_moving: bool) -> bool {
         let mut listed: Vec<&str> = seen.signals.iter().map(|(s, _)| s.as_str()).collect();
         listed.sort_unstable();
         let mut vanished: Vec<Signal> = Vec::new();
@@ -267,7 +267,7 @@ impl Vehicle {
         }
         let mut changed = false;
         for signal in vanished {
-            match self.judge(&signal, None, seen, false) {
+            match self.judge(&signal, None, seen, is_moving) {
                 Verdict::HeldBack(doubt) => {
                     self.doubts.insert(signal, doubt);
                 }

@@ -195,7 +195,7 @@ impl Client {
         if !active.sends() || !active.in_flight.has_room() {
             return None;
         }
-        if self.quarantine.is_careful() {
+        if self.quarantine.is_careful() && active.drain.is_none() {
             if active.in_flight.n_messages() > 0 || now < active.careful.rests_until() {
                 return None;
             }

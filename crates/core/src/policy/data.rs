@@ -43,9 +43,6 @@ impl Policy {
         if let Some(reach) = memory.machine.reach_mut() {
             *reach = Reach::default();
         }
-        if memory.answers.is_old(view.drive_at, m) {
-            return;
-        }
         self.memory.learning.saw_version(view.car_version.as_ref());
 
         let doing = holds::activity(view);

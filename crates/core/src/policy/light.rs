@@ -66,7 +66,7 @@ impl Policy {
             Phase::Waking(waking) => waking.wake_until = None,
             Phase::InService => {
                 // Data said so, and the light call never tells of it: data has to say that it ended.
-                let looked_at = memory.contact.data_at;
+                let looked_at = memory.calls.data_at;
                 let looked = looked_at.is_some_and(|at| m.since(at) < self.config.service_data);
                 if !looked {
                     self.go(Phase::Waking(Waking::default()), "back from service", m);

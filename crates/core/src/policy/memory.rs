@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answer_order::AnswerOrder;
 use super::backoff::Backoffs;
 use super::call_times::CallTimes;
 use super::charging::Charging;
@@ -78,7 +77,6 @@ pub(super) struct Memory {
     pub(super) wanted: Wanted,
     pub(super) hints: Hints,
     pub(super) contact: Contact,
-    pub(super) answers: AnswerOrder,
     pub(super) push: PushSource,
     pub(super) sessions: Sessions,
     pub(super) charging: Charging,
@@ -107,7 +105,6 @@ impl Memory {
             wanted: Wanted::default(),
             hints: Hints::default(),
             contact: Contact::default(),
-            answers: AnswerOrder::default(),
             push: PushSource::default(),
             sessions: Sessions::default(),
             charging: Charging::default(),

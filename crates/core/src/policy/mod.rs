@@ -10,7 +10,7 @@
 //! - [`interface`](self): the words; `config`: the table of intervals;
 //! - `memory`: what is remembered, in parts: `phase` the state with its own data, `contact`,
 //!   `call_times`, `wanted`, `hints`, `push`, `charging`, `parking`, `self_checks`, `standing`,
-//!   `starts`, `answer_order`, `learning` how the car sleeps, `habits` when it is started,
+//!   `starts`, `learning` how the car sleeps, `habits` when it is started,
 //!   `day_figures`; `snapshot`: how it is written down;
 //! - `timers`: what will be due when; `next_call` and `intervals`: the call among it;
 //! - `light`, `data` and `holds`: what answers change; `failure` and `backoff`: what failures
@@ -18,7 +18,6 @@
 //! - `governor` and `prices`: what the account can pay; `reconnect`: how a source that pushes is
 //!   found again.
 
-mod answer_order;
 mod backoff;
 mod call_times;
 mod charging;
@@ -93,7 +92,6 @@ pub struct Policy {
 struct Flight {
     ask: Ask,
     at: At,
-    purpose: Purpose,
     with_location: bool,
 }
 
@@ -210,11 +208,6 @@ impl Policy {
     /// The state as the world sees it.
     pub fn state(&self) -> State {
         self.memory.shown_state()
-    }
-
-    /// What the data call under way is for; [`Purpose::Parked`] when there is none.
-    pub fn purpose(&self) -> Purpose {
-        self.flight.map_or(Purpose::Parked, |flight| flight.purpose)
     }
 
     /// Whether the next data call asks for `location_data`; false for a while after Tesla said that

@@ -72,7 +72,6 @@ impl Policy {
         self.flight = Some(Flight {
             ask,
             at: m.t,
-            purpose,
             with_location,
         });
         let memory = &mut self.memory;

@@ -145,7 +145,6 @@ impl UnreadParts {
             wanted: self.part("wanted"),
             hints: self.part("hints"),
             contact: self.part("contact"),
-            answers: self.part("answers"),
             push: self.part("push"),
             sessions: self.part("sessions"),
             charging: self.part("charging"),

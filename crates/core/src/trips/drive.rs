@@ -189,6 +189,12 @@ impl DriveLog {
         }
     }
 
+    /// An end was seen, and waits for its odometer.
+    pub fn waits_for_odometer(&self) -> bool {
+        let end = self.under_way.as_ref().and_then(|drive| drive.end.as_ref());
+        end.is_some_and(|end| end.look.is_some())
+    }
+
     /// No more will be seen of the drive under way: it ended with its last look.
     pub fn give_up(
         &mut self,

@@ -56,7 +56,8 @@ impl Look {
             in_gear: record.gear.map(Gear::is_driving),
             charging: record.charging_state.and_then(ChargingState::is_charging),
             unplugged: record.charging_state == Some(ChargingState::Disconnected),
-            odometer_mi: record.odometer_mi,
+            // No car that was delivered shows 0.
+            odometer_mi: record.odometer_mi.filter(|miles| *miles > 0.0),
             odometer_at: record.odometer_at,
             at_the_wheel: record.user_present && record.power_kw.is_some_and(|kw| kw > 0.0),
             current_flows: record.charging_state == Some(ChargingState::Charging),

@@ -117,7 +117,11 @@ impl EnergyMeter {
             now.at.duration_since(last.at).max(SignedDuration::ZERO)
         });
         let was_charging = last.is_some_and(|last| last.charging == Some(true));
-        let levels = last.and_then(|last| last.level).zip(now.level);
+        // A level that rises from 0 may have been none.
+        let level = last
+            .and_then(|last| last.level)
+            .filter(|level| *level > 0.0);
+        let levels = level.zip(now.level);
         let meaning = self.meaning(&Shown {
             counter,
             more: counter - before,
@@ -162,7 +166,7 @@ impl EnergyMeter {
         } else if shown.charging {
             self.of_charging(shown, is_shown_again, leap_kwh)
         } else {
-            Self::of_resting(shown, is_shown_again)
+            Self::of_resting(shown, is_shown_again, leap_kwh)
         }
     }
 
@@ -179,10 +183,17 @@ impl EnergyMeter {
             };
             return Meaning::Same(counted);
         }
+        let has_drained = !shown.charging
+            && !shown.has_driven
+            && shown.fuller_percent < CHARGED_PERCENT
+            && (0.0..=WOBBLE_KWH + DRAIN_KW * shown.hours).contains(&-more);
+        if has_drained {
+            return Meaning::Same(counter);
+        }
         let may_be_a_dip = (-DIP_KWH..0.0).contains(&more) && counter > (counter - more) / 2.0;
         let has_flowed = shown.charging && !may_be_a_dip;
         let is_fuller = shown.fuller_percent >= CHARGED_PERCENT;
-        let is_sure = has_flowed || is_fuller || shown.has_driven;
+        let is_sure = has_flowed || is_fuller || (shown.has_driven && shown.unseen);
         match (is_shown_again, shown.unplugged && !shown.charging) {
             _ if is_sure && (is_shown_again || counter <= leap_kwh) => Meaning::Session,
             // Nothing flows into a car without a cable.
@@ -213,13 +224,14 @@ impl EnergyMeter {
     }
 
     /// Plugged in, or just unplugged, and no current at either look.
-    fn of_resting(shown: &Shown, is_shown_again: bool) -> Meaning {
+    fn of_resting(shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> Meaning {
         let Shown { counter, more, .. } = *shown;
         let is_drain = -more <= WOBBLE_KWH + DRAIN_KW * shown.hours;
         if more > WOBBLE_KWH {
             // It charged unseen.
             let is_fuller = shown.fuller_percent >= CHARGED_PERCENT;
-            let is_sure = shown.unseen || is_fuller || is_shown_again;
+            let may_be = more <= leap_kwh && shown.fuller_percent >= 0.0;
+            let is_sure = is_shown_again || (may_be && (shown.unseen || is_fuller));
             return if is_sure {
                 Meaning::More
             } else {

@@ -97,7 +97,9 @@ impl Before {
             _ => moved_mi > MOVED_MI,
         };
         let drive = moved && !under_way.drive && !is_owed;
-        let percent = difference(from.battery_level, to.battery_level);
+        // A level that rises from 0 may have been none.
+        let level = from.battery_level.filter(|level| *level > 0.0);
+        let percent = difference(level, to.battery_level);
         let is_its_own = now.charging != Some(true) || now.in_gear == Some(true);
         let charge =
             percent >= CHARGED_PERCENT && is_its_own && !under_way.charge && !under_way.drive;

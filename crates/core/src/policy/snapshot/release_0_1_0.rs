@@ -47,8 +47,6 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
     ("contact", "light_online_at", "light_online_at"),
     ("contact", "data_at", "last_data_ok_at"),
     ("contact", "unavailable_at", "unavailable_at"),
-    ("answers", "newest_timestamp_ms", "newest_timestamp_ms"),
-    ("answers", "n_stale", "n_stale"),
     ("push", "is_connected", "push_connected"),
     ("push", "last_at", "last_push_at"),
     ("push", "disconnected_at", "disconnected_at"),
@@ -78,6 +76,8 @@ pub(super) const ROWS: &[(&str, &str, &str)] = &[
 /// What has no place: the position is asked for once more, and of what is under way the trips have
 /// a record of their own.
 pub(super) const GONE: &[&str] = &[
+    "newest_timestamp_ms",
+    "n_stale",
     "location_dropped",
     "drive",
     "charge",
