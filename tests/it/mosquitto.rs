@@ -167,6 +167,7 @@ const OF_THE_MOMENT: &[&str] = &[
     "light_calls_today",
     "next_poll",
     "polling_interval",
+    "polling_reason",
     "snapshot",
     "state_since",
 ];
