@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{in_gear, is_charging, is_installing};
+use super::{due, in_gear, is_charging, is_installing};
 use tesla2mqtt::estimate::{Follower, Turn};
 use tesla2mqtt::model::{CarRecord, Gear, Now};
 use tesla2mqtt::policy::{Ask, Failure, Input, LightState, State};
@@ -66,12 +66,7 @@ impl TeslaFleet {
 
 impl Follower for TeslaFleet {
     fn next(&mut self, now: Now) -> Turn {
-        let (at, ask) = self.next;
-        if at <= now.mono {
-            Turn::ask(ask)
-        } else {
-            Turn::Wait(at)
-        }
+        due(self.next, now)
     }
 
     fn hear(&mut self, now: Now, input: Input) {

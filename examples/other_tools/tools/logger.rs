@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{in_gear, is_charging, is_installing};
+use super::{due, in_gear, is_charging, is_installing};
 use tesla2mqtt::estimate::{Follower, Turn};
 use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, UpdateStatus};
 use tesla2mqtt::policy::{Ask, Failure, Input, LightState, Push, State};
@@ -225,12 +225,7 @@ impl Logger {
 
 impl Follower for Logger {
     fn next(&mut self, now: Now) -> Turn {
-        let (at, ask) = self.next;
-        if at <= now.mono {
-            Turn::ask(ask)
-        } else {
-            Turn::Wait(at)
-        }
+        due(self.next, now)
     }
 
     fn hear(&mut self, now: Now, input: Input) {

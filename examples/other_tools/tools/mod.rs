@@ -6,8 +6,11 @@ mod charger;
 mod components;
 mod logger;
 
-use tesla2mqtt::estimate::Follower;
-use tesla2mqtt::model::{CarRecord, ChargingState, Gear, SoftwareUpdate};
+use std::time::Duration;
+
+use tesla2mqtt::estimate::{Follower, Turn};
+use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, SoftwareUpdate};
+use tesla2mqtt::policy::Ask;
 
 /// A tool whose policy is modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +62,15 @@ impl Tool {
             Self::Alandtse => Box::new(components::Alandtse::default()),
             Self::Evcc => Box::new(charger::Evcc::default()),
         }
+    }
+}
+
+/// A call that is due then.
+fn due((at, ask): (Duration, Ask), now: Now) -> Turn {
+    if at <= now.mono {
+        Turn::ask(ask)
+    } else {
+        Turn::Wait(at)
     }
 }
 

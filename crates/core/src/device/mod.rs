@@ -482,12 +482,6 @@ impl Device {
                 until,
                 why: why @ Why::InFlight,
             } => {
-                let abandon_at = self.in_flight.as_ref().and_then(|flight| flight.abandon_at);
-                let until = match abandon_at {
-                    Some(at) if at <= now.mono => return self.abandon(now),
-                    Some(at) => until.min(at),
-                    None => until,
-                };
                 let until = until.max(now.mono + LEAST_WAIT);
                 Some(Output::Wait { until, why })
             }
