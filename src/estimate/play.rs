@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Case, DAY, START};
-use crate::device::{self, Answers, Call, Device, Output, Pace, Saved, Saving};
+use crate::device::{self, Answers, Call, ClockSpeed, Device, Output, Saved, Saving};
 use crate::model::{ChargingState, Gear, Now, Source, Vin};
 use crate::policy::{Ask, Budget, Failure, Governor, Input, PolicyConfig, Purpose, Push, State};
 use crate::sim::{Activity, Car, Event, observed};
@@ -72,7 +72,7 @@ impl Ours {
             unavailable_after: NEVER,
             saving: Saving::NEVER,
             publishing: None,
-            pace: Pace::REAL,
+            clock_speed: ClockSpeed::REAL,
         };
         Self {
             device: Device::car(vin, config, Saved::default(), seed, now),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-pub use self::flood::{Flood, Pace};
+pub use self::flood::{Admission, Flood};
 use crate::model::Vin;
 use crate::outbox::level::is_legal_topic;
 use crate::policy::{Event, Input, Problem, State, Status, User};

@@ -108,7 +108,7 @@ impl Calls {
 
 /// Data calls saved up while even the longest intervals cost more than there is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Pace {
+struct CallCredit {
     calls: f64,
     at: At,
 }
@@ -125,11 +125,11 @@ struct Stop {
 pub struct GovernorSnapshot {
     saved_at: At,
     saved_wall: Timestamp,
-    ledger: Ledger,
+    ledger: GovernorMemory,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Ledger {
+struct GovernorMemory {
     /// The newest day the calendar has shown; only goes forward, because a clock that falls back
     /// into the month before must not find its budget unspent.
     today: Date,
@@ -142,8 +142,8 @@ struct Ledger {
     /// Since when it is kept.
     #[serde(default)]
     begun: Option<Timestamp>,
-    #[serde(default)]
-    pace: Option<Pace>,
+    #[serde(default, rename = "pace")]
+    credit: Option<CallCredit>,
 }
 
 /// Figures for the topics.
@@ -169,7 +169,7 @@ pub struct GovernorStatus {
 #[derive(Debug, Clone)]
 pub struct Governor {
     config: GovernorConfig,
-    ledger: Ledger,
+    ledger: GovernorMemory,
     clock_ahead: Duration,
     recent_light: VecDeque<At>,
     recent_data: VecDeque<At>,
@@ -182,7 +182,7 @@ pub struct Governor {
 impl Governor {
     /// An account with an empty ledger.
     pub fn new(config: GovernorConfig, now: Now) -> Self {
-        let ledger = Ledger {
+        let ledger = GovernorMemory {
             today: date_of(now.wall),
             days: BTreeMap::new(),
             data_stop: None,
@@ -191,7 +191,7 @@ impl Governor {
             factor: 1.0,
             factor_at: None,
             begun: Some(now.wall),
-            pace: None,
+            credit: None,
         };
         Self::start(config, ledger, Duration::ZERO)
     }
@@ -206,7 +206,7 @@ impl Governor {
         Self::start(config, snapshot.ledger, resumed_at.saturating_sub(now.mono))
     }
 
-    fn start(config: GovernorConfig, ledger: Ledger, clock_ahead: Duration) -> Self {
+    fn start(config: GovernorConfig, ledger: GovernorMemory, clock_ahead: Duration) -> Self {
         Self {
             config,
             ledger,
@@ -281,9 +281,9 @@ impl Governor {
             let count = day.count(class);
             *count = count.saturating_sub(1);
             if class == CallClass::Data
-                && let Some(pace) = &mut self.ledger.pace
+                && let Some(credit) = &mut self.ledger.credit
             {
-                pace.calls += 1.0;
+                credit.calls += 1.0;
             }
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
