@@ -244,7 +244,7 @@ impl Device {
             Source::List | Source::Push | Source::Bridge => {}
         }
         if let Some(input) = heard::by_policy(seen, &self.vehicle) {
-            if let policy::Input::Push(push) = &input {
+            if let policy::PolicyInput::Push(push) = &input {
                 let gear = push.gear;
                 let found = self.trips.pushed(gear, push.charging_state, now.wall);
                 self.found(found, now);
@@ -274,31 +274,31 @@ impl Device {
                 }
                 let ask = class;
                 self.policy
-                    .handle(now, policy::Input::Failed { ask, failure });
+                    .handle(now, policy::PolicyInput::Failed { ask, failure });
             }
             Input::NotPermitted { class, retry_after } => {
                 self.in_flight.take_if(|flight| flight.call.class == class);
                 let failure = policy::Failure::NotPermitted { retry_after };
                 let ask = class;
                 self.policy
-                    .handle(now, policy::Input::Failed { ask, failure });
+                    .handle(now, policy::PolicyInput::Failed { ask, failure });
             }
-            Input::Listed => self.policy.handle(now, policy::Input::Listed),
-            Input::Removed => self.policy.handle(now, policy::Input::Removed),
-            Input::SignedIn => self.policy.handle(now, policy::Input::SignedIn),
+            Input::Listed => self.policy.handle(now, policy::PolicyInput::Listed),
+            Input::Removed => self.policy.handle(now, policy::PolicyInput::Removed),
+            Input::SignedIn => self.policy.handle(now, policy::PolicyInput::SignedIn),
             Input::SignedOut => {
-                let failed = policy::Input::Failed {
+                let failed = policy::PolicyInput::Failed {
                     ask: Ask::Light,
                     failure: policy::Failure::SignedOut,
                 };
                 self.policy.handle(now, failed);
             }
-            Input::MonthRolled => self.policy.handle(now, policy::Input::MonthRolled),
-            Input::BudgetChanged => self.policy.handle(now, policy::Input::BudgetChanged),
-            Input::Budget(budget) => self.policy.handle(now, policy::Input::Budget(budget)),
-            Input::PushLost => self.policy.handle(now, policy::Input::PushLost),
-            Input::Owner(user) => self.wanted(policy::Input::User(user), now),
-            Input::Hint => self.wanted(policy::Input::Hint, now),
+            Input::MonthRolled => self.policy.handle(now, policy::PolicyInput::MonthRolled),
+            Input::BudgetChanged => self.policy.handle(now, policy::PolicyInput::BudgetChanged),
+            Input::Budget(budget) => self.policy.handle(now, policy::PolicyInput::Budget(budget)),
+            Input::PushLost => self.policy.handle(now, policy::PolicyInput::PushLost),
+            Input::Owner(user) => self.wanted(policy::PolicyInput::User(user), now),
+            Input::Hint => self.wanted(policy::PolicyInput::Hint, now),
             Input::Command(command) => self.command(command, now),
             Input::Broker { is_up } => {
                 if let Some(publisher) = &mut self.publisher {
@@ -322,10 +322,10 @@ impl Device {
 
     /// A person or an automation wants something. Who wants a look does not wait for a light call
     /// that hangs; a data call is billed and waited for.
-    fn wanted(&mut self, input: policy::Input, now: Now) {
+    fn wanted(&mut self, input: policy::PolicyInput, now: Now) {
         let is_look = matches!(
             input,
-            policy::Input::Hint | policy::Input::User(policy::User::Refresh)
+            policy::PolicyInput::Hint | policy::PolicyInput::User(policy::User::Refresh)
         );
         let light = |flight: &&mut InFlight| flight.call.class == Ask::Light;
         if is_look && let Some(flight) = self.in_flight.as_mut().filter(light) {
@@ -506,7 +506,7 @@ impl Device {
 
     fn abandon(&mut self, now: Now) -> Option<Output> {
         let InFlight { call, .. } = self.in_flight.take()?;
-        let input = policy::Input::Abandoned(call.class);
+        let input = policy::PolicyInput::Abandoned(call.class);
         self.policy.handle(now, input);
         Some(Output::Abandon(call))
     }

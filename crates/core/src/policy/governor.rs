@@ -272,7 +272,7 @@ impl Governor {
 
     /// How a permitted call went; `status` is `None` when it was never sent. Tesla bills every
     /// answer below 500; whether it bills one that was lost on its way nobody knows, so a call
-    /// that went [unanswered](Self::unanswered) stays counted.
+    /// that went unanswered stays counted: of that one nothing is said here.
     pub fn billed(&mut self, now: Now, class: impl Into<CallClass>, status: Option<u16>) {
         let class = class.into();
         self.turn(now);
@@ -288,13 +288,6 @@ impl Governor {
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
         }
-        self.wants_persisting = true;
-    }
-
-    /// A permitted call, or one more request of it, was sent, and no answer came.
-    pub fn unanswered(&mut self, now: Now) {
-        // Counted when it was permitted.
-        self.turn(now);
         self.wants_persisting = true;
     }
 
@@ -345,7 +338,7 @@ impl Governor {
         self.wants_persisting = true;
     }
 
-    /// What the cars' policies must know, as [`Input::Budget`](super::Input::Budget).
+    /// What the cars' policies must know, as [`PolicyInput::Budget`](super::PolicyInput::Budget).
     pub fn budget(&mut self, now: Now) -> Budget {
         self.turn(now);
         let t = self.at(now);
@@ -363,7 +356,7 @@ impl Governor {
     }
 
     /// True once after a new UTC month began; the cars' policies get
-    /// [`Input::MonthRolled`](super::Input::MonthRolled).
+    /// [`PolicyInput::MonthRolled`](super::PolicyInput::MonthRolled).
     pub fn month_rolled(&mut self, now: Now) -> bool {
         self.turn(now);
         std::mem::take(&mut self.month_rolled)
