@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use super::car::CarMessage;
 use super::ledger::Ledger;
-use super::{Bridge, Followed, StartError, account, memory, publishing};
+use super::{Bridge, FollowedAccount, StartError, account, memory, publishing};
 use crate::api::{self, AccountStatus};
 use crate::clock;
 use crate::config::{self, Settings};
@@ -43,7 +43,7 @@ impl Bridge {
         );
         let span = tracing::info_span!("account", name = %settings.name);
         let task = self.tasks.spawn(task.instrument(span)).id();
-        let followed = Followed {
+        let followed = FollowedAccount {
             task,
             index,
             settings,

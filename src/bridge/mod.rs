@@ -46,7 +46,7 @@ use crate::service::{self, Signal, Signals, heartbeat};
 use account::FromAccount;
 use bridge_publisher::BridgePublisher;
 use car::{CarClient, CarMessage, CarTask};
-use fleet::{Change, Fleet};
+use fleet::{Fleet, FleetChange};
 use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
@@ -76,7 +76,7 @@ const INBOX_MAX: usize = 64;
 pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
 
 /// One account while it is followed.
-struct Followed {
+struct FollowedAccount {
     index: usize,
     /// Its lister.
     task: Id,
@@ -90,7 +90,7 @@ struct Followed {
 }
 
 /// One car while it is followed.
-struct Car {
+struct FollowedCar {
     account: usize,
     listed: Box<ListedVehicle>,
     inbox: mpsc::Sender<CarMessage>,
@@ -104,11 +104,11 @@ struct Bridge {
     own: BridgePublisher,
     retained: Retained,
     orders: Orders,
-    accounts: BTreeMap<usize, Followed>,
+    accounts: BTreeMap<usize, FollowedAccount>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
-    cars: BTreeMap<Vin, Car>,
+    cars: BTreeMap<Vin, FollowedCar>,
     entity_prefixes: EntityPrefixes,
     views: Views,
     tasks: JoinSet<()>,
@@ -300,10 +300,10 @@ impl Bridge {
         self.say_own().await;
     }
 
-    async fn follow(&mut self, changes: Vec<Change>) {
+    async fn follow(&mut self, changes: Vec<FleetChange>) {
         for change in changes {
             match change {
-                Change::Follow {
+                FleetChange::Follow {
                     car,
                     account,
                     is_news,
@@ -321,14 +321,14 @@ impl Bridge {
                         self.tell(&vin, CarMessage::Listed(car));
                     }
                 }
-                Change::Seen { car } => {
+                FleetChange::Seen { car } => {
                     let vin = car.vin.clone();
                     if let Some(known) = self.cars.get_mut(&vin) {
                         known.listed.clone_from(&car);
                     }
                     self.tell(&vin, CarMessage::Listed(car));
                 }
-                Change::Gone { vin } => {
+                FleetChange::Gone { vin } => {
                     tracing::warn!(%vin, "car is on no account's list any more");
                     self.tell(&vin, CarMessage::Input(Input::Removed));
                 }
@@ -387,7 +387,7 @@ impl Bridge {
         let told = vin.clone();
         self.cars.insert(
             vin,
-            Car {
+            FollowedCar {
                 account,
                 listed,
                 inbox,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock;
-use crate::command::{self, Flood, OwnerCommand, Pace, Reply};
+use crate::command::{self, Admission, Flood, OwnerCommand, Reply};
 use crate::config::Settings;
 use crate::device::Command;
 use crate::model::{DeviceId, Vin};
@@ -69,10 +69,10 @@ impl Orders {
             Ok(command) => Some(&command.device),
             Err(refusal) => refusal.device.as_ref(),
         };
-        let pace = self.flood.pace(device, came_at);
-        let (reply, reason) = match (pace, parsed) {
-            (Pace::Drop, _) => return Heard::Nothing,
-            (Pace::Take, Ok(command)) => {
+        let admission = self.flood.admit(device, came_at);
+        let (reply, reason) = match (admission, parsed) {
+            (Admission::Drop, _) => return Heard::Nothing,
+            (Admission::Take, Ok(command)) => {
                 let OwnerCommand {
                     device,
                     verb,
@@ -85,7 +85,7 @@ impl Orders {
                 };
                 return Heard::Command(device, command);
             }
-            (Pace::Refuse, Ok(command)) => {
+            (Admission::Refuse, Ok(command)) => {
                 let reason = "too many commands within a second".to_owned();
                 (Some(command.reply), reason)
             }

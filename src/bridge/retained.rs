@@ -29,12 +29,12 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// The manifest, for all who publish.
 #[derive(Clone)]
-pub struct Retained(Arc<Shared>);
+pub struct Retained(Arc<SharedManifest>);
 
-struct Shared {
+struct SharedManifest {
     mqtt: Handle,
     path: PathBuf,
-    kept: Mutex<Kept>,
+    kept: Mutex<VersionedManifest>,
     /// The version that is on the disk. Who waits for it finds, more often than not, that the
     /// one before has written its own change, too.
     written: Mutex<u64>,
@@ -42,7 +42,7 @@ struct Shared {
     to_remove: Notify,
 }
 
-struct Kept {
+struct VersionedManifest {
     manifest: Manifest,
     /// Counts the changes.
     version: u64,
@@ -131,9 +131,9 @@ impl Retained {
         let state = crate::mqtt::state_topic(&settings.mqtt.base_topic);
         let to_remove = manifest.removals().filter(|topic| **topic != state);
         let to_remove = to_remove.cloned().collect();
-        let retained = Self(Arc::new(Shared {
+        let retained = Self(Arc::new(SharedManifest {
             path: path(&settings.state.directory),
-            kept: Mutex::new(Kept {
+            kept: Mutex::new(VersionedManifest {
                 manifest,
                 version: 0,
             }),

@@ -39,11 +39,11 @@ struct OfBridge {
 #[serde(default)]
 struct OfTeslaMate {
     numbers: CarNumbers,
-    published: BTreeMap<Vin, Place>,
+    published: BTreeMap<Vin, TeslaMateScope>,
 }
 
 #[derive(Deserialize)]
-struct Place {
+struct TeslaMateScope {
     number: u32,
     namespace: Option<String>,
 }

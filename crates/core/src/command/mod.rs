@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-pub use self::flood::{Flood, Pace};
+pub use self::flood::{Admission, Flood};
 use crate::model::DeviceId;
 use crate::outbox::level::is_legal_topic;
-use crate::policy::{Event, Input, Problem, State, Status, User};
+use crate::policy::{Event, PolicyInput, Problem, State, Status, User};
 
 /// A payload beyond this is not read.
 const PAYLOAD_MAX: usize = 4096;
@@ -49,13 +49,13 @@ pub const VERBS: &[(&str, Verb)] = &[
 
 impl Verb {
     /// The policy's word for it.
-    pub fn input(self) -> Input {
+    pub fn input(self) -> PolicyInput {
         match self {
-            Self::Refresh => Input::User(User::Refresh),
-            Self::Pause => Input::User(User::Pause),
-            Self::Resume => Input::User(User::Resume),
-            Self::LetSleep => Input::User(User::LetSleep),
-            Self::Hint => Input::Hint,
+            Self::Refresh => PolicyInput::User(User::Refresh),
+            Self::Pause => PolicyInput::User(User::Pause),
+            Self::Resume => PolicyInput::User(User::Resume),
+            Self::LetSleep => PolicyInput::User(User::LetSleep),
+            Self::Hint => PolicyInput::Hint,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::announcement::Announcement;
-use super::{Output, Pace, Publishing};
+use super::{ClockSpeed, Output, Publishing};
 use crate::catalogue::{self, EntityValue};
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::model::{Now, Vehicle};
@@ -50,7 +50,7 @@ enum Stage {
 
 impl Publisher {
     /// Nothing said yet.
-    pub fn new(publishing: Publishing, pace: Pace) -> Self {
+    pub fn new(publishing: Publishing, clock_speed: ClockSpeed) -> Self {
         Self {
             topics: CarTopics::new(publishing.paths),
             declared: None,
@@ -60,7 +60,7 @@ impl Publisher {
                 publishing.homeassistant,
                 publishing.announced,
                 publishing.setup,
-                pace,
+                clock_speed,
             ),
             first: Vec::new(),
             events: Vec::new(),

@@ -48,7 +48,7 @@ fn config() -> Config {
             announced: Announced::NOTHING,
             teslamate: None,
         }),
-        pace: Pace::REAL,
+        clock_speed: ClockSpeed::REAL,
     }
 }
 
@@ -514,9 +514,9 @@ proptest! {
     #[test]
     fn every_order_of_events_ends_in_a_wait(
         deeds in proptest::collection::vec((deed(), 0..900_000_u64, -9000..9000_i64), 1..60),
-        pace in prop_oneof![Just(1.0), Just(60.0)],
+        clock_speed in prop_oneof![Just(1.0), Just(60.0)],
     ) {
-        let config = Config { pace: Pace::times(pace), ..config() };
+        let config = Config { clock_speed: ClockSpeed::times(clock_speed), ..config() };
         let mut declared = Declared::default();
         let mut device = Device::car(&vin(), config, Saved::default(), 7, start());
         let mut now = start();
