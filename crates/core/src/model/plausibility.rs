@@ -1,7 +1,9 @@
 //! Values that cannot be true. A car that has just woken, or whose computers disagree, says 0, 255
 //! or nothing for one look; what is beyond all bounds is unknown, and what no car can have done
-//! since the look before is held back until the next look shows it too. The vehicle keeps its last
-//! value meanwhile, so that nothing is published and nothing derived from a value in doubt.
+//! since the look before is held back until the next look shows it too; so is a 0 from which a
+//! count would begin: a new car has some miles and some charge, and one that wakes says 0 for a
+//! look. The vehicle keeps its last value meanwhile, so that nothing is published and nothing
+//! derived from a value in doubt.
 
 use serde::{Deserialize, Serialize};
 
@@ -113,30 +115,31 @@ pub fn bounds(signal: &str) -> Option<&'static Bounds> {
 }
 
 impl Bounds {
-    /// What to make of a value that is newer than what is known; `doubt` is what waits since the
-    /// look before, `is_moving` what the same answer says of the car.
+    /// What to make of a value that is newer than what is known, if anything is; `doubt` is what
+    /// waits since the look before, `is_moving` what the same answer says of the car.
     pub fn judge(
         &self,
         value: Option<Value>,
         at: jiff::Timestamp,
-        known: &Known,
+        known: Option<&Known>,
         doubt: Option<&Doubt>,
         is_moving: bool,
     ) -> Verdict {
         let value = self.within(value);
-        let Some(before) = known.value.as_ref() else {
-            return Verdict::Believed(value);
-        };
-        let direction = match &value {
-            None => self.is_gap(is_moving).then_some(Direction::Gone),
-            Some(value) => self.leap(before, value, hours(known.at, at)),
+        let before = known.and_then(|known| Some((known.value.as_ref()?, known.at)));
+        let direction = match (before, &value) {
+            (None, None) => None,
+            (None, Some(first)) => self.is_nothing(first).then_some(Direction::Down),
+            (Some(_), None) => self.is_gap(is_moving).then_some(Direction::Gone),
+            (Some((before, since)), Some(now)) => self.leap(before, now, hours(since, at)),
         };
         let Some(direction) = direction else {
             return Verdict::Believed(value);
         };
         let is_shown_again = doubt.is_some_and(|doubt| {
-            let was = doubt.value.as_ref();
-            doubt.at < at && Direction::from(before, was) == Some(direction)
+            let before = before.map(|(before, _)| before);
+            let was = Direction::from(before, doubt.value.as_ref());
+            doubt.at < at && was == Some(direction)
         });
         if is_shown_again {
             Verdict::Believed(value)
@@ -159,6 +162,12 @@ impl Bounds {
             Null::IsAGap => true,
             Null::IsAGapUnderWay => is_moving,
         }
+    }
+
+    /// Whether a first value is the 0 of a car that has just woken: nothing that is measured by
+    /// bounds in both directions is used up when it is first seen.
+    fn is_nothing(&self, first: &Value) -> bool {
+        self.fall != ANY && first.number() == Some(0.0)
     }
 
     /// Which way a value has leapt, if no car could follow.
@@ -185,9 +194,13 @@ enum Direction {
 }
 
 impl Direction {
-    fn from(before: &Value, now: Option<&Value>) -> Option<Self> {
+    /// Where nothing was before, only a 0 is held back.
+    fn from(before: Option<&Value>, now: Option<&Value>) -> Option<Self> {
         let Some(now) = now else {
             return Some(Self::Gone);
+        };
+        let Some(before) = before else {
+            return Some(Self::Down);
         };
         let (before, now) = before.number().zip(now.number())?;
         Some(if now > before { Self::Up } else { Self::Down })

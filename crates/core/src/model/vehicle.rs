@@ -210,10 +210,11 @@ impl Vehicle {
         let Some(bounds) = bounds.filter(|_| seen.source != Source::Bridge) else {
             return Verdict::Believed(value);
         };
-        match self.signals.get(signal).filter(|known| known.at < seen.at) {
-            Some(known) => bounds.judge(value, seen.at, known, self.doubts.get(signal), is_moving),
-            None => Verdict::Believed(bounds.within(value)),
+        let known = self.signals.get(signal);
+        if known.is_some_and(|known| known.at >= seen.at) {
+            return Verdict::Believed(bounds.within(value));
         }
+        bounds.judge(value, seen.at, known, self.doubts.get(signal), is_moving)
     }
 
     fn in_group<'a>(&'a self, group: &'a str) -> impl Iterator<Item = (&'a Signal, &'a Known)> {

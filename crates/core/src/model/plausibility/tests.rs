@@ -80,10 +80,82 @@ fn what_is_beyond_all_bounds_is_unknown_from_the_first_look_on() {
             assert!(rig.car.is_implausible(row.signal));
         }
         for right in [row.least, row.most] {
-            let said = Rig::new().look(row.signal, number(right));
+            let mut rig = Rig::new();
+            if is_counted(row) && right == 0.0 {
+                assert_eq!(rig.look(row.signal, number(right)), None, "{row:?}");
+            }
+            let said = rig.look(row.signal, number(right));
             assert_eq!(said, number(right), "{}", row.signal);
         }
     }
+}
+
+/// What has no leap of its own has no last value to be measured against, and may well be 0.
+fn is_counted(row: &Bounds) -> bool {
+    row.fall != ANY
+}
+
+/// `odometer` 0 reached the topic of a new car for one look, and the next look was a
+/// `total_increasing` of all its miles at once.
+#[test]
+fn a_first_0_waits_for_a_second_look_and_a_first_value_does_not() {
+    // Signal, what the car says look by look, what is believed after each.
+    type Row = (&'static str, [f64; 4], [Option<f64>; 4]);
+    let odometer = "vehicle_state.odometer";
+    let level = "charge_state.battery_level";
+    let rows: [Row; 6] = [
+        (
+            odometer,
+            [0.0, 33_000.5, 33_000.5, 33_001.0],
+            [None, Some(33_000.5), Some(33_000.5), Some(33_001.0)],
+        ),
+        // On the way from the factory.
+        (
+            odometer,
+            [3.1, 3.1, 0.0, 3.2],
+            [Some(3.1), Some(3.1), Some(3.1), Some(3.2)],
+        ),
+        (
+            odometer,
+            [0.0, 0.0, 0.4, 1.0],
+            [None, Some(0.0), Some(0.4), Some(1.0)],
+        ),
+        (
+            level,
+            [0.0, 71.0, 71.0, 70.0],
+            [None, Some(71.0), Some(71.0), Some(70.0)],
+        ),
+        (
+            level,
+            [0.0, 0.0, 1.0, 2.0],
+            [None, Some(0.0), Some(1.0), Some(2.0)],
+        ),
+        (
+            "charge_state.charge_energy_added",
+            [0.0, 0.0, 0.4, 0.5],
+            [Some(0.0), Some(0.0), Some(0.4), Some(0.5)],
+        ),
+    ];
+    for (signal, said, believed) in rows {
+        let mut rig = Rig::new();
+        let seen = said.map(|said| {
+            rig.look(signal, number(said))
+                .and_then(|value| value.number())
+        });
+        assert_eq!(seen, believed, "{signal}: {said:?}");
+    }
+}
+
+/// The last value is lost by two gaps in a row; what follows is a first value again.
+#[test]
+fn a_0_after_a_gap_is_a_first_one_too() {
+    let odometer = "vehicle_state.odometer";
+    let mut rig = Rig::new();
+    rig.look(odometer, number(33_000.5));
+    rig.look(odometer, None);
+    assert_eq!(rig.look(odometer, None), None);
+    assert_eq!(rig.look(odometer, number(0.0)), None);
+    assert_eq!(rig.look(odometer, number(33_000.5)), number(33_000.5));
 }
 
 #[test]
