@@ -25,7 +25,7 @@ use crate::decode::products::ListedVehicle;
 use crate::device::{
     self, Answers, Call, ClockSpeed, Device, Input, Limit, Note, Output, Publishing, Saving, View,
 };
-use crate::discovery::{Announced, CarIds, Setup};
+use crate::discovery::{Announced, EntityPrefixes, Setup};
 use crate::failure::ApiFailure;
 use crate::model::{Now, Source};
 use crate::mqtt::{Connection, Handle};
@@ -58,7 +58,7 @@ pub struct CarClient {
     /// The car's names.
     pub car: CarRef,
     /// What the entity ids of all cars begin with.
-    pub car_ids: CarIds,
+    pub entity_prefixes: EntityPrefixes,
 }
 
 /// Everything that a car's task owns.
@@ -120,7 +120,7 @@ impl CarTask {
             publishing: Some(Publishing {
                 paths: paths(settings, &vin),
                 setup: Setup {
-                    car_ids: client.car_ids.clone(),
+                    entity_prefixes: client.entity_prefixes.clone(),
                     ..setup(settings)
                 },
                 homeassistant: settings.homeassistant.enabled,

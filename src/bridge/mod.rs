@@ -36,7 +36,7 @@ use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::discovery::{self, CarIds};
+use crate::discovery::{self, EntityPrefixes};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
@@ -109,7 +109,7 @@ struct Bridge {
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
     cars: BTreeMap<Vin, FollowedCar>,
-    car_ids: CarIds,
+    entity_prefixes: EntityPrefixes,
     views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
@@ -147,7 +147,7 @@ pub async fn run(
     )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
-    let car_ids = retained::car_ids(&manifest);
+    let entity_prefixes = retained::entity_prefixes(&manifest);
     // Before anything else is said, which may stand at the same place once more.
     let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
     let mut bridge = Bridge {
@@ -161,7 +161,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
-        car_ids,
+        entity_prefixes,
         views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
@@ -365,10 +365,10 @@ impl Bridge {
             relist: followed.relist.clone(),
             news: self.news.clone(),
             car: api::CarRef::of(&listed),
-            car_ids: self.car_ids.clone(),
+            entity_prefixes: self.entity_prefixes.clone(),
         };
         let prefix = &self.settings.homeassistant.discovery_prefix;
-        let announced = discovery::car_topic(prefix, vin.as_str());
+        let announced = discovery::device_topic(prefix, &DeviceId::from(&vin));
         let announced = self.retained.announced(&announced).await;
         let task = CarTask::prepare(
             &self.settings,
@@ -471,7 +471,7 @@ impl Bridge {
             }
         }
         self.say_accounts().await;
-        let is_followed = |id: &str| self.cars.keys().any(|vin| vin.as_str() == id);
+        let is_followed = |id: &DeviceId| self.cars.keys().any(|vin| DeviceId::from(vin) == *id);
         self.retained.withdraw_orphans(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");

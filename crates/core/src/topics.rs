@@ -17,7 +17,7 @@ use crate::catalogue::{
     self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, Entity, EntityValue, Table,
 };
 use crate::discovery::Announced;
-use crate::model::{Source, Vehicle, Vin};
+use crate::model::{DeviceId, Source, Vehicle};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
 
@@ -30,10 +30,10 @@ pub struct Paths {
 
 impl Paths {
     /// `base` and `alias` are checked where the configuration is read.
-    pub fn new(base: &str, vin: &Vin, alias: Option<&str>) -> Self {
+    pub fn new(base: &str, id: &DeviceId, alias: Option<&str>) -> Self {
         Self {
             base: base.to_owned(),
-            car: alias.unwrap_or(vin.as_str()).to_owned(),
+            car: alias.unwrap_or(id.as_str()).to_owned(),
         }
     }
 

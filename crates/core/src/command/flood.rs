@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::Vin;
+use crate::model::DeviceId;
 
-/// Commands for one car in one second that are taken up.
+/// Commands for one device in one second that are taken up.
 pub const TAKEN: u32 = 5;
 /// Further ones that are refused with an answer; the rest has none.
 pub const ANSWERED: u32 = 10;
@@ -23,17 +23,17 @@ pub enum Admission {
     Drop,
 }
 
-/// Counts by car; what is for no car of ours counts together, so that inventing names is no way
-/// around it and memory is bounded by the cars.
+/// Counts by device; what is for no device of ours counts together, so that inventing names is no
+/// way around it and memory is bounded by the devices.
 #[derive(Debug, Default)]
 pub struct Flood {
-    windows: BTreeMap<Option<Vin>, (Duration, u32)>,
+    windows: BTreeMap<Option<DeviceId>, (Duration, u32)>,
 }
 
 impl Flood {
     /// A message came at this monotonic time.
-    pub fn admit(&mut self, vin: Option<&Vin>, now: Duration) -> Admission {
-        let window = self.windows.entry(vin.cloned()).or_insert((now, 0));
+    pub fn admit(&mut self, device: Option<&DeviceId>, now: Duration) -> Admission {
+        let window = self.windows.entry(device.cloned()).or_insert((now, 0));
         if now.saturating_sub(window.0) >= WINDOW {
             *window = (now, 0);
         }
@@ -52,8 +52,8 @@ mod tests {
 
     #[test]
     fn five_in_a_second_are_taken_ten_more_answered_and_the_next_second_is_new() {
-        let car = Vin::new("LRW3E7EK5PC000001").unwrap();
-        let other = Vin::new("LRW3E7EK5PC000002").unwrap();
+        let car = DeviceId::new("LRW3E7EK5PC000001").unwrap();
+        let other = DeviceId::new("LRW3E7EK5PC000002").unwrap();
         let mut flood = Flood::default();
         let at = |ms| Duration::from_millis(ms);
         let admissions: Vec<Admission> =

@@ -63,7 +63,7 @@ impl Announcement {
     /// The topic of the message, where there is to be one.
     pub fn topic(&self, car: &Vehicle) -> Option<String> {
         let is_enabled = self.announcer.is_some();
-        is_enabled.then(|| discovery::car_topic(&self.setup.prefix, car.vin.as_str()))
+        is_enabled.then(|| discovery::device_topic(&self.setup.prefix, &car.id()))
     }
 
     /// Home Assistant has started.
@@ -103,7 +103,7 @@ impl Announcement {
             !announcer.announced().components.is_empty() && !topics::has_answered(car);
         if is_due && !would_forget {
             if let Some(slug) = &announcer.announced().slug {
-                self.setup.car_ids.keep(&car.vin, slug);
+                self.setup.entity_prefixes.keep(&car.id(), slug);
             }
             announcer.offer(real, discovery::car(car, paths, &self.setup));
         }

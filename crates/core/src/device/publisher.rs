@@ -85,15 +85,15 @@ impl Publisher {
         if self.declared.as_ref() == Some(&topics) {
             return;
         }
-        let id = car.vin.as_str();
+        let id = car.id();
         if self.declared.is_none() {
             self.declarations.push_back(Declaration::Topics {
-                owner: Owner::Discovery(id.to_owned()),
+                owner: Owner::Discovery(id.clone()),
                 topics: self.announcement.topic(car).into_iter().collect(),
             });
         }
         self.declarations.push_back(Declaration::Topics {
-            owner: Owner::Device(id.to_owned()),
+            owner: Owner::Device(id),
             topics: topics.clone(),
         });
         self.declared = Some(topics);

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::command::Verb;
-use crate::discovery::CarIds;
+use crate::discovery::EntityPrefixes;
 use crate::model::{Signal, Value};
 use crate::policy::{Budget, CallClass, Failure, Governor, GovernorConfig, Preset, Purpose, User};
 use crate::retained::{Declaration, Manifest};
@@ -34,7 +34,7 @@ fn config() -> Config {
         base: "tesla2mqtt".into(),
         version: "0".into(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     };
     Config {
         policy: PolicyConfig::preset(Preset::Unmetered),
@@ -42,7 +42,7 @@ fn config() -> Config {
         unavailable_after: Duration::from_mins(30),
         saving: Saving::TO_DISK,
         publishing: Some(Publishing {
-            paths: Paths::new("tesla2mqtt", &vin(), None),
+            paths: Paths::new("tesla2mqtt", &DeviceId::from(&vin()), None),
             setup,
             homeassistant: true,
             announced: Announced::NOTHING,
