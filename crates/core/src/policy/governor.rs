@@ -24,7 +24,7 @@ use super::prices::{CallClass, GovernorConfig, MonthlyLimit};
 use crate::model::Now;
 use allowance::BUDGET_WAIT;
 use caps::RecentCalls;
-use ledger::{Ledger, NewDate, date_of};
+use ledger::{GovernorMemory, NewDate, date_of};
 
 pub use ledger::{Calls, GovernorSnapshot};
 
@@ -70,7 +70,7 @@ pub struct GovernorStatus {
 #[derive(Debug, Clone)]
 pub struct Governor {
     config: GovernorConfig,
-    ledger: Ledger,
+    ledger: GovernorMemory,
     clock_ahead: Duration,
     recent: RecentCalls,
     /// The day of the calendar (since 1970) that was looked at last.
@@ -82,7 +82,7 @@ pub struct Governor {
 impl Governor {
     /// An account with an empty ledger.
     pub fn new(config: GovernorConfig, now: Now) -> Self {
-        Self::start(config, Ledger::new(now.wall), Duration::ZERO)
+        Self::start(config, GovernorMemory::new(now.wall), Duration::ZERO)
     }
 
     /// Goes on where a snapshot ended.
@@ -91,7 +91,7 @@ impl Governor {
         Self::start(config, ledger, resumed_at.saturating_sub(now.mono))
     }
 
-    fn start(config: GovernorConfig, ledger: Ledger, clock_ahead: Duration) -> Self {
+    fn start(config: GovernorConfig, ledger: GovernorMemory, clock_ahead: Duration) -> Self {
         Self {
             config,
             ledger,

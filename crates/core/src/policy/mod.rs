@@ -53,7 +53,7 @@ mod wanted;
 
 use std::time::Duration;
 
-use crate::model::{Now, Vin};
+use crate::model::{DeviceId, Now, Vin};
 use crate::random::Random;
 use memory::{At, Memory, Moment, ShownState};
 use phase::Phase;
@@ -99,7 +99,7 @@ impl Policy {
     /// A car about which nothing is known. The seed spreads its calls; any number will do, but
     /// not the same for every car.
     pub fn new(config: PolicyConfig, vin: &Vin, seed: u64, now: Now) -> Self {
-        let random = Random::of_car(vin, seed);
+        let random = Random::of_device(&DeviceId::from(vin), seed);
         let memory = Memory::new(vin, random, now.wall);
         Self::start(config, memory, Duration::ZERO, now)
     }

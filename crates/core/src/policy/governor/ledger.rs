@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use super::allowance::Pace;
+use super::allowance::CallCredit;
 use super::stops::Stop;
 use crate::policy::interface::Purpose;
 use crate::policy::memory::At;
@@ -70,7 +70,7 @@ impl Calls {
 
 /// What an account has spent, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(super) struct GovernorMemory {
     /// The newest day the calendar has shown; only goes forward, because a clock that falls back
     /// into the month before must not find its budget unspent.
     pub(super) today: Date,
@@ -84,8 +84,8 @@ pub(super) struct Ledger {
     /// Since when it is kept.
     #[serde(default)]
     begun: Option<Timestamp>,
-    #[serde(default)]
-    pub(super) pace: Option<Pace>,
+    #[serde(default, rename = "pace")]
+    pub(super) credit: Option<CallCredit>,
 }
 
 /// What the calendar shows for the first time.
@@ -95,7 +95,7 @@ pub(super) enum NewDate {
     Month,
 }
 
-impl Ledger {
+impl GovernorMemory {
     pub(super) fn new(wall: Timestamp) -> Self {
         Self {
             today: date_of(wall),
@@ -106,7 +106,7 @@ impl Ledger {
             factor: 1.0,
             factor_at: None,
             begun: Some(wall),
-            pace: None,
+            credit: None,
         }
     }
 
@@ -136,9 +136,9 @@ impl Ledger {
         let count = self.today_mut().count(class);
         *count = count.saturating_sub(1);
         if class == CallClass::Data
-            && let Some(pace) = &mut self.pace
+            && let Some(credit) = &mut self.credit
         {
-            pace.calls += 1.0;
+            credit.calls += 1.0;
         }
     }
 
@@ -207,11 +207,11 @@ impl Ledger {
 pub struct GovernorSnapshot {
     saved_at: At,
     saved_wall: Timestamp,
-    ledger: Ledger,
+    ledger: GovernorMemory,
 }
 
 impl GovernorSnapshot {
-    pub(super) fn new(ledger: Ledger, saved_at: At, saved_wall: Timestamp) -> Self {
+    pub(super) fn new(ledger: GovernorMemory, saved_at: At, saved_wall: Timestamp) -> Self {
         Self {
             saved_at,
             saved_wall,
@@ -220,7 +220,7 @@ impl GovernorSnapshot {
     }
 
     /// The ledger to go on with, and what the governor's clock shows now.
-    pub(super) fn resume(self, wall: Timestamp) -> (Ledger, At) {
+    pub(super) fn resume(self, wall: Timestamp) -> (GovernorMemory, At) {
         let gone = Duration::try_from(wall.duration_since(self.saved_wall)).unwrap_or_default();
         let gone = gone.min(Duration::from_hours(24));
         (self.ledger, self.saved_at.saturating_add(gone))

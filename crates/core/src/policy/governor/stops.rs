@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Governor;
-use super::ledger::Ledger;
+use super::ledger::GovernorMemory;
 use crate::backoff::{Backoff, Jitter};
 use crate::model::Now;
 use crate::policy::memory::At;
@@ -74,7 +74,7 @@ impl Governor {
     }
 }
 
-impl Ledger {
+impl GovernorMemory {
     /// Until when no call of the class is made, if that is not over.
     pub(super) fn stopped_until(&self, class: CallClass, t: At) -> Option<At> {
         let stop = match class {
