@@ -97,7 +97,7 @@ impl CarTask {
     #[expect(clippy::too_many_arguments, reason = "all that a task is made of")]
     pub fn prepare(
         settings: &Settings,
-        account: &config::Account,
+        account: &config::AccountSettings,
         client: CarClient,
         mqtt: Handle,
         retained: Retained,

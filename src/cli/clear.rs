@@ -48,7 +48,7 @@ pub struct Cleared {
 ///
 /// # Errors
 /// No connection, or the broker refuses to let us read or delete.
-pub async fn clear(mqtt: &config::Mqtt, scopes: &Scopes) -> Result<Cleared, BrokerFailure> {
+pub async fn clear(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Cleared, BrokerFailure> {
     let mut cleared = Cleared {
         removed: 0,
         left: Vec::new(),
@@ -113,7 +113,7 @@ struct Stored {
 }
 
 /// Collects the retained topics that are ours.
-async fn stored(mqtt: &config::Mqtt, scopes: &Scopes) -> Result<Stored, BrokerFailure> {
+async fn stored(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Stored, BrokerFailure> {
     let mut stored = Stored::default();
     let mut sieve = Sieve::new(scopes);
     let take = |message: Incoming| {
