@@ -30,7 +30,18 @@ pub struct TeslaMateTopics {
     prefix: String,
     said: BTreeMap<&'static str, Arc<str>>,
     healthy_at: Option<Duration>,
-    started: bool,
+    at_broker: AtBroker,
+}
+
+/// What of the tree is at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtBroker {
+    /// Whatever an earlier run, or an earlier TeslaMate, has left there.
+    Unknown,
+    /// What is said.
+    Said,
+    /// Nothing: all is deleted.
+    Nothing,
 }
 
 impl TeslaMateTopics {
@@ -45,7 +56,7 @@ impl TeslaMateTopics {
             prefix,
             said: BTreeMap::new(),
             healthy_at: None,
-            started: false,
+            at_broker: AtBroker::Unknown,
         }
     }
 
@@ -53,7 +64,7 @@ impl TeslaMateTopics {
     /// one. The first call says all that is known and deletes what an earlier TeslaMate left behind
     /// that cannot be kept true.
     pub fn changes(&mut self, vehicle: &Vehicle, now: Now) -> Vec<Publish> {
-        let is_first = !std::mem::replace(&mut self.started, true);
+        let is_first = std::mem::replace(&mut self.at_broker, AtBroker::Said) != AtBroker::Said;
         let mut changes = Vec::new();
         if is_first {
             // Older versions of TeslaMate retained this one.
@@ -66,10 +77,10 @@ impl TeslaMateTopics {
         changes
     }
 
-    /// Takes back what was said: a car that is gone has no word in this tree for being gone. If it
-    /// comes back, all is said again.
+    /// Takes back what was said, in this run or in an earlier one that was killed before it could: a
+    /// car that is gone has no word in this tree for being gone. If it comes back, all is said again.
     pub fn withdrawn(&mut self) -> Vec<Publish> {
-        if !std::mem::take(&mut self.started) {
+        if std::mem::replace(&mut self.at_broker, AtBroker::Nothing) == AtBroker::Nothing {
             return Vec::new();
         }
         self.said.clear();

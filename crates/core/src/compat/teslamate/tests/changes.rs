@@ -98,12 +98,23 @@ fn health_is_never_retained_and_said_on_change_and_now_and_then() {
 fn what_was_said_is_taken_back_once_and_said_again_when_the_car_is_back() {
     let mut topics = TeslaMateTopics::new(1, None);
     let car = car(&[("charge_state.battery_level", 44.into())]);
-    assert_eq!(topics.withdrawn(), vec![], "nothing was said");
     let first = topics.changes(&car, at(0));
     let all: Vec<Publish> = topics.topics().iter().map(|topic| delete(topic)).collect();
     assert_eq!(topics.withdrawn(), all);
     assert_eq!(topics.withdrawn(), vec![]);
     assert_eq!(topics.changes(&car, at(30)), first);
+}
+
+/// A bridge that is killed after the car was gone, and before the broker heard of it, starts with a
+/// car that is gone.
+#[test]
+fn what_a_killed_run_has_said_is_taken_back_by_the_next() {
+    let mut topics = TeslaMateTopics::new(1, None);
+    let all: Vec<Publish> = topics.topics().iter().map(|topic| delete(topic)).collect();
+    assert_eq!(topics.withdrawn(), all);
+    assert_eq!(topics.withdrawn(), vec![]);
+    let car = car(&[("charge_state.battery_level", 44.into())]);
+    assert!(!topics.changes(&car, at(0)).is_empty());
 }
 
 #[test]
