@@ -29,12 +29,13 @@ fn a_charge_into_the_night_costs_each_kilowatt_hour_by_its_hour() {
     let mut rig = Rig::new();
     // An hour ahead of UTC: it begins at 23:13 by the car.
     night(&mut rig, 3600.0);
-    rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
-    rig.after(10, CHARGING, &[("charge_energy_added", 0.0)]);
+    rig.charge_looks(&[(0, PARKED, 20.0), (10, CHARGING, 0.0)]);
     // To 23:30, and from then to 0:30.
-    rig.after(7, CHARGING, &[("charge_energy_added", 2.0)]);
-    rig.after(60, CHARGING, &[("charge_energy_added", 12.0)]);
-    let found = rig.after(1, COMPLETE, &[("charge_energy_added", 12.0)]);
+    let found = rig.charge_looks(&[
+        (7, CHARGING, 2.0),
+        (60, CHARGING, 12.0),
+        (1, COMPLETE, 12.0),
+    ]);
     assert_eq!(found[0].event().unwrap().1["cost"], 1.6);
     assert!(close(rig.figure("last_charge_cost").unwrap(), 1.6));
 }
@@ -42,9 +43,7 @@ fn a_charge_into_the_night_costs_each_kilowatt_hour_by_its_hour() {
 #[test]
 fn a_price_that_changes_under_way_holds_from_then_on() {
     let mut rig = Rig::new();
-    rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
-    rig.after(10, CHARGING, &[("charge_energy_added", 0.0)]);
-    rig.after(30, CHARGING, &[("charge_energy_added", 5.0)]);
+    rig.charge_looks(&[(0, PARKED, 20.0), (10, CHARGING, 0.0), (30, CHARGING, 5.0)]);
     rig.tariff.price = Some(0.40);
     let found = rig.after(30, COMPLETE, &[("charge_energy_added", 10.0)]);
     assert_eq!(found[0].event().unwrap().1["cost"], 3.5);
@@ -55,9 +54,11 @@ fn the_last_sessions_energy_costs_nothing_again() {
     let mut rig = Rig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
     // Tesla's counter falls some time into the session.
-    rig.after(10, CHARGING, &[("charge_energy_added", 20.0)]);
-    rig.after(1, CHARGING, &[("charge_energy_added", 0.1)]);
-    let found = rig.after(60, COMPLETE, &[("charge_energy_added", 10.0)]);
+    let found = rig.charge_looks(&[
+        (10, CHARGING, 20.0),
+        (1, CHARGING, 0.1),
+        (60, COMPLETE, 10.0),
+    ]);
     assert_eq!(found[0].event().unwrap().1["cost"], 3);
 }
 
@@ -87,10 +88,12 @@ fn a_counter_that_falls_late_is_priced_since_the_look_before_the_charge() {
     let cost = |tariff: fn(&mut Rig)| {
         let mut rig = Rig::new();
         tariff(&mut rig);
-        rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
-        rig.after(70, CHARGING, &[("charge_energy_added", 20.0)]);
-        rig.after(10, CHARGING, &[("charge_energy_added", 2.0)]);
-        let found = rig.after(30, COMPLETE, &[("charge_energy_added", 10.0)]);
+        let found = rig.charge_looks(&[
+            (0, PARKED, 20.0),
+            (70, CHARGING, 20.0),
+            (10, CHARGING, 2.0),
+            (30, COMPLETE, 10.0),
+        ]);
         found[0].event().unwrap().1["cost"].clone()
     };
     assert_eq!(cost(|_| ()), 3);
@@ -101,8 +104,7 @@ fn a_counter_that_falls_late_is_priced_since_the_look_before_the_charge() {
 #[test]
 fn a_charge_that_the_first_look_of_all_finds_under_way_costs_what_it_still_takes() {
     let mut rig = Rig::new();
-    rig.after(0, CHARGING, &[("charge_energy_added", 12.0)]);
-    let found = rig.after(60, COMPLETE, &[("charge_energy_added", 22.0)]);
+    let found = rig.charge_looks(&[(0, CHARGING, 12.0), (60, COMPLETE, 22.0)]);
     let (_, figures) = found[0].event().unwrap();
     assert_eq!(
         (&figures["energy_kwh"], &figures["cost"]),
@@ -113,8 +115,7 @@ fn a_charge_that_the_first_look_of_all_finds_under_way_costs_what_it_still_takes
 #[test]
 fn where_a_price_is_missing_the_cost_is_not_known() {
     let mut rig = Rig::new();
-    rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
-    rig.after(10, CHARGING, &[("charge_energy_added", 0.0)]);
+    rig.charge_looks(&[(0, PARKED, 20.0), (10, CHARGING, 0.0)]);
     rig.tariff.price = None;
     rig.after(30, CHARGING, &[("charge_energy_added", 5.0)]);
     rig.tariff.price = Some(0.30);
@@ -148,8 +149,7 @@ fn a_figure_that_the_last_drive_or_charge_has_not_does_not_show_an_earlier_ones(
         PARKED,
         &[("odometer", 1005.0), ("battery_range", 234.0)],
     );
-    rig.after(10, CHARGING, &[("charge_energy_added", 0.1)]);
-    rig.after(10, COMPLETE, &[("charge_energy_added", 5.0)]);
+    rig.charge_looks(&[(10, CHARGING, 0.1), (10, COMPLETE, 5.0)]);
     assert!(
         shown(&mut rig, "last_drive_efficiency").is_some()
             && shown(&mut rig, "last_charge_cost").is_some()
@@ -162,8 +162,7 @@ fn a_figure_that_the_last_drive_or_charge_has_not_does_not_show_an_earlier_ones(
         &[("odometer", 1005.3), ("battery_range", 233.0)],
     );
     rig.tariff.price = None;
-    rig.after(10, CHARGING, &[("charge_energy_added", 0.1)]);
-    rig.after(10, COMPLETE, &[("charge_energy_added", 5.0)]);
+    rig.charge_looks(&[(10, CHARGING, 0.1), (10, COMPLETE, 5.0)]);
     assert_eq!(shown(&mut rig, "last_drive_efficiency"), None);
     assert_eq!(shown(&mut rig, "last_charge_cost"), None);
 }
