@@ -9,7 +9,7 @@ use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle};
 use tesla2mqtt::outbox::Publish;
 
-use super::recordings::recordings;
+use super::recordings::{recordings, vin_of};
 
 #[test]
 fn a_parked_model_x_with_sentry_mode() {
@@ -187,7 +187,7 @@ fn first_words(body: &[u8]) -> (BTreeMap<String, String>, BTreeSet<String>) {
         wall: "2026-11-23T12:00:00Z".parse().unwrap(),
     };
     let answer = vehicle_data(body, received).unwrap();
-    let mut car = Vehicle::new(answer.vin.clone().expect("the recording has a VIN"));
+    let mut car = Vehicle::new(vin_of(body));
     for seen in &answer.observations {
         car.apply(seen);
     }

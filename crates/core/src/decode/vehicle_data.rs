@@ -37,8 +37,6 @@ pub const LOCATION: &str = "location_data";
 /// What one answer says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VehicleData {
-    /// The car that it is about, where the answer says so.
-    pub vin: Option<Vin>,
     /// One observation for the vehicle object itself and one for each object in it that is there.
     pub observations: Vec<Observation>,
     /// Fields that are new to us or of another kind than usual, for a debug line; names only,
@@ -55,12 +53,10 @@ pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeErr
     let car = open(&body)?
         .object(fields::is_read)
         .ok_or_else(|| DecodeError::Malformed("expected a vehicle object".into()))?;
-    let vin = car
-        .get("vin")
-        .and_then(Json::as_str)
-        .and_then(|text| Vin::new(text.trim()).ok());
+    let vin = car.get("vin").and_then(Json::as_str);
+    let names_a_car = vin.is_some_and(|text| Vin::new(text.trim()).is_ok());
     let known = |name: &str| car.contains_key(name);
-    if vin.is_none() && !known("state") && !GROUPS.iter().any(|group| known(group.name)) {
+    if !names_a_car && !known("state") && !GROUPS.iter().any(|group| known(group.name)) {
         let text = "expected a vehicle object, found none of its parts";
         return Err(DecodeError::Malformed(text.into()));
     }
@@ -80,7 +76,6 @@ pub fn vehicle_data(body: &[u8], received: Now) -> Result<VehicleData, DecodeErr
         });
     }
     Ok(VehicleData {
-        vin,
         observations,
         oddities: oddities.0,
     })

@@ -55,7 +55,6 @@ fn objects_become_observations_and_nested_fields_dotted_signals() {
             "media_info": {"audio_volume": 2.3333}, "media_state": {"remote_control_enabled": true},
             "speed_limit_mode": {"active": false}},
     }));
-    assert_eq!(data.vin, Vin::new("5YJ3E7EB0KF000005").ok());
     assert_eq!(data.oddities, Vec::<String>::new());
     assert_eq!(
         seen(&data, "charge_state").at.to_string(),
