@@ -16,6 +16,7 @@ use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
 use tesla2mqtt::sim::{Car, CarSpec};
 use tesla2mqtt::topics::{CarTopics, Paths};
+use tesla2mqtt_testkit::car_topics::changed;
 
 const VIN: &str = "7SAXCBE50NF000099";
 /// Between two messages, and more than the bridge waits.
@@ -27,7 +28,7 @@ fn main() -> anyhow::Result<()> {
     let paths = Paths::new("tesla2mqtt", &car.id(), None);
     let mut topics = CarTopics::new(paths.clone());
     say("states", topics.available(true).into_iter());
-    say("states", topics.changed(&car).into_iter());
+    say("states", changed(&mut topics, &car).into_iter());
     let mut announcer = Announcer::new(Announced::default());
     let mut now = Now {
         mono: STEP,

@@ -26,7 +26,7 @@
 
 pub use tesla2mqtt_core::{
     backoff, catalogue, command, compat, decode, device, discovery, failure, hint, model,
-    mqtt_client, outbox, policy, retained, topics, trips,
+    mqtt_client, outbox, policy, publisher, retained, topics, trips,
 };
 pub use tesla2mqtt_sim as sim;
 

@@ -11,6 +11,7 @@ use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
 use tesla2mqtt::sim::{Car, CarSpec};
 use tesla2mqtt::topics::{CarTopics, Paths};
+use tesla2mqtt_testkit::car_topics::changed;
 
 const BASE: &str = "tesla2mqtt";
 
@@ -52,7 +53,9 @@ fn packets(car: &Vehicle, now: Now) -> usize {
         .available(true)
         .into_iter()
         .for_each(|m| outbox.put(m));
-    topics.changed(car).into_iter().for_each(|m| outbox.put(m));
+    for message in changed(&mut topics, car) {
+        outbox.put(message);
+    }
     let setup = Setup {
         prefix: "homeassistant".into(),
         base: BASE.into(),

@@ -106,7 +106,12 @@ impl Bridge {
             return;
         };
         let is_first = !std::mem::replace(&mut followed.was_tried, true);
-        self.own.login_changed(&followed.settings.name, status);
+        if let AccountStatus::SignedOut { sentence } | AccountStatus::Unreachable { sentence } =
+            status
+        {
+            self.own
+                .trouble_of_account(&followed.settings.name, sentence);
+        }
         let input = match status {
             AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {

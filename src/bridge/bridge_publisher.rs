@@ -1,264 +1,74 @@
-//! What the bridge publishes of itself and of its accounts: `<base>/bridge/...` and its own
-//! discovery message.
+//! What the bridge says of itself and of its accounts: the facts are gathered here, and what its
+//! publisher makes of them is carried out.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use jiff::Timestamp;
-use serde_json::json;
-
+use super::Bridge;
 use super::publishing::setup;
 use super::retained::Retained;
-use crate::api::{Account, AccountStatus};
-use crate::catalogue::BridgeFacts;
 use crate::clock;
 use crate::config::{Api, Settings};
-use crate::discovery::{self, AnnounceStep, Announced, Announcer};
-use crate::model::{Now, Vin};
-use crate::mqtt::{Connection, Handle};
-use crate::outbox::Publish;
-use crate::policy::GovernorStatus;
-use crate::retained::{Declaration, Manifest, Owner};
-use crate::topics;
-
-/// A projection moves with every second of the month; it is said anew after this, or when the
-/// money that is spent changes.
-const PROJECT_EVERY: Duration = Duration::from_mins(10);
-
-/// What was last projected, when, and from which expense.
-struct Projection {
-    at: Duration,
-    dollars: f64,
-    projected: f64,
-}
-
-/// Publishes what the bridge says of itself.
-pub struct BridgePublisher {
-    mqtt: Handle,
-    retained: Retained,
-    started_at: Timestamp,
-    last_error: Option<String>,
-    announcer: Announcer,
-    projections: BTreeMap<String, Projection>,
-}
-
-/// The bridge's topics, for the manifest. The state topic of a fact that a later version dropped
-/// stays for as long as Home Assistant has not been told that it is gone.
-fn declaration(settings: &Settings, announced: &Announced) -> Declaration {
-    let base = &settings.mqtt.base_topic;
-    let message = discovery_message(settings);
-    let dropped = announced.components.keys();
-    let dropped = dropped.filter(|key| !message.components.contains_key(*key));
-    let keys: Vec<&str> = topics::keys_of_the_bridge().collect();
-    let keys = keys.into_iter().chain(dropped.map(String::as_str));
-    Declaration::Topics {
-        owner: Owner::Bridge,
-        topics: keys.map(|key| topics::of_bridge(base, key)).collect(),
-    }
-}
+use crate::discovery;
+use crate::model::{DeviceId, Now};
+use crate::mqtt::Connection;
+use crate::publisher::{self, AccountReport, BridgePublisher, Publication};
+use crate::retained::{Declaration, Manifest};
 
 /// What the bridge publishes as soon as there is a broker.
 pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
-    let announced = manifest.announced(&discovery_topic(settings));
-    declaration(settings, &announced)
+    let accounts: Vec<&str> = settings
+        .accounts
+        .iter()
+        .map(|account| account.name.as_str())
+        .collect();
+    publisher::first_declaration(&setup(settings), &accounts, manifest)
 }
 
-/// The topic of the bridge's discovery message.
-fn discovery_topic(settings: &Settings) -> String {
-    discovery::bridge_topic(&setup(settings))
+/// The bridge's publisher, after what an earlier run left at the broker.
+pub async fn bridge_publisher(settings: &Settings, retained: &Retained) -> BridgePublisher {
+    let setup = setup(settings);
+    let topic = discovery::bridge_topic(&setup);
+    BridgePublisher::new(
+        setup,
+        settings.homeassistant.enabled,
+        retained.announced(&topic).await,
+        retained.owners().await,
+        clock::now().wall,
+    )
 }
 
-fn discovery_message(settings: &Settings) -> discovery::Message {
-    let accounts: Vec<&str> = names(settings).collect();
-    discovery::bridge(&setup(settings), &accounts)
-}
-
-impl BridgePublisher {
-    /// Nothing said yet in this run.
-    pub async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
-        let announced = retained.announced(&discovery_topic(settings)).await;
-        Self {
-            announcer: Announcer::new(announced),
-            projections: BTreeMap::new(),
-            retained,
-            mqtt,
-            started_at: clock::now().wall,
-            last_error: None,
-        }
+impl Bridge {
+    /// Says what has changed of the bridge and its accounts.
+    pub(super) async fn say_own(&mut self) {
+        let now = clock::now();
+        let reports = self.accounts.values().map(|followed| AccountReport {
+            name: followed.settings.name.clone(),
+            api: api_word(followed.settings.api),
+            login: followed.account.status().borrow().word(),
+            spent: followed.ledger.governor().status(now),
+        });
+        let reports: Vec<AccountReport> = reports.collect();
+        let cars: Vec<DeviceId> = self.fleet.followed().map(DeviceId::from).collect();
+        let configured = self.settings.accounts.iter();
+        let configured = configured.map(|account| account.name.clone()).collect();
+        self.own.begin(configured, &reports, &cars, now);
+        self.publish_own().await;
     }
 
-    /// Home Assistant has started.
-    pub fn birth(&mut self) {
-        self.announcer.birth();
-    }
-
-    /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
-    /// broker, and keeps its distances in real time; call it again and again.
-    pub async fn announce(&mut self, settings: &Settings) {
-        let is_enabled = settings.homeassistant.enabled;
-        let topic = is_enabled.then(|| discovery_topic(settings));
-        self.retained
-            .declare_topics(Owner::BridgeDiscovery, topic)
-            .await;
+    /// Publishes what the bridge has to say. Home Assistant is told in the world's time, however
+    /// fast the cars' clocks run.
+    pub(super) async fn publish_own(&mut self) {
         let is_up = matches!(*self.mqtt.connection().borrow(), Connection::Up(_));
+        self.own.connection(is_up);
         let now = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
-        self.announcer.connection(now, is_up);
-        if !is_up || !is_enabled {
-            return;
-        }
-        self.announcer.offer(now, discovery_message(settings));
-        while let AnnounceStep::Publish {
-            topic,
-            payload,
-            may_know,
-        } = self.announcer.next(now)
-        {
-            let known = |announced: &Announced| Declaration::Announced {
-                topic: topic.clone(),
-                announced: announced.clone(),
-            };
-            self.retained.declare(known(&may_know)).await;
-            let message = Publish::State {
-                topic: topic.clone(),
-                payload,
-            };
-            self.mqtt.publish(message).await;
-            self.retained
-                .declare(known(self.announcer.announced()))
-                .await;
-        }
-    }
-
-    /// Declares what the bridge and its accounts publish; what is there of accounts that the
-    /// configuration no longer has, or of an earlier version, goes.
-    pub async fn declare(&self, settings: &Settings) {
-        let announced = if settings.homeassistant.enabled {
-            self.announcer.announced().clone()
-        } else {
-            Announced::default()
-        };
-        self.retained
-            .declare(declaration(settings, &announced))
-            .await;
-        let base = &settings.mqtt.base_topic;
-        for name in names(settings) {
-            let topics = topics::every_topic_of_account(base, name);
-            let owner = Owner::Account(name.to_owned());
-            self.retained.declare_topics(owner, topics).await;
-        }
-        for owner in self.retained.owners().await {
-            let is_gone = |name: &str| names(settings).all(|other| other != name);
-            if matches!(&owner, Owner::Account(name) if is_gone(name)) {
-                self.retained.declare_topics(owner, None).await;
+        while let Some(publication) = self.own.next(now) {
+            match publication {
+                Publication::Declare(declaration) => self.retained.declare(declaration).await,
+                Publication::Publish(messages) => self.mqtt.publish_all(messages).await,
             }
         }
     }
-
-    /// Says what each account has spent.
-    pub async fn say_accounts(
-        &mut self,
-        settings: &Settings,
-        accounts: Vec<(&str, GovernorStatus)>,
-        now: Now,
-    ) {
-        self.declare(settings).await;
-        let base = &settings.mqtt.base_topic;
-        for (name, mut status) in accounts {
-            status.projected_dollars = self.projected(name, &status, now);
-            for message in topics::account(base, name, &status) {
-                self.mqtt.publish(message).await;
-            }
-        }
-    }
-
-    fn projected(&mut self, name: &str, status: &GovernorStatus, now: Now) -> f64 {
-        let last = self.projections.get(name).filter(|last| {
-            last.dollars.total_cmp(&status.dollars).is_eq()
-                && now.mono.saturating_sub(last.at) < PROJECT_EVERY
-        });
-        if let Some(last) = last {
-            return last.projected;
-        }
-        let (dollars, projected) = (status.dollars, status.projected_dollars);
-        let at = now.mono;
-        let new = Projection {
-            at,
-            dollars,
-            projected,
-        };
-        self.projections.insert(name.to_owned(), new);
-        projected
-    }
-
-    /// The state of an account's login has changed: its trouble is what a person should see.
-    pub fn login_changed(&mut self, account: &str, status: &AccountStatus) {
-        let trouble = match status {
-            AccountStatus::SignedOut { sentence } | AccountStatus::Unreachable { sentence } => {
-                sentence
-            }
-            AccountStatus::SigningIn | AccountStatus::SignedIn { .. } => return,
-        };
-        self.trouble(account, trouble);
-    }
-
-    /// An error of an account's that a person should see.
-    pub fn trouble(&mut self, account: &str, sentence: &str) {
-        self.last_error = Some(format!("account {account}: {sentence}"));
-    }
-
-    /// Why Tesla refuses to tell of a car.
-    pub fn trouble_of_car(&mut self, vin: &Vin, sentence: &str) {
-        self.last_error = Some(format!("car {vin}: {sentence}"));
-    }
-
-    /// Says the bridge's facts; what did not change is not sent.
-    pub async fn say<'a>(
-        &self,
-        settings: &Settings,
-        accounts: impl Iterator<Item = &'a Account>,
-        cars: impl Iterator<Item = &'a Vin>,
-    ) {
-        let cars: Vec<&str> = cars.map(Vin::as_str).collect();
-        let base = &settings.mqtt.base_topic;
-        let facts = BridgeFacts {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self.started_at,
-            n_cars: cars.len(),
-            last_error: self.last_error.clone(),
-        };
-        for message in topics::bridge(base, &facts) {
-            self.mqtt.publish(message).await;
-        }
-        let accounts: Vec<_> = accounts
-            .map(|account| {
-                json!({
-                    "name": account.name(),
-                    "api": api_word(account.api()),
-                    "status": account.status().borrow().word(),
-                })
-            })
-            .collect();
-        let info = json!({
-            "version": facts.version,
-            "started_at": self.started_at.to_string(),
-            "accounts": accounts,
-            "cars": cars,
-            "doors": ["polling"],
-        });
-        let topic = format!("{base}/bridge/info");
-        let payload = info.to_string().into();
-        self.mqtt.publish(Publish::State { topic, payload }).await;
-    }
-}
-
-fn names(settings: &Settings) -> impl Iterator<Item = &str> {
-    settings
-        .accounts
-        .iter()
-        .map(|account| account.name.as_str())
 }
 
 fn api_word(api: Api) -> &'static str {

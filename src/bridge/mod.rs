@@ -40,11 +40,11 @@ use crate::discovery::{self, EntityPrefixes};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
+use crate::publisher::BridgePublisher;
 use crate::retained::Manifest;
 use crate::service::{self, ProcessSignal, Signals, heartbeat};
 
 use account::FromAccount;
-use bridge_publisher::BridgePublisher;
 use car::{CarClient, CarMessage, CarTask};
 use fleet::{Fleet, FleetChange};
 use incoming::subscriptions;
@@ -151,7 +151,7 @@ pub async fn run(
     // Before anything else is said, which may stand at the same place once more.
     let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
     let mut bridge = Bridge {
-        own: BridgePublisher::new(mqtt.clone(), retained.clone(), &settings).await,
+        own: bridge_publisher::bridge_publisher(&settings, &retained).await,
         retained,
         orders: Orders::default(),
         settings,
@@ -193,7 +193,7 @@ pub async fn run(
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
                 is_ready = tell_service(&now, &mut status, is_ready);
-                bridge.own.announce(&bridge.settings).await;
+                bridge.publish_own().await;
             }
             () = &mut ready_at_latest, if !is_ready => {
                 service::ready();
@@ -287,10 +287,13 @@ impl Bridge {
             }
             FromAccount::Trouble { account, trouble } => {
                 if let Some(followed) = self.accounts.get(&account) {
-                    self.own.trouble(&followed.settings.name, &trouble);
+                    self.own
+                        .trouble_of_account(&followed.settings.name, &trouble);
                 }
             }
-            FromAccount::CarTrouble { vin, trouble } => self.own.trouble_of_car(&vin, &trouble),
+            FromAccount::CarTrouble { vin, trouble } => {
+                self.own.trouble_of_car(&DeviceId::from(&vin), &trouble);
+            }
             FromAccount::Refused { account } => {
                 let changes = self.fleet.unusable(account);
                 self.follow(changes).await;
@@ -470,31 +473,12 @@ impl Bridge {
                 }
             }
         }
-        self.say_accounts().await;
+        self.say_own().await;
         let is_followed = |id: &DeviceId| self.cars.keys().any(|vin| DeviceId::from(vin) == *id);
         self.retained.withdraw_orphans(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }
-    }
-
-    async fn say_accounts(&mut self) {
-        let now = clock::now();
-        let accounts = self.accounts.values().map(|followed| {
-            let status = followed.ledger.governor().status(now);
-            (followed.settings.name.as_str(), status)
-        });
-        let accounts = accounts.collect();
-        self.own.say_accounts(&self.settings, accounts, now).await;
-        self.own.announce(&self.settings).await;
-    }
-
-    async fn say_own(&mut self) {
-        self.say_accounts().await;
-        let accounts = self.accounts.values().map(|followed| &followed.account);
-        self.own
-            .say(&self.settings, accounts, self.fleet.followed())
-            .await;
     }
 
     async fn end(mut self) {

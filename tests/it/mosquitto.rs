@@ -19,6 +19,7 @@ use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::cloud::Login;
 use tesla2mqtt::topics::{CarTopics, Paths};
 use tesla2mqtt::trips::{Tariff, Trips};
+use tesla2mqtt_testkit::car_topics::changed;
 
 use crate::published::play_each_recording;
 use crate::rig::program::Program;
@@ -213,7 +214,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
     let paths = Paths::new("tesla2mqtt", &DeviceId::from(vin), None);
     let mut topics = Topics::new();
     let mut said = CarTopics::new(paths.clone());
-    for message in said.changed(&car) {
+    for message in changed(&mut said, &car) {
         if let Publish::State { topic, payload } = message {
             topics.insert(topic, payload.to_string());
         }

@@ -17,6 +17,7 @@ use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::topics::{CarTopics, Paths};
+use tesla2mqtt_testkit::car_topics::changed;
 
 mod listed;
 mod route;
@@ -423,8 +424,7 @@ fn quirk_22_a_name_is_in_no_topic_and_no_unique_id() {
             })
             .collect();
         let mut topics = CarTopics::new(paths);
-        let topics: Vec<String> = topics
-            .changed(&car)
+        let topics: Vec<String> = changed(&mut topics, &car)
             .iter()
             .map(|m| format!("{m:?}").split("payload").next().unwrap().to_owned())
             .collect();
@@ -527,15 +527,14 @@ fn a_sleeping_car_keeps_its_last_values_and_says_so() {
         "drive_state": {"latitude": 52.1, "longitude": 5.1, "shift_state": null},
         "vehicle_state": {"locked": true, "odometer": 1000.5}})]);
     let mut topics = CarTopics::new(Paths::new("t", &car.id(), None));
-    topics.changed(&car);
+    changed(&mut topics, &car);
     car.apply(&Observation {
         source: Source::Light,
         at: "2026-11-23T20:00:00Z".parse().unwrap(),
         whole_groups: Vec::new(),
         signals: vec![(Signal::new("state"), Some(Value::Text("asleep".into())))],
     });
-    let said: Vec<String> = topics
-        .changed(&car)
+    let said: Vec<String> = changed(&mut topics, &car)
         .iter()
         .map(|m| format!("{m:?}"))
         .collect();

@@ -14,6 +14,7 @@ use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
 use tesla2mqtt::model::{CarRecord, Now, Observation, Source, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{CarTopics, Paths};
+use tesla2mqtt_testkit::car_topics::changed;
 
 /// All recordings are older, so that each object keeps its own time.
 fn received() -> Now {
@@ -30,6 +31,14 @@ pub fn recordings(prefix: &str) -> Vec<(String, Vec<u8>)> {
         .filter(|(name, _)| name.starts_with(prefix))
         .cloned()
         .collect()
+}
+
+/// The VIN in a recorded `vehicle_data` answer.
+pub fn vin_of(body: &[u8]) -> Vin {
+    let answer: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    let vehicle = answer.get("response").unwrap_or(&answer);
+    let vin = vehicle["vin"].as_str().expect("the recording has a VIN");
+    Vin::new(vin).expect("a legal VIN")
 }
 
 /// A loud note instead of silence where there are none.
@@ -156,7 +165,7 @@ fn table(car: &Vehicle) -> String {
     let announced = discovery::car(car, &paths, &setup).platforms();
     let mut table = String::new();
     let mut silent: Vec<String> = announced.keys().cloned().collect();
-    for message in CarTopics::new(paths).changed(car) {
+    for message in changed(&mut CarTopics::new(paths), car) {
         let Publish::State { topic, payload } = message else {
             panic!("{message:?}");
         };
@@ -186,9 +195,9 @@ fn check(name: &str, table: &str) {
 fn each_recorded_vehicle_data_becomes_the_topics_of_its_table() {
     for (name, body) in recordings("vehicle_data") {
         let data = vehicle_data::vehicle_data(&body, received()).unwrap();
-        let car = car_of(data.vin.clone().unwrap(), &data.observations);
+        let car = car_of(vin_of(&body), &data.observations);
         let mut topics = CarTopics::new(Paths::new("t", &car.id(), None));
-        topics.changed(&car);
+        changed(&mut topics, &car);
         let text = format!(
             "{}\nodd fields: {:?}\nodd words: {:?}\n\n{:#?}\n",
             table(&car),
@@ -218,7 +227,7 @@ fn each_car_of_a_recorded_list_becomes_the_topics_of_its_table() {
 fn every_word_of_the_recordings_is_in_a_list() {
     for (name, body) in recordings("vehicle_data") {
         let data = vehicle_data::vehicle_data(&body, received()).unwrap();
-        let car = car_of(data.vin.clone().unwrap(), &data.observations);
+        let car = car_of(vin_of(&body), &data.observations);
         for row in catalogue::entities() {
             let said = row.read(&car);
             let is_unlisted = matches!(said, catalogue::EntityValue::Unlisted(_));

@@ -15,6 +15,7 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`device`]: one device, whole: values in, calls and messages out
+//! * [`publisher`]: what the bridge says of itself, and how it and a device say what they say
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`mqtt_client`]: the connection to the broker, without its socket
 //! * [`hint`]: the part of an error that says what to do
@@ -33,6 +34,7 @@ pub mod model;
 pub mod mqtt_client;
 pub mod outbox;
 pub mod policy;
+pub mod publisher;
 mod random;
 pub mod retained;
 pub mod topics;

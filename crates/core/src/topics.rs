@@ -6,13 +6,16 @@
 //! `online`. Nothing that a cloud says becomes part of a topic: levels are VINs or aliases and
 //! keys of the catalogue.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod last_values;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 
+pub(crate) use self::last_values::LastValues;
 use crate::catalogue::{
     self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, Entity, EntityValue, Table,
 };
@@ -67,7 +70,7 @@ impl Paths {
 #[derive(Debug, Clone)]
 pub struct CarTopics {
     paths: Paths,
-    said: BTreeMap<&'static str, (&'static Entity, EntityValue)>,
+    said: LastValues<&'static str>,
     /// A value changed since the last snapshot.
     is_news: bool,
     available: Option<bool>,
@@ -77,18 +80,12 @@ pub struct CarTopics {
 /// Tesla invents words; not more than these are remembered as having been logged.
 const UNLISTED_AT_MOST: usize = 50;
 
-/// Whether a car's data has ever come: until then, what it has and has not is not known.
-pub fn has_answered(car: &Vehicle) -> bool {
-    let of_every_car = ["charge_state.battery_level", "vehicle_state.odometer"];
-    of_every_car.iter().any(|path| car.known(path).is_some())
-}
-
 impl CarTopics {
     /// Nothing said yet: the first look says everything that is known.
     pub fn new(paths: Paths) -> Self {
         Self {
             paths,
-            said: BTreeMap::new(),
+            said: LastValues::default(),
             is_news: false,
             available: None,
             unlisted: BTreeSet::new(),
@@ -102,39 +99,30 @@ impl CarTopics {
 
     /// Every topic that the car has, for the manifest, whether its value is known yet or not. The
     /// state topic of an entity that a later version dropped stays for as long as Home Assistant,
-    /// which was told of it, has not been told that it is gone. Of a car that has never told anything,
+    /// which was told of it, has not been told that it is gone. Of a car that has not answered yet,
     /// what Home Assistant was told of is taken to be there.
-    pub fn declared(&self, car: &Vehicle, announced: &Announced) -> BTreeSet<String> {
-        let is_unknown = !has_answered(car);
+    pub fn declared(
+        &self,
+        car: &Vehicle,
+        has_answered: bool,
+        announced: &Announced,
+    ) -> BTreeSet<String> {
         let entities = catalogue::entities().filter(|entity| {
-            let may_be = is_unknown && announced.components.contains_key(entity.key);
+            let may_be = !has_answered && announced.components.contains_key(entity.key);
             entity.has_state() && (may_be || entity.capability.admits(entity, car))
         });
-        let dropped = announced.components.keys();
-        let dropped = dropped.filter(|key| catalogue::find(key).is_none());
+        let dropped = announced.unlisted(|key| catalogue::find(key).is_some());
         entities
             .map(|entity| entity.key)
             .chain(["snapshot", "availability"])
-            .chain(dropped.map(String::as_str))
+            .chain(dropped)
             .map(|key| self.paths.of(key))
             .collect()
     }
 
     /// What was said last, by key.
     pub fn said(&self) -> impl Iterator<Item = (&'static str, EntityValue)> {
-        self.said
-            .iter()
-            .map(|(key, (_, said))| (*key, said.clone()))
-    }
-
-    /// The topics that changed since the last call, the snapshot last.
-    pub fn changed(&mut self, car: &Vehicle) -> Vec<Publish> {
-        let mut messages = Vec::new();
-        for table in catalogue::TABLES {
-            messages.extend(self.values(table, car));
-        }
-        messages.extend(self.snapshot(car));
-        messages
+        self.said.iter().map(|(key, _, said)| (*key, said.clone()))
     }
 
     /// The values of one table that changed since the last call. A row that the car turns out not
@@ -143,28 +131,17 @@ impl CarTopics {
         let mut messages = Vec::new();
         for entity in table.entities.iter().filter(|entity| entity.has_state()) {
             if !entity.capability.admits(entity, car) {
-                if self.said.remove(entity.key).is_some() {
-                    self.is_news = true;
-                }
+                self.is_news |= self.said.forget(&entity.key);
                 continue;
             }
-            let said = entity.read(car);
-            let Some(payload) = said.payload() else {
+            let Some(payload) = self.said.take(entity.key, entity, entity.read(car)) else {
                 continue;
             };
-            if !is_new(
-                entity,
-                self.said.get(entity.key).map(|(_, said)| said),
-                &said,
-            ) {
-                continue;
-            }
             self.is_news |= !entity.is_age;
             messages.push(Publish::State {
                 topic: self.paths.of(entity.key),
-                payload: payload.into(),
+                payload,
             });
-            self.said.insert(entity.key, (entity, said));
         }
         messages
     }
@@ -193,7 +170,7 @@ impl CarTopics {
     /// Words that no row lists, each once, for the log: `charging_state: Calibrating`.
     pub fn oddities(&mut self) -> Vec<String> {
         let mut fresh = Vec::new();
-        for (key, (_, said)) in &self.said {
+        for (key, _, said) in self.said.iter() {
             let EntityValue::Unlisted(word) = said else {
                 continue;
             };
@@ -243,7 +220,7 @@ struct SnapshotEntry {
 
 impl Serialize for SnapshotValues<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let entities = self.topics.said.iter().filter_map(|(key, (entity, said))| {
+        let entities = self.topics.said.iter().filter_map(|(key, entity, said)| {
             let value = said.json();
             // What tells of the look itself would be out of date at the next one.
             (!entity.is_age && !value.is_null()).then(|| {
@@ -260,17 +237,15 @@ impl Serialize for SnapshotValues<'_> {
     }
 }
 
-/// The bridge's own topics, all of them: the outbox drops what did not change.
-pub fn bridge(base: &str, facts: &BridgeFacts) -> Vec<Publish> {
-    BRIDGE_ENTITIES
-        .iter()
-        .filter_map(|of| {
-            Some(Publish::State {
-                topic: of_bridge(base, of.entity.key),
-                payload: (of.read)(facts).payload()?.into(),
-            })
-        })
-        .collect()
+/// A value with its topic and its row.
+pub type TopicValue = (String, &'static Entity, EntityValue);
+
+/// The facts of the bridge.
+pub fn bridge(base: &str, facts: &BridgeFacts) -> impl Iterator<Item = TopicValue> {
+    BRIDGE_ENTITIES.iter().map(move |of| {
+        let topic = of_bridge(base, of.entity.key);
+        (topic, &of.entity, (of.read)(facts))
+    })
 }
 
 /// The topic of a fact of the bridge.
@@ -297,17 +272,16 @@ pub fn of_account(base: &str, name: &str, key: &str) -> String {
     format!("{base}/bridge/accounts/{name}/{key}")
 }
 
-/// An account's topics, all of them.
-pub fn account(base: &str, name: &str, status: &GovernorStatus) -> Vec<Publish> {
-    ACCOUNT_ENTITIES
-        .iter()
-        .filter_map(|of| {
-            Some(Publish::State {
-                topic: of_account(base, name, of.entity.key),
-                payload: (of.read)(status).payload()?.into(),
-            })
-        })
-        .collect()
+/// The facts of an account.
+pub fn account(
+    base: &str,
+    name: &str,
+    status: &GovernorStatus,
+) -> impl Iterator<Item = TopicValue> {
+    ACCOUNT_ENTITIES.iter().map(move |of| {
+        let topic = of_account(base, name, of.entity.key);
+        (topic, &of.entity, (of.read)(status))
+    })
 }
 
 /// Every topic that an account can have, to remove them.
@@ -315,29 +289,6 @@ pub fn every_topic_of_account(base: &str, name: &str) -> impl Iterator<Item = St
     ACCOUNT_ENTITIES
         .iter()
         .map(move |of| of_account(base, name, of.entity.key))
-}
-
-/// Times move only by more than their jitter, and an object with more than its age; everything else
-/// when its payload differs.
-fn is_new(entity: &Entity, before: Option<&EntityValue>, said: &EntityValue) -> bool {
-    match (before, said) {
-        (None, _) => true,
-        (Some(EntityValue::Time(before)), EntityValue::Time(said)) => {
-            apart_s(*before, *said) > i64::from(entity.jitter_s)
-        }
-        (Some(EntityValue::Json(before)), EntityValue::Json(said)) => {
-            let is_age = |key: &str| !entity.age_within.is_empty() && key == entity.age_within;
-            before.len() != said.len()
-                || said
-                    .iter()
-                    .any(|(key, value)| !is_age(key) && before.get(key) != Some(value))
-        }
-        (Some(before), said) => before != said,
-    }
-}
-
-fn apart_s(a: Timestamp, b: Timestamp) -> i64 {
-    (a.as_second() - b.as_second()).abs()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
     reason = "for tests: names tell, and a panic is how they fail"
 )]
 
+pub mod car_topics;
 pub mod ci;
 pub mod program;
 pub mod running;

@@ -6,6 +6,7 @@ use super::call::Call;
 use crate::command::{Reply, Verb};
 use crate::outbox::Publish;
 use crate::policy::{Ask, Budget, Failure, PolicyConfig, User, Why};
+use crate::publisher::Publication;
 use crate::retained::Declaration;
 use crate::trips::Tariff;
 
@@ -64,6 +65,15 @@ pub enum Input {
     UnavailableAfter(Duration),
     /// The configuration changed: what a kilowatt-hour costs.
     TariffChanged(Box<Tariff>),
+}
+
+impl From<Publication> for Output {
+    fn from(publication: Publication) -> Self {
+        match publication {
+            Publication::Declare(declaration) => Self::Declare(declaration),
+            Publication::Publish(messages) => Self::Publish(messages),
+        }
+    }
 }
 
 /// What the owner's automations want.

@@ -2,16 +2,17 @@
 //! availability, the values table by table, the snapshot and what other trees say, events that
 //! speak of these values, and last what takes longest to draw up, the discovery message.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::announcement::Announcement;
-use super::{ClockSpeed, Output, Publishing};
+use super::{ClockSpeed, Publishing};
 use crate::catalogue::{self, EntityValue};
 use crate::compat::teslamate::TeslaMateTopics;
+use crate::discovery::{self, Setup};
 use crate::model::{Now, Vehicle};
 use crate::outbox::Publish;
+use crate::publisher::{Announcement, DeclaredTopics, Publication};
 use crate::retained::{Declaration, Owner};
 use crate::topics::CarTopics;
 
@@ -22,8 +23,8 @@ pub(super) struct Publisher {
     /// The same in TeslaMate's words, if the owner wants them.
     teslamate: Option<TeslaMateTopics>,
     pub announcement: Announcement,
-    /// The topics that were declared last.
-    declared: Option<BTreeSet<String>>,
+    setup: Setup,
+    declared: DeclaredTopics,
     declarations: VecDeque<Declaration>,
     /// Messages that come before everything else.
     first: Vec<Publish>,
@@ -31,6 +32,8 @@ pub(super) struct Publisher {
     events: Vec<Publish>,
     stage: Stage,
     is_removed: bool,
+    /// Until the device has answered, what Home Assistant was told of it stays.
+    has_answered: bool,
     is_news: bool,
     values: Arc<Values>,
 }
@@ -53,19 +56,20 @@ impl Publisher {
     pub fn new(publishing: Publishing, clock_speed: ClockSpeed) -> Self {
         Self {
             topics: CarTopics::new(publishing.paths),
-            declared: None,
+            setup: publishing.setup,
+            declared: DeclaredTopics::default(),
             declarations: VecDeque::new(),
             teslamate: publishing.teslamate,
             announcement: Announcement::new(
                 publishing.homeassistant,
                 publishing.announced,
-                publishing.setup,
                 clock_speed,
             ),
             first: Vec::new(),
             events: Vec::new(),
             stage: Stage::Announcement,
             is_removed: false,
+            has_answered: false,
             is_news: false,
             values: Arc::default(),
         }
@@ -74,6 +78,7 @@ impl Publisher {
     /// Begins to say what has changed, ever anew: nothing is said twice.
     pub fn begin(&mut self, car: &Vehicle, is_available: bool, is_removed: bool) {
         self.first.extend(self.topics.available(is_available));
+        self.has_answered = car.has_answered();
         self.declare(car);
         self.is_removed = is_removed;
         self.stage = Stage::Table(0);
@@ -81,22 +86,19 @@ impl Publisher {
 
     /// Declares the topics of the device, where they are others than before.
     fn declare(&mut self, car: &Vehicle) {
-        let topics = self.topics.declared(car, self.announcement.announced());
-        if self.declared.as_ref() == Some(&topics) {
-            return;
-        }
         let id = car.id();
-        if self.declared.is_none() {
-            self.declarations.push_back(Declaration::Topics {
-                owner: Owner::Discovery(id.clone()),
-                topics: self.announcement.topic(car).into_iter().collect(),
-            });
-        }
-        self.declarations.push_back(Declaration::Topics {
-            owner: Owner::Device(id),
-            topics: topics.clone(),
-        });
-        self.declared = Some(topics);
+        let is_announced = self.announcement.is_enabled();
+        let topic = is_announced.then(|| discovery::device_topic(&self.setup.prefix, &id));
+        let announced = self.announcement.announced();
+        let topics = self.topics.declared(car, self.has_answered, announced);
+        let declarations = [
+            (Owner::Discovery(id.clone()), topic.into_iter().collect()),
+            (Owner::Device(id), topics),
+        ];
+        let declared = &mut self.declared;
+        let changed = declarations.into_iter();
+        let changed = changed.filter_map(|(owner, topics)| declared.update(owner, topics));
+        self.declarations.extend(changed);
     }
 
     /// Something that happened, told on `event/<name>` after the values of this moment.
@@ -107,9 +109,9 @@ impl Publisher {
     }
 
     /// What to declare or to say next; `None` when all is said.
-    pub fn next(&mut self, car: &Vehicle, now: Now) -> Option<Output> {
+    pub fn next(&mut self, car: &Vehicle, now: Now) -> Option<Publication> {
         if let Some(declaration) = self.declarations.pop_front() {
-            return Some(Output::Declare(declaration));
+            return Some(Publication::Declare(declaration));
         }
         let mut messages = std::mem::take(&mut self.first);
         while let Stage::Table(nth) = self.stage {
@@ -123,7 +125,7 @@ impl Publisher {
             messages.extend(values);
             // The broker works on them while the next are drawn up.
             if !messages.is_empty() {
-                return Some(Output::Publish(messages));
+                return Some(Publication::Publish(messages));
             }
         }
         if self.stage == Stage::Rest {
@@ -141,14 +143,28 @@ impl Publisher {
             messages.append(&mut self.events);
         }
         if !messages.is_empty() {
-            return Some(Output::Publish(messages));
+            return Some(Publication::Publish(messages));
         }
-        if let Some(output) = self.announcement.next(car, self.topics.paths(), now) {
-            return Some(output);
+        if let Some(announcing) = self.announce(car, now) {
+            return Some(announcing);
         }
         // Home Assistant may have been told that something which it knew is gone.
         self.declare(car);
-        self.declarations.pop_front().map(Output::Declare)
+        self.declarations.pop_front().map(Publication::Declare)
+    }
+
+    fn announce(&mut self, car: &Vehicle, now: Now) -> Option<Publication> {
+        let (setup, paths) = (&self.setup, self.topics.paths());
+        let has_answered = self.has_answered;
+        self.announcement.next(now, |announced| {
+            if !has_answered && !announced.components.is_empty() {
+                return None;
+            }
+            if let Some(slug) = &announced.slug {
+                setup.entity_prefixes.keep(&car.id(), slug);
+            }
+            Some(discovery::car(car, paths, setup))
+        })
     }
 
     /// Monotonic time at which there is more to say by itself, once all is said.

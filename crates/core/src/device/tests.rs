@@ -8,11 +8,17 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::command::Verb;
-use crate::discovery::EntityPrefixes;
+use crate::command::{Reply, Verb};
+use crate::compat::teslamate::TeslaMateTopics;
+use crate::decode::vehicle_data::LOCATION;
+use crate::discovery::{Announced, EntityPrefixes, Setup};
 use crate::model::{Signal, Value};
-use crate::policy::{Budget, CallClass, Failure, Governor, GovernorConfig, Preset, Purpose, User};
-use crate::retained::{Declaration, Manifest};
+use crate::outbox::Publish;
+use crate::policy::{
+    Budget, CallClass, Failure, Governor, GovernorConfig, PolicyConfig, Preset, Purpose, User, Why,
+};
+use crate::retained::{Declaration, Manifest, Owner};
+use crate::topics::Paths;
 
 const VIN: &str = "5YJ3E1EA0JF000001";
 const SECOND: Duration = Duration::from_secs(1);
@@ -194,11 +200,15 @@ impl Rig {
     /// An online, parked car whose first data has just come.
     fn awake() -> Self {
         let mut rig = Self::new();
-        assert_eq!(rig.call().class, Ask::Light);
-        rig.observe(&light("online"));
-        assert_eq!(rig.call().class, Ask::Data);
-        rig.observe(&data(71, "P"));
+        rig.become_awake();
         rig
+    }
+
+    fn become_awake(&mut self) {
+        assert_eq!(self.call().class, Ask::Light);
+        self.observe(&light("online"));
+        assert_eq!(self.call().class, Ask::Data);
+        self.observe(&data(71, "P"));
     }
 
     fn payload(&self, key: &str) -> Option<&str> {
@@ -398,6 +408,44 @@ fn without_an_answer_for_long_the_car_is_unavailable() {
     }
     assert_eq!(rig.payload("availability"), Some("offline"));
     assert!(!rig.device.view().is_available);
+}
+
+#[test]
+fn a_car_that_is_gone_leaves_nothing_in_teslamates_tree_whenever_the_bridge_is_killed() {
+    let config = || {
+        let mut config = config();
+        let teslamate = Some(TeslaMateTopics::new(1, None));
+        config.publishing = config.publishing.map(|of| Publishing { teslamate, ..of });
+        config
+    };
+    let tree = TeslaMateTopics::new(1, None).topics();
+    // The bridge declares the tree when it gives the car its number.
+    let start = |saved| {
+        let mut rig = Rig::with(config(), saved);
+        let topics = tree.iter().cloned().collect();
+        let owner = Owner::TeslaMate(DeviceId::from(&vin()));
+        rig.declared.take_in(Declaration::Topics { owner, topics });
+        rig
+    };
+    let is_deleted = |rig: &Rig| {
+        let deletes = |topic: &String| {
+            let topic = topic.clone();
+            rig.published.contains(&Publish::Delete { topic })
+        };
+        tree.iter().all(deletes)
+    };
+    let mut rig = start(Saved::default());
+    rig.become_awake();
+    rig.next();
+    assert!(!is_deleted(&rig));
+    rig.device.handle(Input::Removed, rig.now);
+    let killed_before_it_said_so = rig.device.saved(rig.now);
+    rig.next();
+    assert!(is_deleted(&rig));
+
+    let mut next = start(killed_before_it_said_so);
+    next.next();
+    assert!(is_deleted(&next));
 }
 
 #[test]

@@ -43,6 +43,12 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// The keys that are not of an entity which there is (any more).
+    pub fn unlisted(&self, is_listed: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let keys = self.components.keys().map(String::as_str);
+        keys.filter(move |key| !is_listed(key))
+    }
+
     /// Home Assistant knows nothing.
     pub const NOTHING: Self = Self {
         components: BTreeMap::new(),

@@ -6,6 +6,7 @@
 //! [`CarRecord`] is what a vehicle says of what it is doing, for all who decide by it.
 
 mod charging_state;
+mod clock_speed;
 mod gear;
 mod ids;
 mod observation;
@@ -19,6 +20,7 @@ mod value;
 mod vehicle;
 
 pub use charging_state::ChargingState;
+pub use clock_speed::ClockSpeed;
 pub use gear::Gear;
 pub use ids::{ApiId, DeviceId, DeviceIdError, DeviceKind, StreamId, Vin, VinError};
 pub use observation::{Observation, Source};

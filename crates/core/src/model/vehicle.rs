@@ -348,6 +348,12 @@ impl Vehicle {
         self.value(path)?.text()
     }
 
+    /// Whether the car's data has ever come: until then, what it has and has not is not known.
+    pub fn has_answered(&self) -> bool {
+        let of_every_car = ["charge_state.battery_level", "vehicle_state.odometer"];
+        of_every_car.iter().any(|path| self.known(path).is_some())
+    }
+
     /// Whether anything in a group (`"charge_state"`) was ever mentioned.
     pub fn has_seen(&self, group: &str) -> bool {
         self.signals

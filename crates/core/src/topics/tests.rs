@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
@@ -75,14 +76,23 @@ impl Rig {
 
     fn news(&mut self) -> Vec<(String, String)> {
         let short = |topic: String| topic.trim_start_matches("tesla2mqtt/").to_owned();
-        self.topics
-            .changed(&self.car)
-            .into_iter()
+        let mut messages = Vec::new();
+        for table in catalogue::TABLES {
+            messages.extend(self.topics.values(table, &self.car));
+        }
+        messages.extend(self.topics.snapshot(&self.car));
+        let messages = messages.into_iter();
+        messages
             .map(|message| match message {
                 Publish::State { topic, payload } => (short(topic), payload.to_string()),
                 other => panic!("{other:?}"),
             })
             .collect()
+    }
+
+    fn declared(&self, announced: &Announced) -> BTreeSet<String> {
+        let has_answered = self.car.has_answered();
+        self.topics.declared(&self.car, has_answered, announced)
     }
 
     fn keys(news: &[(String, String)]) -> Vec<&str> {
@@ -430,7 +440,7 @@ fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
     let news = rig.see(Source::Data, &heater(1));
     assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), "medium".into())));
     let topic = rig.topics.paths().of("seat_heater_rear_left");
-    let declared = |rig: &Rig| rig.topics.declared(&rig.car, &Announced::default());
+    let declared = |rig: &Rig| rig.declared(&Announced::default());
     assert!(declared(&rig).contains(&topic));
     rig.later(1);
     let news = rig.see(Source::Data, &heater(0));
@@ -497,11 +507,7 @@ fn the_bridge_has_topics_of_its_own() {
         last_error: None,
     };
     let said: Vec<_> = bridge("tesla2mqtt", &facts)
-        .into_iter()
-        .map(|message| match message {
-            Publish::State { topic, payload } => format!("{topic} {payload}"),
-            other => panic!("{other:?}"),
-        })
+        .map(|(topic, _, value)| format!("{topic} {}", value.payload().unwrap()))
         .collect();
     assert_eq!(
         said,
@@ -531,14 +537,10 @@ fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
         governor.billed(now, crate::policy::CallClass::Data, Some(200));
     }
     let base = "tesla2mqtt/bridge/accounts/home";
-    let said = account("tesla2mqtt", "home", &governor.status(now));
-    let said: Vec<_> = said
-        .iter()
-        .map(|message| match message {
-            Publish::State { topic, payload } => {
-                format!("{} {payload}", topic.strip_prefix(base).unwrap())
-            }
-            other => panic!("{other:?}"),
+    let said: Vec<_> = account("tesla2mqtt", "home", &governor.status(now))
+        .map(|(topic, _, value)| {
+            let key = topic.strip_prefix(base).unwrap();
+            format!("{key} {}", value.payload().unwrap())
         })
         .collect();
     assert_eq!(
@@ -579,11 +581,11 @@ fn what_the_car_does_not_have_is_not_declared_unless_home_assistant_still_knows_
             .into(),
         ..Announced::default()
     };
-    let declared = rig.topics.declared(&rig.car, &announced);
+    let declared = rig.declared(&announced);
     let has = |key: &str| declared.contains(&rig.topics.paths().of(key));
     assert!(has("odometer") && has("snapshot") && has("availability"));
     assert!(has("no_such_row") && !has("seat_heater_rear_left"));
-    let without = rig.topics.declared(&rig.car, &Announced::default());
+    let without = rig.declared(&Announced::default());
     let fewer: Vec<&String> = declared.difference(&without).collect();
     assert_eq!(fewer, [&rig.topics.paths().of("no_such_row")]);
 }
