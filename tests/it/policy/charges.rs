@@ -41,7 +41,7 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
     );
     rig.run_for(2 * HOUR);
     check(&rig);
-    let delay = rig.delays(sim::Event::ChargeStarted, State::Charging)[0];
+    let delay = rig.delays(sim::LifeEvent::ChargeStarted, State::Charging)[0];
     assert!(delay <= 126 * SECOND, "{delay:?}");
     let seen = 37 * MINUTE + delay;
     let early = gaps(&rig, seen - SECOND, seen + 5 * MINUTE);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tesla2mqtt::policy::{
     Ask, Belief, Class, ClassSetting, HoldReason, LightState, Preset, State, User,
 };
-use tesla2mqtt::sim::{CarSpec, Deed, Event};
+use tesla2mqtt::sim::{CarSpec, Deed, LifeEvent};
 
 use super::guarantees::check;
 use super::rig::{HOUR, MINUTE, Rig, SECOND, dead_zone, drive, held, hold, life, minutes};
@@ -22,7 +22,7 @@ pub fn metered(class: ClassSetting, car: CarSpec) -> Rig {
 }
 
 fn fell_asleep(rig: &Rig, nth: usize) -> Duration {
-    rig.truly(Event::FellAsleep, nth)
+    rig.truly(LifeEvent::FellAsleep, nth)
         .unwrap_or_else(|| panic!("never asleep\n{}", rig.story()))
 }
 
@@ -299,7 +299,7 @@ fn a_car_of_unknown_class_that_does_not_sleep_when_left_alone_is_polled_again() 
     let again = rig.entered(State::Quiet, idle).expect("tried once more");
     assert!(again - idle >= 3 * HOUR, "{:?}", again - idle);
     check(&rig);
-    assert_eq!(rig.delays(Event::DriveStarted, State::Driving).len(), 1);
+    assert_eq!(rig.delays(LifeEvent::DriveStarted, State::Driving).len(), 1);
 }
 
 /// The same conclusion drawn from a use that no look showed is wrong for a car that polling holds

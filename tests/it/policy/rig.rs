@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tesla2mqtt::device::{
-    self, Answers, Call, Device, Input, Note, Output, Pace, Parts, Saved, Saving,
+    self, Answers, Call, ClockSpeed, Device, Input, Note, Output, Parts, Saved, Saving,
 };
 use tesla2mqtt::model::{Now, Observation, Source, Vin};
 use tesla2mqtt::policy::{
@@ -78,7 +78,7 @@ pub fn device(vin: &Vin, policy: PolicyConfig, saved: Saved, seed: u64, now: Now
             every: Duration::MAX,
         },
         publishing: None,
-        pace: Pace::REAL,
+        clock_speed: ClockSpeed::REAL,
     };
     Device::car(vin, config, saved, seed, now)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tesla2mqtt::policy::State;
-use tesla2mqtt::sim::{Car, Event};
+use tesla2mqtt::sim::{Car, LifeEvent};
 
 use super::Rig;
 
@@ -22,7 +22,7 @@ impl Rig {
     }
 
     /// When the car really did something for the nth time, since the rig's start.
-    pub fn truly(&self, event: Event, nth: usize) -> Option<Duration> {
+    pub fn truly(&self, event: LifeEvent, nth: usize) -> Option<Duration> {
         let events = self.car.events().iter();
         let mut times = events.filter(|(_, of)| *of == event).map(|(at, _)| *at);
         let at = times.nth(nth)?;
@@ -30,16 +30,16 @@ impl Rig {
     }
 
     /// All that the car really did, since the rig's start.
-    pub fn true_events(&self) -> Vec<(Duration, Event)> {
+    pub fn true_events(&self) -> Vec<(Duration, LifeEvent)> {
         self.since_start(&self.car)
     }
 
     /// The same of the car that nobody asked anything.
-    pub fn unpolled_events(&self) -> Vec<(Duration, Event)> {
+    pub fn unpolled_events(&self) -> Vec<(Duration, LifeEvent)> {
         self.since_start(&self.unpolled)
     }
 
-    fn since_start(&self, car: &Car) -> Vec<(Duration, Event)> {
+    fn since_start(&self, car: &Car) -> Vec<(Duration, LifeEvent)> {
         let since = |at: Timestamp| Duration::try_from(at.duration_since(self.start));
         let events = car.events().iter();
         events
@@ -48,7 +48,7 @@ impl Rig {
     }
 
     /// From each true start to its being seen.
-    pub fn delays(&self, event: Event, state: State) -> Vec<Duration> {
+    pub fn delays(&self, event: LifeEvent, state: State) -> Vec<Duration> {
         (0..)
             .map_while(|nth| self.truly(event, nth))
             .map(|at| {
