@@ -54,7 +54,7 @@ impl Device {
     /// What to do now; to be asked again after each output, until it says to wait.
     pub fn poll(&mut self, now: Now) -> Output {
         loop {
-            if let Some(output) = self.promised(now) {
+            if let Some(output) = self.after_saving(now) {
                 return output;
             }
             match self.poll_stage {
@@ -95,7 +95,7 @@ impl Device {
 
     /// What stands on something that is not saved yet: a kill must not take back what was promised,
     /// nor repeat a call that is not to be repeated.
-    fn promised(&mut self, now: Now) -> Option<Output> {
+    fn after_saving(&mut self, now: Now) -> Option<Output> {
         if self.answers.is_empty() && self.due.is_none() {
             return None;
         }

@@ -1,6 +1,6 @@
 //! One row → one component of a discovery message (home-assistant-mqtt.md, sections 6 to 8).
 //!
-//! A control that may not be commanded shows its read-only face: a number is a sensor, a switch or
+//! A control that may not be commanded shows its read-only form: a number is a sensor, a switch or
 //! cover or lock a binary sensor, a select or thermostat an enum sensor; buttons are not shown.
 
 use serde_json::{Map, Value as Json, json};
@@ -14,16 +14,16 @@ pub type Body = Map<String, Json>;
 
 /// How a row is shown: the platform, its own device class, and for two-valued ones the words that
 /// mean on and off.
-struct Face {
+struct ReadOnlyForm {
     platform: Platform,
     class: &'static str,
     on_off: [&'static str; 2],
 }
 
-/// The face of a row without commands, `None` if it has none.
-fn read_only(entity: &Entity) -> Option<Face> {
-    let face = |platform, class, on_off| {
-        Some(Face {
+/// The form of a row without commands, `None` if it has none.
+fn read_only(entity: &Entity) -> Option<ReadOnlyForm> {
+    let form = |platform, class, on_off| {
+        Some(ReadOnlyForm {
             platform,
             class,
             on_off,
@@ -35,17 +35,17 @@ fn read_only(entity: &Entity) -> Option<Face> {
         ["on", "off"]
     };
     match entity.platform {
-        Platform::Event => face(entity.platform, "", on_off),
+        Platform::Event => form(entity.platform, "", on_off),
         _ if !entity.has_state() => None,
-        Platform::Sensor | Platform::Number => face(Platform::Sensor, entity.class, on_off),
-        Platform::Select | Platform::Climate => face(Platform::Sensor, "enum", on_off),
-        Platform::BinarySensor => face(Platform::BinarySensor, entity.class, on_off),
+        Platform::Sensor | Platform::Number => form(Platform::Sensor, entity.class, on_off),
+        Platform::Select | Platform::Climate => form(Platform::Sensor, "enum", on_off),
+        Platform::BinarySensor => form(Platform::BinarySensor, entity.class, on_off),
         // The class `switch` exists for switches only.
-        Platform::Switch => face(Platform::BinarySensor, "", on_off),
-        Platform::Cover => face(Platform::BinarySensor, entity.class, ["open", "closed"]),
+        Platform::Switch => form(Platform::BinarySensor, "", on_off),
+        Platform::Cover => form(Platform::BinarySensor, entity.class, ["open", "closed"]),
         // On means unlocked, hence unsafe, in Home Assistant.
-        Platform::Lock => face(Platform::BinarySensor, "lock", ["unlocked", "locked"]),
-        Platform::DeviceTracker | Platform::Update => face(entity.platform, entity.class, on_off),
+        Platform::Lock => form(Platform::BinarySensor, "lock", ["unlocked", "locked"]),
+        Platform::DeviceTracker | Platform::Update => form(entity.platform, entity.class, on_off),
         Platform::Button | Platform::Text => None,
     }
 }
@@ -55,7 +55,7 @@ pub fn platform(entity: &Entity, commands: bool) -> Option<Platform> {
     if commands && entity.is_control() {
         Some(entity.platform)
     } else {
-        read_only(entity).map(|face| face.platform)
+        read_only(entity).map(|form| form.platform)
     }
 }
 
@@ -101,16 +101,16 @@ pub fn identity(entity: &Entity, platform: Platform, owner: &str) -> Body {
     body
 }
 
-/// The read-only face.
+/// The read-only form.
 pub fn reading(body: &mut Body, entity: &Entity, topic: &str) -> Option<()> {
-    let face = read_only(entity)?;
-    match face.platform {
+    let form = read_only(entity)?;
+    match form.platform {
         // Its source type is `gps` where nothing is said.
         Platform::DeviceTracker => pairs(body, &[("json_attr_t", topic)]),
         Platform::Update => pairs(body, &[("stat_t", topic), ("dev_cla", "firmware")]),
         Platform::BinarySensor => {
-            let [on, off] = face.on_off;
-            let class = face.class;
+            let [on, off] = form.on_off;
+            let class = form.class;
             pairs(
                 body,
                 &[
@@ -125,7 +125,7 @@ pub fn reading(body: &mut Body, entity: &Entity, topic: &str) -> Option<()> {
             pairs(body, &[("stat_t", topic)]);
             body.insert("evt_typ".into(), json!(entity.options));
         }
-        _ => sensor(body, entity, face.class, topic),
+        _ => sensor(body, entity, form.class, topic),
     }
     Some(())
 }
@@ -286,7 +286,7 @@ mod tests {
     fn home_assistant_guesses_no_decimals_of_a_derived_number() {
         let is_measured = |entity: &&Entity| {
             let is_shown_as_sent = entity.class.is_empty() || entity.unit == "%";
-            let is_sensor = read_only(entity).is_some_and(|face| face.platform == Platform::Sensor);
+            let is_sensor = read_only(entity).is_some_and(|form| form.platform == Platform::Sensor);
             is_sensor
                 && !entity.unit.is_empty()
                 && !is_shown_as_sent

@@ -40,7 +40,7 @@ impl EntityPrefixes {
             }
             devices.remove(id);
             let is_free = |wanted: &String| devices.values().all(|taken| taken.slug != *wanted);
-            let wanted = wishes(id, name).find(is_free);
+            let wanted = candidates(id, name).find(is_free);
             let slug = wanted.unwrap_or_else(|| of_id(id));
             let chosen = Taken {
                 slug: slug.clone(),
@@ -59,7 +59,7 @@ impl EntityPrefixes {
 
 /// What a device would like to have, best first: its name, or as much of it as fits before the end
 /// of its id.
-fn wishes(id: &DeviceId, name: &str) -> impl Iterator<Item = String> {
+fn candidates(id: &DeviceId, name: &str) -> impl Iterator<Item = String> {
     let cut = |letters| slug::of_name(name, letters).unwrap_or_else(|| "tesla".to_owned());
     let with_end = [4, 8].map(|n| format!("{}_{}", cut(LETTERS - n - 1), id_end(id, n)));
     [cut(LETTERS)].into_iter().chain(with_end)
