@@ -1,3 +1,8 @@
+//! A car's values as topics, look by look.
+
+mod declared;
+mod places;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -429,26 +434,6 @@ fn the_snapshot_never_contradicts_a_topic() {
 }
 
 #[test]
-fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
-    let mut rig = Rig::new();
-    let heater = |heaters: i64| {
-        [
-            ("vehicle_config.rear_seat_heaters", int(heaters)),
-            ("climate_state.seat_heater_rear_left", int(2)),
-        ]
-    };
-    let news = rig.see(Source::Data, &heater(1));
-    assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), "medium".into())));
-    let topic = rig.topics.paths().of("seat_heater_rear_left");
-    let declared = |rig: &Rig| rig.declared(&Announced::default());
-    assert!(declared(&rig).contains(&topic));
-    rig.later(1);
-    let news = rig.see(Source::Data, &heater(0));
-    assert!(!declared(&rig).contains(&topic));
-    assert!(!news.last().unwrap().1.contains("seat_heater_rear_left"));
-}
-
-#[test]
 fn an_unlisted_word_is_unknown_and_reported_once() {
     let mut rig = Rig::new();
     let news = rig.see(
@@ -487,105 +472,4 @@ fn availability_is_said_when_it_changes() {
         said(rig.topics.available(false)),
         Some((topic, "offline".into()))
     );
-}
-
-#[test]
-fn an_alias_stands_in_the_place_of_the_vin() {
-    let vin = Vin::new(VIN).unwrap();
-    let paths = Paths::new("home/cars", &DeviceId::from(&vin), Some("rakete"));
-    assert_eq!(paths.of("speed"), "home/cars/rakete/speed");
-    assert_eq!(paths.set("charge"), "home/cars/rakete/charge/set");
-    assert_eq!(paths.bridge_state(), "home/cars/bridge/state");
-}
-
-#[test]
-fn the_bridge_has_topics_of_its_own() {
-    let facts = BridgeFacts {
-        version: "0.1.0".into(),
-        started_at: "2026-11-23T12:00:00.5Z".parse().unwrap(),
-        n_cars: 2,
-        last_error: None,
-    };
-    let said: Vec<_> = bridge("tesla2mqtt", &facts)
-        .map(|(topic, _, value)| format!("{topic} {}", value.payload().unwrap()))
-        .collect();
-    assert_eq!(
-        said,
-        [
-            "tesla2mqtt/bridge/version 0.1.0",
-            "tesla2mqtt/bridge/started_at 2026-11-23T12:00:00Z",
-            "tesla2mqtt/bridge/cars 2",
-            "tesla2mqtt/bridge/last_error none",
-        ]
-    );
-}
-
-#[test]
-fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
-    let now = crate::model::Now {
-        mono: std::time::Duration::ZERO,
-        wall: "2026-11-16T00:00:00Z".parse().unwrap(),
-    };
-    let config = crate::policy::GovernorConfig::metered();
-    let mut governor = crate::policy::Governor::new(config, now);
-    for _ in 0..7 {
-        governor.permit(
-            now,
-            crate::policy::CallClass::Data,
-            crate::policy::Purpose::Parked,
-        );
-        governor.billed(now, crate::policy::CallClass::Data, Some(200));
-    }
-    let base = "tesla2mqtt/bridge/accounts/home";
-    let said: Vec<_> = account("tesla2mqtt", "home", &governor.status(now))
-        .map(|(topic, _, value)| {
-            let key = topic.strip_prefix(base).unwrap();
-            format!("{key} {}", value.payload().unwrap())
-        })
-        .collect();
-    assert_eq!(
-        said,
-        [
-            "/data_calls 7",
-            "/light_calls 0",
-            "/commands 0",
-            "/wakes 0",
-            "/dollars 0.01",
-            "/dollars_projected 0.03",
-            "/dollars_limit 10",
-            "/data_calls_limit None",
-            "/budget_factor 1",
-        ]
-    );
-    let every: Vec<String> = every_topic_of_account("tesla2mqtt", "home").collect();
-    let said = said.iter().filter_map(|said| said.split_once(' '));
-    let said: Vec<String> = said.map(|(key, _)| format!("{base}{key}")).collect();
-    assert_eq!(every, said);
-}
-
-#[test]
-fn what_the_car_does_not_have_is_not_declared_unless_home_assistant_still_knows_of_it() {
-    let mut rig = Rig::new();
-    rig.see(
-        Source::Data,
-        &[
-            ("vehicle_state.odometer", int(100)),
-            ("vehicle_config.rear_seat_heaters", int(0)),
-            ("climate_state.seat_heater_rear_left", int(2)),
-        ],
-    );
-    let announced = ["no_such_row", "odometer", "seat_heater_rear_left"];
-    let announced = Announced {
-        components: announced
-            .map(|key| (key.to_owned(), "sensor".to_owned()))
-            .into(),
-        ..Announced::default()
-    };
-    let declared = rig.declared(&announced);
-    let has = |key: &str| declared.contains(&rig.topics.paths().of(key));
-    assert!(has("odometer") && has("snapshot") && has("availability"));
-    assert!(has("no_such_row") && !has("seat_heater_rear_left"));
-    let without = rig.declared(&Announced::default());
-    let fewer: Vec<&String> = declared.difference(&without).collect();
-    assert_eq!(fewer, [&rig.topics.paths().of("no_such_row")]);
 }
