@@ -1,6 +1,7 @@
 //! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
 
-use super::car::CarMessage;
+use super::device_task::DeviceMessage;
+use super::devices::FollowedCar;
 use super::fleet::Change;
 use super::{Bridge, Reload, subscriptions};
 use crate::api;
@@ -10,6 +11,12 @@ use crate::decode::products::ListedVehicle;
 use crate::device::Input;
 use crate::model::Vin;
 use crate::service;
+
+/// A car whose task was ended so that it starts anew.
+struct LeftCar {
+    listed: Box<ListedVehicle>,
+    account: usize,
+}
 
 impl Bridge {
     /// A configuration with errors changes nothing.
@@ -31,33 +38,35 @@ impl Bridge {
         if changes.is_empty() {
             tracing::info!("configuration read again, nothing changed");
         }
-        let mut changed_cars = Vec::new();
+        // Nobody is published meanwhile: they may have changed aliases with each other, also with a
+        // car of an account that is opened anew.
+        let renamed = changes.iter().filter_map(|change| match change {
+            Setting::Car(vin) => Some(vin.clone()),
+            _ => None,
+        });
+        let renamed = self.leave_all(renamed.collect()).await;
         for change in changes {
             tracing::info!(?change, "configuration changed");
-            self.take_up(&change, &old).await;
-            if let Setting::Car(vin) = change {
-                changed_cars.push(vin);
-            }
+            self.take_up(&change, &old, &renamed).await;
         }
-        // Nobody speaks meanwhile: they may have changed aliases with each other.
-        let cars = self.leave_all(changed_cars).await;
-        self.start_all(cars).await;
+        self.start_all(renamed).await;
         service::ready();
         self.say_own().await;
     }
 
-    async fn take_up(&mut self, change: &Setting, old: &Settings) {
+    /// Takes up one change, while the `renamed` cars are left.
+    async fn take_up(&mut self, change: &Setting, old: &Settings, renamed: &[LeftCar]) {
         match change {
             Setting::AccountAdded(name) => self.open_by_name(name).await,
             Setting::AccountRemoved(name) => {
-                let vins = self.close_by_name(name).await;
+                let vins = self.close_by_name(name, renamed).await;
                 self.leave_unfollowed(&vins).await;
             }
             Setting::AccountChanged(name) => {
                 if self.keeps_unusable(name, old) {
                     return;
                 }
-                let vins = self.close_by_name(name).await;
+                let vins = self.close_by_name(name, renamed).await;
                 self.open_by_name(name).await;
                 self.leave_unfollowed(&vins).await;
             }
@@ -75,7 +84,7 @@ impl Bridge {
                             Input::PolicyChanged(Box::new(config)),
                             Input::UnavailableAfter(unavailable_after),
                         ] {
-                            self.tell(&vin, CarMessage::Input(input));
+                            self.send(&vin, DeviceMessage::Input(input));
                         }
                     }
                 }
@@ -87,10 +96,10 @@ impl Bridge {
                         .set_budget(&followed.settings, &self.settings.budget);
                 }
                 for vin in self.cars.keys() {
-                    self.tell(vin, CarMessage::Input(Input::BudgetChanged));
+                    self.send(vin, DeviceMessage::Input(Input::BudgetChanged));
                 }
             }
-            // Together, once all is taken up.
+            // Together, before and after all else.
             Setting::Car(_) => {}
             Setting::Log => {
                 if self.settings.log.format != old.log.format {
@@ -102,7 +111,7 @@ impl Bridge {
                 for vin in self.cars.keys() {
                     let tariff = self.settings.tariff.clone();
                     let input = Input::TariffChanged(Box::new(tariff));
-                    self.tell(vin, CarMessage::Input(input));
+                    self.send(vin, DeviceMessage::Input(input));
                 }
             }
             Setting::Compat => self.renumber().await,
@@ -136,20 +145,30 @@ impl Bridge {
     }
 
     /// Ends these cars' tasks; returns what is needed to start them anew.
-    async fn leave_all(&mut self, vins: Vec<Vin>) -> Vec<(Box<ListedVehicle>, usize)> {
-        let mut cars = Vec::new();
+    async fn leave_all(&mut self, vins: Vec<Vin>) -> Vec<LeftCar> {
+        let mut left = Vec::new();
         for vin in &vins {
-            if let Some(car) = self.cars.get(vin) {
-                cars.push((car.listed.clone(), car.account));
+            if let Some(FollowedCar {
+                listed, account, ..
+            }) = self.cars.get(vin)
+            {
+                left.push(LeftCar {
+                    listed: listed.clone(),
+                    account: *account,
+                });
             }
             self.leave(vin).await;
         }
-        cars
+        left
     }
 
-    async fn start_all(&mut self, cars: Vec<(Box<ListedVehicle>, usize)>) {
-        for (listed, account) in cars {
-            self.start_car(listed, account).await;
+    /// Starts cars that were left, but for those that another account, or their own one, which was
+    /// opened anew, follows by now.
+    async fn start_all(&mut self, left: Vec<LeftCar>) {
+        for LeftCar { listed, account } in left {
+            if !self.cars.contains_key(&listed.vin) {
+                self.start_car(listed, account).await;
+            }
         }
     }
 
@@ -197,8 +216,9 @@ impl Bridge {
         }
     }
 
-    /// Ends an account; returns its cars, also those that had left its list.
-    async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
+    /// Ends an account; returns its cars, also those that had left its list and those that are left
+    /// at present.
+    async fn close_by_name(&mut self, name: &str, left: &[LeftCar]) -> Vec<Vin> {
         let found = self
             .accounts
             .iter()
@@ -207,11 +227,16 @@ impl Bridge {
             return Vec::new();
         };
         let own = self.cars.iter().filter(|(_, car)| car.account == index);
-        let vins: Vec<Vin> = own.map(|(vin, _)| vin.clone()).collect();
+        let left = left.iter().filter(|car| car.account == index);
+        let vins: Vec<Vin> = own
+            .map(|(vin, _)| vin.clone())
+            .chain(left.map(|car| car.listed.vin.clone()))
+            .collect();
         if let Some(followed) = self.accounts.remove(&index) {
             followed.cancel.cancel();
             followed.ledger.write_if_changed(clock::now()).await;
         }
+        self.troubles.forget_account(name);
         let changes = self.fleet.withdrawn(index);
         for vin in &vins {
             self.leave(vin).await;

@@ -12,25 +12,25 @@ use crate::model::Vin;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
-/// What a message comes to.
+/// What is to be done about a message.
 #[derive(Debug)]
-pub enum Heard {
-    /// For a car's task.
-    Command(Vin, Command),
-    /// To be answered at once.
+pub enum CommandRead {
+    /// Hand it to a car's task.
+    HandOver(Vin, Command),
+    /// Answer it at once.
     Answer(Publish),
     /// Nothing.
     Nothing,
 }
 
-/// The ear.
+/// Reads messages as commands.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub struct CommandReader {
     flood: Flood,
-    told_retained: bool,
+    warned_of_retained: bool,
 }
 
-/// What is listened to for commands: nothing, unless they are enabled.
+/// Where commands arrive; nowhere, unless they are enabled.
 pub fn subscription(settings: &Settings) -> Option<Subscription> {
     let filter = format!("{}/+/command/+", settings.mqtt.base_topic);
     settings
@@ -39,24 +39,24 @@ pub fn subscription(settings: &Settings) -> Option<Subscription> {
         .then(|| Subscription::commands(filter))
 }
 
-impl Orders {
+impl CommandReader {
     /// Reads a message that is about one of these cars, or about none.
-    pub fn hear<'a>(
+    pub fn read<'a>(
         &mut self,
         message: &Incoming,
         settings: &'a Settings,
         cars: impl Iterator<Item = &'a Vin>,
-    ) -> Heard {
+    ) -> CommandRead {
         if !settings.commands.enabled {
-            return Heard::Nothing;
+            return CommandRead::Nothing;
         }
         if message.retain {
             // It would be carried out again at every start.
-            if !std::mem::replace(&mut self.told_retained, true) {
+            if !std::mem::replace(&mut self.warned_of_retained, true) {
                 let topic = message.topic.escape_debug();
                 tracing::warn!(%topic, "a retained message is no command; publish it without the retain flag, and remove this one (only the first is named)");
             }
-            return Heard::Nothing;
+            return CommandRead::Nothing;
         }
         let came_at = clock::uptime();
         let alias = |vin| settings.cars.get(vin)?.alias.as_deref();
@@ -71,14 +71,14 @@ impl Orders {
         };
         let pace = self.flood.pace(vin, came_at);
         let (reply, reason) = match (pace, parsed) {
-            (Pace::Drop, _) => return Heard::Nothing,
+            (Pace::Drop, _) => return CommandRead::Nothing,
             (Pace::Take, Ok(OwnerCommand { vin, verb, reply })) => {
                 let command = Command {
                     verb,
                     reply,
                     came_at,
                 };
-                return Heard::Command(vin, command);
+                return CommandRead::HandOver(vin, command);
             }
             (Pace::Refuse, Ok(command)) => {
                 let reason = "too many commands within a second".to_owned();
@@ -88,8 +88,8 @@ impl Orders {
         };
         tracing::debug!(%reason, "a command was refused");
         match reply {
-            Some(reply) => Heard::Answer(answer(&reply, &Err(reason), came_at)),
-            None => Heard::Nothing,
+            Some(reply) => CommandRead::Answer(answer(&reply, &Err(reason), came_at)),
+            None => CommandRead::Nothing,
         }
     }
 }
