@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What the outside asks of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum ProcessSignal {
     /// SIGTERM or SIGINT: stop cleanly.
     Stop,
     /// SIGHUP: read the configuration again.
@@ -35,9 +35,9 @@ pub fn status(text: &str) {
 
 /// The line that `systemctl status` shows; the same text is not told twice.
 #[derive(Debug, Default)]
-pub struct Status(String);
+pub struct StatusLine(String);
 
-impl Status {
+impl StatusLine {
     /// Tells it, if it is news.
     pub fn say(&mut self, text: &str) {
         if self.0 != text {
@@ -86,23 +86,23 @@ pub struct Signals {
 
 impl Signals {
     /// Asks for something.
-    pub fn send(&self, signal: Signal) {
+    pub fn send(&self, signal: ProcessSignal) {
         match signal {
-            Signal::Stop => self.stop.cancel(),
-            Signal::Reload => self.reload.notify_one(),
+            ProcessSignal::Stop => self.stop.cancel(),
+            ProcessSignal::Reload => self.reload.notify_one(),
         }
     }
 
     /// Waits for what is asked for next.
-    pub async fn next(&self) -> Signal {
+    pub async fn next(&self) -> ProcessSignal {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Signal::Stop,
-            () = self.reload.notified() => Signal::Reload,
+            () = self.stop.cancelled() => ProcessSignal::Stop,
+            () = self.reload.notified() => ProcessSignal::Reload,
         }
     }
 
-    /// Does what may take long; at [`Signal::Stop`] it is left half done, and [`Self::next`] says so.
+    /// Does what may take long; at [`ProcessSignal::Stop`] it is left half done, and [`Self::next`] says so.
     pub async fn unless_stopped(&self, work: impl Future<Output = ()>) {
         tokio::select! {
             biased;
@@ -112,15 +112,15 @@ impl Signals {
     }
 }
 
-/// SIGTERM and SIGINT as [`Signal::Stop`], SIGHUP as `hangup_is`, but for a stop that `nohup`
+/// SIGTERM and SIGINT as [`ProcessSignal::Stop`], SIGHUP as `hangup_is`, but for a stop that `nohup`
 /// forbids. Must be called inside the runtime, before anything slow, because only from then on a
 /// signal no longer ends the process.
-pub fn signals(hangup_is: Signal) -> io::Result<Signals> {
+pub fn signals(hangup_is: ProcessSignal) -> io::Result<Signals> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = match hangup_is {
         // Whoever started it with `nohup` wants it to outlive the terminal.
-        Signal::Stop if is_hangup_ignored() => None,
+        ProcessSignal::Stop if is_hangup_ignored() => None,
         _ => Some(signal(SignalKind::hangup())?),
     };
     let signals = Signals::default();
@@ -128,8 +128,8 @@ pub fn signals(hangup_is: Signal) -> io::Result<Signals> {
     tokio::spawn(async move {
         loop {
             let signal = tokio::select! {
-                Some(()) = terminate.recv() => Signal::Stop,
-                Some(()) = interrupt.recv() => Signal::Stop,
+                Some(()) = terminate.recv() => ProcessSignal::Stop,
+                Some(()) = interrupt.recv() => ProcessSignal::Stop,
                 Some(()) = heard(hangup.as_mut()) => hangup_is,
                 else => break,
             };

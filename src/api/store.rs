@@ -131,7 +131,7 @@ impl StoredLogin {
 /// token that the configuration holds today.
 pub fn keep_login(
     store: &TokenStore,
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     refresh_token: SecretString,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -148,7 +148,7 @@ pub fn keep_login(
 /// takes it up when it next renews its login, or looks for one.
 pub fn replace_login(
     store: &TokenStore,
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     proven: &StoredLogin,
 ) -> Result<(), StoreError> {
     let configured_token = settings.refresh_token.clone();

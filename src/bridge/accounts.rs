@@ -23,7 +23,7 @@ pub struct FollowedAccount {
     /// The task that lists its cars.
     pub task: Id,
     /// As the owner configured it.
-    pub settings: config::Account,
+    pub settings: config::AccountSettings,
     /// Its login and its calls.
     pub account: api::Account,
     /// What its calls cost.
@@ -39,7 +39,7 @@ pub struct FollowedAccount {
 impl Bridge {
     pub(super) async fn open_account(
         &mut self,
-        settings: config::Account,
+        settings: config::AccountSettings,
     ) -> Result<(), StartError> {
         let cancel = self.cancel.child_token();
         let directory = &self.settings.state.directory;
@@ -115,8 +115,8 @@ impl Bridge {
             _ => None,
         };
         if let Some(input) = input {
-            for vin in self.fleet.followed_by(account) {
-                self.send(vin, DeviceMessage::Input(input.clone()));
+            for id in self.fleet.followed_by(account) {
+                self.send(id, DeviceMessage::Input(input.clone()));
             }
         }
     }

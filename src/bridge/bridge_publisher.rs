@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{Api, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer};
 use crate::failure::Explanation;
-use crate::model::{Now, Vin};
+use crate::model::{DeviceId, Now};
 use crate::mqtt::{Connection, Handle};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
@@ -220,9 +220,9 @@ impl BridgePublisher {
         settings: &Settings,
         last_error: Option<Explanation>,
         accounts: impl Iterator<Item = &'a Account>,
-        cars: impl Iterator<Item = &'a Vin>,
+        cars: impl Iterator<Item = &'a DeviceId>,
     ) {
-        let cars: Vec<&str> = cars.map(Vin::as_str).collect();
+        let cars: Vec<&str> = cars.map(DeviceId::as_str).collect();
         let base = &settings.mqtt.base_topic;
         let facts = BridgeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),

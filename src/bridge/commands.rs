@@ -1,22 +1,23 @@
-//! Commands on their way from the broker to a car's task: who is meant, whether it is too much,
+//! Commands on their way from the broker to a device's task: who is meant, whether it is too much,
 //! and how it is answered.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::publishing::alias;
 use crate::clock;
-use crate::command::{self, Flood, OwnerCommand, Pace, Reply};
+use crate::command::{self, Admission, Flood, OwnerCommand, Reply};
 use crate::config::Settings;
 use crate::device::Command;
-use crate::model::Vin;
+use crate::model::DeviceId;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
 /// What is to be done about a message.
 #[derive(Debug)]
 pub enum CommandRead {
-    /// Hand it to a car's task.
-    HandOver(Vin, Command),
+    /// Hand it to a device's task.
+    HandOver(DeviceId, Command),
     /// Answer it at once.
     Answer(Publish),
     /// Nothing.
@@ -40,12 +41,12 @@ pub fn subscription(settings: &Settings) -> Option<Subscription> {
 }
 
 impl CommandReader {
-    /// Reads a message that is about one of these cars, or about none.
+    /// Reads a message that is about one of these devices, or about none.
     pub fn read<'a>(
         &mut self,
         message: &Incoming,
         settings: &'a Settings,
-        cars: impl Iterator<Item = &'a Vin>,
+        devices: impl Iterator<Item = &'a DeviceId>,
     ) -> CommandRead {
         if !settings.commands.enabled {
             return CommandRead::Nothing;
@@ -59,28 +60,32 @@ impl CommandReader {
             return CommandRead::Nothing;
         }
         let came_at = clock::uptime();
-        let alias = |vin| settings.cars.get(vin)?.alias.as_deref();
-        let levels: BTreeMap<&str, &Vin> = cars
-            .map(|vin| (alias(vin).unwrap_or(vin.as_str()), vin))
+        let levels: BTreeMap<&str, DeviceId> = devices
+            .map(|id| (alias(settings, id).unwrap_or(id.as_str()), id.clone()))
             .collect();
         let base = &settings.mqtt.base_topic;
         let parsed = command::parse(&message.topic, &message.payload, base, &levels);
-        let vin = match &parsed {
-            Ok(command) => Some(&command.vin),
-            Err(refusal) => refusal.vin.as_ref(),
+        let device = match &parsed {
+            Ok(command) => Some(&command.device),
+            Err(refusal) => refusal.device.as_ref(),
         };
-        let pace = self.flood.pace(vin, came_at);
-        let (reply, reason) = match (pace, parsed) {
-            (Pace::Drop, _) => return CommandRead::Nothing,
-            (Pace::Take, Ok(OwnerCommand { vin, verb, reply })) => {
+        let admission = self.flood.admit(device, came_at);
+        let (reply, reason) = match (admission, parsed) {
+            (Admission::Drop, _) => return CommandRead::Nothing,
+            (Admission::Take, Ok(command)) => {
+                let OwnerCommand {
+                    device,
+                    verb,
+                    reply,
+                } = command;
                 let command = Command {
                     verb,
                     reply,
                     came_at,
                 };
-                return CommandRead::HandOver(vin, command);
+                return CommandRead::HandOver(device, command);
             }
-            (Pace::Refuse, Ok(command)) => {
+            (Admission::Refuse, Ok(command)) => {
                 let reason = "too many commands within a second".to_owned();
                 (Some(command.reply), reason)
             }

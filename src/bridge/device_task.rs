@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::device_troubles::DeviceTroubles;
 use super::ledger::Ledger;
-use super::memory::{Memory, MemoryFile};
+use super::memory::{MemoryFile, SavedCar};
 use super::retained::Retained;
 use super::task_message::TaskMessage;
 use super::troubles::TroubleChange;
@@ -20,7 +20,7 @@ use crate::clock;
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::device::{self, Answers, Call, Device, Input, Note, Output, View};
-use crate::model::{Now, Source};
+use crate::model::{DeviceId, Now, Source};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, Event, Failure, Why};
 
@@ -101,7 +101,7 @@ impl DeviceTask {
     ) -> Self {
         let now = clock::now();
         let vin = &client.car.vin;
-        let file = MemoryFile::of(vin, state_directory);
+        let file = MemoryFile::of(&DeviceId::from(vin), state_directory);
         let memory = file.read().unwrap_or_default();
         let is_anothers = memory.login.is_some_and(|before| before != client.login);
         let mut device = Device::car(vin, config, memory.device, random_seed(), now);
@@ -293,7 +293,7 @@ impl DeviceTask {
         };
         let Channels { bridge, cancel, .. } = &self.channels;
         let message = bridge.send(TaskMessage::DeviceTrouble {
-            vin: self.client.car.vin.clone(),
+            id: self.device.view().id.clone(),
             task: tokio::task::id(),
             trouble: change.standing(),
         });
@@ -359,7 +359,7 @@ impl DeviceTask {
     }
 
     async fn save(&mut self, now: Now) {
-        let memory = Memory {
+        let memory = SavedCar {
             device: self.device.saved(now),
             account: Some(self.client.account.name().to_owned()),
             login: Some(self.client.login),

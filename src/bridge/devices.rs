@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::device_task::{CarClient, Channels, DeviceMessage, DeviceTask};
-use super::fleet::Change;
+use super::fleet::FleetChange;
 use super::troubles::Troubled;
 use super::{Bridge, END_OF_TASKS, login, publishing};
 use crate::api;
 use crate::clock;
 use crate::decode::products::ListedVehicle;
-use crate::device::{Config, Input, Pace, Publishing, Saving};
+use crate::device::{ClockSpeed, Config, Input, Publishing, Saving};
 use crate::discovery;
 use crate::model::{DeviceId, Vin};
 
@@ -24,8 +24,8 @@ const RESTART_AFTER: Duration = Duration::from_secs(30);
 /// few, and the account's next list repeats what one beyond would have said.
 const INBOX_MAX: usize = 64;
 
-/// One car while it is followed.
-pub struct FollowedCar {
+/// One device while it is followed.
+pub struct FollowedDevice {
     /// The account through which it is.
     pub account: usize,
     /// As the account last listed it.
@@ -39,64 +39,64 @@ pub struct FollowedCar {
 
 impl Bridge {
     /// Does what a list, or the loss of an account, means for the cars.
-    pub(super) async fn follow(&mut self, changes: Vec<Change>) {
+    pub(super) async fn follow(&mut self, changes: Vec<FleetChange>) {
         for change in changes {
             match change {
-                Change::Follow {
+                FleetChange::Follow {
                     car,
                     account,
                     is_news,
                 } => {
-                    let vin = car.vin.clone();
-                    let before = self.cars.get(&vin).map(|car| car.account);
-                    self.leave(&vin).await;
+                    let id = DeviceId::from(&car.vin);
+                    let before = self.devices.get(&id).map(|device| device.account);
+                    self.leave(&id).await;
                     self.start_car(car.clone(), account).await;
                     if before.is_some_and(|before| before != account) {
                         let account = self.accounts.get(&account);
                         let account = account.map(|followed| followed.settings.name.as_str());
-                        tracing::info!(%vin, account, "car is followed through another account");
+                        tracing::info!(%id, account, "car is followed through another account");
                     }
                     if is_news {
-                        self.send(&vin, DeviceMessage::Listed(car));
+                        self.send(&id, DeviceMessage::Listed(car));
                     }
                 }
-                Change::Seen { car } => {
-                    let vin = car.vin.clone();
-                    if let Some(known) = self.cars.get_mut(&vin) {
+                FleetChange::Seen { car } => {
+                    let id = DeviceId::from(&car.vin);
+                    if let Some(known) = self.devices.get_mut(&id) {
                         known.listed.clone_from(&car);
                     }
-                    self.send(&vin, DeviceMessage::Listed(car));
+                    self.send(&id, DeviceMessage::Listed(car));
                 }
-                Change::Gone { vin } => {
-                    tracing::warn!(%vin, "car is on no account's list any more");
-                    self.send(&vin, DeviceMessage::Input(Input::Removed));
+                FleetChange::Gone { id } => {
+                    tracing::warn!(%id, "car is on no account's list any more");
+                    self.send(&id, DeviceMessage::Input(Input::Removed));
                 }
             }
         }
     }
 
-    /// A car that vanished from the list keeps its task (and its topics, unavailable); it ends
-    /// when another account takes the car over.
-    pub(super) async fn leave(&mut self, vin: &Vin) {
-        let Some(car) = self.cars.remove(vin) else {
+    /// Ends a device's task. One that vanished from the list keeps it (and its topics, unavailable)
+    /// until another account takes the device over.
+    pub(super) async fn leave(&mut self, id: &DeviceId) {
+        let Some(device) = self.devices.remove(id) else {
             return;
         };
-        self.views.remove(&DeviceId::from(vin));
-        self.troubles.set(Troubled::Car(vin.clone()), None);
-        car.cancel.cancel();
+        self.views.remove(id);
+        self.troubles.set(Troubled::Device(id.clone()), None);
+        device.cancel.cancel();
         // Its last act is to write its memory, which the successor reads.
-        let ended = tokio::time::timeout(END_OF_TASKS, car.inbox.closed()).await;
+        let ended = tokio::time::timeout(END_OF_TASKS, device.inbox.closed()).await;
         if ended.is_err() {
-            tracing::warn!(%vin, "the car's task is slow to end");
+            tracing::warn!(%id, "the device's task is slow to end");
         }
     }
 
     pub(super) async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
-        let vin = listed.vin.clone();
+        let id = DeviceId::from(&listed.vin);
         let Some(followed) = self.accounts.get(&account) else {
             return;
         };
-        let publishing = self.publishing(&vin).await;
+        let publishing = self.publishing(&listed.vin).await;
         let settings = &self.settings;
         let config = Config {
             policy: settings.polling.policy(followed.settings.api),
@@ -104,7 +104,7 @@ impl Bridge {
             unavailable_after: settings.polling.unavailable_after,
             saving: Saving::TO_DISK,
             publishing: Some(publishing),
-            pace: Pace::times(clock::speed()),
+            clock_speed: ClockSpeed::times(clock::speed()),
         };
         let client = CarClient {
             account: followed.account.clone(),
@@ -124,30 +124,31 @@ impl Bridge {
         };
         let task = DeviceTask::new(config, client, channels, &settings.state.directory);
         self.views.insert(task.view());
-        let span = tracing::info_span!("car", %vin);
+        let span = tracing::info_span!("device", %id);
         let task = self.tasks.spawn(task.run().instrument(span)).id();
-        let car = FollowedCar {
+        let device = FollowedDevice {
             account,
             listed,
             inbox,
             cancel,
             task,
         };
-        self.cars.insert(vin.clone(), car);
+        self.devices.insert(id.clone(), device);
         if let Some(budget) = self.budgets.get(&account) {
-            self.send(&vin, DeviceMessage::Input(Input::Budget(*budget)));
+            self.send(&id, DeviceMessage::Input(Input::Budget(*budget)));
         }
     }
 
     /// Where a car is published, which it may be from now on.
     async fn publishing(&self, vin: &Vin) -> Publishing {
         let settings = &self.settings;
+        let id = DeviceId::from(vin);
         let prefix = &settings.homeassistant.discovery_prefix;
-        let announced = discovery::car_topic(prefix, vin.as_str());
+        let announced = discovery::device_topic(prefix, &id);
         Publishing {
-            paths: publishing::paths(settings, vin),
+            paths: publishing::paths(settings, &id),
             setup: discovery::Setup {
-                car_ids: self.car_ids.clone(),
+                entity_prefixes: self.entity_prefixes.clone(),
                 ..publishing::setup(settings)
             },
             homeassistant: settings.homeassistant.enabled,
@@ -156,27 +157,28 @@ impl Bridge {
         }
     }
 
-    /// Sends a message to a car's task.
-    pub(super) fn send(&self, vin: &Vin, message: DeviceMessage) {
+    /// Sends a message to a device's task.
+    pub(super) fn send(&self, id: &DeviceId, message: DeviceMessage) {
         // One whose task has just broken gets it anew when it starts again.
-        if let Some(car) = self.cars.get(vin)
-            && let Err(TrySendError::Full(_)) = car.inbox.try_send(message)
+        if let Some(device) = self.devices.get(id)
+            && let Err(TrySendError::Full(_)) = device.inbox.try_send(message)
         {
-            tracing::warn!(%vin, "the car's task has been busy for long, a message to it was dropped");
+            tracing::warn!(%id, "the device's task has been busy for long, a message to it was dropped");
         }
     }
 
-    /// A task ended. A car's that broke starts again; without an account's there is no going on,
+    /// A task ended. A device's that broke starts again; without an account's there is no going on,
     /// and the answer says what broke.
     pub(super) fn task_ended(
         &mut self,
         ended: Result<(Id, ()), JoinError>,
     ) -> Option<&'static str> {
-        let (id, error) = match ended {
-            Ok((id, ())) => (id, None),
+        let (task, error) = match ended {
+            Ok((task, ())) => (task, None),
             Err(error) => (error.id(), Some(error)),
         };
-        let account = self.accounts.values().find(|followed| followed.task == id);
+        let mut accounts = self.accounts.values();
+        let account = accounts.find(|followed| followed.task == task);
         if let Some(followed) = account {
             if followed.cancel.is_cancelled() {
                 return None;
@@ -189,25 +191,28 @@ impl Bridge {
             return Some("an account's task");
         }
         let error = error?;
-        let car = self.cars.iter().find(|(_, car)| car.task == id);
-        if let Some((vin, _)) = car {
-            tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
-            let vin = vin.clone();
+        let mut devices = self.devices.iter();
+        if let Some((id, _)) = devices.find(|(_, device)| device.task == task) {
+            tracing::error!(%id, %error, "a device's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+            let id = id.clone();
             self.restarts.spawn(async move {
                 tokio::time::sleep(RESTART_AFTER).await;
-                (vin, id)
+                (id, task)
             });
         }
         None
     }
 
-    /// Starts a car's task again, unless another has taken its place meanwhile.
-    pub(super) async fn restart(&mut self, vin: &Vin, broken: Id) {
-        if self.cars.get(vin).is_some_and(|car| car.task == broken)
-            && let Some(car) = self.cars.remove(vin)
+    /// Starts a device's task again, unless another has taken its place meanwhile.
+    pub(super) async fn restart(&mut self, id: &DeviceId, broken: Id) {
+        if self
+            .devices
+            .get(id)
+            .is_some_and(|device| device.task == broken)
+            && let Some(device) = self.devices.remove(id)
         {
-            self.troubles.set(Troubled::Car(vin.clone()), None);
-            self.start_car(car.listed, car.account).await;
+            self.troubles.set(Troubled::Device(id.clone()), None);
+            self.start_car(device.listed, device.account).await;
         }
     }
 }

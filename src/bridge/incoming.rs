@@ -39,8 +39,8 @@ impl Bridge {
             return;
         }
         self.own.birth();
-        for vin in self.cars.keys() {
-            self.send(vin, DeviceMessage::Input(Input::HomeAssistantStarted));
+        for id in self.devices.keys() {
+            self.send(id, DeviceMessage::Input(Input::HomeAssistantStarted));
         }
         tracing::info!("Home Assistant started, saying everything again");
         let mqtt = self.mqtt.clone();
@@ -60,16 +60,16 @@ impl Bridge {
     async fn command(&mut self, message: &Incoming) {
         let read = self
             .commands
-            .read(message, &self.settings, self.cars.keys());
+            .read(message, &self.settings, self.devices.keys());
         let answer = match read {
             CommandRead::Nothing => return,
             CommandRead::Answer(answer) => answer,
-            CommandRead::HandOver(vin, command) => {
-                let Some(car) = self.cars.get(&vin) else {
+            CommandRead::HandOver(id, command) => {
+                let Some(device) = self.devices.get(&id) else {
                     return;
                 };
                 let message = DeviceMessage::Input(Input::Command(command));
-                let Err(unsent) = car.inbox.try_send(message) else {
+                let Err(unsent) = device.inbox.try_send(message) else {
                     return;
                 };
                 let DeviceMessage::Input(Input::Command(command)) = unsent.into_inner() else {

@@ -18,7 +18,7 @@ const LONGEST_LIMIT: Duration = Duration::from_hours(27);
 
 /// The file.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct LedgerFile {
     #[serde(flatten)]
     governor: GovernorSnapshot,
     #[serde(default)]
@@ -42,9 +42,9 @@ impl Ledger {
     /// Goes on with the account's file, or begins a new one. What was counted stays counted; what
     /// Tesla forbade to another login of this name is not forbidden to this one.
     pub fn open(
-        account: &config::Account,
+        account: &config::AccountSettings,
         directory: &Path,
-        budget: &config::Budget,
+        budget: &config::BudgetSettings,
         now: Now,
     ) -> Self {
         let path = directory.join(format!("ledger-{}.json", account.name));
@@ -95,7 +95,7 @@ impl Ledger {
     }
 
     /// A new budget; the month's account stays.
-    pub fn set_budget(&self, account: &config::Account, budget: &config::Budget) {
+    pub fn set_budget(&self, account: &config::AccountSettings, budget: &config::BudgetSettings) {
         self.governor().reconfigure(budget.governor(account.api));
     }
 
@@ -113,7 +113,7 @@ impl Ledger {
         let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let path = this.path.lock().unwrap_or_else(PoisonError::into_inner);
-            let kept = Kept {
+            let kept = LedgerFile {
                 governor: this.governor().snapshot(now),
                 list_limited_until: *this.list_limit(),
                 login: Some(this.login),
@@ -132,7 +132,7 @@ impl Ledger {
     }
 }
 
-fn read(path: &Path) -> Option<Kept> {
+fn read(path: &Path) -> Option<LedgerFile> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
@@ -161,14 +161,15 @@ mod tests {
     #[tokio::test]
     async fn limits_are_kept_for_the_same_login_and_dropped_for_another_api_url() {
         let state = tempfile::tempdir().expect("a directory");
-        let budget = config::Budget {
+        let budget = config::BudgetSettings {
             limit: MonthlyLimit::Dollars(10.0),
             prices: Prices::FLEET,
             signal_price: 0.0,
         };
         let account = login::tests::account();
         let now = clock::now();
-        let open = |account: &config::Account| Ledger::open(account, state.path(), &budget, now);
+        let open =
+            |account: &config::AccountSettings| Ledger::open(account, state.path(), &budget, now);
         let is_stopped = |ledger: &Ledger| {
             let permit = ledger
                 .governor()

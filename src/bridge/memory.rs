@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
-use crate::model::{ApiId, Vehicle, Vin};
+use crate::model::{ApiId, DeviceId, Vehicle, Vin};
 
 const CARS: &str = "cars";
 
 /// One car's file; what is missing in it, or cannot be read, is as if it had never been known.
 #[derive(Debug, Default, Serialize)]
-pub struct Memory {
+pub struct SavedCar {
     /// The car itself.
     #[serde(flatten)]
     pub device: Saved,
@@ -25,7 +25,7 @@ pub struct Memory {
     pub id: Option<ApiId>,
 }
 
-impl Memory {
+impl SavedCar {
     /// The file's bytes as a memory, and a line on each part that could not be read. An error is
     /// a file that is no JSON object at all.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
@@ -66,35 +66,35 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
 }
 
 /// The memory of every car with a file below the state directory that can be read.
-pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
+pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
     let entries = std::fs::read_dir(state_directory.join(CARS));
     entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
         let vin = Vin::new(name.to_str()?.strip_suffix(".json")?).ok()?;
-        let memory = MemoryFile::of(&vin, state_directory).read()?;
+        let memory = MemoryFile::of(&DeviceId::from(&vin), state_directory).read()?;
         Some((vin, memory))
     })
 }
 
-/// Where a car's memory is kept.
+/// Where a device's memory is kept.
 #[derive(Debug, Clone)]
 pub struct MemoryFile {
-    vin: Vin,
+    id: DeviceId,
     path: PathBuf,
 }
 
 impl MemoryFile {
-    /// The file of a car below the state directory.
-    pub fn of(vin: &Vin, state_directory: &Path) -> Self {
-        let name = format!("{}.json", vin.as_str());
+    /// The file of a device below the state directory.
+    pub fn of(id: &DeviceId, state_directory: &Path) -> Self {
+        let name = format!("{}.json", id.as_str());
         Self {
-            vin: vin.clone(),
+            id: id.clone(),
             path: state_directory.join(CARS).join(name),
         }
     }
 
     /// Reads the memory; a missing, damaged or foreign file is an empty memory, said in the log.
-    pub fn read(&self) -> Option<Memory> {
+    pub fn read(&self) -> Option<SavedCar> {
         let file = self.path.display();
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -104,7 +104,7 @@ impl MemoryFile {
                 return None;
             }
         };
-        let (memory, damage) = Memory::decode(&bytes)
+        let (memory, damage) = SavedCar::decode(&bytes)
             .inspect_err(|error| {
                 tracing::warn!(%file, %error, "memory of a car is damaged, starting without it");
             })
@@ -112,7 +112,7 @@ impl MemoryFile {
         for part in damage {
             tracing::warn!(%file, %part, "a part of a car's memory cannot be read, starting without that part");
         }
-        let is_foreign = |vehicle: &Vehicle| vehicle.vin != self.vin;
+        let is_foreign = |vehicle: &Vehicle| DeviceId::from(&vehicle.vin) != self.id;
         if memory.device.vehicle.as_ref().is_some_and(is_foreign) {
             tracing::warn!(%file, "memory of another car, starting without it");
             return None;
@@ -121,7 +121,7 @@ impl MemoryFile {
     }
 
     /// Writes the memory durably, off the reactor.
-    pub async fn write(&self, memory: &Memory) {
+    pub async fn write(&self, memory: &SavedCar) {
         let bytes = match serde_json::to_vec(memory) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -159,7 +159,7 @@ mod tests {
     use crate::model::{Now, Observation, Signal, Source, Value};
     use crate::policy;
 
-    fn whole() -> Memory {
+    fn whole() -> SavedCar {
         let vin = Vin::new("LRW3E7EK5PC000031").expect("a VIN");
         let now = Now {
             mono: std::time::Duration::ZERO,
@@ -176,25 +176,25 @@ mod tests {
             whole_groups: Vec::new(),
         });
         let policy = policy::Policy::new(policy::PolicyConfig::default(), &vin, 1, now);
-        Memory {
+        SavedCar {
             device: Saved {
                 policy: Some(policy.snapshot(now)),
                 vehicle: Some(vehicle),
                 ..Saved::default()
             },
             account: Some("home".to_owned()),
-            ..Memory::default()
+            ..SavedCar::default()
         }
     }
 
-    fn written(memory: &Memory) -> Json {
+    fn written(memory: &SavedCar) -> Json {
         serde_json::to_value(memory).expect("JSON")
     }
 
     #[test]
     fn what_was_written_is_read() {
         let bytes = written(&whole()).to_string();
-        let (read, damage) = Memory::decode(bytes.as_bytes()).expect("a memory");
+        let (read, damage) = SavedCar::decode(bytes.as_bytes()).expect("a memory");
         assert_eq!(written(&read), written(&whole()));
         assert_eq!(damage, Vec::<String>::new());
     }
@@ -206,7 +206,7 @@ mod tests {
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);
-            let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+            let (read, damage) = SavedCar::decode(file.to_string().as_bytes()).expect("a memory");
             let (mut left, mut expected) = (written(&read), written(&whole()));
             assert!(
                 damage.len() == 1 && damage[0].starts_with(part),
@@ -225,7 +225,7 @@ mod tests {
         let mut file = written(&whole());
         file.as_object_mut().expect("an object").remove("trips");
         file["logbook"] = trips;
-        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        let (read, damage) = SavedCar::decode(file.to_string().as_bytes()).expect("a memory");
         let seen = read.device.trips.observation(Timestamp::UNIX_EPOCH);
         let total = Signal::new("derived.charge_energy_total");
         assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
@@ -236,14 +236,14 @@ mod tests {
     fn a_part_of_a_later_version_is_passed_over() {
         let mut file = written(&whole());
         file["of_a_later_version"] = json!([1]);
-        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        let (read, damage) = SavedCar::decode(file.to_string().as_bytes()).expect("a memory");
         assert_eq!((written(&read), damage), (written(&whole()), Vec::new()));
     }
 
     #[test]
     fn another_cars_file_is_no_memory_of_this_one() {
         let state = tempfile::tempdir().expect("a directory");
-        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
+        let other = DeviceId::new("7SAXCBE52NF000032").expect("an id");
         let file = MemoryFile::of(&other, state.path());
         fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
         fs::write(&file.path, written(&whole()).to_string()).expect("a file");
@@ -254,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_file_is_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Memory::decode(&bytes);
+            let _ = SavedCar::decode(&bytes);
         }
 
         #[test]
@@ -262,7 +262,7 @@ mod tests {
             let bytes = written(&whole()).to_string();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a length")]
             let cut = (bytes.len() as f64 * share) as usize;
-            prop_assert!(Memory::decode(&bytes.as_bytes()[..cut]).is_err());
+            prop_assert!(SavedCar::decode(&bytes.as_bytes()[..cut]).is_err());
         }
     }
 }

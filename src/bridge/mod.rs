@@ -1,4 +1,4 @@
-//! The wiring: one task a car, two an account, one for the broker, joined by bounded channels and
+//! The wiring: one task a device, two an account, one for the broker, joined by bounded channels and
 //! ended by one cancellation token. Nothing is decided here but who talks to whom.
 
 mod accounts;
@@ -37,18 +37,18 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::device::Input;
-use crate::discovery::CarIds;
-use crate::model::Vin;
+use crate::discovery::EntityPrefixes;
+use crate::model::DeviceId;
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
 use crate::retained::Manifest;
-use crate::service::{self, Signal, Signals, heartbeat};
+use crate::service::{self, ProcessSignal, Signals, heartbeat};
 
 use accounts::FollowedAccount;
 use bridge_publisher::BridgePublisher;
 use commands::CommandReader;
 use device_task::DeviceMessage;
-use devices::FollowedCar;
+use devices::FollowedDevice;
 use fleet::Fleet;
 use incoming::subscriptions;
 use retained::Retained;
@@ -82,12 +82,12 @@ struct Bridge {
     next_account: usize,
     task_messages: mpsc::Sender<TaskMessage>,
     fleet: Fleet,
-    cars: BTreeMap<Vin, FollowedCar>,
+    devices: BTreeMap<DeviceId, FollowedDevice>,
     troubles: Troubles,
-    car_ids: CarIds,
+    entity_prefixes: EntityPrefixes,
     views: Views,
     tasks: JoinSet<()>,
-    restarts: JoinSet<(Vin, Id)>,
+    restarts: JoinSet<(DeviceId, Id)>,
     birth: Option<AbortHandle>,
     budgets: BTreeMap<usize, Budget>,
     cancel: CancellationToken,
@@ -129,12 +129,12 @@ pub async fn run(
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
     let mut is_ready = false;
-    let mut status = service::Status::default();
+    let mut status = service::StatusLine::default();
     let broken = loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                Signal::Stop => break None,
-                Signal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
+                ProcessSignal::Stop => break None,
+                ProcessSignal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
             },
             Some(message) = from_tasks.recv() => bridge.receive_from_task(message).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
@@ -152,7 +152,7 @@ pub async fn run(
                     break Some(what);
                 }
             }
-            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task).await,
+            Some(Ok((id, task))) = bridge.restarts.join_next() => bridge.restart(&id, task).await,
             _ = &mut broker_task => break Some("the broker connection's task"),
             _ = beat.tick() => bridge.beat().await,
         }
@@ -176,7 +176,7 @@ pub async fn run(
     broken.map_or(Ok(()), |what| Err(StartError::Broke(what)))
 }
 
-fn tell_service(connection: &Connection, status: &mut service::Status, is_ready: bool) -> bool {
+fn tell_service(connection: &Connection, status: &mut service::StatusLine, is_ready: bool) -> bool {
     match connection {
         Connection::Up(_) => {
             if !is_ready {
@@ -219,7 +219,7 @@ impl Bridge {
         manifest: Manifest,
         task_messages: mpsc::Sender<TaskMessage>,
     ) -> Self {
-        let car_ids = retained::car_ids(&manifest);
+        let entity_prefixes = retained::entity_prefixes(&manifest);
         // Before anything else is said, which may stand at the same place once more.
         let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
         Self {
@@ -232,9 +232,9 @@ impl Bridge {
             next_account: 0,
             task_messages,
             fleet: Fleet::default(),
-            cars: BTreeMap::new(),
+            devices: BTreeMap::new(),
             troubles: Troubles::default(),
-            car_ids,
+            entity_prefixes,
             views: Views::default(),
             tasks: JoinSet::new(),
             restarts: JoinSet::new(),
@@ -283,9 +283,13 @@ impl Bridge {
                     self.troubles.set(list, trouble);
                 }
             }
-            TaskMessage::DeviceTrouble { vin, task, trouble } => {
-                if self.cars.get(&vin).is_some_and(|car| car.task == task) {
-                    self.troubles.set(Troubled::Car(vin), trouble);
+            TaskMessage::DeviceTrouble { id, task, trouble } => {
+                if self
+                    .devices
+                    .get(&id)
+                    .is_some_and(|device| device.task == task)
+                {
+                    self.troubles.set(Troubled::Device(id), trouble);
                 }
             }
             TaskMessage::Refused { account } => {
@@ -308,17 +312,17 @@ impl Bridge {
             };
             let index = followed.index;
             let is_news = self.budgets.insert(index, budget) != Some(budget);
-            for vin in self.fleet.followed_by(index) {
+            for id in self.fleet.followed_by(index) {
                 if is_news {
-                    self.send(vin, DeviceMessage::Input(Input::Budget(budget)));
+                    self.send(id, DeviceMessage::Input(Input::Budget(budget)));
                 }
                 if is_new_month {
-                    self.send(vin, DeviceMessage::Input(Input::MonthRolled));
+                    self.send(id, DeviceMessage::Input(Input::MonthRolled));
                 }
             }
         }
         self.say_accounts().await;
-        let is_followed = |id: &str| self.cars.keys().any(|vin| vin.as_str() == id);
+        let is_followed = |id: &DeviceId| self.devices.contains_key(id);
         self.retained.withdraw_orphans(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");

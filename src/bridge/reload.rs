@@ -1,15 +1,15 @@
 //! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
 
 use super::device_task::DeviceMessage;
-use super::devices::FollowedCar;
-use super::fleet::Change;
+use super::devices::FollowedDevice;
+use super::fleet::FleetChange;
 use super::{Bridge, Reload, subscriptions};
 use crate::api;
 use crate::clock;
-use crate::config::{self, Change as Setting, Settings};
+use crate::config::{self, SettingChange, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::model::Vin;
+use crate::model::DeviceId;
 use crate::service;
 
 /// A car whose task was ended so that it starts anew.
@@ -41,7 +41,7 @@ impl Bridge {
         // Nobody is published meanwhile: they may have changed aliases with each other, also with a
         // car of an account that is opened anew.
         let renamed = changes.iter().filter_map(|change| match change {
-            Setting::Car(vin) => Some(vin.clone()),
+            SettingChange::Car(vin) => Some(DeviceId::from(vin)),
             _ => None,
         });
         let renamed = self.leave_all(renamed.collect()).await;
@@ -55,28 +55,28 @@ impl Bridge {
     }
 
     /// Takes up one change, while the `renamed` cars are left.
-    async fn take_up(&mut self, change: &Setting, old: &Settings, renamed: &[LeftCar]) {
+    async fn take_up(&mut self, change: &SettingChange, old: &Settings, renamed: &[LeftCar]) {
         match change {
-            Setting::AccountAdded(name) => self.open_by_name(name).await,
-            Setting::AccountRemoved(name) => {
-                let vins = self.close_by_name(name, renamed).await;
-                self.leave_unfollowed(&vins).await;
+            SettingChange::AccountAdded(name) => self.open_by_name(name).await,
+            SettingChange::AccountRemoved(name) => {
+                let ids = self.close_by_name(name, renamed).await;
+                self.leave_unfollowed(&ids).await;
             }
-            Setting::AccountChanged(name) => {
+            SettingChange::AccountChanged(name) => {
                 if self.keeps_unusable(name, old) {
                     return;
                 }
-                let vins = self.close_by_name(name, renamed).await;
+                let ids = self.close_by_name(name, renamed).await;
                 self.open_by_name(name).await;
-                self.leave_unfollowed(&vins).await;
+                self.leave_unfollowed(&ids).await;
             }
-            Setting::Polling => {
-                let vins: Vec<(Vin, usize)> = self
-                    .cars
+            SettingChange::Polling => {
+                let devices: Vec<(DeviceId, usize)> = self
+                    .devices
                     .iter()
-                    .map(|(vin, car)| (vin.clone(), car.account))
+                    .map(|(id, device)| (id.clone(), device.account))
                     .collect();
-                for (vin, account) in vins {
+                for (id, account) in devices {
                     if let Some(followed) = self.accounts.get(&account) {
                         let config = self.settings.polling.policy(followed.settings.api);
                         let unavailable_after = self.settings.polling.unavailable_after;
@@ -84,43 +84,43 @@ impl Bridge {
                             Input::PolicyChanged(Box::new(config)),
                             Input::UnavailableAfter(unavailable_after),
                         ] {
-                            self.send(&vin, DeviceMessage::Input(input));
+                            self.send(&id, DeviceMessage::Input(input));
                         }
                     }
                 }
             }
-            Setting::Budget => {
+            SettingChange::Budget => {
                 for followed in self.accounts.values() {
                     followed
                         .ledger
                         .set_budget(&followed.settings, &self.settings.budget);
                 }
-                for vin in self.cars.keys() {
-                    self.send(vin, DeviceMessage::Input(Input::BudgetChanged));
+                for id in self.devices.keys() {
+                    self.send(id, DeviceMessage::Input(Input::BudgetChanged));
                 }
             }
             // Together, before and after all else.
-            Setting::Car(_) => {}
-            Setting::Log => {
+            SettingChange::Car(_) => {}
+            SettingChange::Log => {
                 if self.settings.log.format != old.log.format {
                     tracing::warn!("log.format takes effect at the next start");
                     self.settings.log.format = old.log.format;
                 }
             }
-            Setting::Tariff => {
-                for vin in self.cars.keys() {
+            SettingChange::Tariff => {
+                for id in self.devices.keys() {
                     let tariff = self.settings.tariff.clone();
                     let input = Input::TariffChanged(Box::new(tariff));
-                    self.send(vin, DeviceMessage::Input(input));
+                    self.send(id, DeviceMessage::Input(input));
                 }
             }
-            Setting::Compat => self.renumber().await,
-            Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
-            Setting::HomeAssistant
-            | Setting::Mqtt
-            | Setting::Broker
-            | Setting::State
-            | Setting::Web => {
+            SettingChange::Compat => self.renumber().await,
+            SettingChange::Commands => self.mqtt.listen(subscriptions(&self.settings)),
+            SettingChange::HomeAssistant
+            | SettingChange::Mqtt
+            | SettingChange::Broker
+            | SettingChange::State
+            | SettingChange::Web => {
                 tracing::warn!(?change, "this takes effect at the next start");
             }
         }
@@ -139,25 +139,25 @@ impl Bridge {
     /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car says
     /// something where another is now.
     async fn renumber(&mut self) {
-        let cars = self.leave_all(self.cars.keys().cloned().collect()).await;
+        let cars = self.leave_all(self.devices.keys().cloned().collect()).await;
         self.place_teslamates_topics().await;
         self.start_all(cars).await;
     }
 
     /// Ends these cars' tasks; returns what is needed to start them anew.
-    async fn leave_all(&mut self, vins: Vec<Vin>) -> Vec<LeftCar> {
+    async fn leave_all(&mut self, ids: Vec<DeviceId>) -> Vec<LeftCar> {
         let mut left = Vec::new();
-        for vin in &vins {
-            if let Some(FollowedCar {
+        for id in &ids {
+            if let Some(FollowedDevice {
                 listed, account, ..
-            }) = self.cars.get(vin)
+            }) = self.devices.get(id)
             {
                 left.push(LeftCar {
                     listed: listed.clone(),
                     account: *account,
                 });
             }
-            self.leave(vin).await;
+            self.leave(id).await;
         }
         left
     }
@@ -166,7 +166,7 @@ impl Bridge {
     /// opened anew, follows by now.
     async fn start_all(&mut self, left: Vec<LeftCar>) {
         for LeftCar { listed, account } in left {
-            if !self.cars.contains_key(&listed.vin) {
+            if !self.devices.contains_key(&DeviceId::from(&listed.vin)) {
                 self.start_car(listed, account).await;
             }
         }
@@ -205,20 +205,20 @@ impl Bridge {
     }
 
     /// Cars that nobody follows any more keep their topics: the owner may think again.
-    async fn leave_unfollowed(&mut self, vins: &[Vin]) {
-        for vin in vins {
-            if self.cars.contains_key(vin) {
+    async fn leave_unfollowed(&mut self, ids: &[DeviceId]) {
+        for id in ids {
+            if self.devices.contains_key(id) {
                 continue;
             }
-            tracing::info!(%vin, "car is not followed any more");
-            self.say_unavailable(vin).await;
-            self.leave_teslamates_topics(vin).await;
+            tracing::info!(%id, "car is not followed any more");
+            self.say_unavailable(id).await;
+            self.leave_teslamates_topics(id).await;
         }
     }
 
     /// Ends an account; returns its cars, also those that had left its list and those that are left
     /// at present.
-    async fn close_by_name(&mut self, name: &str, left: &[LeftCar]) -> Vec<Vin> {
+    async fn close_by_name(&mut self, name: &str, left: &[LeftCar]) -> Vec<DeviceId> {
         let found = self
             .accounts
             .iter()
@@ -226,11 +226,14 @@ impl Bridge {
         let Some(index) = found.map(|(index, _)| *index) else {
             return Vec::new();
         };
-        let own = self.cars.iter().filter(|(_, car)| car.account == index);
+        let own = self
+            .devices
+            .iter()
+            .filter(|(_, device)| device.account == index);
         let left = left.iter().filter(|car| car.account == index);
-        let vins: Vec<Vin> = own
-            .map(|(vin, _)| vin.clone())
-            .chain(left.map(|car| car.listed.vin.clone()))
+        let ids: Vec<DeviceId> = own
+            .map(|(id, _)| id.clone())
+            .chain(left.map(|car| DeviceId::from(&car.listed.vin)))
             .collect();
         if let Some(followed) = self.accounts.remove(&index) {
             followed.cancel.cancel();
@@ -238,17 +241,17 @@ impl Bridge {
         }
         self.troubles.forget_account(name);
         let changes = self.fleet.withdrawn(index);
-        for vin in &vins {
-            self.leave(vin).await;
+        for id in &ids {
+            self.leave(id).await;
         }
-        let taken_over = |change: &Change| matches!(change, Change::Follow { .. });
+        let taken_over = |change: &FleetChange| matches!(change, FleetChange::Follow { .. });
         self.follow(changes.into_iter().filter(taken_over).collect())
             .await;
-        vins
+        ids
     }
 }
 
-fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a config::Account> {
+fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a config::AccountSettings> {
     settings
         .accounts
         .iter()

@@ -5,7 +5,7 @@ use tokio::task::Id;
 use crate::api::AccountStatus;
 use crate::decode::products::ListedVehicle;
 use crate::failure::Explanation;
-use crate::model::Vin;
+use crate::model::DeviceId;
 
 /// A message to the bridge.
 #[derive(Debug)]
@@ -26,10 +26,10 @@ pub enum TaskMessage {
         /// For the owner.
         trouble: Option<Explanation>,
     },
-    /// Why Tesla refuses to tell of a car now, if it does.
+    /// Why Tesla refuses to tell of a device now, if it does.
     DeviceTrouble {
-        /// The car.
-        vin: Vin,
+        /// The device.
+        id: DeviceId,
         /// The task that says so: another may have taken its place.
         task: Id,
         /// For the owner.

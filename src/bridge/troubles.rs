@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::failure::Explanation;
-use crate::model::Vin;
+use crate::model::DeviceId;
 
 /// What became of a trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +36,15 @@ pub enum Troubled {
     Login(String),
     /// The list of cars of the account of this name.
     List(String),
-    /// Tesla refuses to tell of this car.
-    Car(Vin),
+    /// Tesla refuses to tell of this device.
+    Device(DeviceId),
 }
 
 impl fmt::Display for Troubled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Login(name) | Self::List(name) => write!(f, "account {name}"),
-            Self::Car(vin) => write!(f, "car {vin}"),
+            Self::Device(id) => write!(f, "car {id}"),
         }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
     use crate::failure::{Again, ApiFailure};
 
     fn car() -> Troubled {
-        Troubled::Car(Vin::new("LRW3E7EK5PC000031").expect("a VIN"))
+        Troubled::Device(DeviceId::new("LRW3E7EK5PC000031").expect("an id"))
     }
 
     fn newest(troubles: &Troubles) -> String {

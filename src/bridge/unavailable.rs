@@ -2,7 +2,7 @@
 
 use super::{Bridge, memory, publishing};
 use crate::config::Settings;
-use crate::model::Vin;
+use crate::model::DeviceId;
 use crate::outbox::Publish;
 use crate::retained::Owner;
 
@@ -18,18 +18,19 @@ impl Bridge {
             .map(|account| account.name.as_str())
             .collect();
         for car in memory::remembered(&self.settings.state.directory) {
-            if !names.contains(&car.account.as_str()) && !self.cars.contains_key(&car.vin) {
-                self.say_unavailable(&car.vin).await;
+            let id = DeviceId::from(&car.vin);
+            if !names.contains(&car.account.as_str()) && !self.devices.contains_key(&id) {
+                self.say_unavailable(&id).await;
             }
         }
     }
 
-    /// Nobody knows this car any more. It is where the manifest has it.
-    pub(super) async fn say_unavailable(&self, vin: &Vin) {
-        let owner = Owner::Device(vin.as_str().to_owned());
+    /// Nobody knows this device any more. It is where the manifest has it.
+    pub(super) async fn say_unavailable(&self, id: &DeviceId) {
+        let owner = Owner::Device(id.clone());
         let topics = self.retained.topics_of(&owner).await.into_iter();
         let is_its_own =
-            |topic: &String| !is_anothers(topic, vin, &self.settings, self.cars.keys());
+            |topic: &String| !is_anothers(topic, id, &self.settings, self.devices.keys());
         for topic in topics.filter(|topic| is_availability(topic) && is_its_own(topic)) {
             let payload = "offline".into();
             self.mqtt.publish(Publish::State { topic, payload }).await;
@@ -41,19 +42,18 @@ fn is_availability(topic: &str) -> bool {
     topic.ends_with("/availability")
 }
 
-/// Whether another car, configured or followed, says there whether it is available.
+/// Whether another device, configured or followed, says there whether it is available.
 fn is_anothers<'a>(
     availability: &str,
-    vin: &Vin,
-    settings: &'a Settings,
-    followed: impl Iterator<Item = &'a Vin>,
+    id: &DeviceId,
+    settings: &Settings,
+    followed: impl Iterator<Item = &'a DeviceId>,
 ) -> bool {
-    let mut others = settings
-        .cars
-        .keys()
-        .chain(followed)
-        .filter(|other| *other != vin);
-    others.any(|other| publishing::paths(settings, other).availability() == availability)
+    let configured = settings.cars.keys().map(DeviceId::from);
+    let mut others = configured
+        .chain(followed.cloned())
+        .filter(|other| other != id);
+    others.any(|other| publishing::paths(settings, &other).availability() == availability)
 }
 
 #[cfg(test)]
@@ -66,17 +66,17 @@ mod tests {
     #[test]
     fn a_place_that_another_car_has_taken_is_not_the_gone_cars_any_more() {
         let [gone, here] =
-            [31, 32].map(|n| Vin::new(&format!("LRW3E7EK5PC0000{n}")).expect("a VIN"));
+            [31, 32].map(|n| DeviceId::new(&format!("LRW3E7EK5PC0000{n}")).expect("an id"));
         let at_one = Paths::new("tesla2mqtt", &gone, Some("one"));
-        let with_alias = |vin: &Vin| {
+        let with_alias = |id: &DeviceId| {
             let text = format!(
                 "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
                  refresh_token = \"t\"\n[cars.{}]\nalias = \"one\"\n",
-                vin.as_str()
+                id.as_str()
             );
             config::from_text(&text).expect("a configuration")
         };
-        let is_anothers = |place: &Paths, aliased: &Vin| {
+        let is_anothers = |place: &Paths, aliased: &DeviceId| {
             is_anothers(
                 &place.availability(),
                 &gone,

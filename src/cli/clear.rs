@@ -48,7 +48,7 @@ pub struct Cleared {
 ///
 /// # Errors
 /// No connection, or the broker refuses to let us read or delete.
-pub async fn clear(mqtt: &config::Mqtt, scopes: &Scopes) -> Result<Cleared, BrokerFailure> {
+pub async fn clear(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Cleared, BrokerFailure> {
     let mut cleared = Cleared {
         removed: 0,
         left: Vec::new(),
@@ -113,7 +113,7 @@ struct Stored {
 }
 
 /// Collects the retained topics that are ours.
-async fn stored(mqtt: &config::Mqtt, scopes: &Scopes) -> Result<Stored, BrokerFailure> {
+async fn stored(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Stored, BrokerFailure> {
     let mut stored = Stored::default();
     let mut sieve = Sieve::new(scopes);
     let take = |message: Incoming| {
@@ -291,7 +291,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::discovery::{self, CarIds, Setup};
+    use crate::discovery::{self, EntityPrefixes, Setup};
     use crate::model::{Vehicle, Vin};
     use crate::topics::Paths;
 
@@ -375,10 +375,10 @@ mod tests {
                 base: "home/tesla".into(),
                 version: "0.1.0".into(),
                 commands,
-                car_ids: CarIds::default(),
+                entity_prefixes: EntityPrefixes::default(),
             };
             let car = Vehicle::new(vin.clone());
-            let paths = Paths::new(&setup.base, &vin, Some("family car"));
+            let paths = Paths::new(&setup.base, &car.id(), Some("family car"));
             for message in [
                 discovery::bridge(&setup, &["home"]),
                 discovery::car(&car, &paths, &setup),

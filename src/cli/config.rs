@@ -13,7 +13,7 @@ pub const EXAMPLE: &str = include_str!("../../config/tesla2mqtt.toml");
 
 /// What a check has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct CheckReport {
     /// For standard output; ends with a line break unless empty.
     pub stdout: String,
     /// For standard error; the same.
@@ -61,14 +61,14 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
 }
 
 /// Checks a configuration with this process's environment.
-pub fn report(named: Option<&Path>) -> Report {
+pub fn report(named: Option<&Path>) -> CheckReport {
     match load(named) {
-        Ok(loaded) => Report {
+        Ok(loaded) => CheckReport {
             stdout: summary(&loaded.settings),
             stderr: as_lines("warning: ", &loaded.warnings),
             code: 0,
         },
-        Err(errors) => Report {
+        Err(errors) => CheckReport {
             stdout: String::new(),
             stderr: as_lines("", &errors.messages),
             code: 2,

@@ -22,9 +22,9 @@ use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::model::Vin;
-use crate::service::{self, Signal};
+use crate::service::{self, ProcessSignal};
 use crate::sim::CarSpec;
-use crate::sim::cloud::{Account, Call, Cloud, CloudOptions, Ledger, Login};
+use crate::sim::cloud::{CallKind, Cloud, CloudOptions, Login, RequestLog, TeslaAccount};
 use crate::{api, clock, log};
 
 /// MQTT's registered port.
@@ -40,7 +40,7 @@ const FAULTS_SEED: u64 = 40;
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct DemoOptions {
     /// How many times faster than the world the cars live, 1 to 3600
     #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed, allow_hyphen_values = true)]
     speed: f64,
@@ -68,7 +68,7 @@ pub struct Options {
 }
 
 /// Runs the demo until Ctrl-C.
-pub fn main(options: Options) -> ExitCode {
+pub fn main(options: DemoOptions) -> ExitCode {
     let prepared = options
         .check()
         .and_then(|()| TemporaryFolder::new_in(&std::env::temp_dir()));
@@ -88,11 +88,11 @@ pub fn main(options: Options) -> ExitCode {
 
 /// The same with the bridge's state in a directory of somebody's, and with cars whose lives began
 /// at a time that has passed. The clocks run already as fast as they shall.
-pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Result<()> {
+pub async fn run(options: DemoOptions, state: &Path, since: Timestamp) -> anyhow::Result<()> {
     let lock = bridge::StateDirectoryLock::take(state)?;
     // First, so that Ctrl-C already ends things properly.
     // The demo has no configuration to read anew: a terminal that is closed ends it.
-    let signals = service::signals(Signal::Stop)?;
+    let signals = service::signals(ProcessSignal::Stop)?;
     let cloud = Cloud::start(CloudOptions {
         now: clock::now,
         // A new cloud's tokens are not those that an earlier one handed out.
@@ -100,7 +100,7 @@ pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Re
         ..CloudOptions::default()
     })
     .await?;
-    cloud.add_account(Account::new(ACCOUNT));
+    cloud.add_account(TeslaAccount::new(ACCOUNT));
     let mut vins = BTreeSet::new();
     for car in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
         vins.insert(car.vin.clone());
@@ -163,7 +163,7 @@ pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Re
     Ok(outcome?)
 }
 
-impl Options {
+impl DemoOptions {
     /// What becomes part of the bridge's configuration.
     fn check(&self) -> anyhow::Result<()> {
         let texts = [
@@ -225,7 +225,7 @@ fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<Vin> {
 
 /// On MQTT's own port if it is free, else on any.
 async fn start_broker() -> anyhow::Result<Embedded> {
-    let settings = |port| config::Broker {
+    let settings = |port| config::BrokerSettings {
         enabled: true,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         username: None,
@@ -238,7 +238,7 @@ async fn start_broker() -> anyhow::Result<Embedded> {
 }
 
 fn settings(
-    options: &Options,
+    options: &DemoOptions,
     url: &str,
     cloud: &str,
     refresh_token: &str,
@@ -267,20 +267,20 @@ fn settings(
 }
 
 /// What the simulated cloud was asked, and what Tesla would charge for it.
-fn bill(ledger: &Ledger) -> String {
+fn bill(ledger: &RequestLog) -> String {
     format!(
         "\nThe simulated Tesla was asked for data {} times (${:.2} at its prices), for the cars' state {} times, \
          for lists of cars {} times, for tokens {} times; wake calls: {}.\n",
-        ledger.count(Call::Data),
+        ledger.count(CallKind::Data),
         ledger.dollars(),
-        ledger.count(Call::Light),
-        ledger.count(Call::Products) + ledger.count(Call::Vehicles),
-        ledger.count(Call::Token),
+        ledger.count(CallKind::Light),
+        ledger.count(CallKind::Products) + ledger.count(CallKind::Vehicles),
+        ledger.count(CallKind::Token),
         ledger.wakes(),
     )
 }
 
-fn introduction(settings: &Settings, options: &Options, n_cars: usize) -> String {
+fn introduction(settings: &Settings, options: &DemoOptions, n_cars: usize) -> String {
     let (host, port) = (&settings.mqtt.host, settings.mqtt.port);
     let base = &settings.mqtt.base_topic;
     let end = if options.broker.is_none() {

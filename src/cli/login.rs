@@ -36,14 +36,14 @@ const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// What `login` can be told.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct LoginOptions {
     /// The account to sign in, by its name in the configuration; needed if there are several
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
 }
 
 /// Runs the subcommand.
-pub fn main(file: Option<&Path>, options: &Options) -> ExitCode {
+pub fn main(file: Option<&Path>, options: &LoginOptions) -> ExitCode {
     let settings = match config::load_from_disk(file) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return super::wrong_configuration(&errors),
@@ -137,7 +137,10 @@ async fn lock(store: &TokenStore) -> anyhow::Result<Lock> {
     }
 }
 
-fn chosen<'a>(settings: &'a Settings, name: Option<&str>) -> anyhow::Result<&'a config::Account> {
+fn chosen<'a>(
+    settings: &'a Settings,
+    name: Option<&str>,
+) -> anyhow::Result<&'a config::AccountSettings> {
     let names = || {
         let names: Vec<&str> = settings.accounts.iter().map(|a| a.name.as_str()).collect();
         names.join(", ")
@@ -184,7 +187,7 @@ fn read_token() -> anyhow::Result<SecretString> {
 /// Signs an account in and lists its cars; `once_in` comes between the two. Also says how the
 /// signing in ended, if it did.
 async fn signed_in(
-    account: &config::Account,
+    account: &config::AccountSettings,
     directory: &Path,
     once_in: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<(Option<AccountStatus>, anyhow::Result<()>)> {

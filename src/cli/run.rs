@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::bridge;
 use crate::config::{Loaded, Settings};
-use crate::service::{self, Signal};
+use crate::service::{self, ProcessSignal};
 use crate::{api, log};
 
 /// Loads the configuration, starts the log and runs the bridge until it is told to stop.
@@ -44,7 +44,7 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
         broker = %format_args!("{}:{}", settings.mqtt.host, settings.mqtt.port),
         "starting"
     );
-    let signals = match service::signals(Signal::Reload) {
+    let signals = match service::signals(ProcessSignal::Reload) {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "the system does not let the program hear its signals");

@@ -31,7 +31,7 @@ pub(super) fn head(origin: &Origin, key: &str) -> String {
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Problem {
+pub(super) struct ConfigProblem {
     /// First, so that problems sort in the order of the file.
     pub origin: Origin,
     /// The key.
@@ -40,7 +40,7 @@ pub(super) struct Problem {
     pub message: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     pub(super) fn new(origin: Origin, key: &str, complaint: &str) -> Self {
         Self::of_value(origin, key, None, complaint)
     }
@@ -73,7 +73,7 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(mut problems: Vec<ConfigProblem>) -> Self {
         problems.sort();
         problems.dedup();
         Self {

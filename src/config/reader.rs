@@ -14,8 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
 
 use super::layers::{Given, Layers, found, from_text, variable_of};
-use super::problem::{Found, Origin, Problem, head};
-use super::schema::{self, Kind, Row};
+use super::problem::{ConfigProblem, Found, Origin, head};
+use super::schema::{self, SettingKey, ValueForm};
 
 /// MQTT has no room for a longer user name or password, and no token is longer.
 pub(super) const MOST_BYTES: usize = 65_535;
@@ -32,14 +32,14 @@ pub struct FileContent {
 /// Reads a file; given from outside so that loading stays a function of its input.
 pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<FileContent> + 'a;
 
-pub(super) struct Reader<'a> {
+pub(super) struct SettingsReader<'a> {
     pub layers: Layers,
     /// The configuration file: where what is missing would have to be written.
     pub file: Option<String>,
     /// The directory of systemd's credentials.
     pub credentials: Option<PathBuf>,
     pub read_file: &'a ReadFile<'a>,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ConfigProblem>,
     pub warnings: Vec<String>,
     /// Secrets that stand in the configuration file itself.
     pub inline_secrets: Vec<String>,
@@ -47,7 +47,7 @@ pub(super) struct Reader<'a> {
     pub sourced: BTreeSet<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     /// With no file, no credential, and nothing noted yet.
     pub fn new(layers: Layers, read_file: &'a ReadFile<'a>) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Notes that the value of a key is not what was expected. What is wrong with it beside that
     /// may follow from the same mistake.
     pub fn refuse(&mut self, key: &str, complaint: &str) {
@@ -74,7 +74,7 @@ impl Reader<'_> {
         let found = given
             .map(|given| &given.found)
             .filter(|found| !is_private(key, found));
-        let problem = Problem::of_value(self.origin(key), key, found, complaint);
+        let problem = ConfigProblem::of_value(self.origin(key), key, found, complaint);
         self.problems.push(problem);
     }
 
@@ -111,7 +111,7 @@ impl Reader<'_> {
         };
         let complaint = "missing: expected at least one account: [[accounts]] with name and api";
         self.problems
-            .push(Problem::new(origin, "accounts", complaint));
+            .push(ConfigProblem::new(origin, "accounts", complaint));
     }
 
     /// Notes something that works but is probably not meant.
@@ -131,7 +131,7 @@ impl Reader<'_> {
             let complaint =
                 format!("accounts are counted from 0 without a gap: expected {next}__…");
             self.problems
-                .push(Problem::new(origin, "accounts", &complaint));
+                .push(ConfigProblem::new(origin, "accounts", &complaint));
         }
     }
 
@@ -298,7 +298,8 @@ impl Reader<'_> {
             Err(error) if secret && !is_plainly_a_path(path) => {
                 let complaint = format!("expected {}: {}", row(key).expected, reason(&error));
                 let origin = self.origin(key);
-                self.problems.push(Problem::new(origin, key, &complaint));
+                self.problems
+                    .push(ConfigProblem::new(origin, key, &complaint));
                 None
             }
             Err(error) => {
@@ -348,8 +349,11 @@ impl Reader<'_> {
                     Ok(secret) => Some(secret),
                     Err(complaint) => {
                         let credential = format!("credential {name} ({})", path.display());
-                        self.problems
-                            .push(Problem::new(Origin::Nowhere, &credential, &complaint));
+                        self.problems.push(ConfigProblem::new(
+                            Origin::Nowhere,
+                            &credential,
+                            &complaint,
+                        ));
                         None
                     }
                 }
@@ -402,14 +406,14 @@ impl Reader<'_> {
 }
 
 /// The row of a key that this program reads.
-fn row(key: &str) -> &'static Row {
+fn row(key: &str) -> &'static SettingKey {
     schema::row(key).expect("only keys of the schema are read; every one is read in a test")
 }
 
 /// Secrets are never shown, nor addresses that may carry one, whatever key they stand at.
 fn is_private(key: &str, found: &Found) -> bool {
     let is_address = |text: &str| key.ends_with("url") || text.contains("://");
-    row(key).kind == Kind::Secret
+    row(key).kind == ValueForm::Secret
         || matches!(found, Found::Text(text) if is_address(text) && may_carry_a_secret(text))
 }
 

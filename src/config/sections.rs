@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::schema;
 use super::settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
-    Protocol, Region, Settings, State, Tls, Web,
+    AccountSettings, Api, BrokerSettings, BudgetSettings, CarSettings, CommandsSettings,
+    CompatSettings, HomeAssistantSettings, MqttSettings, PollingSettings, Protocol, Region,
+    Settings, StateSettings, TlsSettings, WebSettings,
 };
 use super::texts::{base_url, broker_address, listen, not_empty};
 use super::topic::{alias, keep_apart, topic, topic_level};
-use crate::log::{Format, Log, filter};
+use crate::log::{Format, LogSettings, filter};
 use crate::model::Vin;
 use crate::policy::{self, ClassSetting, MonthlyLimit, Preset, Prices};
 use crate::trips::{Cheap, Hours, Tariff};
 
 /// Reads everything; what is missing or wrong is noted in the reader.
-pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
+pub(super) fn settings(reader: &mut SettingsReader<'_>) -> Option<Settings> {
     let broker = broker(reader);
     let mqtt = mqtt(reader, broker.as_ref());
     let homeassistant = homeassistant(reader);
@@ -29,10 +30,10 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let polling = polling(reader);
     let budget = budget(reader);
     let tariff = tariff(reader);
-    let commands = Commands {
+    let commands = CommandsSettings {
         enabled: reader.bool("commands.enabled"),
     };
-    let compat = Compat {
+    let compat = CompatSettings {
         teslamate: reader.bool("compat.teslamate"),
         teslamate_namespace: reader.text("compat.teslamate_namespace", |text| {
             topic_level(text)
@@ -42,7 +43,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let web = web(reader);
     let state = reader
         .path("state.directory")
-        .map(|directory| State { directory });
+        .map(|directory| StateSettings { directory });
     let log = log(reader);
     Some(Settings {
         mqtt: mqtt?,
@@ -61,8 +62,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     })
 }
 
-fn web(reader: &mut Reader<'_>) -> Option<Web> {
-    let web = Web {
+fn web(reader: &mut SettingsReader<'_>) -> Option<WebSettings> {
+    let web = WebSettings {
         listen: reader.text("web.listen", listen)?,
     };
     let default = schema::row("web.listen").and_then(|row| row.default);
@@ -75,7 +76,7 @@ fn web(reader: &mut Reader<'_>) -> Option<Web> {
     Some(web)
 }
 
-fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
+fn mqtt(reader: &mut SettingsReader<'_>, broker: Option<&BrokerSettings>) -> Option<MqttSettings> {
     let address = reader.text("mqtt.url", broker_address);
     let username = reader.text("mqtt.username", not_empty);
     let password = reader.secret("mqtt.password", Some("mqtt.password"));
@@ -103,7 +104,7 @@ fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
             "has no effect with most brokers without mqtt.username",
         );
     }
-    let mut mqtt = Mqtt {
+    let mut mqtt = MqttSettings {
         tls: address.as_ref()?.tls.then_some(tls),
         port: address.as_ref()?.port,
         host: address?.host,
@@ -130,7 +131,7 @@ fn mqtt(reader: &mut Reader<'_>, broker: Option<&Broker>) -> Option<Mqtt> {
     Some(mqtt)
 }
 
-fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
+fn tls(reader: &mut SettingsReader<'_>, wanted: bool) -> TlsSettings {
     let keys = [
         "mqtt.ca_file",
         "mqtt.client_cert_file",
@@ -145,9 +146,9 @@ fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
                 );
             }
         }
-        return Tls::default();
+        return TlsSettings::default();
     }
-    let tls = Tls {
+    let tls = TlsSettings {
         ca_file: reader.certificates(keys[0]).map(|(path, _)| path),
         client_cert_file: reader.certificates(keys[1]).map(|(path, _)| path),
         client_key_file: reader.private_key(keys[2]),
@@ -160,7 +161,7 @@ fn tls(reader: &mut Reader<'_>, wanted: bool) -> Tls {
     tls
 }
 
-fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
+fn broker(reader: &mut SettingsReader<'_>) -> Option<BrokerSettings> {
     let enabled = reader.bool("broker.enabled");
     let listen = reader.text("broker.listen", listen);
     let username = reader.text("broker.username", not_empty);
@@ -182,7 +183,7 @@ fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
         ),
         _ => {}
     }
-    Some(Broker {
+    Some(BrokerSettings {
         enabled,
         listen: listen?,
         username,
@@ -190,12 +191,12 @@ fn broker(reader: &mut Reader<'_>) -> Option<Broker> {
     })
 }
 
-fn homeassistant(reader: &mut Reader<'_>) -> Option<HomeAssistant> {
+fn homeassistant(reader: &mut SettingsReader<'_>) -> Option<HomeAssistantSettings> {
     let enabled = reader.bool("homeassistant.enabled");
     let discovery_prefix = reader.text("homeassistant.discovery_prefix", topic);
     let status_topic = reader.text("homeassistant.status_topic", topic);
     let status_online = reader.text("homeassistant.status_online", not_empty);
-    Some(HomeAssistant {
+    Some(HomeAssistantSettings {
         enabled,
         discovery_prefix: discovery_prefix?,
         status_topic: status_topic?,
@@ -203,7 +204,7 @@ fn homeassistant(reader: &mut Reader<'_>) -> Option<HomeAssistant> {
     })
 }
 
-fn accounts(reader: &mut Reader<'_>) -> Vec<Account> {
+fn accounts(reader: &mut SettingsReader<'_>) -> Vec<AccountSettings> {
     let indices =
         (0..).take_while(|n| reader.layers.tables.contains_key(&format!("accounts[{n}]")));
     let n_accounts = indices.count();
@@ -218,7 +219,11 @@ fn accounts(reader: &mut Reader<'_>) -> Vec<Account> {
         .collect()
 }
 
-fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Option<Account> {
+fn account(
+    reader: &mut SettingsReader<'_>,
+    at: &str,
+    seen: &mut BTreeSet<String>,
+) -> Option<AccountSettings> {
     let key = |name: &str| format!("{at}.{name}");
     let name = reader.text(&key("name"), account_name);
     if !reader.is_given(&key("name")) {
@@ -260,7 +265,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
     let auth_url = reader.text(&key("auth_url"), base_url);
     let (ca_file, ca_fingerprint) = reader.certificates(&key("ca_file")).unzip();
 
-    let has = |reader: &Reader<'_>, name: &str| {
+    let has = |reader: &SettingsReader<'_>, name: &str| {
         reader.is_given(&key(name)) || reader.is_sourced(&key(name))
     };
     match api {
@@ -289,7 +294,7 @@ fn account(reader: &mut Reader<'_>, at: &str, seen: &mut BTreeSet<String>) -> Op
         }
         _ => {}
     }
-    Some(Account {
+    Some(AccountSettings {
         name: name?,
         api: api?,
         refresh_token,
@@ -315,7 +320,7 @@ fn account_name(text: &str) -> Result<String, String> {
     }
 }
 
-fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
+fn cars(reader: &mut SettingsReader<'_>) -> BTreeMap<Vin, CarSettings> {
     let vins: Vec<Vin> = reader
         .layers
         .tables
@@ -353,7 +358,7 @@ fn cars(reader: &mut Reader<'_>) -> BTreeMap<Vin, CarSettings> {
     cars
 }
 
-fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
+fn polling(reader: &mut SettingsReader<'_>) -> Option<PollingSettings> {
     let presets = [
         ("auto", None),
         ("metered", Some(Preset::Metered)),
@@ -376,7 +381,7 @@ fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
         Some((field.name, interval))
     });
     let intervals = intervals.collect();
-    Some(Polling {
+    Some(PollingSettings {
         preset: preset?,
         intervals,
         data_holds_awake: data_holds_awake?,
@@ -385,7 +390,7 @@ fn polling(reader: &mut Reader<'_>) -> Option<Polling> {
     })
 }
 
-fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
+fn budget(reader: &mut SettingsReader<'_>) -> Option<BudgetSettings> {
     let dollars = reader.number("budget.dollars");
     let calls = reader.integer("budget.calls", 0..=i64::from(u32::MAX));
     if reader.is_given("budget.dollars") && reader.is_given("budget.calls") {
@@ -402,7 +407,7 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
         // What Tesla gives every account each month (tesla-api.md, section 8.1).
         (None, None) => MonthlyLimit::Dollars(10.0),
     };
-    Some(Budget {
+    Some(BudgetSettings {
         limit,
         prices: Prices {
             light: light?,
@@ -414,7 +419,7 @@ fn budget(reader: &mut Reader<'_>) -> Option<Budget> {
     })
 }
 
-fn tariff(reader: &mut Reader<'_>) -> Tariff {
+fn tariff(reader: &mut SettingsReader<'_>) -> Tariff {
     let price = reader.number("tariff.price");
     let cheap_price = reader.number("tariff.cheap_price");
     let cheap_hours = reader.text("tariff.cheap_hours", |text| {
@@ -477,7 +482,7 @@ fn minute_of_day(text: &str) -> Option<u16> {
     }
 }
 
-fn log(reader: &mut Reader<'_>) -> Option<Log> {
+fn log(reader: &mut SettingsReader<'_>) -> Option<LogSettings> {
     let format = reader.choice(
         "log.format",
         &[("text", Format::Text), ("json", Format::Json)],
@@ -486,7 +491,7 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
         Some(_) if !text.trim().is_empty() => Ok(text.to_owned()),
         _ => Err(String::new()),
     });
-    Some(Log {
+    Some(LogSettings {
         format: format?,
         level: level?,
     })

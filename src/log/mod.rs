@@ -31,7 +31,7 @@ use crate::clock;
 
 /// What the owner wants of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub struct LogSettings {
     /// Form of the lines.
     pub format: Format,
     /// Levels, as `info` or `info,tesla2mqtt::policy=debug`.
@@ -49,14 +49,14 @@ pub enum Format {
 
 /// What the lines look like beyond their format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Look {
+pub struct LineStyle {
     /// For the journal: a priority `<N>` before each line, no time, no level word.
     pub journal: bool,
     /// Colors, for a terminal.
     pub color: bool,
 }
 
-impl Look {
+impl LineStyle {
     /// What suits this process's standard output.
     pub fn of_stdout() -> Self {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -111,15 +111,15 @@ impl Started {
 }
 
 /// Starts the log of this process; a second start has no effect.
-pub fn start(log: &Log) -> Started {
+pub fn start(log: &LogSettings) -> Started {
     // Libraries that use the `log` crate are cut off for ever at the level of the start, so that
     // must be the finest.
-    let everything = Log {
+    let everything = LogSettings {
         level: "trace".to_owned(),
         ..log.clone()
     };
     let (queue, last_lines) = queue::to(io::stdout());
-    let (subscriber, control) = subscriber(&everything, Look::of_stdout(), queue.clone());
+    let (subscriber, control) = subscriber(&everything, LineStyle::of_stdout(), queue.clone());
     let _ = subscriber.try_init();
     control.set_level(&log.level);
     Started {
@@ -131,8 +131,8 @@ pub fn start(log: &Log) -> Started {
 
 /// The log as a value: what `make` makes is written to once a line.
 pub fn subscriber<M>(
-    log: &Log,
-    look: Look,
+    log: &LogSettings,
+    look: LineStyle,
     make: M,
 ) -> (impl tracing::Subscriber + Send + Sync + use<M>, Control)
 where

@@ -31,20 +31,20 @@ const PIECE: usize = 4 << 10;
 
 /// The writing end, as many as are wanted.
 #[derive(Debug, Clone)]
-pub struct Queue(Arc<Shared>);
+pub struct Queue(Arc<SharedQueue>);
 
 /// Writes what still waits when it is dropped, at the end of the process.
 #[derive(Debug)]
 pub struct LastLines(Queue);
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     waiting: Vec<u8>,
     n_lost: u64,
     /// The thread has taken lines that are not written yet.
@@ -57,7 +57,7 @@ struct State {
     is_alone: bool,
 }
 
-impl State {
+impl QueueState {
     fn is_done(&self) -> bool {
         (self.waiting.is_empty() && self.n_lost == 0 && !self.is_writing) || self.is_alone
     }
@@ -131,7 +131,7 @@ impl Queue {
         let mut state = self.lock();
         state.is_writing = false;
         self.0.changed.notify_all();
-        let nothing = |state: &mut State| state.waiting.is_empty();
+        let nothing = |state: &mut QueueState| state.waiting.is_empty();
         let waited = self.0.changed.wait_while(state, nothing);
         state = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_writing = true;
@@ -141,7 +141,7 @@ impl Queue {
         std::mem::take(&mut state.n_lost)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,7 +178,7 @@ impl Drop for LastLines {
         while !state.is_done() {
             let patience = patience(state.is_writing, clock::uptime().saturating_sub(begun));
             let n_steps = state.n_steps;
-            let stands = |state: &mut State| state.n_steps == n_steps && !state.is_done();
+            let stands = |state: &mut QueueState| state.n_steps == n_steps && !state.is_done();
             let waited = shared.changed.wait_timeout_while(state, patience, stands);
             let (now, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
             if outcome.timed_out() {
@@ -203,13 +203,13 @@ mod tests {
     use super::*;
 
     /// Takes what is written only when it is let.
-    struct Reader {
+    struct GatedReader {
         let_go: mpsc::Receiver<()>,
         begun: mpsc::Sender<()>,
         read: Arc<Mutex<Vec<u8>>>,
     }
 
-    impl Write for Reader {
+    impl Write for GatedReader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.begun.send(());
             let _ = self.let_go.recv();
@@ -227,7 +227,7 @@ mod tests {
         let (go, let_go) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
         let read = Arc::default();
-        let (queue, last_lines) = to(Reader {
+        let (queue, last_lines) = to(GatedReader {
             let_go,
             begun,
             read: Arc::clone(&read),
@@ -278,7 +278,7 @@ mod tests {
     fn every_piece_that_a_reader_takes_begins_its_silence_anew() {
         let (go, let_go) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
-        let (queue, last_lines) = to(Reader {
+        let (queue, last_lines) = to(GatedReader {
             let_go,
             begun,
             read: Arc::default(),
@@ -311,7 +311,7 @@ mod tests {
         let read = Arc::<Mutex<Vec<u8>>>::default();
         let (go, let_go) = mpsc::channel();
         drop(go);
-        let (queue, last_lines) = to(Reader {
+        let (queue, last_lines) = to(GatedReader {
             let_go,
             begun: mpsc::channel().0,
             read: Arc::clone(&read),

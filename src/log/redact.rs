@@ -16,7 +16,7 @@ const SHORTEST: usize = 4;
 const MOST_ROTATING: usize = 64;
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     kept: Vec<Forms>,
     rotating: VecDeque<Forms>,
 }
@@ -34,7 +34,7 @@ impl PartialEq for Zeroized {
     }
 }
 
-static KNOWN: RwLock<Known> = RwLock::new(Known {
+static KNOWN: RwLock<KnownSecrets> = RwLock::new(KnownSecrets {
     kept: Vec::new(),
     rotating: VecDeque::new(),
 });

@@ -8,8 +8,8 @@ use crate::config;
 use crate::mqtt_client::ClientNotice;
 
 /// Writes a line.
-pub(super) fn log(settings: &config::Mqtt, notice: ClientNotice) {
-    let config::Mqtt { host, port, .. } = settings;
+pub(super) fn log(settings: &config::MqttSettings, notice: ClientNotice) {
+    let config::MqttSettings { host, port, .. } = settings;
     match notice {
         ClientNotice::Unreachable(reason) => warn!(%reason, "broker unreachable"),
         ClientNotice::Lost(reason) => warn!(%reason, "broker connection lost"),

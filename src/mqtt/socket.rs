@@ -72,7 +72,7 @@ impl Socket {
     ///
     /// # Errors
     /// There is none to be had.
-    pub async fn dial(settings: &config::Mqtt) -> Result<Self, Cause> {
+    pub async fn dial(settings: &config::MqttSettings) -> Result<Self, Cause> {
         let tls = settings.tls.as_ref().map(tls::client_config).transpose();
         let tls = tls.map_err(|error| Cause::Settings(error.to_string()))?;
         let host = bare(&settings.host);
@@ -114,7 +114,11 @@ impl Socket {
     ///
     /// # Errors
     /// It cannot be put into bytes.
-    pub fn put(&mut self, settings: &config::Mqtt, packet: ClientPacket) -> Result<(), Cause> {
+    pub fn put(
+        &mut self,
+        settings: &config::MqttSettings,
+        packet: ClientPacket,
+    ) -> Result<(), Cause> {
         tracing::trace!("sent {packet}");
         codec::write(settings, packet, &mut self.out)
     }

@@ -28,7 +28,7 @@ pub(super) struct Ends {
 type Dialling = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
 
 pub(super) struct Task {
-    settings: config::Mqtt,
+    settings: config::MqttSettings,
     client: Client,
     ends: Ends,
     dialling: Option<Dialling>,
@@ -49,7 +49,7 @@ enum Wake {
 }
 
 impl Task {
-    pub fn new(settings: config::Mqtt, client: Client, ends: Ends) -> Self {
+    pub fn new(settings: config::MqttSettings, client: Client, ends: Ends) -> Self {
         Self {
             settings,
             client,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::sim::cloud::{Call, CloudOptions, Login};
+use tesla2mqtt::sim::cloud::{CallKind, CloudOptions, Login};
 
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
@@ -41,13 +41,13 @@ async fn two_hundred_kills_during_rotation_never_lose_the_login() {
     let n_repaired = || world.cloud.family(ACCOUNT, Login::Fleet).n_repaired;
     // Some more where a fast disk let none of them hit.
     while round < KILLS || (n_repaired() == 0 && round < 3 * KILLS) {
-        let before = world.cloud.ledger().count(Call::Token);
+        let before = world.cloud.ledger().count(CallKind::Token);
         program.start(&config);
         // From the arrival of the refresh at the cloud on, within the time that the reply, the
         // write, its sync and the first call take; every fourth kill hits the start-up instead.
         if round % 4 != 3 {
             let end = deadline(Duration::from_secs(20));
-            while world.cloud.ledger().count(Call::Token) == before {
+            while world.cloud.ledger().count(CallKind::Token) == before {
                 assert!(
                     left(end) > Duration::ZERO,
                     "no refresh in round {round}:\n{}",

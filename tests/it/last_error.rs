@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Aim, Call, Fault};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
 
 use crate::child;
 use crate::rig::eventually;
@@ -40,7 +40,7 @@ impl House {
         house
     }
 
-    fn refuse(&self, calls: &[Call], fault: Fault) {
+    fn refuse(&self, calls: &[CallKind], fault: Fault) {
         self.world
             .cloud
             .fail_share(1.0, Aim::at(calls), vec![fault], 1);
@@ -72,7 +72,7 @@ fn the_trouble_of_a_car_ends_with_its_next_data() {
     child::at_speed(SPEED, async || {
         let house = House::new().await;
         let refused = Fault::status(401, "mobile_access_disabled");
-        house.refuse(&[Call::Data], refused);
+        house.refuse(&[CallKind::Data], refused);
         let trouble = format!(
             "car {}: mobile access is switched off in the car: allow it there",
             house.vin
@@ -89,7 +89,7 @@ fn the_trouble_of_a_car_ends_with_its_next_data() {
 fn the_trouble_of_a_login_ends_when_it_is_renewed() {
     child::at_speed(SPEED, async || {
         let house = House::new().await;
-        house.refuse(&[Call::Token], Fault::status(503, "away"));
+        house.refuse(&[CallKind::Token], Fault::status(503, "away"));
         house.world.cloud.expire_access(ACCOUNT);
         house
             .says("account home: Tesla's servers have a fault")
@@ -105,12 +105,12 @@ fn the_trouble_of_a_list_ends_with_the_next_list_and_hides_no_older_one() {
     child::at_speed(SPEED, async || {
         let house = House::new().await;
         let refused = Fault::status(401, "mobile_access_disabled");
-        house.refuse(&[Call::Data], refused);
+        house.refuse(&[CallKind::Data], refused);
         let of_the_car = format!("car {}: mobile access", house.vin);
         house.says(&of_the_car).await;
 
         let refused = Fault::status(412, "account must be registered in the current region");
-        let lists = Aim::at(&[Call::Products]);
+        let lists = Aim::at(&[CallKind::Products]);
         house.world.cloud.fail_next(1, &lists, &refused);
         house
             .says("account home: no list of its cars: your app")

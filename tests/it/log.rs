@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use secrecy::SecretString;
-use tesla2mqtt::log::{self, Format, Log, Look};
+use tesla2mqtt::log::{self, Format, LineStyle, LogSettings};
 
 use crate::child;
 use crate::rig::program::{CONFIG, Program};
@@ -39,15 +39,15 @@ impl Write for Memory {
     }
 }
 
-fn settings(format: Format, level: &str) -> Log {
-    Log {
+fn settings(format: Format, level: &str) -> LogSettings {
+    LogSettings {
         format,
         level: level.to_owned(),
     }
 }
 
 /// What is written while `events` runs.
-fn written(log: &Log, look: Look, events: impl FnOnce(&log::Control)) -> String {
+fn written(log: &LogSettings, look: LineStyle, events: impl FnOnce(&log::Control)) -> String {
     let memory = Memory::default();
     let writer = memory.clone();
     let (subscriber, control) = log::subscriber(log, look, move || writer.clone());
@@ -55,16 +55,20 @@ fn written(log: &Log, look: Look, events: impl FnOnce(&log::Control)) -> String 
     memory.text()
 }
 
-const JOURNAL: Look = Look {
+const JOURNAL: LineStyle = LineStyle {
     journal: true,
     color: false,
 };
 
 #[test]
 fn a_line_for_people_begins_with_the_time_to_the_second_in_utc() {
-    let text = written(&settings(Format::Text, "info"), Look::default(), |_| {
-        tracing::info!(target: "tesla2mqtt::policy", state = "asleep", "car state changed");
-    });
+    let text = written(
+        &settings(Format::Text, "info"),
+        LineStyle::default(),
+        |_| {
+            tracing::info!(target: "tesla2mqtt::policy", state = "asleep", "car state changed");
+        },
+    );
     let (time, rest) = text.split_once(' ').unwrap();
     assert_eq!(time.len(), "2026-11-23T12:00:00Z".len());
     assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
@@ -93,9 +97,13 @@ fn a_line_for_the_journal_begins_with_its_priority_and_has_no_time() {
 
 #[test]
 fn a_line_for_programs_is_one_json_object() {
-    let text = written(&settings(Format::Json, "info"), Look::default(), |_| {
-        tracing::warn!(target: "tesla2mqtt::mqtt", n = 3, "broker\nunreachable");
-    });
+    let text = written(
+        &settings(Format::Json, "info"),
+        LineStyle::default(),
+        |_| {
+            tracing::warn!(target: "tesla2mqtt::mqtt", n = 3, "broker\nunreachable");
+        },
+    );
     assert_eq!(text.lines().count(), 1);
     let line: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(line["level"], "WARN");

@@ -1,7 +1,7 @@
 //! The whole bridge as tasks of this process, for tests that choose its clock. Its cloud and its
 //! broker live by the same clock.
 
-use tesla2mqtt::service::{Signal, Signals};
+use tesla2mqtt::service::{ProcessSignal, Signals};
 use tesla2mqtt::{bridge, config, log};
 use tokio::task::JoinHandle;
 
@@ -37,7 +37,7 @@ impl RunningBridge {
 
     /// Tells it to end, as a service manager does, and waits until it has.
     pub async fn stop(self) {
-        self.signals.send(Signal::Stop);
+        self.signals.send(ProcessSignal::Stop);
         let ended = self.task.await.expect("a bridge that does not panic");
         ended.expect("a bridge that was told to stop");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::ChargingState;
-use tesla2mqtt::policy::{Ask, ClassSetting, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, PolicyInput as Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Deed};
 use tesla2mqtt::trips::Finding;
 
@@ -40,7 +40,7 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
     );
     rig.run_for(2 * HOUR);
     check(&rig);
-    let delay = rig.delays(sim::Event::ChargeStarted, State::Charging)[0];
+    let delay = rig.delays(sim::LifeEvent::ChargeStarted, State::Charging)[0];
     assert!(delay <= 126 * SECOND, "{delay:?}");
     let seen = 37 * MINUTE + delay;
     let early = gaps(&rig, seen - SECOND, seen + 5 * MINUTE);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tesla2mqtt::policy::{Ask, ClassSetting, HoldReason, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, HoldReason, PolicyInput as Input, Preset, State};
 use tesla2mqtt::sim::{self, Plan};
 
 use super::budget::calls;
@@ -105,7 +105,7 @@ fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
     let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, life(&deeds));
     rig.run_for(14 * DAY);
     check(&rig);
-    let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+    let delays = rig.delays(sim::LifeEvent::DriveStarted, State::Driving);
     assert_eq!(delays.len(), 28);
     assert!(delays.iter().all(|d| *d <= 66 * SECOND), "{delays:?}");
     for known in [&delays[6..14], &delays[20..]] {

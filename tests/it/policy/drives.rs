@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tesla2mqtt::model::Gear;
-use tesla2mqtt::policy::{Ask, ClassSetting, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, PolicyInput as Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Plan, Segment};
 use tesla2mqtt::trips::{Finding, Missed};
 
@@ -191,7 +191,7 @@ fn a_drive_from_asleep_is_seen_within_the_light_interval() {
         let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, life(&deeds));
         rig.run_for(minutes(61 + 120 * 97));
         check(&rig);
-        let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+        let delays = rig.delays(sim::LifeEvent::DriveStarted, State::Driving);
         assert_eq!(delays.len(), 120);
         let most = (interval + 5) * SECOND;
         assert!(delays.iter().all(|delay| *delay <= most), "{delays:?}");
@@ -210,7 +210,7 @@ fn an_unmetered_start_from_asleep_is_seen_within_fifteen_seconds() {
     let mut rig = Rig::pinned(Preset::Unmetered, ClassSetting::NotHeld, life(&deeds));
     rig.run_for(84 * HOUR);
     check(&rig);
-    let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+    let delays = rig.delays(sim::LifeEvent::DriveStarted, State::Driving);
     assert_eq!(delays.len(), 40);
     assert!(delays.iter().all(|d| *d <= 15 * SECOND), "{delays:?}");
 }
@@ -256,7 +256,7 @@ fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
     assert!(learned.is_some_and(|t| t <= 16 * MINUTE), "{learned:?}");
     rig.run_for(HOUR);
     check(&rig);
-    let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[5];
+    let delay = rig.delays(sim::LifeEvent::DriveStarted, State::Driving)[5];
     assert!(delay <= 15 * MINUTE + 30 * SECOND, "{delay:?}");
 }
 

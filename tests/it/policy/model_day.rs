@@ -1,7 +1,7 @@
 //! The day by which policies are compared (section 7).
 
 use tesla2mqtt::policy::{ClassSetting, Preset, State};
-use tesla2mqtt::sim::{Event, Plan};
+use tesla2mqtt::sim::{LifeEvent, Plan};
 
 use super::guarantees::check;
 use super::rig::{DAY, Rig, held, spec};
@@ -38,8 +38,8 @@ fn live(preset: Preset, is_held: bool) -> Day {
         n_data: rig.n_data(),
         n_refused: rig.n_refused(),
         awake_hours: rig.awake_hours() - past_midnight,
-        drive_delays: seconds(Event::DriveStarted, State::Driving),
-        charge_delays: seconds(Event::ChargeStarted, State::Charging),
+        drive_delays: seconds(LifeEvent::DriveStarted, State::Driving),
+        charge_delays: seconds(LifeEvent::ChargeStarted, State::Charging),
     };
     println!(
         "{preset:?} held={is_held}: {} data, {} light, {} refused, {:.2} h awake, drives seen after {:?} s, charges after {:?} s",
@@ -113,8 +113,8 @@ fn starts_are_seen_sooner_once_the_habits_of_the_car_are_known() {
         let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, spec(Plan::model_day()));
         rig.run_for(7 * DAY);
         check(&rig);
-        let drives = rig.delays(Event::DriveStarted, State::Driving);
-        let charges = rig.delays(Event::ChargeStarted, State::Charging);
+        let drives = rig.delays(LifeEvent::DriveStarted, State::Driving);
+        let charges = rig.delays(LifeEvent::ChargeStarted, State::Charging);
         for (of_a_day, delays) in [(4, drives), (1, charges)] {
             let worst = delays[2 * of_a_day..]
                 .iter()

@@ -9,7 +9,7 @@ use tesla2mqtt::policy::{
     Ask, Belief, Class, ClassSetting, HoldReason, LightState, PolicyConfig, Preset, State, User,
 };
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
-use tesla2mqtt::sim::{Car, CarSpec, Deed, Event, Plan};
+use tesla2mqtt::sim::{Car, CarSpec, Deed, LifeEvent, Plan};
 
 use super::guarantees::check;
 use super::rig::{
@@ -28,7 +28,7 @@ fn metered(class: ClassSetting, car: CarSpec) -> Rig {
 }
 
 fn fell_asleep(rig: &Rig, nth: usize) -> Duration {
-    rig.truly(Event::FellAsleep, nth)
+    rig.truly(LifeEvent::FellAsleep, nth)
         .unwrap_or_else(|| panic!("never asleep\n{}", rig.story()))
 }
 
@@ -308,7 +308,7 @@ fn a_car_of_unknown_class_that_does_not_sleep_when_left_alone_is_polled_again() 
     let again = rig.entered(State::Quiet, idle).expect("tried once more");
     assert!(again - idle >= 3 * HOUR, "{:?}", again - idle);
     check(&rig);
-    assert_eq!(rig.delays(Event::DriveStarted, State::Driving).len(), 1);
+    assert_eq!(rig.delays(LifeEvent::DriveStarted, State::Driving).len(), 1);
 }
 
 /// The same conclusion drawn from a use that no look showed is wrong for a car that polling holds

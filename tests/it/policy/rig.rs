@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tesla2mqtt::device::{Answers, Call};
 use tesla2mqtt::model::{CarRecord, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Input, Light,
-    LightState, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Light, LightState,
+    Policy, PolicyConfig, PolicyInput as Input, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 use tesla2mqtt::trips::{Finding, Tariff, Trips};
@@ -595,7 +595,7 @@ impl Rig {
     }
 
     /// When the car really did something for the nth time, since the rig's start.
-    pub fn truly(&self, event: sim::Event, nth: usize) -> Option<Duration> {
+    pub fn truly(&self, event: sim::LifeEvent, nth: usize) -> Option<Duration> {
         let mut times = self
             .car
             .events()
@@ -607,16 +607,16 @@ impl Rig {
     }
 
     /// All that the car really did, since the rig's start.
-    pub fn true_events(&self) -> Vec<(Duration, sim::Event)> {
+    pub fn true_events(&self) -> Vec<(Duration, sim::LifeEvent)> {
         self.since_start(&self.car)
     }
 
     /// The same of the car that nobody asked anything.
-    pub fn unpolled_events(&self) -> Vec<(Duration, sim::Event)> {
+    pub fn unpolled_events(&self) -> Vec<(Duration, sim::LifeEvent)> {
         self.since_start(&self.unpolled)
     }
 
-    fn since_start(&self, car: &Car) -> Vec<(Duration, sim::Event)> {
+    fn since_start(&self, car: &Car) -> Vec<(Duration, sim::LifeEvent)> {
         let since = |at: Timestamp| Duration::try_from(at.duration_since(self.start));
         let events = car.events().iter();
         events
@@ -625,7 +625,7 @@ impl Rig {
     }
 
     /// From each true start to its being seen.
-    pub fn delays(&self, event: sim::Event, state: State) -> Vec<Duration> {
+    pub fn delays(&self, event: sim::LifeEvent, state: State) -> Vec<Duration> {
         (0..)
             .map_while(|nth| self.truly(event, nth))
             .map(|at| {

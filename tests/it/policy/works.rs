@@ -180,14 +180,14 @@ fn hourly_self_checks_are_left_alone_once_known() {
     check(&rig);
     // The first is the start of its life.
     let woken = rig
-        .truly(sim::Event::Woke, 3)
+        .truly(sim::LifeEvent::Woke, 3)
         .expect("three unguarded wakes");
-    assert_eq!(rig.truly(sim::Event::Woke, 4), None, "no fourth");
+    assert_eq!(rig.truly(sim::LifeEvent::Woke, 4), None, "no fourth");
     assert!(woken < armed_at);
     assert!(rig.policy.status(rig.now()).wake_guard_armed);
     assert_eq!(rig.asks_from(armed_at, Ask::Data), Vec::<Duration>::new());
     let n_checks = (0..)
-        .map_while(|nth| rig.truly(sim::Event::BriefWake, nth))
+        .map_while(|nth| rig.truly(sim::LifeEvent::BriefWake, nth))
         .filter(|at| *at > armed_at)
         .count();
     assert!(n_checks >= 7, "{n_checks}");
@@ -204,7 +204,7 @@ fn a_drive_at_the_time_of_a_self_check_is_seen_at_the_end_of_the_guard() {
     let mut rig = Rig::new(Preset::Metered, self_checking(no_drive_for_days()));
     rig.run_until(8 * HOUR);
     let asleep_at = (0..)
-        .map_while(|nth| rig.truly(sim::Event::FellAsleep, nth))
+        .map_while(|nth| rig.truly(sim::LifeEvent::FellAsleep, nth))
         .last()
         .expect("asleep");
     for second in (0..60).step_by(7) {

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, ClassSetting, Failure, Input, LightState, State};
-use tesla2mqtt::sim::Event;
+use tesla2mqtt::policy::{Ask, ClassSetting, Failure, LightState, PolicyInput as Input, State};
+use tesla2mqtt::sim::LifeEvent;
 
 use crate::policy::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
 
@@ -75,7 +75,7 @@ fn sleeps_in_time(rig: &Rig) -> Result<(), (Duration, String)> {
     let (unpolled, polled) = (rig.unpolled_events(), rig.true_events());
     let sleeps = unpolled
         .iter()
-        .filter(|(_, event)| *event == Event::FellAsleep);
+        .filter(|(_, event)| *event == LifeEvent::FellAsleep);
     for (at, _) in sleeps {
         let used_until = at.saturating_sub(car.time_to_sleep);
         let Some(unseen) = time_to_see_an_end(rig, used_until) else {
@@ -84,7 +84,7 @@ fn sleeps_in_time(rig: &Rig) -> Result<(), (Duration, String)> {
         let end = *at + LATER + unseen;
         let wakes = unpolled
             .iter()
-            .any(|(then, event)| *event == Event::Woke && (*at..=end).contains(then));
+            .any(|(then, event)| *event == LifeEvent::Woke && (*at..=end).contains(then));
         let is_scheduled = rig.trace.iter().any(
             |line| matches!(&line.what, What::Served(view) if view.scheduled_charging_pending),
         );
@@ -95,11 +95,10 @@ fn sleeps_in_time(rig: &Rig) -> Result<(), (Duration, String)> {
             && is_calm(rig, before, end)
             && !fails(rig, before)
             && !is_out_of_reach(rig, before, *at);
-        let last = polled
-            .iter()
-            .rev()
-            .find(|(then, event)| *then <= end && matches!(event, Event::Woke | Event::FellAsleep));
-        let is_awake = last.is_some_and(|(_, event)| *event == Event::Woke);
+        let last = polled.iter().rev().find(|(then, event)| {
+            *then <= end && matches!(event, LifeEvent::Woke | LifeEvent::FellAsleep)
+        });
+        let is_awake = last.is_some_and(|(_, event)| *event == LifeEvent::Woke);
         if judged && is_awake {
             let broken = format!("G4: awake, asleep since {at:?} if nobody had asked");
             return Err((end, broken));
@@ -124,8 +123,8 @@ fn starts_are_seen(rig: &Rig) -> Result<(), (Duration, String)> {
     let events = rig.true_events();
     for (n, (at, event)) in events.iter().enumerate() {
         let (state, ended) = match event {
-            Event::DriveStarted => (State::Driving, Event::DriveEnded),
-            Event::ChargeStarted => (State::Charging, Event::ChargeEnded),
+            LifeEvent::DriveStarted => (State::Driving, LifeEvent::DriveEnded),
+            LifeEvent::ChargeStarted => (State::Charging, LifeEvent::ChargeEnded),
             _ => continue,
         };
         let Some(within) = time_to_see(rig, *at) else {
