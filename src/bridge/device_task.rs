@@ -351,6 +351,11 @@ impl DeviceTask {
         for note in self.device.take_notes() {
             match note {
                 Note::Event(event) => log_event(&event),
+                Note::Found(finding) => {
+                    if let Some((event, _)) = finding.event() {
+                        tracing::debug!(event, "the car's values tell of it");
+                    }
+                }
                 Note::UnlistedWord(word) => {
                     tracing::debug!(?word, "Tesla used a word that the catalogue does not list");
                 }

@@ -6,7 +6,7 @@ use tesla2mqtt::sim::{LifeEvent, Plan};
 use super::guarantees::check;
 use super::rig::{DAY, Rig, held, spec};
 
-struct Day {
+struct ModelDay {
     n_light: usize,
     n_data: usize,
     n_refused: u64,
@@ -15,7 +15,7 @@ struct Day {
     charge_delays: Vec<u64>,
 }
 
-fn live(preset: Preset, is_held: bool) -> Day {
+fn live(preset: Preset, is_held: bool) -> ModelDay {
     let day = spec(Plan::model_day());
     let (class, car) = if is_held {
         (ClassSetting::Held, held(day))
@@ -33,7 +33,7 @@ fn live(preset: Preset, is_held: bool) -> Day {
     };
     // An answer that is still awaited at midnight moves the rig past it, and the car is awake then.
     let past_midnight = (rig.at - DAY).as_secs_f64() / 3600.0;
-    let day = Day {
+    let day = ModelDay {
         n_light: rig.n_light(),
         n_data: rig.n_data(),
         n_refused: rig.n_refused(),
@@ -89,7 +89,7 @@ fn the_interval_of_a_state_is_the_one_of_the_table() {
     let mut seen = std::collections::BTreeMap::<State, std::collections::BTreeSet<u64>>::new();
     while rig.at < DAY {
         rig.run_for(std::time::Duration::from_secs(20));
-        let interval = rig.policy.status(rig.now()).interval.expect("asked");
+        let interval = rig.status().interval.expect("asked");
         seen.entry(rig.state())
             .or_default()
             .insert(interval.as_secs());
