@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tesla2mqtt::catalogue::{Extractor, entities};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, CarIds, Setup};
+use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, EntityPrefixes, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::body::{self, Endpoints, Ids};
@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_mins(1);
 fn main() -> anyhow::Result<()> {
     let at: Timestamp = "2026-11-23T12:00:00Z".parse()?;
     let car = full_car(at)?;
-    let paths = Paths::new("tesla2mqtt", &car.vin, None);
+    let paths = Paths::new("tesla2mqtt", &car.id(), None);
     let mut topics = CarTopics::new(paths.clone());
     say("states", topics.available(true).into_iter());
     say("states", topics.changed(&car).into_iter());
@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
             base: "tesla2mqtt".into(),
             version: "0".into(),
             commands,
-            car_ids: CarIds::default(),
+            entity_prefixes: EntityPrefixes::default(),
         };
         announcer.offer(now, discovery::car(&car, &paths, &setup));
         loop {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, CarIds, Setup};
+use tesla2mqtt::discovery::{self, AnnounceStep, Announced, Announcer, EntityPrefixes, Setup};
 use tesla2mqtt::model::{Now, Vehicle};
 use tesla2mqtt::outbox::Outbox;
 use tesla2mqtt::outbox::Publish;
@@ -46,7 +46,7 @@ pub fn first_of_a_car(times: usize) -> (Vec<Duration>, usize) {
 fn packets(car: &Vehicle, now: Now) -> usize {
     let mut outbox = Outbox::new(BASE);
     outbox.connected(1 << 20);
-    let paths = Paths::new(BASE, &car.vin, None);
+    let paths = Paths::new(BASE, &car.id(), None);
     let mut topics = CarTopics::new(paths.clone());
     topics
         .available(true)
@@ -58,7 +58,7 @@ fn packets(car: &Vehicle, now: Now) -> usize {
         base: BASE.into(),
         version: "0".into(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     };
     let mut announcer = Announcer::new(Announced::default());
     announcer.connection(now, true);

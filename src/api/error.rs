@@ -62,7 +62,7 @@ impl ApiError {
 
     /// Reads an answer of the API whose status is not 2xx.
     pub fn of_call(reply: &HttpReply, now: Timestamp) -> Self {
-        let words = Words::of(&reply.body);
+        let words = ErrorText::of(&reply.body);
         let kind = match reply.status {
             300..=399 => ApiFailure::Redirected,
             401 if words.has("mobile_access_disabled") => ApiFailure::MobileAccessDisabled,
@@ -94,7 +94,7 @@ impl ApiError {
     /// Reads an answer of a token host whose status is not 2xx. `password` is true when an e-mail
     /// and a password were sent.
     pub fn of_login(reply: &HttpReply, password: bool, now: Timestamp) -> Self {
-        let words = Words::of(&reply.body);
+        let words = ErrorText::of(&reply.body);
         let kind = match reply.status {
             300..=399 => ApiFailure::Redirected,
             _ if words.has("endpoint_deprecated") => ApiFailure::LoginRetired,
@@ -124,7 +124,7 @@ impl ApiError {
         Self::of_reply(kind, reply, &words, now)
     }
 
-    fn of_reply(kind: ApiFailure, reply: &HttpReply, words: &Words, now: Timestamp) -> Self {
+    fn of_reply(kind: ApiFailure, reply: &HttpReply, words: &ErrorText, now: Timestamp) -> Self {
         let said = presentable(&words.text);
         let is_limit = kind == ApiFailure::Limited;
         let is_elsewhere = kind == ApiFailure::WrongRegion;
@@ -226,12 +226,12 @@ fn wait(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
 }
 
 /// What an error body says, in whatever form it came.
-struct Words {
+struct ErrorText {
     text: String,
     html: bool,
 }
 
-impl Words {
+impl ErrorText {
     fn of(body: &[u8]) -> Self {
         let start = &body[..body.len().min(8192)];
         let text = String::from_utf8_lossy(start);

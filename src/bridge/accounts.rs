@@ -6,13 +6,13 @@ use tracing::Instrument;
 
 use super::car::CarMessage;
 use super::ledger::Ledger;
-use super::{Bridge, Followed, StartError, account, memory, publishing};
+use super::{Bridge, FollowedAccount, StartError, account, memory, publishing};
 use crate::api::{self, AccountStatus};
 use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::model::Vin;
+use crate::model::{DeviceId, Vin};
 use crate::outbox::Publish;
 use crate::retained::Owner;
 
@@ -43,7 +43,7 @@ impl Bridge {
         );
         let span = tracing::info_span!("account", name = %settings.name);
         let task = self.tasks.spawn(task.instrument(span)).id();
-        let followed = Followed {
+        let followed = FollowedAccount {
             task,
             index,
             settings,
@@ -91,7 +91,7 @@ impl Bridge {
 
     /// Nobody knows this car any more. It is where the manifest has it.
     pub(super) async fn say_unavailable(&self, vin: &Vin) {
-        let owner = Owner::Device(vin.as_str().to_owned());
+        let owner = Owner::Device(DeviceId::from(vin));
         let topics = self.retained.topics_of(&owner).await.into_iter();
         let is_its_own =
             |topic: &String| !is_anothers(topic, vin, &self.settings, self.cars.keys());
@@ -153,7 +153,7 @@ mod tests {
     fn a_place_that_another_car_has_taken_is_not_the_gone_cars_any_more() {
         let [gone, here] =
             [31, 32].map(|n| Vin::new(&format!("LRW3E7EK5PC0000{n}")).expect("a VIN"));
-        let at_one = Paths::new("tesla2mqtt", &gone, Some("one"));
+        let at_one = Paths::new("tesla2mqtt", &DeviceId::from(&gone), Some("one"));
         let with_alias = |vin: &Vin| {
             let text = format!(
                 "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
@@ -175,7 +175,7 @@ mod tests {
             !is_anothers(&at_one, &gone),
             "its own section was left in the file"
         );
-        let at_its_vin = Paths::new("tesla2mqtt", &gone, None);
+        let at_its_vin = Paths::new("tesla2mqtt", &DeviceId::from(&gone), None);
         assert!(!is_anothers(&at_its_vin, &here));
     }
 }

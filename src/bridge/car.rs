@@ -12,7 +12,7 @@ use super::account::FromAccount;
 use super::ledger::Ledger;
 use super::list::News;
 use super::login;
-use super::memory::{Memory, MemoryFile};
+use super::memory::{MemoryFile, SavedCar};
 use super::publishing::{paths, setup};
 use super::refusals::CarWatch;
 use super::retained::Retained;
@@ -23,9 +23,9 @@ use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
 use crate::device::{
-    self, Answers, Call, Device, Input, Limit, Note, Output, Pace, Publishing, Saving, View,
+    self, Answers, Call, ClockSpeed, Device, Input, Limit, Note, Output, Publishing, Saving, View,
 };
-use crate::discovery::{Announced, CarIds, Setup};
+use crate::discovery::{Announced, EntityPrefixes, Setup};
 use crate::failure::ApiFailure;
 use crate::model::{Now, Source};
 use crate::mqtt::{Connection, Handle};
@@ -58,7 +58,7 @@ pub struct CarClient {
     /// The car's names.
     pub car: CarRef,
     /// What the entity ids of all cars begin with.
-    pub car_ids: CarIds,
+    pub entity_prefixes: EntityPrefixes,
 }
 
 /// Everything that a car's task owns.
@@ -86,7 +86,7 @@ enum Brought {
 }
 
 /// A call under way.
-struct Flight {
+struct CallUnderWay {
     call: Call,
     answer: Pin<Box<dyn Future<Output = Brought> + Send>>,
 }
@@ -120,14 +120,14 @@ impl CarTask {
             publishing: Some(Publishing {
                 paths: paths(settings, &vin),
                 setup: Setup {
-                    car_ids: client.car_ids.clone(),
+                    entity_prefixes: client.entity_prefixes.clone(),
                     ..setup(settings)
                 },
                 homeassistant: settings.homeassistant.enabled,
                 announced,
                 teslamate,
             }),
-            pace: Pace::times(clock::speed()),
+            clock_speed: ClockSpeed::times(clock::speed()),
         };
         let mut device = Device::car(&vin, config, memory.device, random_seed(), now);
         // What the login before was refused says nothing of this one.
@@ -160,7 +160,7 @@ impl CarTask {
     /// Runs until cancelled, then writes the car's memory.
     pub async fn run(mut self) {
         let cancel = self.cancel.clone();
-        let mut flight: Option<Flight> = None;
+        let mut flight: Option<CallUnderWay> = None;
         let mut bill_at = Duration::MAX;
         loop {
             let is_news = self.connection.has_changed().unwrap_or(false);
@@ -231,7 +231,7 @@ impl CarTask {
     }
 
     /// Makes a call, if the account allows it.
-    async fn make(&mut self, call: Call, now: Now) -> Option<Flight> {
+    async fn make(&mut self, call: Call, now: Now) -> Option<CallUnderWay> {
         let (class, purpose) = (call.class, call.purpose);
         let ledger = &self.client.ledger;
         ledger.write_if_changed(now).await;
@@ -254,7 +254,7 @@ impl CarTask {
                 Box::pin(async move { Brought::Data(account.vehicle_data(&car, &endpoints).await) })
             }
         };
-        Some(Flight { call, answer })
+        Some(CallUnderWay { call, answer })
     }
 
     /// Takes in what a call brought.
@@ -379,7 +379,7 @@ impl CarTask {
     }
 
     async fn save(&mut self, now: Now) {
-        let memory = Memory {
+        let memory = SavedCar {
             device: self.device.saved(now),
             account: Some(self.client.account.name().to_owned()),
             login: Some(self.login),
@@ -390,13 +390,13 @@ impl CarTask {
 }
 
 /// The call under way, when it is answered.
-async fn answered(flight: &mut Option<Flight>) -> (Call, Brought) {
+async fn answered(flight: &mut Option<CallUnderWay>) -> (Call, Brought) {
     let Some(under_way) = flight else {
         return std::future::pending().await;
     };
     let brought = under_way.answer.as_mut().await;
     match flight.take() {
-        Some(Flight { call, .. }) => (call, brought),
+        Some(CallUnderWay { call, .. }) => (call, brought),
         None => std::future::pending().await,
     }
 }

@@ -9,7 +9,7 @@ use crate::model::Vin;
 
 /// What to do about one car after a list arrived.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum FleetChange {
     /// Follow this car through this account.
     Follow {
         /// The car as listed.
@@ -47,14 +47,14 @@ impl Fleet {
         account: usize,
         cars: Vec<ListedVehicle>,
         is_whole: bool,
-    ) -> Vec<Change> {
+    ) -> Vec<FleetChange> {
         let mut cars: BTreeMap<Vin, ListedVehicle> =
             cars.into_iter().map(|car| (car.vin.clone(), car)).collect();
         self.unusable.remove(&account);
-        let seen: Vec<Change> = cars
+        let seen: Vec<FleetChange> = cars
             .values()
             .filter(|car| self.followed.get(&car.vin) == Some(&account))
-            .map(|car| Change::Seen {
+            .map(|car| FleetChange::Seen {
                 car: Box::new(car.clone()),
             })
             .collect();
@@ -71,7 +71,7 @@ impl Fleet {
     }
 
     /// Takes in the cars that an account had when the bridge last ran; its list, once there, wins.
-    pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<Change> {
+    pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<FleetChange> {
         let cars = cars.into_iter().map(|car| (car.vin.clone(), car));
         self.listed.entry(account).or_insert_with(|| cars.collect());
         self.assign(None)
@@ -79,13 +79,13 @@ impl Fleet {
 
     /// The account was signed out, or has been refused for long: until its next list, its cars go to
     /// another account that lists them, if any.
-    pub fn unusable(&mut self, account: usize) -> Vec<Change> {
+    pub fn unusable(&mut self, account: usize) -> Vec<FleetChange> {
         self.unusable.insert(account);
         self.assign(None)
     }
 
     /// The account was taken out of the configuration.
-    pub fn withdrawn(&mut self, account: usize) -> Vec<Change> {
+    pub fn withdrawn(&mut self, account: usize) -> Vec<FleetChange> {
         self.listed.remove(&account);
         self.unusable.remove(&account);
         self.assign(None)
@@ -104,7 +104,7 @@ impl Fleet {
         self.followed.keys()
     }
 
-    fn assign(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<Change> {
+    fn assign(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<FleetChange> {
         let mut changes = Vec::new();
         let vins: BTreeSet<Vin> = self
             .listed
@@ -131,7 +131,7 @@ impl Fleet {
                     let is_news =
                         news.is_some_and(|(by, cars)| by == account && cars.contains(&vin));
                     self.followed.insert(vin, account);
-                    changes.push(Change::Follow {
+                    changes.push(FleetChange::Follow {
                         car,
                         account,
                         is_news,
@@ -140,7 +140,7 @@ impl Fleet {
                 Some(_) => {}
                 None => {
                     if self.followed.remove(&vin).is_some() {
-                        changes.push(Change::Gone { vin });
+                        changes.push(FleetChange::Gone { vin });
                     }
                 }
             }
@@ -174,9 +174,9 @@ mod tests {
         vin.as_str()[11..].trim_start_matches('0')
     }
 
-    fn text(change: &Change) -> String {
+    fn text(change: &FleetChange) -> String {
         match change {
-            Change::Follow {
+            FleetChange::Follow {
                 car,
                 account,
                 is_news,
@@ -184,8 +184,8 @@ mod tests {
                 let news = if *is_news { " (news)" } else { "" };
                 format!("follow {} by {account}{news}", number(&car.vin))
             }
-            Change::Seen { car } => format!("seen {}", number(&car.vin)),
-            Change::Gone { vin } => format!("gone {}", number(vin)),
+            FleetChange::Seen { car } => format!("seen {}", number(&car.vin)),
+            FleetChange::Gone { vin } => format!("gone {}", number(vin)),
         }
     }
 

@@ -7,6 +7,7 @@ use super::car::CarMessage;
 use super::orders::{self, Heard};
 use crate::config::Settings;
 use crate::device::Input;
+use crate::model::DeviceId;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
@@ -62,8 +63,9 @@ impl Bridge {
         let answer = match heard {
             Heard::Nothing => return,
             Heard::Answer(answer) => answer,
-            Heard::Command(vin, command) => {
-                let Some(car) = self.cars.get(&vin) else {
+            Heard::Command(device, command) => {
+                let mut cars = self.cars.iter();
+                let Some((_, car)) = cars.find(|(vin, _)| DeviceId::from(*vin) == device) else {
                     return;
                 };
                 let message = CarMessage::Input(Input::Command(command));

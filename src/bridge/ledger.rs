@@ -18,7 +18,7 @@ const LONGEST_LIMIT: Duration = Duration::from_hours(27);
 
 /// The file.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct LedgerFile {
     #[serde(flatten)]
     governor: GovernorSnapshot,
     #[serde(default)]
@@ -113,7 +113,7 @@ impl Ledger {
         let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let path = this.path.lock().unwrap_or_else(PoisonError::into_inner);
-            let kept = Kept {
+            let kept = LedgerFile {
                 governor: this.governor().snapshot(now),
                 list_limited_until: *this.list_limit(),
                 login: Some(this.login),
@@ -132,7 +132,7 @@ impl Ledger {
     }
 }
 
-fn read(path: &Path) -> Option<Kept> {
+fn read(path: &Path) -> Option<LedgerFile> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,

@@ -13,7 +13,7 @@ const CARS: &str = "cars";
 
 /// One car's file; what is missing in it, or cannot be read, is as if it had never been known.
 #[derive(Debug, Default, Serialize)]
-pub struct Memory {
+pub struct SavedCar {
     /// The car itself.
     #[serde(flatten)]
     pub device: Saved,
@@ -25,7 +25,7 @@ pub struct Memory {
     pub id: Option<ApiId>,
 }
 
-impl Memory {
+impl SavedCar {
     /// The file's bytes as a memory, and a line on each part that could not be read. An error is
     /// a file that is no JSON object at all.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
@@ -66,7 +66,7 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
 }
 
 /// The memory of every car with a file below the state directory that can be read.
-pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, Memory)> {
+pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
     let entries = std::fs::read_dir(state_directory.join(CARS));
     entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
@@ -94,7 +94,7 @@ impl MemoryFile {
     }
 
     /// Reads the memory; a missing, damaged or foreign file is an empty memory, said in the log.
-    pub fn read(&self) -> Option<Memory> {
+    pub fn read(&self) -> Option<SavedCar> {
         let file = self.path.display();
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -104,7 +104,7 @@ impl MemoryFile {
                 return None;
             }
         };
-        let (memory, damage) = Memory::decode(&bytes)
+        let (memory, damage) = SavedCar::decode(&bytes)
             .inspect_err(|error| {
                 tracing::warn!(%file, %error, "memory of a car is damaged, starting without it");
             })
@@ -121,7 +121,7 @@ impl MemoryFile {
     }
 
     /// Writes the memory durably, off the reactor.
-    pub async fn write(&self, memory: &Memory) {
+    pub async fn write(&self, memory: &SavedCar) {
         let bytes = match serde_json::to_vec(memory) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -159,7 +159,7 @@ mod tests {
     use crate::model::{Now, Observation, Signal, Source, Value};
     use crate::policy;
 
-    fn whole() -> Memory {
+    fn whole() -> SavedCar {
         let vin = Vin::new("LRW3E7EK5PC000031").expect("a VIN");
         let now = Now {
             mono: std::time::Duration::ZERO,
@@ -176,25 +176,25 @@ mod tests {
             whole_groups: Vec::new(),
         });
         let policy = policy::Policy::new(policy::PolicyConfig::default(), &vin, 1, now);
-        Memory {
+        SavedCar {
             device: Saved {
                 policy: Some(policy.snapshot(now)),
                 vehicle: Some(vehicle),
                 ..Saved::default()
             },
             account: Some("home".to_owned()),
-            ..Memory::default()
+            ..SavedCar::default()
         }
     }
 
-    fn written(memory: &Memory) -> Json {
+    fn written(memory: &SavedCar) -> Json {
         serde_json::to_value(memory).expect("JSON")
     }
 
     #[test]
     fn what_was_written_is_read() {
         let bytes = written(&whole()).to_string();
-        let (read, damage) = Memory::decode(bytes.as_bytes()).expect("a memory");
+        let (read, damage) = SavedCar::decode(bytes.as_bytes()).expect("a memory");
         assert_eq!(written(&read), written(&whole()));
         assert_eq!(damage, Vec::<String>::new());
     }
@@ -206,7 +206,7 @@ mod tests {
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);
-            let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+            let (read, damage) = SavedCar::decode(file.to_string().as_bytes()).expect("a memory");
             let (mut left, mut expected) = (written(&read), written(&whole()));
             assert!(
                 damage.len() == 1 && damage[0].starts_with(part),
@@ -225,7 +225,7 @@ mod tests {
         let mut file = written(&whole());
         file.as_object_mut().expect("an object").remove("trips");
         file["logbook"] = trips;
-        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        let (read, damage) = SavedCar::decode(file.to_string().as_bytes()).expect("a memory");
         let seen = read.device.trips.observation(Timestamp::UNIX_EPOCH);
         let total = Signal::new("derived.charge_energy_total");
         assert!(seen.signals.contains(&(total, Some(Value::Float(512.5)))));
@@ -236,7 +236,7 @@ mod tests {
     fn a_part_of_a_later_version_is_passed_over() {
         let mut file = written(&whole());
         file["of_a_later_version"] = json!([1]);
-        let (read, damage) = Memory::decode(file.to_string().as_bytes()).expect("a memory");
+        let (read, damage) = SavedCar::decode(file.to_string().as_bytes()).expect("a memory");
         assert_eq!((written(&read), damage), (written(&whole()), Vec::new()));
     }
 
@@ -254,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_file_is_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Memory::decode(&bytes);
+            let _ = SavedCar::decode(&bytes);
         }
 
         #[test]
@@ -262,7 +262,7 @@ mod tests {
             let bytes = written(&whole()).to_string();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a length")]
             let cut = (bytes.len() as f64 * share) as usize;
-            prop_assert!(Memory::decode(&bytes.as_bytes()[..cut]).is_err());
+            prop_assert!(SavedCar::decode(&bytes.as_bytes()[..cut]).is_err());
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::clock;
 use crate::config::{self, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::discovery::{self, CarIds};
+use crate::discovery::{self, EntityPrefixes};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
@@ -46,7 +46,7 @@ use crate::service::{self, Signal, Signals, heartbeat};
 use account::FromAccount;
 use bridge_publisher::BridgePublisher;
 use car::{CarClient, CarMessage, CarTask};
-use fleet::{Change, Fleet};
+use fleet::{Fleet, FleetChange};
 use incoming::subscriptions;
 use ledger::Ledger;
 use orders::Orders;
@@ -76,7 +76,7 @@ const INBOX_MAX: usize = 64;
 pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
 
 /// One account while it is followed.
-struct Followed {
+struct FollowedAccount {
     index: usize,
     /// Its lister.
     task: Id,
@@ -90,7 +90,7 @@ struct Followed {
 }
 
 /// One car while it is followed.
-struct Car {
+struct FollowedCar {
     account: usize,
     listed: Box<ListedVehicle>,
     inbox: mpsc::Sender<CarMessage>,
@@ -104,12 +104,12 @@ struct Bridge {
     own: BridgePublisher,
     retained: Retained,
     orders: Orders,
-    accounts: BTreeMap<usize, Followed>,
+    accounts: BTreeMap<usize, FollowedAccount>,
     next_account: usize,
     news: mpsc::Sender<FromAccount>,
     fleet: Fleet,
-    cars: BTreeMap<Vin, Car>,
-    car_ids: CarIds,
+    cars: BTreeMap<Vin, FollowedCar>,
+    entity_prefixes: EntityPrefixes,
     views: Views,
     tasks: JoinSet<()>,
     restarts: JoinSet<(Vin, Id)>,
@@ -147,7 +147,7 @@ pub async fn run(
     )?;
     let mut connection = mqtt.connection();
     let (news, mut from_accounts) = mpsc::channel(16);
-    let car_ids = retained::car_ids(&manifest);
+    let entity_prefixes = retained::entity_prefixes(&manifest);
     // Before anything else is said, which may stand at the same place once more.
     let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
     let mut bridge = Bridge {
@@ -161,7 +161,7 @@ pub async fn run(
         news,
         fleet: Fleet::default(),
         cars: BTreeMap::new(),
-        car_ids,
+        entity_prefixes,
         views: Views::default(),
         tasks: JoinSet::new(),
         restarts: JoinSet::new(),
@@ -300,10 +300,10 @@ impl Bridge {
         self.say_own().await;
     }
 
-    async fn follow(&mut self, changes: Vec<Change>) {
+    async fn follow(&mut self, changes: Vec<FleetChange>) {
         for change in changes {
             match change {
-                Change::Follow {
+                FleetChange::Follow {
                     car,
                     account,
                     is_news,
@@ -321,14 +321,14 @@ impl Bridge {
                         self.tell(&vin, CarMessage::Listed(car));
                     }
                 }
-                Change::Seen { car } => {
+                FleetChange::Seen { car } => {
                     let vin = car.vin.clone();
                     if let Some(known) = self.cars.get_mut(&vin) {
                         known.listed.clone_from(&car);
                     }
                     self.tell(&vin, CarMessage::Listed(car));
                 }
-                Change::Gone { vin } => {
+                FleetChange::Gone { vin } => {
                     tracing::warn!(%vin, "car is on no account's list any more");
                     self.tell(&vin, CarMessage::Input(Input::Removed));
                 }
@@ -365,10 +365,10 @@ impl Bridge {
             relist: followed.relist.clone(),
             news: self.news.clone(),
             car: api::CarRef::of(&listed),
-            car_ids: self.car_ids.clone(),
+            entity_prefixes: self.entity_prefixes.clone(),
         };
         let prefix = &self.settings.homeassistant.discovery_prefix;
-        let announced = discovery::car_topic(prefix, vin.as_str());
+        let announced = discovery::device_topic(prefix, &DeviceId::from(&vin));
         let announced = self.retained.announced(&announced).await;
         let task = CarTask::prepare(
             &self.settings,
@@ -387,7 +387,7 @@ impl Bridge {
         let told = vin.clone();
         self.cars.insert(
             vin,
-            Car {
+            FollowedCar {
                 account,
                 listed,
                 inbox,
@@ -471,7 +471,7 @@ impl Bridge {
             }
         }
         self.say_accounts().await;
-        let is_followed = |id: &str| self.cars.keys().any(|vin| vin.as_str() == id);
+        let is_followed = |id: &DeviceId| self.cars.keys().any(|vin| DeviceId::from(vin) == *id);
         self.retained.withdraw_orphans(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock;
-use crate::command::{self, Flood, OwnerCommand, Pace, Reply};
+use crate::command::{self, Admission, Flood, OwnerCommand, Reply};
 use crate::config::Settings;
 use crate::device::Command;
-use crate::model::Vin;
+use crate::model::{DeviceId, Vin};
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
@@ -16,7 +16,7 @@ use crate::outbox::Publish;
 #[derive(Debug)]
 pub enum Heard {
     /// For a car's task.
-    Command(Vin, Command),
+    Command(DeviceId, Command),
     /// To be answered at once.
     Answer(Publish),
     /// Nothing.
@@ -60,27 +60,32 @@ impl Orders {
         }
         let came_at = clock::uptime();
         let alias = |vin| settings.cars.get(vin)?.alias.as_deref();
-        let levels: BTreeMap<&str, &Vin> = cars
-            .map(|vin| (alias(vin).unwrap_or(vin.as_str()), vin))
+        let levels: BTreeMap<&str, DeviceId> = cars
+            .map(|vin| (alias(vin).unwrap_or(vin.as_str()), vin.into()))
             .collect();
         let base = &settings.mqtt.base_topic;
         let parsed = command::parse(&message.topic, &message.payload, base, &levels);
-        let vin = match &parsed {
-            Ok(command) => Some(&command.vin),
-            Err(refusal) => refusal.vin.as_ref(),
+        let device = match &parsed {
+            Ok(command) => Some(&command.device),
+            Err(refusal) => refusal.device.as_ref(),
         };
-        let pace = self.flood.pace(vin, came_at);
-        let (reply, reason) = match (pace, parsed) {
-            (Pace::Drop, _) => return Heard::Nothing,
-            (Pace::Take, Ok(OwnerCommand { vin, verb, reply })) => {
+        let admission = self.flood.admit(device, came_at);
+        let (reply, reason) = match (admission, parsed) {
+            (Admission::Drop, _) => return Heard::Nothing,
+            (Admission::Take, Ok(command)) => {
+                let OwnerCommand {
+                    device,
+                    verb,
+                    reply,
+                } = command;
                 let command = Command {
                     verb,
                     reply,
                     came_at,
                 };
-                return Heard::Command(vin, command);
+                return Heard::Command(device, command);
             }
-            (Pace::Refuse, Ok(command)) => {
+            (Admission::Refuse, Ok(command)) => {
                 let reason = "too many commands within a second".to_owned();
                 (Some(command.reply), reason)
             }

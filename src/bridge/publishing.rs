@@ -1,8 +1,8 @@
 //! Where things are published, by the configuration.
 
 use crate::config::Settings;
-use crate::discovery::{CarIds, Setup};
-use crate::model::Vin;
+use crate::discovery::{EntityPrefixes, Setup};
+use crate::model::{DeviceId, Vin};
 use crate::topics::Paths;
 
 /// What all discovery messages of this bridge have in common.
@@ -12,12 +12,12 @@ pub fn setup(settings: &Settings) -> Setup {
         base: settings.mqtt.base_topic.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     }
 }
 
 /// The topics of a car, under its alias if it has one.
 pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
     let alias = settings.cars.get(vin).and_then(|car| car.alias.as_deref());
-    Paths::new(&settings.mqtt.base_topic, vin, alias)
+    Paths::new(&settings.mqtt.base_topic, &DeviceId::from(vin), alias)
 }

@@ -12,12 +12,12 @@ use crate::policy::Ask;
 /// What was told of one car.
 #[derive(Debug, Default)]
 pub struct CarWatch {
-    light: Call,
-    data: Call,
+    light: CallWatch,
+    data: CallWatch,
 }
 
 #[derive(Debug, Default)]
-struct Call {
+struct CallWatch {
     /// The last failures of one kind, and how many.
     in_a_row: Option<(ApiFailure, u32)>,
     refused: Option<String>,
@@ -51,7 +51,7 @@ impl CarWatch {
         before.filter(|_| is_over).map(|_| News::Mended)
     }
 
-    fn call(&mut self, ask: Ask) -> &mut Call {
+    fn call(&mut self, ask: Ask) -> &mut CallWatch {
         match ask {
             Ask::Light => &mut self.light,
             Ask::Data => &mut self.data,

@@ -1,11 +1,11 @@
 //! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
 
 use super::car::CarMessage;
-use super::fleet::Change;
+use super::fleet::FleetChange;
 use super::{Bridge, Reload, subscriptions};
 use crate::api;
 use crate::clock;
-use crate::config::{self, Change as Setting, Settings};
+use crate::config::{self, SettingChange, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
 use crate::model::Vin;
@@ -35,7 +35,7 @@ impl Bridge {
         for change in changes {
             tracing::info!(?change, "configuration changed");
             self.take_up(&change, &old).await;
-            if let Setting::Car(vin) = change {
+            if let SettingChange::Car(vin) = change {
                 changed_cars.push(vin);
             }
         }
@@ -46,14 +46,14 @@ impl Bridge {
         self.say_own().await;
     }
 
-    async fn take_up(&mut self, change: &Setting, old: &Settings) {
+    async fn take_up(&mut self, change: &SettingChange, old: &Settings) {
         match change {
-            Setting::AccountAdded(name) => self.open_by_name(name).await,
-            Setting::AccountRemoved(name) => {
+            SettingChange::AccountAdded(name) => self.open_by_name(name).await,
+            SettingChange::AccountRemoved(name) => {
                 let vins = self.close_by_name(name).await;
                 self.leave_unfollowed(&vins).await;
             }
-            Setting::AccountChanged(name) => {
+            SettingChange::AccountChanged(name) => {
                 if self.keeps_unusable(name, old) {
                     return;
                 }
@@ -61,7 +61,7 @@ impl Bridge {
                 self.open_by_name(name).await;
                 self.leave_unfollowed(&vins).await;
             }
-            Setting::Polling => {
+            SettingChange::Polling => {
                 let vins: Vec<(Vin, usize)> = self
                     .cars
                     .iter()
@@ -80,7 +80,7 @@ impl Bridge {
                     }
                 }
             }
-            Setting::Budget => {
+            SettingChange::Budget => {
                 for followed in self.accounts.values() {
                     followed
                         .ledger
@@ -91,27 +91,27 @@ impl Bridge {
                 }
             }
             // Together, once all is taken up.
-            Setting::Car(_) => {}
-            Setting::Log => {
+            SettingChange::Car(_) => {}
+            SettingChange::Log => {
                 if self.settings.log.format != old.log.format {
                     tracing::warn!("log.format takes effect at the next start");
                     self.settings.log.format = old.log.format;
                 }
             }
-            Setting::Tariff => {
+            SettingChange::Tariff => {
                 for vin in self.cars.keys() {
                     let tariff = self.settings.tariff.clone();
                     let input = Input::TariffChanged(Box::new(tariff));
                     self.tell(vin, CarMessage::Input(input));
                 }
             }
-            Setting::Compat => self.renumber().await,
-            Setting::Commands => self.mqtt.listen(subscriptions(&self.settings)),
-            Setting::HomeAssistant
-            | Setting::Mqtt
-            | Setting::Broker
-            | Setting::State
-            | Setting::Web => {
+            SettingChange::Compat => self.renumber().await,
+            SettingChange::Commands => self.mqtt.listen(subscriptions(&self.settings)),
+            SettingChange::HomeAssistant
+            | SettingChange::Mqtt
+            | SettingChange::Broker
+            | SettingChange::State
+            | SettingChange::Web => {
                 tracing::warn!(?change, "this takes effect at the next start");
             }
         }
@@ -216,7 +216,7 @@ impl Bridge {
         for vin in &vins {
             self.leave(vin).await;
         }
-        let taken_over = |change: &Change| matches!(change, Change::Follow { .. });
+        let taken_over = |change: &FleetChange| matches!(change, FleetChange::Follow { .. });
         self.follow(changes.into_iter().filter(taken_over).collect())
             .await;
         vins

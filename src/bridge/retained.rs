@@ -18,8 +18,8 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::atomic_file;
 use crate::config::Settings;
-use crate::discovery::{Announced, CarIds};
-use crate::model::Vin;
+use crate::discovery::{Announced, EntityPrefixes};
+use crate::model::{DeviceId, Vin};
 use crate::mqtt::Handle;
 use crate::outbox::{Publish, TOPICS_MAX};
 use crate::retained::{Declaration, Manifest, Owner};
@@ -29,12 +29,12 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// The manifest, for all who publish.
 #[derive(Clone)]
-pub struct Retained(Arc<Shared>);
+pub struct Retained(Arc<SharedManifest>);
 
-struct Shared {
+struct SharedManifest {
     mqtt: Handle,
     path: PathBuf,
-    kept: Mutex<Kept>,
+    kept: Mutex<VersionedManifest>,
     /// The version that is on the disk. Who waits for it finds, more often than not, that the
     /// one before has written its own change, too.
     written: Mutex<u64>,
@@ -42,7 +42,7 @@ struct Shared {
     to_remove: Notify,
 }
 
-struct Kept {
+struct VersionedManifest {
     manifest: Manifest,
     /// Counts the changes.
     version: u64,
@@ -103,20 +103,20 @@ pub fn open(settings: &Settings, first: impl FnOnce(&Manifest) -> Declaration) -
     manifest
 }
 
-/// What the entity ids of the cars of an earlier run begin with.
-pub fn car_ids(manifest: &Manifest) -> CarIds {
-    let ids = CarIds::default();
+/// What the entity ids of the devices of an earlier run begin with.
+pub fn entity_prefixes(manifest: &Manifest) -> EntityPrefixes {
+    let prefixes = EntityPrefixes::default();
     for owner in manifest.owners() {
         let Owner::Discovery(id) = owner else {
             continue;
         };
         let mut topics = manifest.topics_of(owner);
         let slug = topics.find_map(|topic| manifest.announced(&topic).slug);
-        if let (Ok(vin), Some(slug)) = (Vin::new(id), slug) {
-            ids.keep(&vin, &slug);
+        if let Some(slug) = slug {
+            prefixes.keep(id, &slug);
         }
     }
-    ids
+    prefixes
 }
 
 fn warn_of(path: &Path, error: &io::Error) {
@@ -131,9 +131,9 @@ impl Retained {
         let state = crate::mqtt::state_topic(&settings.mqtt.base_topic);
         let to_remove = manifest.removals().filter(|topic| **topic != state);
         let to_remove = to_remove.cloned().collect();
-        let retained = Self(Arc::new(Shared {
+        let retained = Self(Arc::new(SharedManifest {
             path: path(&settings.state.directory),
-            kept: Mutex::new(Kept {
+            kept: Mutex::new(VersionedManifest {
                 manifest,
                 version: 0,
             }),
@@ -244,7 +244,7 @@ impl Retained {
 
     /// Takes back what Home Assistant was told of devices that nobody follows and whose topics are
     /// another's now: it would show that one's values as theirs.
-    pub async fn withdraw_orphans(&self, is_followed: impl Fn(&str) -> bool) {
+    pub async fn withdraw_orphans(&self, is_followed: impl Fn(&DeviceId) -> bool) {
         let orphans = self.0.kept.lock().await.manifest.orphans();
         for owner in orphans {
             if matches!(&owner, Owner::Discovery(id) if !is_followed(id)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Bridge, memory};
 use crate::compat::teslamate::TeslaMateTopics;
-use crate::model::Vin;
+use crate::model::{DeviceId, Vin};
 use crate::retained::Owner;
 
 impl Bridge {
@@ -19,7 +19,7 @@ impl Bridge {
         let is_ours = |name: &String| settings.accounts.iter().any(|of| of.name == *name);
         let remembered = memory::remembered(&settings.state.directory).into_iter();
         let remembered = remembered.filter(|car| is_ours(&car.account));
-        let cars: BTreeSet<String> = remembered.map(|car| car.vin.as_str().to_owned()).collect();
+        let cars: BTreeSet<DeviceId> = remembered.map(|car| DeviceId::from(&car.vin)).collect();
         for owner in self.retained.owners().await {
             if let Owner::TeslaMate(id) = &owner
                 && (!settings.compat.teslamate || !cars.contains(id))
@@ -38,14 +38,14 @@ impl Bridge {
         let number = self.retained.number(vin).await;
         let namespace = settings.teslamate_namespace.as_deref();
         let tree = TeslaMateTopics::new(number, namespace);
-        let owner = Owner::TeslaMate(vin.as_str().to_owned());
+        let owner = Owner::TeslaMate(DeviceId::from(vin));
         self.retained.declare_topics(owner, tree.topics()).await;
         Some(tree)
     }
 
     /// Takes away the topics of a car that is not followed any more. It keeps its number.
     pub(super) async fn leave_teslamates_topics(&self, vin: &Vin) {
-        let owner = Owner::TeslaMate(vin.as_str().to_owned());
+        let owner = Owner::TeslaMate(DeviceId::from(vin));
         self.retained.declare_topics(owner, None).await;
     }
 }

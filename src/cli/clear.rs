@@ -291,7 +291,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::discovery::{self, CarIds, Setup};
+    use crate::discovery::{self, EntityPrefixes, Setup};
     use crate::model::{Vehicle, Vin};
     use crate::topics::Paths;
 
@@ -375,10 +375,10 @@ mod tests {
                 base: "home/tesla".into(),
                 version: "0.1.0".into(),
                 commands,
-                car_ids: CarIds::default(),
+                entity_prefixes: EntityPrefixes::default(),
             };
             let car = Vehicle::new(vin.clone());
-            let paths = Paths::new(&setup.base, &vin, Some("family car"));
+            let paths = Paths::new(&setup.base, &car.id(), Some("family car"));
             for message in [
                 discovery::bridge(&setup, &["home"]),
                 discovery::car(&car, &paths, &setup),

@@ -9,7 +9,7 @@ use crate::model::Vin;
 
 /// One thing that differs between two settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum SettingChange {
     /// `[mqtt]`: connect anew.
     Mqtt,
     /// `[broker]`: start or stop it.
@@ -43,7 +43,7 @@ pub enum Change {
 }
 
 /// Everything that differs.
-pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
+pub fn differences(old: &Settings, new: &Settings) -> Vec<SettingChange> {
     // Named one by one, so that a new section cannot be forgotten.
     let Settings {
         mqtt,
@@ -61,36 +61,39 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
         log,
     } = old;
     let sections = [
-        (*mqtt == new.mqtt, Change::Mqtt),
-        (*broker == new.broker, Change::Broker),
-        (*homeassistant == new.homeassistant, Change::HomeAssistant),
-        (*polling == new.polling, Change::Polling),
-        (*budget == new.budget, Change::Budget),
-        (*tariff == new.tariff, Change::Tariff),
-        (*commands == new.commands, Change::Commands),
+        (*mqtt == new.mqtt, SettingChange::Mqtt),
+        (*broker == new.broker, SettingChange::Broker),
+        (
+            *homeassistant == new.homeassistant,
+            SettingChange::HomeAssistant,
+        ),
+        (*polling == new.polling, SettingChange::Polling),
+        (*budget == new.budget, SettingChange::Budget),
+        (*tariff == new.tariff, SettingChange::Tariff),
+        (*commands == new.commands, SettingChange::Commands),
         (
             *compat == new.compat && numbers(cars) == numbers(&new.cars),
-            Change::Compat,
+            SettingChange::Compat,
         ),
-        (*web == new.web, Change::Web),
-        (*state == new.state, Change::State),
-        (*log == new.log, Change::Log),
+        (*web == new.web, SettingChange::Web),
+        (*state == new.state, SettingChange::State),
+        (*log == new.log, SettingChange::Log),
     ];
-    let mut changes: Vec<Change> = sections
+    let mut changes: Vec<SettingChange> = sections
         .into_iter()
         .filter_map(|(is_same, change)| (!is_same).then_some(change))
         .collect();
     for account in accounts {
         let name = account.name.clone();
         match new.accounts.iter().find(|other| other.name == account.name) {
-            None => changes.push(Change::AccountRemoved(name)),
-            Some(other) if other != account => changes.push(Change::AccountChanged(name)),
+            None => changes.push(SettingChange::AccountRemoved(name)),
+            Some(other) if other != account => changes.push(SettingChange::AccountChanged(name)),
             Some(_) => {}
         }
     }
     for account in &new.accounts {
         if accounts.iter().all(|other| other.name != account.name) {
-            changes.push(Change::AccountAdded(account.name.clone()));
+            changes.push(SettingChange::AccountAdded(account.name.clone()));
         }
     }
     let alias = |cars: &BTreeMap<Vin, CarSettings>, vin: &Vin| {
@@ -106,7 +109,7 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Change> {
     vins.dedup();
     for vin in vins {
         if alias(cars, vin) != alias(&new.cars, vin) {
-            changes.push(Change::Car(vin.clone()));
+            changes.push(SettingChange::Car(vin.clone()));
         }
     }
     changes

@@ -16,7 +16,7 @@ mod settings;
 mod texts;
 mod topic;
 
-pub use differences::{Change, differences};
+pub use differences::{SettingChange, differences};
 pub use disk::{
     DEFAULT_PATHS, environment, load_from_disk, load_with, read_file, state_directory_from_disk,
 };

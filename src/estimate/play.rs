@@ -9,9 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Case, DAY, START};
-use crate::device::{self, Answers, Call, Device, Output, Pace, Saved, Saving};
+use crate::device::{self, Answers, Call, ClockSpeed, Device, Output, Saved, Saving};
 use crate::model::{ChargingState, Gear, Now, Source, Vin};
-use crate::policy::{Ask, Budget, Failure, Governor, Input, PolicyConfig, Purpose, Push, State};
+use crate::policy::{
+    Ask, Budget, Failure, Governor, PolicyConfig, PolicyInput, Purpose, Push, State,
+};
 use crate::sim::{Activity, Car, Event, observed};
 use crate::trips::Tariff;
 
@@ -28,7 +30,7 @@ pub trait Follower {
     /// What to do now. Never asked while a call is under way.
     fn next(&mut self, now: Now) -> Turn;
     /// Something happened. Models ignore what their tool does not know.
-    fn hear(&mut self, now: Now, input: Input);
+    fn hear(&mut self, now: Now, input: PolicyInput);
     /// What it believes that the car does.
     fn belief(&self) -> State;
     /// Whether it hears of changes without asking (a stream, a wallbox).
@@ -72,7 +74,7 @@ impl Ours {
             unavailable_after: NEVER,
             saving: Saving::NEVER,
             publishing: None,
-            pace: Pace::REAL,
+            clock_speed: ClockSpeed::REAL,
         };
         Self {
             device: Device::car(vin, config, Saved::default(), seed, now),
@@ -94,12 +96,12 @@ impl Follower for Ours {
         }
     }
 
-    fn hear(&mut self, now: Now, input: Input) {
+    fn hear(&mut self, now: Now, input: PolicyInput) {
         let at = now.wall;
         let seen = match input {
-            Input::Light(light) => observed::light(light, Source::Light, at),
-            Input::Data(record) => observed::data(&record, at),
-            Input::Push(push) => observed::push(&push, at),
+            PolicyInput::Light(light) => observed::light(light, Source::Light, at),
+            PolicyInput::Data(record) => observed::data(&record, at),
+            PolicyInput::Push(push) => observed::push(&push, at),
             other => {
                 if let Some(input) = told(&other) {
                     self.device.handle(input, now);
@@ -120,13 +122,13 @@ impl Follower for Ours {
 }
 
 /// What happens in a played life that is no value.
-fn told(input: &Input) -> Option<device::Input> {
+fn told(input: &PolicyInput) -> Option<device::Input> {
     Some(match *input {
-        Input::Failed {
+        PolicyInput::Failed {
             ask: class,
             failure: Failure::NotPermitted { retry_after },
         } => device::Input::NotPermitted { class, retry_after },
-        Input::Failed {
+        PolicyInput::Failed {
             ask: class,
             failure,
         } => device::Input::Failed {
@@ -134,8 +136,8 @@ fn told(input: &Input) -> Option<device::Input> {
             failure,
             is_contact: true,
         },
-        Input::Budget(budget) => device::Input::Budget(budget),
-        Input::MonthRolled => device::Input::MonthRolled,
+        PolicyInput::Budget(budget) => device::Input::Budget(budget),
+        PolicyInput::MonthRolled => device::Input::MonthRolled,
         _ => return None,
     })
 }
@@ -241,13 +243,13 @@ pub(super) fn play(
         if let Some(governor) = &mut governor {
             if governor.month_rolled(now) {
                 for car in &mut cars {
-                    car.hear(now, Input::MonthRolled);
+                    car.hear(now, PolicyInput::MonthRolled);
                 }
             }
             let budget = governor.budget(now);
             worst_factor = worst_factor.max(budget.factor);
             if cars[nth].budget.replace(budget) != Some(budget) {
-                cars[nth].follower.hear(now, Input::Budget(budget));
+                cars[nth].follower.hear(now, PolicyInput::Budget(budget));
             }
         }
         n_not_permitted += cars[nth].turn(now, governor.as_mut());
@@ -345,7 +347,7 @@ impl Followed {
                         retry_after: denied.retry_after,
                     };
                     let ask = call.class;
-                    self.hear(now, Input::Failed { ask, failure });
+                    self.hear(now, PolicyInput::Failed { ask, failure });
                     self.wakes_at = now.mono + LEAST_STEP;
                     return u64::from(ask == Ask::Data);
                 }
@@ -355,14 +357,14 @@ impl Followed {
         0
     }
 
-    fn answer(&mut self, ask: Ask, at: Timestamp) -> (Input, u16) {
-        let failed = |failure, status| (Input::Failed { ask, failure }, status);
+    fn answer(&mut self, ask: Ask, at: Timestamp) -> (PolicyInput, u16) {
+        let failed = |failure, status| (PolicyInput::Failed { ask, failure }, status);
         match ask {
-            Ask::Light => (Input::Light(self.car.light(at)), 200),
+            Ask::Light => (PolicyInput::Light(self.car.light(at)), 200),
             Ask::Data => match self.car.data(at) {
                 None => failed(Failure::Unavailable, 408),
                 Some(view) if view.in_service => failed(Failure::InService, 405),
-                Some(view) => (Input::Data(Box::new(view.policy_view())), 200),
+                Some(view) => (PolicyInput::Data(Box::new(view.policy_view())), 200),
             },
         }
     }
@@ -375,7 +377,7 @@ impl Followed {
         if ear.speak_at.is_some_and(|at| at <= now.mono) {
             ear.speak_at = None;
             ear.said = says.clone();
-            self.follower.hear(now, Input::Push(says));
+            self.follower.hear(now, PolicyInput::Push(says));
             self.note_belief(now.mono);
         } else if says != ear.said && ear.speak_at.is_none() {
             ear.speak_at = Some(now.mono + HEARING);
@@ -385,7 +387,7 @@ impl Followed {
         }
     }
 
-    fn hear(&mut self, now: Now, input: Input) {
+    fn hear(&mut self, now: Now, input: PolicyInput) {
         self.follower.hear(now, input);
         self.note_belief(now.mono);
     }

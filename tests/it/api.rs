@@ -9,7 +9,9 @@ use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
 use tesla2mqtt::decode::vehicle_data::ENDPOINTS;
 use tesla2mqtt::failure::ApiFailure;
-use tesla2mqtt::policy::{Ask, Failure, Input, Light, LightState, Policy, PolicyConfig, Step};
+use tesla2mqtt::policy::{
+    Ask, Failure, Light, LightState, Policy, PolicyConfig, PolicyInput, Step,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wiremock::matchers::{any, method, path, query_param, query_param_is_missing};
@@ -355,12 +357,12 @@ async fn a_limit_until_a_date_is_waited_for_by_the_policy() {
         match policy.next(now) {
             Step::Ask {
                 ask: Ask::Light, ..
-            } => policy.handle(now, Input::Light(online)),
+            } => policy.handle(now, PolicyInput::Light(online)),
             Step::Ask { ask, .. } => {
                 n_limited += 1;
                 let waited = now.mono.saturating_sub(begun);
                 assert!(n_limited < 2 || waited >= wait, "data after {waited:?}");
-                policy.handle(now, Input::Failed { ask, failure });
+                policy.handle(now, PolicyInput::Failed { ask, failure });
             }
             Step::Relist => panic!("nothing was not found"),
             Step::Wait { until, .. } => now = now.later(until.saturating_sub(now.mono)),

@@ -9,8 +9,8 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tesla2mqtt::config::{
-    Api, Change, FileContent, Loaded, Protocol, Settings, Source, differences, from_text, load,
-    schema, variable_of,
+    Api, FileContent, Loaded, Protocol, SettingChange, Settings, Source, differences, from_text,
+    load, schema, variable_of,
 };
 use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
 use tesla2mqtt::trips::{Cheap, Hours, Tariff};
@@ -502,12 +502,12 @@ fn a_reload_knows_what_changed_down_to_one_secret() {
     assert_eq!(
         differences(&before, &after),
         [
-            Change::Mqtt,
-            Change::Log,
-            Change::AccountChanged("a".to_owned()),
-            Change::AccountRemoved("b".to_owned()),
-            Change::AccountAdded("c".to_owned()),
-            Change::Car(vin),
+            SettingChange::Mqtt,
+            SettingChange::Log,
+            SettingChange::AccountChanged("a".to_owned()),
+            SettingChange::AccountRemoved("b".to_owned()),
+            SettingChange::AccountAdded("c".to_owned()),
+            SettingChange::Car(vin),
         ]
     );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use tesla2mqtt::discovery::{self, CarIds, Setup};
+use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
 use tesla2mqtt::model::{Vehicle, Vin};
 use tesla2mqtt::sim::CarSpec;
 use tesla2mqtt::topics::Paths;
@@ -283,10 +283,11 @@ fn announced(vin: &Vin, base: &str) -> (String, String) {
         base: base.into(),
         version: "0.1.0".into(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     };
-    let paths = Paths::new(base, vin, None);
-    let message = discovery::car(&Vehicle::new(vin.clone()), &paths, &setup);
+    let car = Vehicle::new(vin.clone());
+    let paths = Paths::new(base, &car.id(), None);
+    let message = discovery::car(&car, &paths, &setup);
     (message.topic.clone(), message.payload(&BTreeMap::new()))
 }
 

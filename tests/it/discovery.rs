@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, entities};
 use tesla2mqtt::decode::{products, vehicle_data::vehicle_data};
-use tesla2mqtt::discovery::{self, CarIds, Message, Setup};
+use tesla2mqtt::discovery::{self, EntityPrefixes, Message, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{self, CarTopics, Paths};
@@ -24,7 +24,7 @@ fn setup(commands: bool) -> Setup {
         base: "tesla2mqtt".into(),
         version: "0.1.0".into(),
         commands,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     }
 }
 
@@ -43,7 +43,7 @@ fn vehicle(signals: &[(&str, Value)]) -> Vehicle {
 }
 
 fn message(car: &Vehicle, commands: bool) -> Message {
-    let paths = Paths::new("tesla2mqtt", &car.vin, None);
+    let paths = Paths::new("tesla2mqtt", &car.id(), None);
     discovery::car(car, &paths, &setup(commands))
 }
 
@@ -479,7 +479,7 @@ proptest! {
         });
         lint(&message(&car, false));
         lint(&message(&car, true));
-        let mut said = CarTopics::new(Paths::new("tesla2mqtt", &car.vin, None));
+        let mut said = CarTopics::new(Paths::new("tesla2mqtt", &car.id(), None));
         for publish in said.changed(&car) {
             let Publish::State { topic, payload } = publish else { panic!("{publish:?}") };
             let levels: Vec<&str> = topic.split('/').collect();
@@ -503,7 +503,7 @@ fn only_a_cover_with_a_motor_can_be_closed() {
         let port = [("charge_state.charge_port_door_open", Value::Bool(false))];
         let signals: Vec<_> = open.into_iter().chain(port).chain(gate).collect();
         let car = vehicle(&signals);
-        let paths = Paths::new("t", &car.vin, None);
+        let paths = Paths::new("t", &car.id(), None);
         let message = discovery::car(&car, &paths, &setup(true));
         ["frunk", "trunk", "charge_port_door"].map(|key| {
             let component = message.components[key].body();

@@ -13,8 +13,8 @@ use tesla2mqtt::catalogue;
 use tesla2mqtt::clock;
 use tesla2mqtt::decode;
 use tesla2mqtt::decode::vehicle_data::ENDPOINTS;
-use tesla2mqtt::discovery::{self, CarIds, Setup};
-use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
+use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
+use tesla2mqtt::model::{DeviceId, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::sim::cloud::Login;
 use tesla2mqtt::topics::{CarTopics, Paths};
@@ -208,7 +208,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
             (Signal::new("bridge.healthy"), Some(Value::Bool(true))),
         ],
     });
-    let paths = Paths::new("tesla2mqtt", vin, None);
+    let paths = Paths::new("tesla2mqtt", &DeviceId::from(vin), None);
     let mut topics = Topics::new();
     let mut said = CarTopics::new(paths.clone());
     for message in said.changed(&car) {
@@ -243,7 +243,7 @@ async fn expected(world: &World, vin: &Vin) -> Topics {
         base: "tesla2mqtt".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     };
     for message in [
         discovery::car(&car, &paths, &setup),

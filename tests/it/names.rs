@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, entities};
 use tesla2mqtt::config::{self, Settings};
-use tesla2mqtt::discovery::{self, CarIds, Setup};
-use tesla2mqtt::model::{Observation, Signal, Source, Value, Vehicle, Vin};
+use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
+use tesla2mqtt::model::{DeviceId, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::{Outbox, Publish};
 use tesla2mqtt::topics::{self, CarTopics, Paths};
 
@@ -91,7 +91,7 @@ proptest! {
             let base = &settings.mqtt.base_topic;
             let name = &settings.accounts[0].name;
             let n_base = base.split('/').count();
-            let paths = Paths::new(base, &vin, alias_of(&settings, &vin));
+            let paths = Paths::new(base, &DeviceId::from(&vin), alias_of(&settings, &vin));
             let mut expected = BTreeMap::new();
             for topic in CarTopics::every_topic(&paths) {
                 expected.insert(topic, n_base + 2);
@@ -138,14 +138,14 @@ proptest! {
         let text: String = std::iter::repeat_n(letter, length).collect();
         let car = car(&vin, &Value::Text(text));
         let base = settings.mqtt.base_topic.clone();
-        let paths = Paths::new(&base, &vin, alias_of(&settings, &vin));
+        let paths = Paths::new(&base, &DeviceId::from(&vin), alias_of(&settings, &vin));
         for commands in [false, true] {
             let setup = Setup {
                 prefix: "homeassistant".to_owned(),
                 base: base.clone(),
                 version: "0.1.0".to_owned(),
                 commands,
-                car_ids: CarIds::default(),
+                entity_prefixes: EntityPrefixes::default(),
             };
             let message = discovery::car(&car, &paths, &setup);
             let payload = message.payload(&removed);

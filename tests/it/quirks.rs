@@ -14,7 +14,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value as Json, json};
 use tesla2mqtt::catalogue::{entities, find};
 use tesla2mqtt::decode::vehicle_data::vehicle_data;
-use tesla2mqtt::discovery::{self, CarIds, Setup};
+use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::topics::{CarTopics, Paths};
 
@@ -401,13 +401,13 @@ fn quirk_22_a_name_is_in_no_topic_and_no_unique_id() {
         let car = car(&[
             json!({"state": "online", "vehicle_state": {"vehicle_name": name, "locked": true}}),
         ]);
-        let paths = Paths::new("t", &car.vin, None);
+        let paths = Paths::new("t", &car.id(), None);
         let setup = Setup {
             prefix: "h".into(),
             base: "t".into(),
             version: "0".into(),
             commands: true,
-            car_ids: CarIds::default(),
+            entity_prefixes: EntityPrefixes::default(),
         };
         let message = discovery::car(&car, &paths, &setup);
         let ids: Vec<String> = message
@@ -526,7 +526,7 @@ fn a_sleeping_car_keeps_its_last_values_and_says_so() {
         "charge_state": {"battery_level": 72, "charging_state": "Complete"},
         "drive_state": {"latitude": 52.1, "longitude": 5.1, "shift_state": null},
         "vehicle_state": {"locked": true, "odometer": 1000.5}})]);
-    let mut topics = CarTopics::new(Paths::new("t", &car.vin, None));
+    let mut topics = CarTopics::new(Paths::new("t", &car.id(), None));
     topics.changed(&car);
     car.apply(&Observation {
         source: Source::Light,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tesla2mqtt::catalogue;
 use tesla2mqtt::decode::{products, vehicle_data};
-use tesla2mqtt::discovery::{self, CarIds, Setup};
+use tesla2mqtt::discovery::{self, EntityPrefixes, Setup};
 use tesla2mqtt::model::{CarRecord, Now, Observation, Source, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{CarTopics, Paths};
@@ -145,13 +145,13 @@ pub fn car_of(vin: Vin, seen: &[Observation]) -> Vehicle {
 
 /// One line a topic: key, payload, and what Home Assistant is told that it is.
 fn table(car: &Vehicle) -> String {
-    let paths = Paths::new("t", &car.vin, None);
+    let paths = Paths::new("t", &car.id(), None);
     let setup = Setup {
         prefix: "homeassistant".into(),
         base: "t".into(),
         version: "0".into(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     };
     let announced = discovery::car(car, &paths, &setup).platforms();
     let mut table = String::new();
@@ -187,7 +187,7 @@ fn each_recorded_vehicle_data_becomes_the_topics_of_its_table() {
     for (name, body) in recordings("vehicle_data") {
         let data = vehicle_data::vehicle_data(&body, received()).unwrap();
         let car = car_of(data.vin.clone().unwrap(), &data.observations);
-        let mut topics = CarTopics::new(Paths::new("t", &car.vin, None));
+        let mut topics = CarTopics::new(Paths::new("t", &car.id(), None));
         topics.changed(&car);
         let text = format!(
             "{}\nodd fields: {:?}\nodd words: {:?}\n\n{:#?}\n",

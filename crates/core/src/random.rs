@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Vin;
+use crate::model::DeviceId;
 
 /// SplitMix64: eight bytes of state and good enough to spread requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,9 @@ impl Random {
         Self(seed)
     }
 
-    /// The chance of one car: the same seed gives another one for another car.
-    pub(crate) fn of_car(vin: &Vin, seed: u64) -> Self {
-        Self(vin.as_str().bytes().fold(seed, |hash, byte| {
+    /// The chance of one device: the same seed gives another one for another device.
+    pub(crate) fn of_device(id: &DeviceId, seed: u64) -> Self {
+        Self(id.as_str().bytes().fold(seed, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         }))
     }

@@ -17,7 +17,7 @@ use crate::catalogue::{
     self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, Entity, EntityValue, Table,
 };
 use crate::discovery::Announced;
-use crate::model::{Source, Vehicle, Vin};
+use crate::model::{DeviceId, Source, Vehicle};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
 
@@ -30,10 +30,10 @@ pub struct Paths {
 
 impl Paths {
     /// `base` and `alias` are checked where the configuration is read.
-    pub fn new(base: &str, vin: &Vin, alias: Option<&str>) -> Self {
+    pub fn new(base: &str, id: &DeviceId, alias: Option<&str>) -> Self {
         Self {
             base: base.to_owned(),
-            car: alias.unwrap_or(vin.as_str()).to_owned(),
+            car: alias.unwrap_or(id.as_str()).to_owned(),
         }
     }
 
@@ -211,8 +211,8 @@ impl CarTopics {
     }
 
     fn everything(&self, car: &Vehicle) -> Arc<str> {
-        let values = Values { topics: self, car };
-        let all = Snapshot {
+        let values = SnapshotValues { topics: self, car };
+        let all = SnapshotPayload {
             values,
             vin: car.vin.as_str(),
         };
@@ -222,18 +222,18 @@ impl CarTopics {
 
 /// Written as it is read: the tree of it would weigh a hundred kilobytes for a moment.
 #[derive(Serialize)]
-struct Snapshot<'a> {
-    values: Values<'a>,
+struct SnapshotPayload<'a> {
+    values: SnapshotValues<'a>,
     vin: &'a str,
 }
 
-struct Values<'a> {
+struct SnapshotValues<'a> {
     topics: &'a CarTopics,
     car: &'a Vehicle,
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct SnapshotEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -241,14 +241,14 @@ struct Entry {
     value: Json,
 }
 
-impl Serialize for Values<'_> {
+impl Serialize for SnapshotValues<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let entities = self.topics.said.iter().filter_map(|(key, (entity, said))| {
             let value = said.json();
             // What tells of the look itself would be out of date at the next one.
             (!entity.is_age && !value.is_null()).then(|| {
                 let seen = entity.seen_at(self.car);
-                let entry = Entry {
+                let entry = SnapshotEntry {
                     at: seen.map(|(at, _)| catalogue::seconds(at)),
                     source: seen.map(|(_, source)| source),
                     value,

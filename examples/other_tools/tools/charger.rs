@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tesla2mqtt::estimate::{Follower, Turn};
 use tesla2mqtt::model::{ChargingState, Now};
-use tesla2mqtt::policy::{Ask, Input, State};
+use tesla2mqtt::policy::{Ask, PolicyInput, State};
 
 const TICK: Duration = Duration::from_secs(30);
 const CACHE: Duration = Duration::from_mins(15);
@@ -40,16 +40,16 @@ impl Follower for Evcc {
         Turn::Wait(self.tick_at)
     }
 
-    fn hear(&mut self, now: Now, input: Input) {
+    fn hear(&mut self, now: Now, input: PolicyInput) {
         match input {
-            Input::Push(push) => {
+            PolicyInput::Push(push) => {
                 self.charger_says = push.charging_state == Some(ChargingState::Charging);
             }
-            Input::Data(_) => {
+            PolicyInput::Data(_) => {
                 self.n_failed = 0;
                 self.data_at = self.is_charging.then(|| now.mono + CACHE);
             }
-            Input::Failed { .. } => {
+            PolicyInput::Failed { .. } => {
                 let wait = RETRY * 2u32.pow(self.n_failed.min(8));
                 self.n_failed += 1;
                 self.data_at = self.is_charging.then(|| now.mono + wait.min(CACHE));

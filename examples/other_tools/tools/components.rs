@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{due, in_gear, is_charging, is_installing};
 use tesla2mqtt::estimate::{Follower, Turn};
 use tesla2mqtt::model::{CarRecord, Gear, Now};
-use tesla2mqtt::policy::{Ask, Failure, Input, LightState, State};
+use tesla2mqtt::policy::{Ask, Failure, LightState, PolicyInput, State};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -69,20 +69,22 @@ impl Follower for TeslaFleet {
         due(self.next, now)
     }
 
-    fn hear(&mut self, now: Now, input: Input) {
+    fn hear(&mut self, now: Now, input: PolicyInput) {
         let t = now.mono;
         match input {
-            Input::Light(light) if light.state == LightState::Online => self.next = (t, Ask::Data),
-            Input::Data(view) => self.data(&view, t),
-            Input::Light(_)
-            | Input::Failed {
+            PolicyInput::Light(light) if light.state == LightState::Online => {
+                self.next = (t, Ask::Data);
+            }
+            PolicyInput::Data(view) => self.data(&view, t),
+            PolicyInput::Light(_)
+            | PolicyInput::Failed {
                 failure: Failure::Unavailable,
                 ..
             } => {
                 self.state = State::Asleep;
                 self.next = (t + FLEET_TICK, Ask::Light);
             }
-            Input::Failed { .. } => self.next = (t + FLEET_TICK, Ask::Data),
+            PolicyInput::Failed { .. } => self.next = (t + FLEET_TICK, Ask::Data),
             _ => {}
         }
     }
@@ -138,16 +140,16 @@ impl Follower for Alandtse {
         Turn::Wait(self.tick_at)
     }
 
-    fn hear(&mut self, now: Now, input: Input) {
+    fn hear(&mut self, now: Now, input: PolicyInput) {
         match input {
-            Input::Light(light) => {
+            PolicyInput::Light(light) => {
                 self.is_online = light.state == LightState::Online;
                 if !self.is_online {
                     self.state = State::Asleep;
                     self.in_gear = false;
                 }
             }
-            Input::Data(view) => {
+            PolicyInput::Data(view) => {
                 self.state = belief_of(&view);
                 self.in_gear = matches!(view.gear, Some(Gear::D | Gear::R));
                 let wait = if self.in_gear { DATA_IN_GEAR } else { DATA };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{due, in_gear, is_charging, is_installing};
 use tesla2mqtt::estimate::{Follower, Turn};
 use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, UpdateStatus};
-use tesla2mqtt::policy::{Ask, Failure, Input, LightState, Push, State};
+use tesla2mqtt::policy::{Ask, Failure, LightState, PolicyInput, Push, State};
 
 /// One logger's numbers.
 pub(super) struct Numbers {
@@ -228,16 +228,16 @@ impl Follower for Logger {
         due(self.next, now)
     }
 
-    fn hear(&mut self, now: Now, input: Input) {
+    fn hear(&mut self, now: Now, input: PolicyInput) {
         match input {
-            Input::Light(light) => self.light(light.state, now.mono),
-            Input::Data(view) => self.data(&view, now.mono),
-            Input::Failed {
+            PolicyInput::Light(light) => self.light(light.state, now.mono),
+            PolicyInput::Data(view) => self.data(&view, now.mono),
+            PolicyInput::Failed {
                 failure: Failure::InService,
                 ..
             } => self.next = (now.mono + self.numbers.blocked_data, Ask::Data),
-            Input::Failed { .. } => self.next = (now.mono, Ask::Light),
-            Input::Push(push) => self.streamed(&push, now.mono),
+            PolicyInput::Failed { .. } => self.next = (now.mono, Ask::Light),
+            PolicyInput::Push(push) => self.streamed(&push, now.mono),
             _ => {}
         }
     }

@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 use crate::compat::CarNumbers;
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::config::Settings;
-use crate::discovery::{self, Announced, CarIds, Setup};
-use crate::model::Vin;
+use crate::discovery::{self, Announced, EntityPrefixes, Setup};
+use crate::model::{DeviceId, Vin};
 use crate::retained::{Manifest, Owner};
 use crate::topics::{self, Paths};
 
@@ -39,11 +39,11 @@ struct OfBridge {
 #[serde(default)]
 struct OfTeslaMate {
     numbers: CarNumbers,
-    published: BTreeMap<Vin, Place>,
+    published: BTreeMap<Vin, TeslaMateScope>,
 }
 
 #[derive(Deserialize)]
-struct Place {
+struct TeslaMateScope {
     number: u32,
     namespace: Option<String>,
 }
@@ -110,7 +110,7 @@ fn of_the_bridge(settings: &Settings, manifest: &mut Manifest) {
             base,
             version: String::new(),
             commands: false,
-            car_ids: CarIds::default(),
+            entity_prefixes: EntityPrefixes::default(),
         });
         manifest.announce(&topic, &told.announced);
         manifest.adopt(&Owner::BridgeDiscovery, [topic]);
@@ -126,27 +126,27 @@ fn of_teslamate(state_directory: &Path, manifest: &mut Manifest) {
     *manifest.numbers_mut() = kept.numbers;
     for (vin, place) in kept.published {
         let tree = TeslaMateTopics::new(place.number, place.namespace.as_deref());
-        manifest.adopt(&Owner::TeslaMate(vin.as_str().to_owned()), tree.topics());
+        manifest.adopt(&Owner::TeslaMate(DeviceId::from(&vin)), tree.topics());
     }
 }
 
 /// Its parts are read each on its own: one that is damaged does not take the others with it.
 fn of_a_car(vin: &Vin, file: &Json, manifest: &mut Manifest) {
-    let id = vin.as_str();
+    let id = DeviceId::from(vin);
     if let Some(paths) = part::<Option<Paths>>(file, "paths") {
         let published: BTreeSet<String> = part(file, "published");
         let keys = published.iter().map(String::as_str);
         let keys = keys.chain(["snapshot", "availability"]);
         let topics = keys.map(|key| paths.of(key));
-        manifest.adopt(&Owner::Device(id.to_owned()), topics);
+        manifest.adopt(&Owner::Device(id.clone()), topics);
     }
     let announced: Announced = part(file, "announced");
     if let Some(prefix) = part::<Option<String>>(file, "prefix")
         && announced != Announced::default()
     {
-        let topic = discovery::car_topic(&prefix, id);
+        let topic = discovery::device_topic(&prefix, &id);
         manifest.announce(&topic, &announced);
-        manifest.adopt(&Owner::Discovery(id.to_owned()), [topic]);
+        manifest.adopt(&Owner::Discovery(id), [topic]);
     }
 }
 

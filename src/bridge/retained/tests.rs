@@ -9,6 +9,10 @@ use tokio_util::sync::CancellationToken;
 /// The car of the files of 0.1.0.
 const VIN: &str = "LRW3E7EK5PC000031";
 
+fn id() -> DeviceId {
+    DeviceId::new(VIN).unwrap()
+}
+
 fn settings(directory: &Path) -> Settings {
     // Nothing listens there.
     let text = format!(
@@ -52,14 +56,13 @@ fn the_files_of_0_1_0_are_taken_over_once() {
     copy_of_0_1_0(folder.path());
     let settings = settings(folder.path());
     let taken = read(&settings);
-    let vin = || VIN.to_owned();
     let owners = [
         Owner::Bridge,
         Owner::BridgeDiscovery,
         Owner::Account("home".to_owned()),
-        Owner::Device(vin()),
-        Owner::Discovery(vin()),
-        Owner::TeslaMate(vin()),
+        Owner::Device(id()),
+        Owner::Discovery(id()),
+        Owner::TeslaMate(id()),
     ];
     assert_eq!(taken.owners(), owners.iter().collect());
     let topics = taken.topics();
@@ -111,18 +114,18 @@ fn the_files_of_0_1_0_are_taken_over_once() {
 #[test]
 fn a_car_keeps_its_entity_ids_though_another_asks_first_after_a_restart() {
     let mut manifest = Manifest::default();
-    let owner = Owner::Discovery(VIN.to_owned());
-    let topic = crate::discovery::car_topic("homeassistant", VIN);
+    let owner = Owner::Discovery(id());
+    let topic = crate::discovery::device_topic("homeassistant", &id());
     manifest.declare(&owner, [topic.clone()]);
     let announced = Announced {
         slug: Some("rakete".to_owned()),
         ..Announced::default()
     };
     manifest.announce(&topic, &announced);
-    let ids = car_ids(&manifest);
-    let other = Vin::new("7SAXCBE52NF000032").unwrap();
-    assert_eq!(ids.choose(&other, "Rakete"), "rakete_0032");
-    assert_eq!(ids.choose(&Vin::new(VIN).unwrap(), "Blitz"), "rakete");
+    let prefixes = entity_prefixes(&manifest);
+    let other = DeviceId::new("7SAXCBE52NF000032").unwrap();
+    assert_eq!(prefixes.choose(&other, "Rakete"), "rakete_0032");
+    assert_eq!(prefixes.choose(&id(), "Blitz"), "rakete");
 }
 
 #[test]
@@ -166,7 +169,7 @@ async fn a_declaration_and_a_number_are_on_the_disk_when_they_are_taken_in() {
     let mut numbers = read(&settings).numbers().clone();
     assert_eq!((numbers.number(&vins[1]), numbers.number(&vins[0])), (2, 1));
 
-    let owners = (0..10).map(|n| Owner::Device(format!("{n}")));
+    let owners = (0..10).map(|n| Owner::Device(DeviceId::new(&format!("{n}")).unwrap()));
     let declared = owners.map(|owner| {
         let topic = format!("tesla2mqtt/{owner}/odometer");
         let retained = retained.clone();
@@ -175,7 +178,7 @@ async fn a_declaration_and_a_number_are_on_the_disk_when_they_are_taken_in() {
     futures_util::future::join_all(declared).await;
     assert_eq!(read(&settings).topics().len(), 11);
     retained
-        .declare_topics(Owner::Device("7".to_owned()), None)
+        .declare_topics(Owner::Device(DeviceId::new("7").unwrap()), None)
         .await;
     let kept = read(&settings);
     let removals: Vec<&String> = kept.removals().collect();

@@ -12,7 +12,7 @@ use crate::bridge::{self, Scopes};
 use crate::cli::clear;
 use crate::config::Settings;
 use crate::discovery;
-use crate::model::Vin;
+use crate::model::{DeviceId, Vin};
 use crate::mqtt::{Incoming, OneShotClient, Subscription, random_client_id, state_topic};
 
 /// A broker that went away does not hold up the end for longer.
@@ -26,7 +26,7 @@ pub async fn look(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<(
     let online = state_topic(base);
     let announcements: BTreeMap<String, &Vin> = cars
         .iter()
-        .map(|vin| (discovery::car_topic(prefix, vin.as_str()), vin))
+        .map(|vin| (discovery::device_topic(prefix, &DeviceId::from(vin)), vin))
         .collect();
     let topics = announcements.keys().chain([&online]).cloned();
     let subscriptions: Vec<Subscription> = topics.map(Subscription::plain).collect();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tesla2mqtt::policy::{
-    Ask, CallClass, ClassSetting, Failure, GovernorConfig, HoldReason, Input, MonthlyLimit, Preset,
-    Purpose, State, User,
+    Ask, CallClass, ClassSetting, Failure, GovernorConfig, HoldReason, MonthlyLimit,
+    PolicyInput as Input, Preset, Purpose, State, User,
 };
 use tesla2mqtt::sim::Plan;
 use tesla2mqtt::trips::Finding;

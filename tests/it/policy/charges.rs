@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::ChargingState;
-use tesla2mqtt::policy::{Ask, ClassSetting, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, PolicyInput as Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Deed};
 use tesla2mqtt::trips::Finding;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tesla2mqtt::policy::{Ask, ClassSetting, HoldReason, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, HoldReason, PolicyInput as Input, Preset, State};
 use tesla2mqtt::sim::{self, Plan};
 
 use super::budget::calls;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tesla2mqtt::model::Gear;
-use tesla2mqtt::policy::{Ask, ClassSetting, Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, PolicyInput as Input, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Plan, Segment};
 use tesla2mqtt::trips::{Finding, Missed};
 

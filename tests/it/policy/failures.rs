@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tesla2mqtt::model::{Gear, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Failure, Input, LightState, Policy, PolicyConfig, Preset, Problem, State,
-    Step,
+    Ask, ClassSetting, Failure, LightState, Policy, PolicyConfig, PolicyInput as Input, Preset,
+    Problem, State, Step,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
 use tesla2mqtt::trips::Finding;

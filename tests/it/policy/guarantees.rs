@@ -12,7 +12,9 @@ mod truth;
 use std::time::Duration;
 
 use tesla2mqtt::model::Gear;
-use tesla2mqtt::policy::{Ask, Failure, Input, LightState, MonthlyLimit, Push, State};
+use tesla2mqtt::policy::{
+    Ask, Failure, LightState, MonthlyLimit, PolicyInput as Input, Push, State,
+};
 
 use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
 use retries::Retries;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::{ChargingState, Gear, Now};
-use tesla2mqtt::policy::{Ask, HoldReason, Input, Preset, PushStep, Reconnect, State};
+use tesla2mqtt::policy::{
+    Ask, HoldReason, PolicyInput as Input, Preset, PushStep, Reconnect, State,
+};
 use tesla2mqtt::sim::{self, Plan};
 
 use super::guarantees::check;

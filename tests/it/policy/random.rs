@@ -6,8 +6,9 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, SoftwareUpdate, UpdateStatus, Vin};
 use tesla2mqtt::policy::{
-    Ask, Budget, ClassSetting, Failure, GovernorConfig, HoldReason, Input, Light, LightState,
-    MonthlyLimit, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    Ask, Budget, ClassSetting, Failure, GovernorConfig, HoldReason, Light, LightState,
+    MonthlyLimit, Policy, PolicyConfig, PolicyInput as Input, Preset, Push, Snapshot, State, Step,
+    User, Why,
 };
 use tesla2mqtt::sim::{BriefWakes, CarSpec, Deed, Plan, Segment};
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tesla2mqtt::policy::{
-    Ask, Event, Failure, GovernorConfig, Input, Light, LightState, Problem, State, User,
+    Ask, Event, Failure, GovernorConfig, Light, LightState, PolicyInput as Input, Problem, State,
+    User,
 };
 use tesla2mqtt::sim::Plan;
 use tesla2mqtt::trips::Finding;

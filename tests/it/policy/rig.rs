@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tesla2mqtt::device::{Answers, Call};
 use tesla2mqtt::model::{CarRecord, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Input, Light,
-    LightState, Policy, PolicyConfig, Preset, Push, Snapshot, State, Step, User, Why,
+    Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Light, LightState,
+    Policy, PolicyConfig, PolicyInput as Input, Preset, Push, Snapshot, State, Step, User, Why,
 };
 use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
 use tesla2mqtt::trips::{Finding, Tariff, Trips};

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-pub use self::flood::{Flood, Pace};
-use crate::model::Vin;
+pub use self::flood::{Admission, Flood};
+use crate::model::DeviceId;
 use crate::outbox::level::is_legal_topic;
-use crate::policy::{Event, Input, Problem, State, Status, User};
+use crate::policy::{Event, PolicyInput, Problem, State, Status, User};
 
 /// A payload beyond this is not read.
 const PAYLOAD_MAX: usize = 4096;
@@ -49,13 +49,13 @@ pub const VERBS: &[(&str, Verb)] = &[
 
 impl Verb {
     /// The policy's word for it.
-    pub fn input(self) -> Input {
+    pub fn input(self) -> PolicyInput {
         match self {
-            Self::Refresh => Input::User(User::Refresh),
-            Self::Pause => Input::User(User::Pause),
-            Self::Resume => Input::User(User::Resume),
-            Self::LetSleep => Input::User(User::LetSleep),
-            Self::Hint => Input::Hint,
+            Self::Refresh => PolicyInput::User(User::Refresh),
+            Self::Pause => PolicyInput::User(User::Pause),
+            Self::Resume => PolicyInput::User(User::Resume),
+            Self::LetSleep => PolicyInput::User(User::LetSleep),
+            Self::Hint => PolicyInput::Hint,
         }
     }
 
@@ -113,8 +113,8 @@ impl Reply {
 /// A command that is understood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnerCommand {
-    /// For this car.
-    pub vin: Vin,
+    /// For this device.
+    pub device: DeviceId,
     /// This.
     pub verb: Verb,
     /// Answered so.
@@ -126,31 +126,31 @@ pub struct OwnerCommand {
 pub struct Refusal {
     /// Answered so; `None` where no answer is possible.
     pub reply: Option<Reply>,
-    /// The car that was meant, if it is one of ours.
-    pub vin: Option<Vin>,
+    /// The device that was meant, if it is one of ours.
+    pub device: Option<DeviceId>,
     /// Why, for the sender.
     pub reason: String,
 }
 
-/// Reads a message. `cars` are the cars by their topic level: alias or VIN.
+/// Reads a message. `devices` are the devices by their topic level: alias or id.
 pub fn parse(
     topic: &str,
     payload: &[u8],
     base: &str,
-    cars: &BTreeMap<&str, &Vin>,
+    devices: &BTreeMap<&str, DeviceId>,
 ) -> Result<OwnerCommand, Refusal> {
     let levels = topic
         .strip_prefix(base)
         .and_then(|rest| rest.strip_prefix('/'))
         .map(|rest| rest.split('/').collect::<Vec<_>>());
-    let Some([car, "command", name]) = levels.as_deref() else {
+    let Some([level, "command", name]) = levels.as_deref() else {
         return Err(Refusal {
             reply: None,
-            vin: None,
+            device: None,
             reason: format!("not a command: expected {base}/<car>/command/<name>"),
         });
     };
-    let vin = cars.get(car).map(|vin| (*vin).clone());
+    let device = devices.get(level).cloned();
     let topic = format!("{topic}/result");
     let id = id(payload);
     let is_answerable = is_legal_topic(&topic);
@@ -159,26 +159,34 @@ pub fn parse(
         Ok(id) => id,
         Err(reason) => {
             let (reply, reason) = (reply(None), reason.to_owned());
-            return Err(Refusal { reply, vin, reason });
+            return Err(Refusal {
+                reply,
+                device,
+                reason,
+            });
         }
     };
     let verb = VERBS.iter().find(|(known, _)| known == name);
-    match (vin, verb, reply(id)) {
-        (Some(vin), Some((_, verb)), Some(reply)) => Ok(OwnerCommand {
-            vin,
+    match (device, verb, reply(id)) {
+        (Some(device), Some((_, verb)), Some(reply)) => Ok(OwnerCommand {
+            device,
             verb: *verb,
             reply,
         }),
         (None, _, reply) => Err(Refusal {
             reply,
-            vin: None,
+            device: None,
             reason: "no such car: expected the VIN or alias of a car that is followed".to_owned(),
         }),
-        (vin, _, reply) => {
+        (device, _, reply) => {
             let name: String = name.chars().take(NAME_MAX).collect();
             let known: Vec<&str> = VERBS.iter().map(|(known, _)| *known).collect();
             let reason = format!("no command {name:?}: expected {}", known.join(", "));
-            Err(Refusal { reply, vin, reason })
+            Err(Refusal {
+                reply,
+                device,
+                reason,
+            })
         }
     }
 }

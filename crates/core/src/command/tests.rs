@@ -6,16 +6,9 @@ const BASE: &str = "tesla2mqtt";
 const VIN: &str = "LRW3E7EK5PC000001";
 
 fn parsed(topic: &str, payload: &[u8]) -> Result<OwnerCommand, Refusal> {
-    let (one, two) = (
-        Vin::new(VIN).unwrap(),
-        Vin::new("LRW3E7EK5PC000002").unwrap(),
-    );
-    parse(
-        topic,
-        payload,
-        BASE,
-        &BTreeMap::from([(VIN, &one), ("rakete", &two)]),
-    )
+    let id = |text| DeviceId::new(text).unwrap();
+    let devices = [(VIN, id(VIN)), ("rakete", id("LRW3E7EK5PC000002"))];
+    parse(topic, payload, BASE, &BTreeMap::from(devices))
 }
 
 #[test]
@@ -37,7 +30,7 @@ fn every_name_is_understood_with_any_payload() {
             let topic = format!("{BASE}/rakete/command/{name}");
             let command = parsed(&topic, payload).unwrap();
             assert_eq!(command.verb, *verb);
-            assert_eq!(command.vin.as_str(), "LRW3E7EK5PC000002");
+            assert_eq!(command.device.as_str(), "LRW3E7EK5PC000002");
             assert_eq!(command.reply.topic, format!("{topic}/result"));
             assert_eq!(command.reply.id.unwrap_or_default(), *id, "{payload:?}");
         }
@@ -98,7 +91,7 @@ fn what_is_no_command_is_refused_with_a_reason() {
 #[test]
 fn a_refusal_gives_the_id_back_and_knows_the_car() {
     let refusal = parsed("tesla2mqtt/rakete/command/fly", b"{\"id\":3}").unwrap_err();
-    assert_eq!(refusal.vin.unwrap().as_str(), "LRW3E7EK5PC000002");
+    assert_eq!(refusal.device.unwrap().as_str(), "LRW3E7EK5PC000002");
     let reply = refusal.reply.unwrap();
     let payload: Json =
         serde_json::from_str(&reply.payload(&Err("because".to_owned()), 12)).unwrap();

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::model::{Now, Vehicle};
 use crate::outbox::Publish;
 
-pub use self::table::{NOT_DERIVED, NotDerived, Row, TABLE, Unknown};
+pub use self::table::{NOT_DERIVED, NotDerived, TABLE, TeslaMateTopic, Unknown};
 
 /// TeslaMate says `healthy`, its one topic that is not retained, with every look at a car. Every
 /// ten minutes is enough for a reader that has just come, and few enough not to crowd out the
@@ -87,7 +87,7 @@ impl TeslaMateTopics {
 
     fn change(
         &mut self,
-        row: &Row,
+        row: &TeslaMateTopic,
         vehicle: &Vehicle,
         now: Now,
         is_first: bool,

@@ -10,7 +10,7 @@ mod fields;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use self::fields::{GROUPS, Group, Kind, TOP_LEVEL};
+use self::fields::{FieldKind, GROUPS, Group, TOP_LEVEL};
 use super::{DecodeError, open, text};
 use crate::model::{Now, Observation, Signal, Source, Value, Vin, clip};
 
@@ -144,9 +144,9 @@ fn field(
     };
     let same_kind = match json {
         Json::Null => true,
-        Json::Bool(_) => usual == Kind::Truth,
-        Json::Number(_) => usual == Kind::Number,
-        Json::String(_) => usual == Kind::Text || scalar(json).is_none(),
+        Json::Bool(_) => usual == FieldKind::Truth,
+        Json::Number(_) => usual == FieldKind::Number,
+        Json::String(_) => usual == FieldKind::Text || scalar(json).is_none(),
         Json::Array(_) | Json::Object(_) => false,
     };
     if !same_kind {

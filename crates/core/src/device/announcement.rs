@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Output, Pace};
+use super::{ClockSpeed, Output};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer, Setup};
 use crate::model::{Now, Vehicle};
 use crate::outbox::Publish;
@@ -24,7 +24,7 @@ pub(super) struct Announcement {
     /// `None` where Home Assistant is not to be told anything.
     announcer: Option<Announcer>,
     setup: Setup,
-    pace: Pace,
+    clock_speed: ClockSpeed,
     /// Uptime from which the message is drawn up anew: something that it may hold has changed.
     redraw_at: Option<Duration>,
     is_connected: bool,
@@ -35,11 +35,16 @@ pub(super) struct Announcement {
 
 impl Announcement {
     /// After a run that told Home Assistant of `announced`.
-    pub fn new(is_enabled: bool, announced: Announced, setup: Setup, pace: Pace) -> Self {
+    pub fn new(
+        is_enabled: bool,
+        announced: Announced,
+        setup: Setup,
+        clock_speed: ClockSpeed,
+    ) -> Self {
         Self {
             announcer: is_enabled.then(|| Announcer::new(announced)),
             setup,
-            pace,
+            clock_speed,
             redraw_at: Some(Duration::ZERO),
             is_connected: false,
             next: VecDeque::new(),
@@ -58,7 +63,7 @@ impl Announcement {
     /// The topic of the message, where there is to be one.
     pub fn topic(&self, car: &Vehicle) -> Option<String> {
         let is_enabled = self.announcer.is_some();
-        is_enabled.then(|| discovery::car_topic(&self.setup.prefix, car.vin.as_str()))
+        is_enabled.then(|| discovery::device_topic(&self.setup.prefix, &car.id()))
     }
 
     /// Home Assistant has started.
@@ -75,7 +80,7 @@ impl Announcement {
 
     /// Values have changed that the message may depend on.
     pub fn values_changed(&mut self, now: Now) {
-        let due = self.pace.real(now).mono.saturating_add(VALUES_FIRST);
+        let due = self.clock_speed.real(now).mono.saturating_add(VALUES_FIRST);
         self.redraw_at.get_or_insert(due);
     }
 
@@ -91,14 +96,14 @@ impl Announcement {
         }
         self.next_at = NEVER;
         let announcer = self.announcer.as_mut()?;
-        let real = self.pace.real(now);
+        let real = self.clock_speed.real(now);
         let is_due = self.redraw_at.take_if(|at| *at <= real.mono).is_some();
         // What Home Assistant knows stays while nothing is known of the car.
         let would_forget =
             !announcer.announced().components.is_empty() && !topics::has_answered(car);
         if is_due && !would_forget {
             if let Some(slug) = &announcer.announced().slug {
-                self.setup.car_ids.keep(&car.vin, slug);
+                self.setup.entity_prefixes.keep(&car.id(), slug);
             }
             announcer.offer(real, discovery::car(car, paths, &self.setup));
         }
@@ -124,7 +129,7 @@ impl Announcement {
         };
         let next_at = next_at.min(self.redraw_at.unwrap_or(NEVER));
         let least = now.mono.saturating_add(LEAST_WAIT);
-        self.next_at = self.pace.mono(next_at).max(least);
+        self.next_at = self.clock_speed.mono(next_at).max(least);
         None
     }
 }

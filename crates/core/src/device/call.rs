@@ -72,9 +72,7 @@ impl Call {
             Some((last, earlier)) => (Some(*last), earlier),
             None => (None, [].as_slice()),
         };
-        if answers.is_lost {
-            governor.unanswered(now);
-        } else {
+        if !answers.is_lost {
             governor.billed(now, class, last);
         }
         for status in earlier {

@@ -5,12 +5,12 @@ use crate::policy::{self, Light, LightState, Push};
 
 /// The policy's reading of what one source saw; `None` where it decides nothing by it. An answer
 /// ends the call under way.
-pub(super) fn by_policy(seen: &[Observation], car: &Vehicle) -> Option<policy::Input> {
+pub(super) fn by_policy(seen: &[Observation], car: &Vehicle) -> Option<policy::PolicyInput> {
     match seen.first()?.source {
-        Source::Light => Some(policy::Input::Light(light(seen))),
-        Source::List => Some(policy::Input::Seen(light(seen))),
-        Source::Data => Some(policy::Input::Data(Box::new(CarRecord::of(car)))),
-        Source::Push => Some(policy::Input::Push(push(seen))),
+        Source::Light => Some(policy::PolicyInput::Light(light(seen))),
+        Source::List => Some(policy::PolicyInput::Seen(light(seen))),
+        Source::Data => Some(policy::PolicyInput::Data(Box::new(CarRecord::of(car)))),
+        Source::Push => Some(policy::PolicyInput::Push(push(seen))),
         Source::Bridge => None,
     }
 }

@@ -12,12 +12,12 @@
 
 mod announcement;
 mod call;
+mod clock_speed;
 pub mod events;
 mod heard;
 mod interface;
 mod last_contact;
 mod own_signals;
-mod pace;
 mod publisher;
 mod saved;
 mod view;
@@ -29,9 +29,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::call::{Answers, Call, Denied, Limit};
+pub use self::clock_speed::ClockSpeed;
 pub use self::interface::{Command, Input, Output};
 use self::last_contact::LastContact;
-pub use self::pace::Pace;
 use self::publisher::Publisher;
 pub use self::publisher::Values;
 pub use self::saved::{Parts, Saved};
@@ -70,7 +70,7 @@ pub struct Config {
     /// `None`: nothing is published.
     pub publishing: Option<Publishing>,
     /// How fast its clock runs.
-    pub pace: Pace,
+    pub clock_speed: ClockSpeed,
 }
 
 /// When a device's saved form is written, apart from what a call or an answer stands on, which is
@@ -135,7 +135,7 @@ pub struct Device {
     due: Option<Call>,
     in_flight: Option<InFlight>,
     /// Answers to commands, given as soon as what they promise is saved.
-    answers: VecDeque<Answer>,
+    answers: VecDeque<CommandReply>,
     /// What happened and is not published yet.
     events: Vec<Event>,
     found: Vec<Finding>,
@@ -144,8 +144,8 @@ pub struct Device {
     saving: Saving,
     is_unsaved: bool,
     save_at: Duration,
-    turn: Turn,
-    pace: Pace,
+    poll_stage: PollStage,
+    clock_speed: ClockSpeed,
     view: Arc<View>,
 }
 
@@ -158,7 +158,7 @@ struct InFlight {
 }
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct CommandReply {
     reply: Reply,
     outcome: Result<(), String>,
     came_at: Duration,
@@ -167,16 +167,16 @@ struct Answer {
 /// Where a round of [`Device::poll`] stands: first what the policy wants, then what is to be said,
 /// then what is to be kept, then the wait.
 #[derive(Debug, Clone, Copy)]
-enum Turn {
+enum PollStage {
     Decide,
-    Publish(Rest),
-    Save(Rest),
-    Wait(Rest),
+    Publish(PolicyWait),
+    Save(PolicyWait),
+    Wait(PolicyWait),
 }
 
 /// The policy's wait.
 #[derive(Debug, Clone, Copy)]
-struct Rest {
+struct PolicyWait {
     decided_at: Duration,
     until: Duration,
     why: Why,
@@ -197,7 +197,7 @@ impl Device {
         };
         let publisher = config
             .publishing
-            .map(|publishing| Publisher::new(publishing, config.pace));
+            .map(|publishing| Publisher::new(publishing, config.clock_speed));
         Self {
             vehicle: saved.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
             policy,
@@ -216,8 +216,8 @@ impl Device {
             saving: config.saving,
             is_unsaved: false,
             save_at: now.mono.saturating_add(config.saving.every),
-            turn: Turn::Decide,
-            pace: config.pace,
+            poll_stage: PollStage::Decide,
+            clock_speed: config.clock_speed,
             view: Arc::new(View::new(DeviceId::from(vin), DeviceKind::Car)),
         }
     }
@@ -244,7 +244,7 @@ impl Device {
             Source::List | Source::Push | Source::Bridge => {}
         }
         if let Some(input) = heard::by_policy(seen, &self.vehicle) {
-            if let policy::Input::Push(push) = &input {
+            if let policy::PolicyInput::Push(push) = &input {
                 let gear = push.gear;
                 let found = self.trips.pushed(gear, push.charging_state, now.wall);
                 self.found(found, now);
@@ -274,31 +274,31 @@ impl Device {
                 }
                 let ask = class;
                 self.policy
-                    .handle(now, policy::Input::Failed { ask, failure });
+                    .handle(now, policy::PolicyInput::Failed { ask, failure });
             }
             Input::NotPermitted { class, retry_after } => {
                 self.in_flight.take_if(|flight| flight.call.class == class);
                 let failure = policy::Failure::NotPermitted { retry_after };
                 let ask = class;
                 self.policy
-                    .handle(now, policy::Input::Failed { ask, failure });
+                    .handle(now, policy::PolicyInput::Failed { ask, failure });
             }
-            Input::Listed => self.policy.handle(now, policy::Input::Listed),
-            Input::Removed => self.policy.handle(now, policy::Input::Removed),
-            Input::SignedIn => self.policy.handle(now, policy::Input::SignedIn),
+            Input::Listed => self.policy.handle(now, policy::PolicyInput::Listed),
+            Input::Removed => self.policy.handle(now, policy::PolicyInput::Removed),
+            Input::SignedIn => self.policy.handle(now, policy::PolicyInput::SignedIn),
             Input::SignedOut => {
-                let failed = policy::Input::Failed {
+                let failed = policy::PolicyInput::Failed {
                     ask: Ask::Light,
                     failure: policy::Failure::SignedOut,
                 };
                 self.policy.handle(now, failed);
             }
-            Input::MonthRolled => self.policy.handle(now, policy::Input::MonthRolled),
-            Input::BudgetChanged => self.policy.handle(now, policy::Input::BudgetChanged),
-            Input::Budget(budget) => self.policy.handle(now, policy::Input::Budget(budget)),
-            Input::PushLost => self.policy.handle(now, policy::Input::PushLost),
-            Input::Owner(user) => self.wanted(policy::Input::User(user), now),
-            Input::Hint => self.wanted(policy::Input::Hint, now),
+            Input::MonthRolled => self.policy.handle(now, policy::PolicyInput::MonthRolled),
+            Input::BudgetChanged => self.policy.handle(now, policy::PolicyInput::BudgetChanged),
+            Input::Budget(budget) => self.policy.handle(now, policy::PolicyInput::Budget(budget)),
+            Input::PushLost => self.policy.handle(now, policy::PolicyInput::PushLost),
+            Input::Owner(user) => self.wanted(policy::PolicyInput::User(user), now),
+            Input::Hint => self.wanted(policy::PolicyInput::Hint, now),
             Input::Command(command) => self.command(command, now),
             Input::Broker { is_up } => {
                 if let Some(publisher) = &mut self.publisher {
@@ -322,14 +322,16 @@ impl Device {
 
     /// A person or an automation wants something. Who wants a look does not wait for a light call
     /// that hangs; a data call is billed and waited for.
-    fn wanted(&mut self, input: policy::Input, now: Now) {
+    fn wanted(&mut self, input: policy::PolicyInput, now: Now) {
         let is_look = matches!(
             input,
-            policy::Input::Hint | policy::Input::User(policy::User::Refresh)
+            policy::PolicyInput::Hint | policy::PolicyInput::User(policy::User::Refresh)
         );
         let light = |flight: &&mut InFlight| flight.call.class == Ask::Light;
         if is_look && let Some(flight) = self.in_flight.as_mut().filter(light) {
-            let hung_at = flight.since.saturating_add(self.pace.mono(HUNG_AFTER));
+            let hung_at = flight
+                .since
+                .saturating_add(self.clock_speed.mono(HUNG_AFTER));
             flight.abandon_at = Some(hung_at);
         }
         self.policy.handle(now, input);
@@ -349,7 +351,7 @@ impl Device {
         self.collect_events(now);
         let told = self.events.get(n_before..).unwrap_or_default();
         let outcome = admitted.and_then(|()| command::refusal(told).map_or(Ok(()), Err));
-        self.answers.push_back(Answer {
+        self.answers.push_back(CommandReply {
             reply,
             outcome,
             came_at,
@@ -386,23 +388,23 @@ impl Device {
             if let Some(output) = self.promised(now) {
                 return output;
             }
-            match self.turn {
-                Turn::Decide => {
+            match self.poll_stage {
+                PollStage::Decide => {
                     if let Some(output) = self.decide(now) {
                         return output;
                     }
                 }
-                Turn::Publish(rest) => {
+                PollStage::Publish(rest) => {
                     let publisher = self.publisher.as_mut();
                     let output = publisher.and_then(|of| of.next(&self.vehicle, now));
                     if let Some(output) = output {
                         return output;
                     }
                     self.renew_view(now);
-                    self.turn = Turn::Save(rest);
+                    self.poll_stage = PollStage::Save(rest);
                 }
-                Turn::Save(rest) => {
-                    self.turn = Turn::Wait(rest);
+                PollStage::Save(rest) => {
+                    self.poll_stage = PollStage::Wait(rest);
                     if self.wants_saving() {
                         let soon = now.mono.saturating_add(self.saving.after);
                         self.save_at = self.save_at.min(soon);
@@ -411,8 +413,8 @@ impl Device {
                         return self.save(now);
                     }
                 }
-                Turn::Wait(rest) => {
-                    self.turn = Turn::Decide;
+                PollStage::Wait(rest) => {
+                    self.poll_stage = PollStage::Decide;
                     let is_fresh = rest.decided_at == now.mono;
                     if is_fresh || rest.until > now.mono {
                         return self.wait(rest, now);
@@ -432,7 +434,9 @@ impl Device {
             return Some(self.save(now));
         }
         if let Some(answer) = self.answers.pop_front() {
-            return Some(Output::Publish(vec![answer.message(self.pace.real(now))]));
+            return Some(Output::Publish(vec![
+                answer.message(self.clock_speed.real(now)),
+            ]));
         }
         let call = self.due.take()?;
         self.in_flight = Some(InFlight {
@@ -446,7 +450,9 @@ impl Device {
     /// The answer of a call under way is waited for in real time, however fast the device's clock runs.
     fn wait_for_answer(&mut self, now: Now) -> Option<Output> {
         let flight = self.in_flight.as_ref()?;
-        let lost_at = flight.since.saturating_add(self.pace.mono(LOST_AFTER));
+        let lost_at = flight
+            .since
+            .saturating_add(self.clock_speed.mono(LOST_AFTER));
         let until = flight.abandon_at.map_or(lost_at, |at| at.min(lost_at));
         if now.mono < until {
             let why = Why::InFlight;
@@ -488,7 +494,7 @@ impl Device {
             Step::Wait { until, why } => {
                 self.in_flight = None;
                 self.begin_to_publish(now);
-                self.turn = Turn::Publish(Rest {
+                self.poll_stage = PollStage::Publish(PolicyWait {
                     decided_at: now.mono,
                     until,
                     why,
@@ -500,7 +506,7 @@ impl Device {
 
     fn abandon(&mut self, now: Now) -> Option<Output> {
         let InFlight { call, .. } = self.in_flight.take()?;
-        let input = policy::Input::Abandoned(call.class);
+        let input = policy::PolicyInput::Abandoned(call.class);
         self.policy.handle(now, input);
         Some(Output::Abandon(call))
     }
@@ -554,7 +560,7 @@ impl Device {
         }
     }
 
-    fn wait(&self, rest: Rest, now: Now) -> Output {
+    fn wait(&self, rest: PolicyWait, now: Now) -> Output {
         let publisher = self.publisher.as_ref();
         let publish_at = publisher.map_or(Duration::MAX, Publisher::next_at);
         let until = rest.until.min(publish_at).min(self.save_at);
@@ -607,7 +613,7 @@ impl Device {
     }
 }
 
-impl Answer {
+impl CommandReply {
     fn message(&self, real: Now) -> Publish {
         let took = real.mono.saturating_sub(self.came_at);
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

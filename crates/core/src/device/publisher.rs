@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::announcement::Announcement;
-use super::{Output, Pace, Publishing};
+use super::{ClockSpeed, Output, Publishing};
 use crate::catalogue::{self, EntityValue};
 use crate::compat::teslamate::TeslaMateTopics;
 use crate::model::{Now, Vehicle};
@@ -50,7 +50,7 @@ enum Stage {
 
 impl Publisher {
     /// Nothing said yet.
-    pub fn new(publishing: Publishing, pace: Pace) -> Self {
+    pub fn new(publishing: Publishing, clock_speed: ClockSpeed) -> Self {
         Self {
             topics: CarTopics::new(publishing.paths),
             declared: None,
@@ -60,7 +60,7 @@ impl Publisher {
                 publishing.homeassistant,
                 publishing.announced,
                 publishing.setup,
-                pace,
+                clock_speed,
             ),
             first: Vec::new(),
             events: Vec::new(),
@@ -85,15 +85,15 @@ impl Publisher {
         if self.declared.as_ref() == Some(&topics) {
             return;
         }
-        let id = car.vin.as_str();
+        let id = car.id();
         if self.declared.is_none() {
             self.declarations.push_back(Declaration::Topics {
-                owner: Owner::Discovery(id.to_owned()),
+                owner: Owner::Discovery(id.clone()),
                 topics: self.announcement.topic(car).into_iter().collect(),
             });
         }
         self.declarations.push_back(Declaration::Topics {
-            owner: Owner::Device(id.to_owned()),
+            owner: Owner::Device(id),
             topics: topics.clone(),
         });
         self.declared = Some(topics);

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::command::Verb;
-use crate::discovery::CarIds;
+use crate::discovery::EntityPrefixes;
 use crate::model::{Signal, Value};
 use crate::policy::{Budget, CallClass, Failure, Governor, GovernorConfig, Preset, Purpose, User};
 use crate::retained::{Declaration, Manifest};
@@ -34,7 +34,7 @@ fn config() -> Config {
         base: "tesla2mqtt".into(),
         version: "0".into(),
         commands: false,
-        car_ids: CarIds::default(),
+        entity_prefixes: EntityPrefixes::default(),
     };
     Config {
         policy: PolicyConfig::preset(Preset::Unmetered),
@@ -42,13 +42,13 @@ fn config() -> Config {
         unavailable_after: Duration::from_mins(30),
         saving: Saving::TO_DISK,
         publishing: Some(Publishing {
-            paths: Paths::new("tesla2mqtt", &vin(), None),
+            paths: Paths::new("tesla2mqtt", &DeviceId::from(&vin()), None),
             setup,
             homeassistant: true,
             announced: Announced::NOTHING,
             teslamate: None,
         }),
-        pace: Pace::REAL,
+        clock_speed: ClockSpeed::REAL,
     }
 }
 
@@ -514,9 +514,9 @@ proptest! {
     #[test]
     fn every_order_of_events_ends_in_a_wait(
         deeds in proptest::collection::vec((deed(), 0..900_000_u64, -9000..9000_i64), 1..60),
-        pace in prop_oneof![Just(1.0), Just(60.0)],
+        clock_speed in prop_oneof![Just(1.0), Just(60.0)],
     ) {
-        let config = Config { pace: Pace::times(pace), ..config() };
+        let config = Config { clock_speed: ClockSpeed::times(clock_speed), ..config() };
         let mut declared = Declared::default();
         let mut device = Device::car(&vin(), config, Saved::default(), 7, start());
         let mut now = start();

@@ -5,8 +5,8 @@
 //! leaving a component out does not remove it and two messages in quick succession lose parts.
 
 mod announcer;
-mod car_ids;
 mod component;
+mod entity_prefixes;
 mod slug;
 
 use std::collections::BTreeMap;
@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 pub use self::announcer::{AnnounceStep, Announced, Announcer};
-pub use self::car_ids::CarIds;
 use self::component::Body;
 pub use self::component::platform;
+pub use self::entity_prefixes::EntityPrefixes;
+use self::entity_prefixes::id_end;
 use crate::catalogue::{self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, Platform};
-use crate::model::{Vehicle, clip, installed_version};
+use crate::model::{DeviceId, Vehicle, clip, installed_version};
 use crate::topics::{self, Paths};
 
 /// What is the same in all messages of one bridge.
@@ -32,8 +33,8 @@ pub struct Setup {
     pub version: String,
     /// Whether cars may be commanded.
     pub commands: bool,
-    /// What the entity ids of its cars begin with.
-    pub car_ids: CarIds,
+    /// What the entity ids of its devices begin with.
+    pub entity_prefixes: EntityPrefixes,
 }
 
 /// A discovery message in parts, so that components can be compared and taken back.
@@ -129,9 +130,9 @@ impl Message {
     }
 }
 
-/// The topic of a car's message.
-pub fn car_topic(prefix: &str, vin: &str) -> String {
-    format!("{prefix}/device/tesla2mqtt_{vin}/config")
+/// The topic of a device's message.
+pub fn device_topic(prefix: &str, id: &DeviceId) -> String {
+    format!("{prefix}/device/tesla2mqtt_{}/config", id.as_str())
 }
 
 /// The topic of the bridge's message.
@@ -155,16 +156,17 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
         .filter(|name| !name.is_empty());
     let is_named = owners_name.is_some();
     let made_up = model.as_deref().unwrap_or("Tesla");
+    let id = car.id();
     let slug = match &owners_name {
-        Some(name) if slug::of_name(name, 1).is_some() => setup.car_ids.choose(&car.vin, name),
+        Some(name) if slug::of_name(name, 1).is_some() => setup.entity_prefixes.choose(&id, name),
         _ => {
-            let made_up = format!("{made_up} {}", &car.vin.as_str()[13..]);
-            setup.car_ids.choose(&car.vin, &made_up)
+            let made_up = format!("{made_up} {}", id_end(&id, 4));
+            setup.entity_prefixes.choose(&id, &made_up)
         }
     };
     let name = owners_name.unwrap_or_else(|| made_up.to_owned());
     let mut device = Map::new();
-    device.insert("ids".into(), json!([format!("tesla_{}", car.vin.as_str())]));
+    device.insert("ids".into(), json!([format!("tesla_{}", id.as_str())]));
     device.insert("name".into(), name.into());
     device.insert("mf".into(), "Tesla".into());
     device.insert("sn".into(), car.vin.as_str().into());
@@ -194,7 +196,7 @@ pub fn car(car: &Vehicle, paths: &Paths, setup: &Setup) -> Message {
         })
         .collect();
     Message {
-        topic: car_topic(&setup.prefix, car.vin.as_str()),
+        topic: device_topic(&setup.prefix, &id),
         root,
         slug,
         is_named,

@@ -1,4 +1,5 @@
-//! The three names Tesla has for one car, kept apart by type (tesla-api.md, section 2).
+//! The three names Tesla has for one car, kept apart by type (tesla-api.md, section 2), and the one
+//! name that every device has, whatever it is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,11 +64,16 @@ impl From<Vin> for String {
     }
 }
 
-/// A device's name for life, whatever kind of device it is; for a car, its VIN. Always one legal
-/// MQTT topic level.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+/// A device's name for life, whatever kind of device it is; for a car, its VIN. Letters, digits, `-`
+/// and `_`, hence always one legal MQTT topic level and the name of a file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct DeviceId(Arc<str>);
+
+/// Why a text is no id of a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the id of a device has letters, digits, - and _ only, and at least one of them")]
+pub struct DeviceIdError;
 
 /// What a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -80,6 +86,16 @@ pub enum DeviceKind {
 }
 
 impl DeviceId {
+    /// Accepts ASCII letters and digits, `-` and `_`.
+    pub fn new(text: &str) -> Result<Self, DeviceIdError> {
+        let is_legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        if !text.is_empty() && text.bytes().all(is_legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err(DeviceIdError)
+        }
+    }
+
     /// The full text, for topics, ids and file names; logs use `Display`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -89,6 +105,19 @@ impl DeviceId {
 impl From<&Vin> for DeviceId {
     fn from(vin: &Vin) -> Self {
         Self(vin.as_str().into())
+    }
+}
+
+impl TryFrom<String> for DeviceId {
+    type Error = DeviceIdError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<DeviceId> for String {
+    fn from(id: DeviceId) -> Self {
+        id.as_str().to_owned()
     }
 }
 

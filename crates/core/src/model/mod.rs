@@ -20,7 +20,7 @@ mod vehicle;
 
 pub use charging_state::ChargingState;
 pub use gear::Gear;
-pub use ids::{ApiId, DeviceId, DeviceKind, StreamId, Vin, VinError};
+pub use ids::{ApiId, DeviceId, DeviceIdError, DeviceKind, StreamId, Vin, VinError};
 pub use observation::{Observation, Source};
 pub use reading::Reading;
 pub use record::CarRecord;

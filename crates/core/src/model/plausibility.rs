@@ -9,7 +9,7 @@ use super::{Known, Value};
 
 /// How far a value may move: at once, and by the hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub struct RateOfChange {
     at_once: f64,
     per_hour: f64,
 }
@@ -32,23 +32,23 @@ pub struct Bounds {
     pub signal: &'static str,
     least: f64,
     most: f64,
-    rise: Pace,
-    fall: Pace,
+    rise: RateOfChange,
+    fall: RateOfChange,
     null: Null,
 }
 
-const ANY: Pace = pace(f64::INFINITY, 0.0);
+const ANY: RateOfChange = rate(f64::INFINITY, 0.0);
 const ALL: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
-const fn pace(at_once: f64, per_hour: f64) -> Pace {
-    Pace { at_once, per_hour }
+const fn rate(at_once: f64, per_hour: f64) -> RateOfChange {
+    RateOfChange { at_once, per_hour }
 }
 
 const fn row(
     signal: &'static str,
     (least, most): (f64, f64),
-    rise: Pace,
-    fall: Pace,
+    rise: RateOfChange,
+    fall: RateOfChange,
     null: Null,
 ) -> Bounds {
     Bounds {
@@ -62,9 +62,9 @@ const fn row(
 }
 
 /// %, of a battery that charges at 400 kW and more, or climbs a mountain.
-const LEVEL: (Pace, Pace) = (pace(5.0, 600.0), pace(5.0, 300.0));
+const LEVEL: (RateOfChange, RateOfChange) = (rate(5.0, 600.0), rate(5.0, 300.0));
 /// Miles of range, by the same.
-const RANGE: (Pace, Pace) = (pace(15.0, 2500.0), pace(15.0, 1200.0));
+const RANGE: (RateOfChange, RateOfChange) = (rate(15.0, 2500.0), rate(15.0, 1200.0));
 
 /// Signals with their bounds. What is not listed is believed as it comes.
 #[rustfmt::skip]
@@ -86,7 +86,7 @@ pub const BOUNDS: &[Bounds] = &[
     row("drive_state.shift_state",               ALL,                ANY, ANY, Null::IsAGapUnderWay),
     row("drive_state.speed",                     (0.0, 250.0),       ANY, ANY, Null::IsAWord),
     // It goes back by its rounding (tesla-api.md, quirk 26).
-    row("vehicle_state.odometer",                (0.0, 3_000_000.0), pace(5.0, 250.0), pace(1.0, 0.0), Null::IsAGap),
+    row("vehicle_state.odometer",                (0.0, 3_000_000.0), rate(5.0, 250.0), rate(1.0, 0.0), Null::IsAGap),
 ];
 
 /// A value that waits for the next look.
@@ -164,7 +164,7 @@ impl Bounds {
     /// Which way a value has leapt, if no car could follow.
     fn leap(&self, before: &Value, now: &Value, hours: f64) -> Option<Direction> {
         let (before, now) = before.number().zip(now.number())?;
-        let (pace, direction) = if now > before {
+        let (rate, direction) = if now > before {
             (self.rise, Direction::Up)
         } else {
             (self.fall, Direction::Down)
@@ -172,7 +172,7 @@ impl Bounds {
         let moved = (now - before).abs();
         // Nothing that is measured by bounds in both directions is gone at a blow, be it overnight.
         let is_gone = now == 0.0 && moved > self.fall.at_once;
-        let is_far = moved > pace.at_once + pace.per_hour * hours;
+        let is_far = moved > rate.at_once + rate.per_hour * hours;
         (is_gone || is_far).then_some(direction)
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::plausibility::{self, Doubt, Verdict};
-use super::{Now, Observation, Source, Value, Vin};
+use super::{DeviceId, Now, Observation, Source, Value, Vin};
 
 /// The name of a fact: its path in `vehicle_data` (`charge_state.battery_level`,
 /// `vehicle_state.software_update.status`), a top-level word of the vehicle object
@@ -123,6 +123,11 @@ impl Vehicle {
             doubts: BTreeMap::new(),
             n_older: BTreeMap::new(),
         }
+    }
+
+    /// The name by which it is addressed, like every device.
+    pub fn id(&self) -> DeviceId {
+        DeviceId::from(&self.vin)
     }
 
     /// Takes in an observation; per signal the newest time wins, an equal time replaces. What

@@ -25,7 +25,7 @@ pub struct Client {
     /// Retained and with QoS 1 until the broker refuses that; messages follow what it says of
     /// itself.
     will: Will,
-    phase: Phase,
+    phase: ConnectionPhase,
     outbox: Outbox,
     quarantine: Quarantine,
     told: NoticesGiven,
@@ -37,7 +37,7 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-enum Phase {
+enum ConnectionPhase {
     /// Until the next attempt, in monotonic time.
     Waiting { until: Duration },
     /// An attempt, or a connection.
@@ -62,7 +62,7 @@ impl Client {
                 is_acknowledged: true,
                 is_retained: true,
             },
-            phase: Phase::Waiting {
+            phase: ConnectionPhase::Waiting {
                 until: Duration::ZERO,
             },
             outbox,
@@ -86,7 +86,7 @@ impl Client {
             }
             ClientInput::Listen(subscriptions) => self.listen(subscriptions),
             ClientInput::Opened => {
-                if let Phase::Active(active) = &mut self.phase {
+                if let ConnectionPhase::Active(active) = &mut self.phase {
                     active.is_open = true;
                 }
             }
@@ -119,9 +119,9 @@ impl Client {
     /// Monotonic time at which [`ClientInput::Timer`] is due; `None`: never.
     pub fn due_at(&self, now: Duration) -> Option<Duration> {
         match &self.phase {
-            Phase::Waiting { until } => Some(*until),
-            Phase::Active(active) => Some(active.due_at(self.quarantine.waits(), now)),
-            Phase::Ended => None,
+            ConnectionPhase::Waiting { until } => Some(*until),
+            ConnectionPhase::Active(active) => Some(active.due_at(self.quarantine.waits(), now)),
+            ConnectionPhase::Ended => None,
         }
     }
 
@@ -134,15 +134,17 @@ impl Client {
     /// Messages in flight.
     pub fn n_in_flight(&self) -> usize {
         match &self.phase {
-            Phase::Active(active) => active.in_flight.n_messages(),
-            Phase::Waiting { .. } | Phase::Ended => 0,
+            ConnectionPhase::Active(active) => active.in_flight.n_messages(),
+            ConnectionPhase::Waiting { .. } | ConnectionPhase::Ended => 0,
         }
     }
 
     /// What the broker says of itself, while connected.
     pub fn facts(&self) -> Option<BrokerFacts> {
         match &self.phase {
-            Phase::Active(active) if active.is_connected() => Some(active.in_flight.facts()),
+            ConnectionPhase::Active(active) if active.is_connected() => {
+                Some(active.in_flight.facts())
+            }
             _ => None,
         }
     }
@@ -151,8 +153,8 @@ impl Client {
     fn advance(&mut self, now: Duration) {
         self.log_complaints();
         match &mut self.phase {
-            Phase::Waiting { until } if now >= *until => self.open(now),
-            Phase::Active(active) => {
+            ConnectionPhase::Waiting { until } if now >= *until => self.open(now),
+            ConnectionPhase::Active(active) => {
                 if let Err(cause) = active.in_flight.at(now) {
                     self.lost(&cause, now);
                 } else if active.drain.is_some() {
@@ -165,7 +167,7 @@ impl Client {
                     }
                 }
             }
-            Phase::Waiting { .. } | Phase::Ended => {}
+            ConnectionPhase::Waiting { .. } | ConnectionPhase::Ended => {}
         }
     }
 
@@ -176,20 +178,20 @@ impl Client {
             Some(self.will.clone()),
             now,
         );
-        self.phase = Phase::Active(Box::new(ActiveConnection::new(in_flight, now)));
+        self.phase = ConnectionPhase::Active(Box::new(ActiveConnection::new(in_flight, now)));
         self.events.push_back(ClientEvent::Open);
     }
 
     fn control_packet(&mut self) -> Option<ClientPacket> {
         match &mut self.phase {
-            Phase::Active(active) if active.is_open => active.in_flight.next_packet(),
+            ConnectionPhase::Active(active) if active.is_open => active.in_flight.next_packet(),
             _ => None,
         }
     }
 
     /// The next message, if it may be sent now.
     fn message(&mut self, now: Duration) -> Option<ClientPacket> {
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return None;
         };
         if !active.sends() || !active.in_flight.has_room() {
@@ -222,13 +224,13 @@ impl Client {
 
     /// Nothing waits to be sent; true: now something does.
     fn when_all_is_sent(&mut self, now: Duration) -> bool {
-        if matches!(&self.phase, Phase::Active(active) if active.drain.is_some()) {
+        if matches!(&self.phase, ConnectionPhase::Active(active) if active.drain.is_some()) {
             return self.advance_drain(now);
         }
         if !self.is_all_answered(now) {
             return false;
         }
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return false;
         };
         let has_lasted = active.has_lasted(now);
@@ -256,18 +258,18 @@ impl Client {
     /// Whether the broker has answered everything that was handed over.
     pub fn is_all_answered(&self, now: Duration) -> bool {
         match &self.phase {
-            Phase::Active(active) => {
+            ConnectionPhase::Active(active) => {
                 active.is_connected()
                     && active.in_flight.n_messages() == 0
                     && !self.outbox.has_work()
                     && active.careful.rests_until() <= now
             }
-            Phase::Waiting { .. } | Phase::Ended => false,
+            ConnectionPhase::Waiting { .. } | ConnectionPhase::Ended => false,
         }
     }
 
     fn received(&mut self, packet: ServerPacket, now: Duration) {
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return;
         };
         if !active.is_open {
@@ -282,7 +284,7 @@ impl Client {
     }
 
     fn written(&mut self, now: Duration) {
-        if let Phase::Active(active) = &mut self.phase {
+        if let ConnectionPhase::Active(active) = &mut self.phase {
             for answer in active.in_flight.written() {
                 self.answered(answer, now);
             }
@@ -290,7 +292,7 @@ impl Client {
     }
 
     fn answered(&mut self, answer: BrokerAnswer, now: Duration) {
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return;
         };
         active.heard_at = now;
@@ -317,7 +319,7 @@ impl Client {
     }
 
     fn connected(&mut self, facts: BrokerFacts, now: Duration) {
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return;
         };
         active.connected(self.quarantine.n_probes(), now);
@@ -338,7 +340,7 @@ impl Client {
         refusal: Option<PublishRefusal>,
         now: Duration,
     ) {
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return;
         };
         let is_careful = self.quarantine.is_careful();
@@ -368,7 +370,7 @@ impl Client {
 
     /// The same while draining, when nothing is tried again.
     fn drained(&mut self, ticket: Ticket, topic: &str, refusal: Option<PublishRefusal>) {
-        if let Phase::Active(active) = &mut self.phase
+        if let ConnectionPhase::Active(active) = &mut self.phase
             && let Some(drain) = &mut active.drain
             && *topic == *self.state_topic
         {
@@ -384,7 +386,7 @@ impl Client {
     fn listen(&mut self, subscriptions: Vec<Subscription>) {
         let before = std::mem::replace(&mut self.options.subscriptions, subscriptions);
         let wanted = &self.options.subscriptions;
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return;
         };
         if !active.is_connected() || active.drain.is_some() {
@@ -398,7 +400,7 @@ impl Client {
 
     /// The connection has ended, or there was none.
     fn lost(&mut self, cause: &Cause, now: Duration) {
-        let Phase::Active(active) = &self.phase else {
+        let ConnectionPhase::Active(active) = &self.phase else {
             return;
         };
         let failure = self.options.target.explain(cause, active.is_connected());
@@ -425,7 +427,7 @@ impl Client {
             (failure, self.n_failed)
         };
         let wait = before_retry(failure.kind, n_in_a_row, self.random.unit());
-        self.phase = Phase::Waiting { until: now + wait };
+        self.phase = ConnectionPhase::Waiting { until: now + wait };
         let down = Connection::Down(failure.to_string());
         self.events.push_back(ClientEvent::Status(down));
         let notice = self.told.down(failure, now);
@@ -478,20 +480,22 @@ impl Client {
 
     fn shut_down(&mut self, now: Duration) {
         match &mut self.phase {
-            Phase::Active(active) if active.drain.is_some() => {}
-            Phase::Active(active) if active.is_connected() => active.begin_drain(now),
-            Phase::Active(_) | Phase::Waiting { .. } => self.end(DrainOutcome {
-                offline_said: false,
-                n_lost: self.outbox.n_waiting(),
-            }),
-            Phase::Ended => {}
+            ConnectionPhase::Active(active) if active.drain.is_some() => {}
+            ConnectionPhase::Active(active) if active.is_connected() => active.begin_drain(now),
+            ConnectionPhase::Active(_) | ConnectionPhase::Waiting { .. } => {
+                self.end(DrainOutcome {
+                    offline_said: false,
+                    n_lost: self.outbox.n_waiting(),
+                });
+            }
+            ConnectionPhase::Ended => {}
         }
     }
 
     /// True: something waits to be sent.
     fn advance_drain(&mut self, now: Duration) -> bool {
         let n_unanswered = self.n_unanswered();
-        let Phase::Active(active) = &mut self.phase else {
+        let ConnectionPhase::Active(active) = &mut self.phase else {
             return false;
         };
         let Some(drain) = &mut active.drain else {
@@ -527,7 +531,7 @@ impl Client {
     }
 
     fn end(&mut self, outcome: DrainOutcome) {
-        self.phase = Phase::Ended;
+        self.phase = ConnectionPhase::Ended;
         self.events.push_back(ClientEvent::Close);
         self.events.push_back(ClientEvent::Ended(outcome));
     }

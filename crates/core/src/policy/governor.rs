@@ -108,7 +108,7 @@ impl Calls {
 
 /// Data calls saved up while even the longest intervals cost more than there is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Pace {
+struct CallCredit {
     calls: f64,
     at: At,
 }
@@ -125,11 +125,11 @@ struct Stop {
 pub struct GovernorSnapshot {
     saved_at: At,
     saved_wall: Timestamp,
-    ledger: Ledger,
+    ledger: GovernorMemory,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Ledger {
+struct GovernorMemory {
     /// The newest day the calendar has shown; only goes forward, because a clock that falls back
     /// into the month before must not find its budget unspent.
     today: Date,
@@ -142,8 +142,8 @@ struct Ledger {
     /// Since when it is kept.
     #[serde(default)]
     begun: Option<Timestamp>,
-    #[serde(default)]
-    pace: Option<Pace>,
+    #[serde(default, rename = "pace")]
+    credit: Option<CallCredit>,
 }
 
 /// Figures for the topics.
@@ -169,7 +169,7 @@ pub struct GovernorStatus {
 #[derive(Debug, Clone)]
 pub struct Governor {
     config: GovernorConfig,
-    ledger: Ledger,
+    ledger: GovernorMemory,
     clock_ahead: Duration,
     recent_light: VecDeque<At>,
     recent_data: VecDeque<At>,
@@ -182,7 +182,7 @@ pub struct Governor {
 impl Governor {
     /// An account with an empty ledger.
     pub fn new(config: GovernorConfig, now: Now) -> Self {
-        let ledger = Ledger {
+        let ledger = GovernorMemory {
             today: date_of(now.wall),
             days: BTreeMap::new(),
             data_stop: None,
@@ -191,7 +191,7 @@ impl Governor {
             factor: 1.0,
             factor_at: None,
             begun: Some(now.wall),
-            pace: None,
+            credit: None,
         };
         Self::start(config, ledger, Duration::ZERO)
     }
@@ -206,7 +206,7 @@ impl Governor {
         Self::start(config, snapshot.ledger, resumed_at.saturating_sub(now.mono))
     }
 
-    fn start(config: GovernorConfig, ledger: Ledger, clock_ahead: Duration) -> Self {
+    fn start(config: GovernorConfig, ledger: GovernorMemory, clock_ahead: Duration) -> Self {
         Self {
             config,
             ledger,
@@ -272,7 +272,7 @@ impl Governor {
 
     /// How a permitted call went; `status` is `None` when it was never sent. Tesla bills every
     /// answer below 500; whether it bills one that was lost on its way nobody knows, so a call
-    /// that went [unanswered](Self::unanswered) stays counted.
+    /// that went unanswered stays counted: of that one nothing is said here.
     pub fn billed(&mut self, now: Now, class: impl Into<CallClass>, status: Option<u16>) {
         let class = class.into();
         self.turn(now);
@@ -281,20 +281,13 @@ impl Governor {
             let count = day.count(class);
             *count = count.saturating_sub(1);
             if class == CallClass::Data
-                && let Some(pace) = &mut self.ledger.pace
+                && let Some(credit) = &mut self.ledger.credit
             {
-                pace.calls += 1.0;
+                credit.calls += 1.0;
             }
         } else if status.is_some_and(|status| status < 300) {
             *self.stop_mut(class) = None;
         }
-        self.wants_persisting = true;
-    }
-
-    /// A permitted call, or one more request of it, was sent, and no answer came.
-    pub fn unanswered(&mut self, now: Now) {
-        // Counted when it was permitted.
-        self.turn(now);
         self.wants_persisting = true;
     }
 
@@ -345,7 +338,7 @@ impl Governor {
         self.wants_persisting = true;
     }
 
-    /// What the cars' policies must know, as [`Input::Budget`](super::Input::Budget).
+    /// What the cars' policies must know, as [`PolicyInput::Budget`](super::PolicyInput::Budget).
     pub fn budget(&mut self, now: Now) -> Budget {
         self.turn(now);
         let t = self.at(now);
@@ -363,7 +356,7 @@ impl Governor {
     }
 
     /// True once after a new UTC month began; the cars' policies get
-    /// [`Input::MonthRolled`](super::Input::MonthRolled).
+    /// [`PolicyInput::MonthRolled`](super::PolicyInput::MonthRolled).
     pub fn month_rolled(&mut self, now: Now) -> bool {
         self.turn(now);
         std::mem::take(&mut self.month_rolled)

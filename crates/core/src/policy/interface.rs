@@ -127,7 +127,7 @@ pub enum User {
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Input {
+pub enum PolicyInput {
     /// The light call that was asked for answered.
     Light(Light),
     /// The account's product list showed the car; nobody asked for it here, so it ends no call.

@@ -53,7 +53,7 @@ mod wanted;
 
 use std::time::Duration;
 
-use crate::model::{Now, Vin};
+use crate::model::{DeviceId, Now, Vin};
 use crate::random::Random;
 use memory::{At, Memory, Moment, ShownState};
 use phase::Phase;
@@ -61,8 +61,8 @@ use phase::Phase;
 pub use config::{CEILING, ClassSetting, FIELDS, Field, PolicyConfig, Preset};
 pub use governor::{Calls, Governor, GovernorSnapshot, GovernorStatus, Permit};
 pub use interface::{
-    Ask, Belief, Budget, Class, Event, Failure, HoldReason, Input, Light, LightState, Problem,
-    Purpose, Push, State, Status, Step, User, Why,
+    Ask, Belief, Budget, Class, Event, Failure, HoldReason, Light, LightState, PolicyInput,
+    Problem, Purpose, Push, State, Status, Step, User, Why,
 };
 pub use prices::{CallClass, GovernorConfig, MonthlyLimit, Prices};
 pub use reconnect::{PushStep, Reconnect};
@@ -99,7 +99,7 @@ impl Policy {
     /// A car about which nothing is known. The seed spreads its calls; any number will do, but
     /// not the same for every car.
     pub fn new(config: PolicyConfig, vin: &Vin, seed: u64, now: Now) -> Self {
-        let random = Random::of_car(vin, seed);
+        let random = Random::of_device(&DeviceId::from(vin), seed);
         let memory = Memory::new(vin, random, now.wall);
         Self::start(config, memory, Duration::ZERO, now)
     }
@@ -134,33 +134,36 @@ impl Policy {
 
     /// Something happened. Whatever it is, in whatever order, the policy is in a valid state
     /// afterwards and [`Policy::next`] has an answer.
-    pub fn handle(&mut self, now: Now, input: Input) {
+    pub fn handle(&mut self, now: Now, input: PolicyInput) {
         let m = self.moment(now);
         self.count_time(m);
         // A light answer that confirms what is known anyway is not worth a write to the disk.
         let routine = matches!(
             input,
-            Input::Light(_) | Input::Seen(_) | Input::Budget(_) | Input::Abandoned(_)
+            PolicyInput::Light(_)
+                | PolicyInput::Seen(_)
+                | PolicyInput::Budget(_)
+                | PolicyInput::Abandoned(_)
         );
         self.wants_persisting |= !routine;
         match input {
-            Input::Light(light) => self.light_answered(light, m),
-            Input::Seen(light) => self.light_says(light, m),
-            Input::Data(view) => self.data_answered(&view, m),
-            Input::Failed { ask, failure } => self.call_failed(ask, failure, m),
-            Input::Abandoned(ask) => {
+            PolicyInput::Light(light) => self.light_answered(light, m),
+            PolicyInput::Seen(light) => self.light_says(light, m),
+            PolicyInput::Data(view) => self.data_answered(&view, m),
+            PolicyInput::Failed { ask, failure } => self.call_failed(ask, failure, m),
+            PolicyInput::Abandoned(ask) => {
                 self.flight.take_if(|flight| flight.ask == ask);
             }
-            Input::Push(push) => self.pushed(&push, m),
-            Input::PushLost => self.lose_push_source(m),
-            Input::Hint => self.look_soon("hint", m),
-            Input::User(user) => self.owner_says(user, m),
-            Input::SignedIn => self.signed_in(m),
-            Input::Listed => self.listed(m),
-            Input::Removed => self.removed(m),
-            Input::MonthRolled => self.month_rolled(m),
-            Input::BudgetChanged => self.budget_changed(),
-            Input::Budget(budget) => {
+            PolicyInput::Push(push) => self.pushed(&push, m),
+            PolicyInput::PushLost => self.lose_push_source(m),
+            PolicyInput::Hint => self.look_soon("hint", m),
+            PolicyInput::User(user) => self.owner_says(user, m),
+            PolicyInput::SignedIn => self.signed_in(m),
+            PolicyInput::Listed => self.listed(m),
+            PolicyInput::Removed => self.removed(m),
+            PolicyInput::MonthRolled => self.month_rolled(m),
+            PolicyInput::BudgetChanged => self.budget_changed(),
+            PolicyInput::Budget(budget) => {
                 let factor = if budget.factor.is_finite() {
                     budget.factor
                 } else {

@@ -25,7 +25,7 @@ pub enum PushStep {
     RefreshToken,
     /// Dial, and say how it went.
     Dial,
-    /// Hand [`Input::PushLost`](super::Input::PushLost) to each car of the source.
+    /// Hand [`PolicyInput::PushLost`](super::PolicyInput::PushLost) to each car of the source.
     TellCars,
     /// Nothing to do until the monotonic time, or until something happens.
     Wait {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::interface::State;
 use super::learning::Learning;
 use super::memory::{At, Memory, ShownState};
-use crate::model::{Now, Vin};
+use crate::model::{DeviceId, Now, Vin};
 use crate::random::Random;
 
 /// A snapshot that claims to be older was written by a wrong clock.
@@ -60,7 +60,7 @@ impl Snapshot {
         if self.lost.contains(&RANDOM) {
             // Any number will do that is not the same for every car.
             let seed = now.wall.as_second().unsigned_abs();
-            memory.random = Random::of_car(vin, seed);
+            memory.random = Random::of_device(&DeviceId::from(vin), seed);
         }
         // A new process has no connection to what pushes.
         memory.push.lose();

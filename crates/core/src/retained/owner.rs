@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::DeviceId;
+
 /// Who has topics at the broker, as it stands in the file: `bridge`, `account home`, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -13,12 +15,12 @@ pub enum Owner {
     Bridge,
     /// An account, by its name.
     Account(String),
-    /// A device, by its id: a car's VIN.
-    Device(String),
-    /// A device in TeslaMate's topics, by its id.
-    TeslaMate(String),
-    /// The discovery message of a device, by its id.
-    Discovery(String),
+    /// A device.
+    Device(DeviceId),
+    /// A device in TeslaMate's topics.
+    TeslaMate(DeviceId),
+    /// The discovery message of a device.
+    Discovery(DeviceId),
     /// The bridge's own discovery message.
     BridgeDiscovery,
 }
@@ -34,9 +36,9 @@ impl fmt::Display for Owner {
             Self::Bridge => f.write_str("bridge"),
             Self::BridgeDiscovery => f.write_str("discovery"),
             Self::Account(name) => write!(f, "account {name}"),
-            Self::Device(id) => write!(f, "device {id}"),
-            Self::TeslaMate(id) => write!(f, "teslamate {id}"),
-            Self::Discovery(id) => write!(f, "discovery {id}"),
+            Self::Device(id) => write!(f, "device {}", id.as_str()),
+            Self::TeslaMate(id) => write!(f, "teslamate {}", id.as_str()),
+            Self::Discovery(id) => write!(f, "discovery {}", id.as_str()),
         }
     }
 }
@@ -47,14 +49,14 @@ impl FromStr for Owner {
     fn from_str(text: &str) -> Result<Self, NoOwner> {
         // An account's name may be anything, spaces included.
         let (kind, of) = text.split_once(' ').unwrap_or((text, ""));
-        let of = of.to_owned();
+        let device = || DeviceId::new(of).map_err(|_| NoOwner);
         match (kind, of.is_empty()) {
             ("bridge", true) => Ok(Self::Bridge),
             ("discovery", true) => Ok(Self::BridgeDiscovery),
-            ("account", false) => Ok(Self::Account(of)),
-            ("device", false) => Ok(Self::Device(of)),
-            ("teslamate", false) => Ok(Self::TeslaMate(of)),
-            ("discovery", false) => Ok(Self::Discovery(of)),
+            ("account", false) => Ok(Self::Account(of.to_owned())),
+            ("device", false) => device().map(Self::Device),
+            ("teslamate", false) => device().map(Self::TeslaMate),
+            ("discovery", false) => device().map(Self::Discovery),
             _ => Err(NoOwner),
         }
     }

@@ -6,10 +6,15 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::DeviceId;
 use crate::outbox::{Outbox, Publish};
 
+fn device_id(id: &str) -> DeviceId {
+    DeviceId::new(id).unwrap()
+}
+
 fn device(id: &str) -> Owner {
-    Owner::Device(id.to_owned())
+    Owner::Device(device_id(id))
 }
 
 fn topics(level: &str, keys: &[&str]) -> Vec<String> {
@@ -80,7 +85,7 @@ fn what_home_assistant_was_told_goes_with_its_message() {
         ..Announced::default()
     };
     let topic = "homeassistant/device/tesla2mqtt_A/config";
-    let owner = Owner::Discovery("A".to_owned());
+    let owner = Owner::Discovery(device_id("A"));
     manifest.declare(&owner, [topic.to_owned()]);
     assert!(manifest.announce(topic, &told) && !manifest.announce(topic, &told));
     assert_eq!(manifest.announced(topic), told);
@@ -124,8 +129,8 @@ fn a_part_that_cannot_be_read_takes_no_other_with_it() {
             "t/bridge/accounts/my home",
         ),
         (device("A"), "t/a"),
-        (Owner::TeslaMate("A".to_owned()), "teslamate/cars/1"),
-        (Owner::Discovery("A".to_owned()), "h/device/tesla2mqtt_A"),
+        (Owner::TeslaMate(device_id("A")), "teslamate/cars/1"),
+        (Owner::Discovery(device_id("A")), "h/device/tesla2mqtt_A"),
         (Owner::BridgeDiscovery, "h/device/t_bridge"),
     ] {
         manifest.declare(&owner, topics(level, &["x", "y"]));

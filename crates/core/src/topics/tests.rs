@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::compat::teslamate::TeslaMateTopics;
-use crate::model::{Now, Observation, Signal, Source, Value};
+use crate::model::{Now, Observation, Signal, Source, Value, Vin};
 
 const VIN: &str = "5YJ3E7EB0KF000005";
 
@@ -19,7 +19,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let vin = Vin::new(VIN).unwrap();
-        let paths = Paths::new("tesla2mqtt", &vin, None);
+        let paths = Paths::new("tesla2mqtt", &DeviceId::from(&vin), None);
         Self {
             car: Vehicle::new(vin),
             topics: CarTopics::new(paths),
@@ -482,7 +482,7 @@ fn availability_is_said_when_it_changes() {
 #[test]
 fn an_alias_stands_in_the_place_of_the_vin() {
     let vin = Vin::new(VIN).unwrap();
-    let paths = Paths::new("home/cars", &vin, Some("rakete"));
+    let paths = Paths::new("home/cars", &DeviceId::from(&vin), Some("rakete"));
     assert_eq!(paths.of("speed"), "home/cars/rakete/speed");
     assert_eq!(paths.set("charge"), "home/cars/rakete/charge/set");
     assert_eq!(paths.bridge_state(), "home/cars/bridge/state");

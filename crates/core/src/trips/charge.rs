@@ -83,13 +83,13 @@ pub struct Metered<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChargeLog {
-    under_way: Option<UnderWay>,
+    under_way: Option<ChargeUnderWay>,
     /// The newest that ended.
     pub last: Option<Charge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct UnderWay {
+struct ChargeUnderWay {
     started_at: Timestamp,
     from: Option<Look>,
     /// What the meter showed before it.
@@ -116,7 +116,7 @@ struct UnderWay {
 
 /// What a look changed.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct ChargeChanges {
     /// Ended.
     pub ended: Option<Charge>,
     /// Current flows for the first time.
@@ -153,8 +153,8 @@ impl ChargeLog {
         can_tell: bool,
         meter: &Metered<'_>,
         tariff: &Tariff,
-    ) -> Changes {
-        let mut changes = Changes::default();
+    ) -> ChargeChanges {
+        let mut changes = ChargeChanges::default();
         // A car in gear has no cable, whatever the older part of its answer says.
         let charging = match now.in_gear {
             Some(true) => Some(false),
@@ -187,7 +187,7 @@ impl ChargeLog {
     ) -> bool {
         let charge = self
             .under_way
-            .get_or_insert_with(|| UnderWay::begin(at, last, None, meter.total_kwh()));
+            .get_or_insert_with(|| ChargeUnderWay::begin(at, last, None, meter.total_kwh()));
         charge.ended_at = None;
         charge.flows(can_tell)
     }
@@ -217,9 +217,9 @@ impl ChargeLog {
         meter: &Metered<'_>,
         tariff: &Tariff,
     ) -> bool {
-        let charge = self
-            .under_way
-            .get_or_insert_with(|| UnderWay::begin(now.at, last, Some(now), meter.before_kwh));
+        let charge = self.under_way.get_or_insert_with(|| {
+            ChargeUnderWay::begin(now.at, last, Some(now), meter.before_kwh)
+        });
         charge.from.get_or_insert_with(|| now.clone());
         charge.ended_at = None;
         charge.is_dc |= now.is_dc;
@@ -238,7 +238,7 @@ impl ChargeLog {
 
     fn finish(
         &mut self,
-        charge: &UnderWay,
+        charge: &ChargeUnderWay,
         ended_at: Timestamp,
         to: Option<&Look>,
         energy_kwh: f64,
@@ -273,7 +273,7 @@ impl ChargeLog {
     }
 }
 
-impl UnderWay {
+impl ChargeUnderWay {
     fn begin(
         started_at: Timestamp,
         last: Option<&Look>,
@@ -306,7 +306,7 @@ impl UnderWay {
     }
 }
 
-impl UnderWay {
+impl ChargeUnderWay {
     /// Takes in the meter; returns the energy so far.
     fn count(&mut self, now: &Look, meter: &EnergyMeter, tariff: &Tariff) -> Option<f64> {
         let total = meter.total_kwh()?;

@@ -82,7 +82,7 @@ const WAIT_AT_MOST: SignedDuration = SignedDuration::from_mins(3);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DriveLog {
-    under_way: Option<UnderWay>,
+    under_way: Option<DriveUnderWay>,
     /// A car with someone at the wheel and its power on is not parked for so long after it was in
     /// gear: the drive may go on.
     #[serde(skip)]
@@ -92,7 +92,7 @@ pub struct DriveLog {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct UnderWay {
+struct DriveUnderWay {
     started_at: Timestamp,
     /// The counters before it; none until a look has followed a start that was pushed to a bridge
     /// that had seen nothing yet.
@@ -119,7 +119,7 @@ struct End {
 
 /// What a look changed.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct DriveChanges {
     /// Ended.
     pub ended: Option<Drive>,
     /// Began.
@@ -147,8 +147,8 @@ impl DriveLog {
         now: &Look,
         can_tell: bool,
         kwh_per_rated_mile: Option<f64>,
-    ) -> Changes {
-        let mut changes = Changes::default();
+    ) -> DriveChanges {
+        let mut changes = DriveChanges::default();
         match now.in_gear {
             // One missing word ends nothing.
             None => {}
@@ -168,7 +168,7 @@ impl DriveLog {
             drive.end = None;
             return false;
         }
-        self.under_way = Some(UnderWay {
+        self.under_way = Some(DriveUnderWay {
             started_at: at,
             from: last.cloned(),
             is_told: can_tell,
@@ -219,7 +219,7 @@ impl DriveLog {
         last: Option<&Look>,
         now: &Look,
         kwh_per_rated_mile: Option<f64>,
-        changes: &mut Changes,
+        changes: &mut DriveChanges,
     ) {
         let Some(drive) = self.under_way.take_if(|drive| drive.end.is_some()) else {
             return;
@@ -232,7 +232,7 @@ impl DriveLog {
             .as_ref()
             .is_some_and(|look| drive.may_go_on(look, self.grace));
         if stayed && now.at.duration_since(end.at) < self.grace {
-            self.under_way = Some(UnderWay { end: None, ..drive });
+            self.under_way = Some(DriveUnderWay { end: None, ..drive });
             return;
         }
         let odometer_mi = last.and_then(|last| last.odometer_mi).or(now.odometer_mi);
@@ -246,7 +246,7 @@ impl DriveLog {
             drive.in_gear_at = Some(now.at);
             return false;
         }
-        self.under_way = Some(UnderWay {
+        self.under_way = Some(DriveUnderWay {
             started_at: now.at,
             from: Some(before()),
             is_told: can_tell,
@@ -261,7 +261,7 @@ impl DriveLog {
         last: Option<&Look>,
         now: &Look,
         kwh_per_rated_mile: Option<f64>,
-        changes: &mut Changes,
+        changes: &mut DriveChanges,
     ) {
         let Some(mut drive) = self.under_way.take() else {
             return;
@@ -304,13 +304,13 @@ impl DriveLog {
 
     fn finish(
         &mut self,
-        drive: UnderWay,
+        drive: DriveUnderWay,
         end: &End,
         newest: Option<&Look>,
         odometer_mi: Option<f64>,
         kwh_per_rated_mile: Option<f64>,
     ) -> Option<Drive> {
-        let UnderWay {
+        let DriveUnderWay {
             started_at,
             from,
             is_told,
@@ -351,7 +351,7 @@ impl DriveLog {
     }
 }
 
-impl UnderWay {
+impl DriveUnderWay {
     /// Parked with someone at the wheel and power on.
     fn may_go_on(&self, now: &Look, grace: SignedDuration) -> bool {
         let in_gear_at = self.in_gear_at.filter(|_| now.at_the_wheel);

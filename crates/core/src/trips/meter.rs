@@ -55,7 +55,7 @@ const SESSION_AT_MOST_KWH: f64 = 400.0;
 
 /// What the counter's new value is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Meaning {
+enum CounterChange {
     /// No energy; the session is counted up to here.
     Same(f64),
     /// More energy of the session.
@@ -135,21 +135,21 @@ impl EnergyMeter {
         });
         self.doubted_kwh = None;
         match meaning {
-            Meaning::Same(up_to) => self.counter_kwh = Some(up_to),
-            Meaning::More => {
+            CounterChange::Same(up_to) => self.counter_kwh = Some(up_to),
+            CounterChange::More => {
                 self.total_kwh += counter - before;
                 self.counter_kwh = Some(counter);
             }
-            Meaning::Session => {
+            CounterChange::Session => {
                 self.total_kwh += counter;
                 self.counter_kwh = Some(counter);
                 self.is_stale = false;
             }
-            Meaning::Doubtful => self.doubted_kwh = Some(counter),
+            CounterChange::Doubtful => self.doubted_kwh = Some(counter),
         }
     }
 
-    fn meaning(&mut self, shown: &Shown) -> Meaning {
+    fn meaning(&mut self, shown: &Shown) -> CounterChange {
         let is_low = shown.more < -DIP_KWH && shown.counter < (shown.counter - shown.more) / 2.0;
         self.n_low = if is_low {
             self.n_low.saturating_add(1)
@@ -171,7 +171,7 @@ impl EnergyMeter {
     }
 
     /// The cable was out: what is not the last session's value is another session's.
-    fn of_next_session(shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> Meaning {
+    fn of_next_session(shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> CounterChange {
         let Shown { counter, more, .. } = *shown;
         // Two sessions may be of one size; then the battery tells.
         let is_as_much_fuller = shown.fuller_percent >= (counter * PERCENT_A_KWH).max(2.0);
@@ -181,50 +181,50 @@ impl EnergyMeter {
             } else {
                 counter
             };
-            return Meaning::Same(counted);
+            return CounterChange::Same(counted);
         }
         let has_drained = !shown.charging
             && !shown.has_driven
             && shown.fuller_percent < CHARGED_PERCENT
             && (0.0..=WOBBLE_KWH + DRAIN_KW * shown.hours).contains(&-more);
         if has_drained {
-            return Meaning::Same(counter);
+            return CounterChange::Same(counter);
         }
         let may_be_a_dip = (-DIP_KWH..0.0).contains(&more) && counter > (counter - more) / 2.0;
         let has_flowed = shown.charging && !may_be_a_dip;
         let is_fuller = shown.fuller_percent >= CHARGED_PERCENT;
         let is_sure = has_flowed || is_fuller || (shown.has_driven && shown.unseen);
         match (is_shown_again, shown.unplugged && !shown.charging) {
-            _ if is_sure && (is_shown_again || counter <= leap_kwh) => Meaning::Session,
+            _ if is_sure && (is_shown_again || counter <= leap_kwh) => CounterChange::Session,
             // Nothing flows into a car without a cable.
-            (true, true) => Meaning::Same(counter),
-            (true, false) => Meaning::Session,
-            (false, _) => Meaning::Doubtful,
+            (true, true) => CounterChange::Same(counter),
+            (true, false) => CounterChange::Session,
+            (false, _) => CounterChange::Doubtful,
         }
     }
 
-    fn of_charging(&self, shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> Meaning {
+    fn of_charging(&self, shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> CounterChange {
         let Shown { counter, more, .. } = *shown;
         let counted = counter - more;
         if more > 0.0 {
             return if more <= leap_kwh || is_shown_again {
-                Meaning::More
+                CounterChange::More
             } else {
-                Meaning::Doubtful
+                CounterChange::Doubtful
             };
         }
         let has_drained = shown.unseen && !shown.was_charging && -more <= DRAIN_KW * shown.hours;
         if has_drained {
-            Meaning::Same(counter)
+            CounterChange::Same(counter)
         } else if (shown.unseen && more < -DIP_KWH) || self.n_low >= LOW_LOOKS {
-            Meaning::Session
+            CounterChange::Session
         } else {
-            Meaning::Same(counted)
+            CounterChange::Same(counted)
         }
     }
 
     /// Plugged in, or just unplugged, and no current at either look.
-    fn of_resting(shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> Meaning {
+    fn of_resting(shown: &Shown, is_shown_again: bool, leap_kwh: f64) -> CounterChange {
         let Shown { counter, more, .. } = *shown;
         let is_drain = -more <= WOBBLE_KWH + DRAIN_KW * shown.hours;
         if more > WOBBLE_KWH {
@@ -233,15 +233,15 @@ impl EnergyMeter {
             let may_be = more <= leap_kwh && shown.fuller_percent >= 0.0;
             let is_sure = is_shown_again || (may_be && (shown.unseen || is_fuller));
             return if is_sure {
-                Meaning::More
+                CounterChange::More
             } else {
-                Meaning::Doubtful
+                CounterChange::Doubtful
             };
         }
         if is_drain || is_shown_again {
-            Meaning::Same(counter)
+            CounterChange::Same(counter)
         } else {
-            Meaning::Doubtful
+            CounterChange::Doubtful
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, Failure, Input};
+use tesla2mqtt::policy::{Ask, Failure, PolicyInput as Input};
 
 use crate::policy::rig::{Line, MINUTE, SECOND, What};
 

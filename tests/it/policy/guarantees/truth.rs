@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, ClassSetting, Failure, Input, LightState, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, Failure, LightState, PolicyInput as Input, State};
 use tesla2mqtt::sim::Event;
 
 use crate::policy::rig::{DAY, Line, MINUTE, Rig, SECOND, What};

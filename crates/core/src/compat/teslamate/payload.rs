@@ -6,12 +6,12 @@
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::table::Row;
+use super::table::TeslaMateTopic;
 use crate::model::{Value, Vehicle};
 
 /// How signals become a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntityValue {
+pub enum PayloadRule {
     /// The number as Tesla typed it.
     Number,
     /// `true` or `false`; any number but 0 is true.
@@ -52,7 +52,7 @@ pub enum EntityValue {
     RouteNumber,
 }
 
-impl EntityValue {
+impl PayloadRule {
     /// For the documentation.
     pub fn describe(self) -> &'static str {
         match self {
@@ -82,28 +82,28 @@ impl EntityValue {
 }
 
 /// The payload of a row, never empty.
-pub fn of(row: &Row, car: &Vehicle) -> Option<String> {
+pub fn of(row: &TeslaMateTopic, car: &Vehicle) -> Option<String> {
     let first = *row.from.first()?;
     let payload = match row.said {
-        EntityValue::Number => plain_number(car.value(first)?)?,
-        EntityValue::Truth => car.truth(first)?.to_string(),
-        EntityValue::Text => first_text(row.from, car)?.to_owned(),
-        EntityValue::FirstWord => first_word(car.text(first)?)?.to_owned(),
-        EntityValue::Capitals => car.text(first)?.to_uppercase(),
-        EntityValue::Kilometers => kilometers(car.number(first)?)?,
-        EntityValue::KilometersPerHour => speed(first, car)?,
-        EntityValue::Time => time(car.number(first)?)?,
-        EntityValue::AnyOpen => any_open(row.from, car)?.to_string(),
-        EntityValue::State => state(car)?.to_owned(),
-        EntityValue::Since => state(car).and(time(car.number(first)?))?,
-        EntityValue::Model => model(car)?.to_owned(),
-        EntityValue::PluggedIn => (car.text(first)? != "Disconnected").to_string(),
-        EntityValue::UpdateAvailable => update_available(car)?.to_string(),
-        EntityValue::SoftwareUpdate => software_update(car)?,
-        EntityValue::Location => location(row.from, car)?,
-        EntityValue::ActiveRoute => active_route(car),
-        EntityValue::RouteDestination => destination(car).unwrap_or(NO_ROUTE).to_owned(),
-        EntityValue::RouteNumber => destination(car)
+        PayloadRule::Number => plain_number(car.value(first)?)?,
+        PayloadRule::Truth => car.truth(first)?.to_string(),
+        PayloadRule::Text => first_text(row.from, car)?.to_owned(),
+        PayloadRule::FirstWord => first_word(car.text(first)?)?.to_owned(),
+        PayloadRule::Capitals => car.text(first)?.to_uppercase(),
+        PayloadRule::Kilometers => kilometers(car.number(first)?)?,
+        PayloadRule::KilometersPerHour => speed(first, car)?,
+        PayloadRule::Time => time(car.number(first)?)?,
+        PayloadRule::AnyOpen => any_open(row.from, car)?.to_string(),
+        PayloadRule::State => state(car)?.to_owned(),
+        PayloadRule::Since => state(car).and(time(car.number(first)?))?,
+        PayloadRule::Model => model(car)?.to_owned(),
+        PayloadRule::PluggedIn => (car.text(first)? != "Disconnected").to_string(),
+        PayloadRule::UpdateAvailable => update_available(car)?.to_string(),
+        PayloadRule::SoftwareUpdate => software_update(car)?,
+        PayloadRule::Location => location(row.from, car)?,
+        PayloadRule::ActiveRoute => active_route(car),
+        PayloadRule::RouteDestination => destination(car).unwrap_or(NO_ROUTE).to_owned(),
+        PayloadRule::RouteNumber => destination(car)
             .and_then(|_| plain_number(car.value(first)?))
             .unwrap_or_else(|| NO_ROUTE.to_owned()),
     };

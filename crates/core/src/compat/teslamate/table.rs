@@ -1,7 +1,7 @@
 //! TeslaMate's topics as data: a row each, in the order of its documentation.
 
-use super::payload::EntityValue;
-use EntityValue::{
+use super::payload::PayloadRule;
+use PayloadRule::{
     ActiveRoute, AnyOpen, Capitals, FirstWord, Kilometers, KilometersPerHour, Location, Model,
     Number, PluggedIn, RouteDestination, RouteNumber, Since, SoftwareUpdate, State, Text, Time,
     Truth, UpdateAvailable,
@@ -10,13 +10,13 @@ use Unknown::{Deletes, EachTime, Stays};
 
 /// One topic.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub struct TeslaMateTopic {
     /// Last topic level.
     pub key: &'static str,
     /// The signals that it is made from.
     pub from: &'static [&'static str],
     /// How they become a payload.
-    pub said: EntityValue,
+    pub said: PayloadRule,
     /// What happens to the topic when there is no payload.
     pub unknown: Unknown,
 }
@@ -67,10 +67,10 @@ pub const NOT_DERIVED: &[NotDerived] = &[
 const fn row(
     key: &'static str,
     from: &'static [&'static str],
-    said: EntityValue,
+    said: PayloadRule,
     unknown: Unknown,
-) -> Row {
-    Row {
+) -> TeslaMateTopic {
+    TeslaMateTopic {
         key,
         from,
         said,
@@ -80,7 +80,7 @@ const fn row(
 
 #[rustfmt::skip]
 /// What is published.
-pub const TABLE: &[Row] = &[
+pub const TABLE: &[TeslaMateTopic] = &[
     row("display_name",                  &["vehicle_state.vehicle_name", "display_name"],   Text,             Stays),
     row("state",                         &["bridge.state", "state"],                        State,            Stays),
     row("since",                         &["bridge.state_since"],                           Since,            Stays),

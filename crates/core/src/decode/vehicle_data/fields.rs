@@ -7,7 +7,7 @@
 
 /// What a field usually holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// `true` or `false`.
     Truth,
     /// Any number.
@@ -28,14 +28,14 @@ pub struct Group {
 
 impl Group {
     /// The usual kind of a field, `None` for one that is not listed.
-    pub fn kind(&self, field: &str) -> Option<Kind> {
+    pub fn kind(&self, field: &str) -> Option<FieldKind> {
         let has = |list: &[&str]| list.binary_search(&field).is_ok();
         if has(self.numbers) {
-            Some(Kind::Number)
+            Some(FieldKind::Number)
         } else if has(self.truths) {
-            Some(Kind::Truth)
+            Some(FieldKind::Truth)
         } else if has(self.texts) {
-            Some(Kind::Text)
+            Some(FieldKind::Text)
         } else {
             None
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{BUDGET_WAIT, Calls, Governor, Pace, days_of_month};
+use super::{BUDGET_WAIT, CallCredit, Calls, Governor, days_of_month};
 use crate::model::Now;
 use crate::policy::interface::Purpose;
 
@@ -26,7 +26,7 @@ impl Governor {
     /// Draws anew how far intervals are stretched, and whether that is enough.
     pub(super) fn weigh(&mut self, now: Now) {
         let Some(allowance) = self.daily_allowance() else {
-            (self.ledger.factor, self.ledger.pace) = (1.0, None);
+            (self.ledger.factor, self.ledger.credit) = (1.0, None);
             return;
         };
         let need = self.daily_need(now.wall);
@@ -37,13 +37,13 @@ impl Governor {
             (need.stretchable / room).clamp(*FACTOR.start(), *FACTOR.end())
         };
         let least = need.fixed + need.stretchable / FACTOR.end();
-        let fresh = Pace {
+        let fresh = CallCredit {
             calls: SAVED_UP_CALLS,
             at: self.at(now),
         };
-        self.ledger.pace = match self.ledger.pace {
+        self.ledger.credit = match self.ledger.credit {
             // Calls that are given out by the rate show no need beyond it.
-            Some(pace) => (least > allowance * SURELY_ENOUGH).then_some(pace),
+            Some(credit) => (least > allowance * SURELY_ENOUGH).then_some(credit),
             None => (least > allowance).then_some(fresh),
         };
     }
@@ -95,13 +95,13 @@ impl Governor {
     /// While no stretch is enough, calls are given out at the rate at which the month can pay
     /// them, so that a budget far too small dims the sight of every day and ends none.
     pub(super) fn pace_wait(&mut self, now: Now, purpose: Purpose) -> Option<Duration> {
-        let pace = self.ledger.pace?;
+        let credit = self.ledger.credit?;
         let t = self.at(now);
         let rate = self.daily_allowance()? / 86_400.0;
         let most = (rate * 86_400.0 * SAVED_UP_DAYS).max(SAVED_UP_CALLS);
-        let saved = rate * t.saturating_sub(pace.at).as_secs_f64();
-        let calls = (pace.calls + saved).min(most);
-        self.ledger.pace = Some(Pace { calls, at: t });
+        let saved = rate * t.saturating_sub(credit.at).as_secs_f64();
+        let calls = (credit.calls + saved).min(most);
+        self.ledger.credit = Some(CallCredit { calls, at: t });
         let least = match purpose {
             // Owed to the calls that come after it.
             Purpose::Change => 1.0 - most,
@@ -111,7 +111,7 @@ impl Governor {
             Purpose::Parked => 3.0,
         };
         if calls >= least {
-            self.ledger.pace = Some(Pace {
+            self.ledger.credit = Some(CallCredit {
                 calls: calls - 1.0,
                 at: t,
             });

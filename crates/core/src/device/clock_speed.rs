@@ -7,9 +7,9 @@ use crate::model::Now;
 
 /// Seconds of the device's clock in a second of the world's.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace(f64);
+pub struct ClockSpeed(f64);
 
-impl Pace {
+impl ClockSpeed {
     /// As the world's.
     pub const REAL: Self = Self(1.0);
 
