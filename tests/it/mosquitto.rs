@@ -40,7 +40,7 @@ struct Mosquitto {
 }
 
 impl Mosquitto {
-    async fn start() -> Self {
+    fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         let ca = Ca::new("household");
@@ -320,7 +320,7 @@ async fn world() -> (World, Vin) {
 
 async fn publishes_everything(protocol: u8, tls: bool) {
     let (world, vin) = world().await;
-    let broker = Mosquitto::start().await;
+    let broker = Mosquitto::start();
     let accounts = world.fresh_fleet_account(ACCOUNT);
     let mut program = Program::prepare();
     program.start(&broker.config(&accounts, protocol, tls));
@@ -361,7 +361,7 @@ async fn mosquitto_has_the_expected_retained_set_with_mqtt_3_1_1_and_a_client_ce
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs mosquitto: .ci/run installs it"]
 async fn mosquitto_has_each_recorded_car_as_its_reviewed_table_says() {
-    let broker = Mosquitto::start().await;
+    let broker = Mosquitto::start();
     let config = |config: String| {
         let accounts = config.split_once("[[accounts]]").expect("an account").1;
         broker.config(&format!("[[accounts]]{accounts}"), 5, false)
@@ -374,7 +374,7 @@ async fn mosquitto_has_each_recorded_car_as_its_reviewed_table_says() {
 async fn mosquitto_that_was_killed_and_lost_everything_has_it_back() {
     for (protocol, tls) in [(5, false), (4, false), (5, true)] {
         let (world, vin) = world().await;
-        let mut broker = Mosquitto::start().await;
+        let mut broker = Mosquitto::start();
         let accounts = world.fresh_fleet_account(ACCOUNT);
         let mut program = Program::prepare();
         program.start(&broker.config(&accounts, protocol, tls));
@@ -399,7 +399,7 @@ async fn mosquitto_that_was_killed_and_lost_everything_has_it_back() {
 #[ignore = "needs mosquitto: .ci/run installs it"]
 async fn mosquitto_that_stands_still_does_not_hold_up_the_end() {
     let (world, vin) = world().await;
-    let broker = Mosquitto::start().await;
+    let broker = Mosquitto::start();
     let accounts = world.fresh_fleet_account(ACCOUNT);
     let mut program = Program::prepare();
     program.start(&broker.config(&accounts, 5, false));

@@ -2,7 +2,6 @@
 //! clean, whether or not the broker was there when it changed.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;

@@ -3,7 +3,6 @@
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use serde_json::json;
 use tesla2mqtt::broker;

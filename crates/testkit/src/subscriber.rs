@@ -50,7 +50,7 @@ impl Subscriber {
                         let _ = client.subscribe(&filter, QoS::AtLeastOnce).await;
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => {
-                        answered.store(true, Ordering::Relaxed)
+                        answered.store(true, Ordering::Relaxed);
                     }
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
                         let topic = String::from_utf8_lossy(&publish.topic).into_owned();

@@ -57,7 +57,7 @@ pub async fn everywhere(story: impl AsyncFn(Make, Protocol)) {
 /// Plays the story with a real Mosquitto and both protocol versions at once, where there is one.
 pub async fn with_mosquitto(story: impl AsyncFn(Protocol)) {
     if mosquitto_is_here() {
-        join_all(BOTH.map(story)).await;
+        join_all(BOTH.map(|protocol| story(protocol))).await;
     }
 }
 
