@@ -104,13 +104,15 @@ impl Past {
         }
     }
 
-    /// A run that finds no broker: nothing listens where it looks.
+    /// A run that finds no broker, nothing listens where it looks, and notes what it owes one.
     async fn away(&mut self, change: &Move) {
         let config = self.config(free_port(), Some(change));
         let n_tried = |program: &Program| program.log().matches("nothing listens").count();
         let before = n_tried(&self.program);
         self.program.start(&config);
         eventually("no broker", SOON, || n_tried(&self.program) > before).await;
+        let is_noted = || self.removals().contains(change.left[0]);
+        eventually("what is to be removed", SOON, is_noted).await;
         assert!(self.program.terminate(END).await.success());
     }
 

@@ -139,6 +139,9 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
         let ours = "homeassistant/device/tesla2mqtt_VIN/config";
         let long = announcement("tesla2mqtt", "tesla2mqtt", &"x".repeat(90_000));
         bridge.state(ours, &long).await;
+        Watcher::start(broker.addr)
+            .until("all of it", |seen| seen.topics.len() == 1502)
+            .await;
         bridge.stop().await;
         let others = [
             ("homeassistant/device/tesla_VIN/config", "{}", true),

@@ -181,6 +181,9 @@ async fn clear_removes_everything_where_qos_1_is_not_supported() {
     for n in 0..N_TOPICS {
         bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
     }
+    Watcher::start(broker.addr)
+        .until("all of it", |seen| seen.topics.len() == N_TOPICS + 1)
+        .await;
     assert!(bridge.stop().await.offline_said);
 
     let settings = settings(without, Protocol::V5);
