@@ -22,10 +22,10 @@
 mod capture;
 #[path = "numbers/end.rs"]
 mod end;
+#[path = "numbers/measurements.rs"]
+mod measurements;
 #[path = "numbers/snapshot.rs"]
 mod snapshot;
-#[path = "numbers/table.rs"]
-mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,10 +39,10 @@ use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use tesla2mqtt::broker::Embedded;
 use tesla2mqtt::clock;
-use tesla2mqtt::sim::cloud::Call;
+use tesla2mqtt::sim::cloud::CallKind;
 
 use capture::Capture;
-use table::{Limit, Table};
+use measurements::{Measurements, MedianLimit};
 use tesla2mqtt_testkit::ports::free_port;
 use tesla2mqtt_testkit::program::Program;
 use tesla2mqtt_testkit::segments;
@@ -73,18 +73,18 @@ const AT_THE_BROKER: &str = "at the broker's socket";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut table = Table::begin();
+    let mut table = Measurements::begin();
     let (private, resident) = memory().await;
     for (what, samples, limit) in [
         (
             "private memory (`RssAnon`)",
             private,
-            Limit::lenient(PRIVATE_LIMIT_MB, "MB", PRIVATE_FAILS_BEYOND_MB),
+            MedianLimit::lenient(PRIVATE_LIMIT_MB, "MB", PRIVATE_FAILS_BEYOND_MB),
         ),
         (
             "RSS, the program's file pages included,",
             resident,
-            Limit::lenient(RSS_LIMIT_MB, "MB", RSS_FAILS_BEYOND_MB),
+            MedianLimit::lenient(RSS_LIMIT_MB, "MB", RSS_FAILS_BEYOND_MB),
         ),
     ] {
         let after = SETTLED.as_secs();
@@ -100,10 +100,10 @@ async fn main() -> ExitCode {
         &format!("first snapshot: decoded answer -> {n_packets} packets to send"),
         "none",
         samples.into_iter().map(ms).collect(),
-        &Limit::binding(SNAPSHOT_LIMIT_MS, "ms"),
+        &MedianLimit::binding(SNAPSHOT_LIMIT_MS, "ms"),
     );
-    for kind in [Kind::Embedded, Kind::Mosquitto] {
-        if kind == Kind::Mosquitto && mosquitto().is_none() {
+    for kind in [BrokerKind::Embedded, BrokerKind::Mosquitto] {
+        if kind == BrokerKind::Mosquitto && mosquitto().is_none() {
             println!("| (no mosquitto on this machine) | | | | | |");
             continue;
         }
@@ -119,7 +119,7 @@ async fn main() -> ExitCode {
             &format!("broker back without memory -> all {n_topics} topics"),
             kind.name(),
             samples,
-            &Limit::binding(RETURN_LIMIT_MS, "ms"),
+            &MedianLimit::binding(RETURN_LIMIT_MS, "ms"),
         );
     }
     let mut samples = Vec::new();
@@ -130,7 +130,7 @@ async fn main() -> ExitCode {
         "SIGTERM -> the end, while cloud and broker hang",
         "silent",
         samples,
-        &Limit::binding(END_LIMIT_MS, "ms"),
+        &MedianLimit::binding(END_LIMIT_MS, "ms"),
     );
     let binary = fs::metadata(env!("CARGO_BIN_EXE_tesla2mqtt")).expect("the binary is built");
     let size = u32::try_from(binary.len()).unwrap_or(u32::MAX);
@@ -138,13 +138,13 @@ async fn main() -> ExitCode {
         "release binary",
         "",
         vec![f64::from(size)],
-        &Limit::binding(f64::from(SIZE_LIMIT_BYTES), "bytes"),
+        &MedianLimit::binding(f64::from(SIZE_LIMIT_BYTES), "bytes"),
     );
     table.verdict()
 }
 
 /// The rows of the answers, sampled in turn.
-async fn answers(table: &mut Table, kind: Kind) {
+async fn answers(table: &mut Measurements, kind: BrokerKind) {
     let may_capture = Capture::begin().map(drop);
     let mut at_the_broker = Samples::default();
     let mut acknowledged = Samples::default();
@@ -169,20 +169,20 @@ async fn answers(table: &mut Table, kind: Kind) {
             &at_the_broker.told(AT_THE_BROKER),
             kind.name(),
             at_the_broker.ms,
-            &Limit::lenient(ANSWER_LIMIT_MS, "ms", ANSWER_FAILS_BEYOND_MS),
+            &MedianLimit::lenient(ANSWER_LIMIT_MS, "ms", ANSWER_FAILS_BEYOND_MS),
         );
         table.row(
             &acknowledged.told("acknowledged"),
             kind.name(),
             acknowledged.ms,
-            &Limit::none("ms"),
+            &MedianLimit::none("ms"),
         );
     }
     table.row(
         &at_a_subscriber.told("at a subscriber"),
         kind.name(),
         at_a_subscriber.ms,
-        &Limit::none("ms"),
+        &MedianLimit::none("ms"),
     );
 }
 
@@ -212,12 +212,12 @@ fn ms(took: Duration) -> f64 {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum BrokerKind {
     Embedded,
     Mosquitto,
 }
 
-impl Kind {
+impl BrokerKind {
     fn name(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
@@ -243,10 +243,10 @@ enum Broker {
 }
 
 impl Broker {
-    async fn start(kind: Kind, port: u16) -> Self {
+    async fn start(kind: BrokerKind, port: u16) -> Self {
         match kind {
-            Kind::Embedded => Self::Embedded(broker_on(port).await),
-            Kind::Mosquitto => {
+            BrokerKind::Embedded => Self::Embedded(broker_on(port).await),
+            BrokerKind::Mosquitto => {
                 let port = if port == 0 { free_port() } else { port };
                 let child = Command::new(mosquitto().expect("looked for before"))
                     .args(["-p", &port.to_string()])
@@ -307,7 +307,7 @@ async fn memory() -> (Vec<f64>, Vec<f64>) {
         .iter()
         .map(|(world, program)| {
             assert!(
-                world.cloud.count(Call::Data) > 0,
+                world.cloud.count(CallKind::Data) > 0,
                 "the bridge never asked for the car's data:\n{}",
                 program.log()
             );
@@ -328,7 +328,7 @@ fn mb(status: &str, name: &str) -> f64 {
 /// From the moment that the cloud hands the data answer out until the last value of the burst that
 /// follows has passed to the broker's socket, and until the last acknowledgement has come back.
 /// Nobody subscribes.
-async fn answer_to_last_at_the_broker(kind: Kind) -> ((Duration, usize), Duration) {
+async fn answer_to_last_at_the_broker(kind: BrokerKind) -> ((Duration, usize), Duration) {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
     let broker = Broker::start(kind, 0).await;
@@ -362,7 +362,7 @@ async fn answer_to_last_at_the_broker(kind: Kind) -> ((Duration, usize), Duratio
 }
 
 /// The same until the last value has arrived at a subscriber.
-async fn answer_to_last_at_a_subscriber(kind: Kind) -> (Duration, usize) {
+async fn answer_to_last_at_a_subscriber(kind: BrokerKind) -> (Duration, usize) {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
     let broker = Broker::start(kind, 0).await;
@@ -396,7 +396,7 @@ fn is_in_time(begun: Instant, program: &Program) {
 /// From the cloud's only data answer to the last of these times, and how many are later than it.
 fn since_the_answer(world: &World, times: &[Timestamp]) -> (Duration, usize) {
     let ledger = world.cloud.ledger();
-    let mut answers = ledger.requests().filter(|r| r.call == Call::Data);
+    let mut answers = ledger.requests().filter(|r| r.call == CallKind::Data);
     let answer = answers.next().expect("the cloud was asked");
     assert_eq!(
         (answer.status, answers.count()),
@@ -411,7 +411,7 @@ fn since_the_answer(world: &World, times: &[Timestamp]) -> (Duration, usize) {
 
 /// From the moment that a broker without memory accepts connections until a subscriber has
 /// everything again.
-async fn broker_back(kind: Kind) -> (Duration, usize) {
+async fn broker_back(kind: BrokerKind) -> (Duration, usize) {
     let world = World::new().await;
     world.add_awake_car(1);
     let broker = Broker::start(kind, 0).await;

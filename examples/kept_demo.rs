@@ -14,17 +14,17 @@ use tesla2mqtt::cli::demo;
 use tesla2mqtt::{api, clock};
 
 #[derive(Parser)]
-struct Arguments {
+struct DemoArguments {
     /// The bridge's memory, and beside it when the cars' lives began
     #[arg(long)]
     state: PathBuf,
     #[command(flatten)]
-    demo: demo::Options,
+    demo: demo::DemoOptions,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Arguments { state, demo } = Arguments::parse();
+    let DemoArguments { state, demo } = DemoArguments::parse();
     let since = since(&state)?;
     clock::run_at_speed_since(demo.speed(), since);
     api::tls::install_provider();

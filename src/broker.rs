@@ -6,13 +6,12 @@
 //! wrong passwords it locks out a whole address for five minutes, so that one forgotten client on
 //! this machine would keep the bridge itself away.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use mqtt5::broker::auth::{AuthProvider, AuthResult};
 use mqtt5::broker::config::{AuthConfig, RateLimitConfig, StorageBackend, StorageConfig};
 use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
@@ -83,7 +82,7 @@ impl std::fmt::Debug for Shutdown {
 ///
 /// # Errors
 /// The address is taken or not ours, or open to the network without a password.
-pub async fn start(settings: &config::Broker) -> Result<Embedded, BrokerError> {
+pub async fn start(settings: &config::BrokerSettings) -> Result<Embedded, BrokerError> {
     let listen = settings.listen;
     let has_password = settings.username.is_some() && settings.password.is_some();
     if !listen.ip().is_loopback() && !has_password {
@@ -189,14 +188,12 @@ impl OnePassword {
     }
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 impl AuthProvider for OnePassword {
     fn authenticate<'a>(
         &'a self,
         connect: &'a ConnectPacket,
         client_addr: SocketAddr,
-    ) -> Answer<'a, mqtt5::Result<AuthResult>> {
+    ) -> BoxFuture<'a, mqtt5::Result<AuthResult>> {
         Box::pin(async move {
             if self.is_right(connect) {
                 return Ok(AuthResult::success());
@@ -212,7 +209,7 @@ impl AuthProvider for OnePassword {
         _client_id: &str,
         _user_id: Option<&'a str>,
         _topic: &'a str,
-    ) -> Answer<'a, bool> {
+    ) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(true))
     }
 
@@ -221,7 +218,7 @@ impl AuthProvider for OnePassword {
         _client_id: &str,
         _user_id: Option<&'a str>,
         _topic_filter: &'a str,
-    ) -> Answer<'a, bool> {
+    ) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(true))
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What the outside asks of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum ProcessSignal {
     /// SIGTERM or SIGINT: stop cleanly.
     Stop,
     /// SIGHUP: read the configuration again.
@@ -25,21 +25,21 @@ pub enum Signal {
 
 /// The service has started, or has finished reloading.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
 /// One line for `systemctl status`.
 pub fn status(text: &str) {
-    tell(&[NotifyState::Status(text)]);
+    notify(&[NotifyState::Status(text)]);
 }
 
-/// The line that `systemctl status` shows; the same text is not told twice.
+/// The line that `systemctl status` shows; the same text is not sender twice.
 #[derive(Debug, Default)]
-pub struct Status(String);
+pub struct StatusLine(String);
 
-impl Status {
+impl StatusLine {
     /// Tells it, if it is news.
-    pub fn say(&mut self, text: &str) {
+    pub fn set(&mut self, text: &str) {
         if self.0 != text {
             status(text);
             text.clone_into(&mut self.0);
@@ -50,19 +50,19 @@ impl Status {
 /// The configuration is being read again; [`ready`] follows.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
 /// The service is stopping.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
 /// The loop is alive.
 pub fn watchdog() {
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
 /// How often to call [`watchdog`]: half of what systemd allows. `None`: no watchdog is wanted.
@@ -70,7 +70,7 @@ pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager cannot be told");
     }
@@ -86,23 +86,23 @@ pub struct Signals {
 
 impl Signals {
     /// Asks for something.
-    pub fn send(&self, signal: Signal) {
+    pub fn send(&self, signal: ProcessSignal) {
         match signal {
-            Signal::Stop => self.stop.cancel(),
-            Signal::Reload => self.reload.notify_one(),
+            ProcessSignal::Stop => self.stop.cancel(),
+            ProcessSignal::Reload => self.reload.notify_one(),
         }
     }
 
     /// Waits for what is asked for next.
-    pub async fn next(&self) -> Signal {
+    pub async fn next(&self) -> ProcessSignal {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Signal::Stop,
-            () = self.reload.notified() => Signal::Reload,
+            () = self.stop.cancelled() => ProcessSignal::Stop,
+            () = self.reload.notified() => ProcessSignal::Reload,
         }
     }
 
-    /// Does what may take long; at [`Signal::Stop`] it is left half done, and [`Self::next`] says so.
+    /// Does what may take long; at [`ProcessSignal::Stop`] it is left half done, and [`Self::next`] says so.
     pub async fn unless_stopped(&self, work: impl Future<Output = ()>) {
         tokio::select! {
             biased;
@@ -112,34 +112,34 @@ impl Signals {
     }
 }
 
-/// SIGTERM and SIGINT as [`Signal::Stop`], SIGHUP as `hangup_is`, but for a stop that `nohup`
+/// SIGTERM and SIGINT as [`ProcessSignal::Stop`], SIGHUP as `hangup_is`, but for a stop that `nohup`
 /// forbids. Must be called inside the runtime, before anything slow, because only from then on a
 /// signal no longer ends the process.
-pub fn signals(hangup_is: Signal) -> io::Result<Signals> {
+pub fn signals(hangup_is: ProcessSignal) -> io::Result<Signals> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = match hangup_is {
         // Whoever started it with `nohup` wants it to outlive the terminal.
-        Signal::Stop if is_hangup_ignored() => None,
+        ProcessSignal::Stop if is_hangup_ignored() => None,
         _ => Some(signal(SignalKind::hangup())?),
     };
     let signals = Signals::default();
-    let told = signals.clone();
+    let sender = signals.clone();
     tokio::spawn(async move {
         loop {
             let signal = tokio::select! {
-                Some(()) = terminate.recv() => Signal::Stop,
-                Some(()) = interrupt.recv() => Signal::Stop,
-                Some(()) = heard(hangup.as_mut()) => hangup_is,
+                Some(()) = terminate.recv() => ProcessSignal::Stop,
+                Some(()) = interrupt.recv() => ProcessSignal::Stop,
+                Some(()) = received(hangup.as_mut()) => hangup_is,
                 else => break,
             };
-            told.send(signal);
+            sender.send(signal);
         }
     });
     Ok(signals)
 }
 
-async fn heard(signal: Option<&mut unix::Signal>) -> Option<()> {
+async fn received(signal: Option<&mut unix::Signal>) -> Option<()> {
     match signal {
         Some(signal) => signal.recv().await,
         None => std::future::pending().await,

@@ -18,7 +18,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 
-use crate::segments::Segment;
+use crate::segments::TcpSegment;
 
 /// The longest packet of the loopback device.
 const PACKET_MAX: usize = 64 << 10;
@@ -27,7 +27,7 @@ const KEPT: usize = 32 << 20;
 /// Keeps what passes from now on.
 pub struct Capture {
     socket: OwnedFd,
-    passed: Vec<Segment>,
+    passed: Vec<TcpSegment>,
 }
 
 impl Capture {
@@ -49,7 +49,7 @@ impl Capture {
     }
 
     /// Everything that has passed so far.
-    pub fn passed(&mut self) -> &[Segment] {
+    pub fn passed(&mut self) -> &[TcpSegment] {
         self.read();
         &self.passed
     }
@@ -84,12 +84,12 @@ impl Capture {
 }
 
 /// `None`: not TCP, or without a payload.
-fn segment(at: Timestamp, packet: &[u8]) -> Option<Segment> {
+fn segment(at: Timestamp, packet: &[u8]) -> Option<TcpSegment> {
     let packet = SlicedPacket::from_ip(packet).ok()?;
     let Some(TransportSlice::Tcp(tcp)) = packet.transport else {
         return None;
     };
-    (!tcp.payload().is_empty()).then(|| Segment {
+    (!tcp.payload().is_empty()).then(|| TcpSegment {
         at,
         from_port: tcp.source_port(),
         to_port: tcp.destination_port(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::clock;
-use tesla2mqtt::sim::cloud::{Aim, Call, Fault};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
 use tesla2mqtt_testkit::program::Program;
 use tesla2mqtt_testkit::world::{World, config_for};
 use tesla2mqtt_testkit::{END, SOON};
@@ -17,10 +17,10 @@ pub async fn while_all_others_hang() -> Duration {
     world.add_awake_car(1);
     world
         .cloud
-        .fail_next(1, &Aim::at(&[Call::Data]), &Fault::Hang);
+        .fail_next(1, &Aim::at(&[CallKind::Data]), &Fault::Hang);
     let mut program = Program::prepare();
     program.start(&config_for(port, &world.fresh_fleet_account("home")));
-    world.until_asked(Call::Data, SOON).await;
+    world.until_asked(CallKind::Data, SOON).await;
     let begun = clock::uptime();
     let ended = program.terminate(END).await;
     assert!(ended.success(), "{ended}: {}", program.log());

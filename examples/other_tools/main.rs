@@ -19,7 +19,7 @@ use self::tools::TOOLS;
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sleep-policy.md");
 
 #[derive(Parser)]
-struct Arguments {
+struct ComparisonArguments {
     /// The life that the car lives, see `tesla2mqtt estimate --help`
     #[arg(long, default_value = "model-day")]
     life: String,
@@ -38,7 +38,7 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let arguments = ComparisonArguments::parse();
     if let Some(date) = arguments.write {
         let old = std::fs::read_to_string(DOCUMENT).context(DOCUMENT)?;
         let new = document::renewed(&old, &document::generated(&date.to_string()))

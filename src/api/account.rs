@@ -151,7 +151,7 @@ impl Account {
     /// that was never signed in opens too, and says so in its status, as does one whose login
     /// cannot be read.
     pub async fn open(
-        settings: &config::Account,
+        settings: &config::AccountSettings,
         state_directory: &Path,
         cancel: CancellationToken,
     ) -> Result<Self, ApiError> {
@@ -167,13 +167,13 @@ impl Account {
 
     /// Whether an account with these settings could be opened, as far as that shows without
     /// touching its login: the files that it names are read once.
-    pub fn check(settings: &config::Account) -> Result<(), ApiError> {
+    pub fn check(settings: &config::AccountSettings) -> Result<(), ApiError> {
         transport(settings, &Hosts::tesla(), Patience::default()).map(drop)
     }
 
     /// [`Self::open`] with other hosts than Tesla's behind the region names.
     pub async fn open_at(
-        settings: &config::Account,
+        settings: &config::AccountSettings,
         state_directory: &Path,
         cancel: CancellationToken,
         hosts: Hosts,
@@ -608,7 +608,7 @@ fn call_name(path: &str) -> &'static str {
 }
 
 fn transport(
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     hosts: &Hosts,
     patience: Patience,
 ) -> Result<Transport, ApiError> {
@@ -621,7 +621,7 @@ fn transport(
     Transport::new(&[&api_url, &token_url], ca_file, patience)
 }
 
-fn warn_if_open_to_eavesdroppers(settings: &config::Account) {
+fn warn_if_open_to_eavesdroppers(settings: &config::AccountSettings) {
     for (key, url) in [
         ("api_url", &settings.api_url),
         ("auth_url", &settings.auth_url),

@@ -40,7 +40,7 @@ pub enum Grant<'a> {
 pub async fn ask(
     transport: &Transport,
     hosts: &Hosts,
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     region: Option<Region>,
     grant: Grant<'_>,
 ) -> Result<TokenAnswer, ApiError> {
@@ -68,8 +68,8 @@ pub async fn ask(
                 token_answer(&reply.body)
                     .inspect(|answer| {
                         // From here on no log line can hold them, whoever writes it.
-                        log::hide_rotating(&answer.access);
-                        answer.refresh.iter().for_each(log::hide_rotating);
+                        log::redact_rotating_secret(&answer.access);
+                        answer.refresh.iter().for_each(log::redact_rotating_secret);
                     })
                     .map_err(|error| ApiError::of_body(error, reply.status))
             } else {
@@ -87,7 +87,7 @@ pub async fn ask(
 }
 
 fn fleet_form<'a>(
-    settings: &'a config::Account,
+    settings: &'a config::AccountSettings,
     grant: Grant<'a>,
 ) -> Result<[(&'static str, &'a str); 3], ApiError> {
     let Some(client_id) = &settings.client_id else {
@@ -106,7 +106,10 @@ fn fleet_form<'a>(
     ])
 }
 
-fn owner_body(settings: &config::Account, grant: Grant<'_>) -> Result<serde_json::Value, ApiError> {
+fn owner_body(
+    settings: &config::AccountSettings,
+    grant: Grant<'_>,
+) -> Result<serde_json::Value, ApiError> {
     let Grant::Refresh(token) = grant else {
         return Err(ApiError::new(ApiFailure::NeverSignedIn, ""));
     };
@@ -119,7 +122,7 @@ fn owner_body(settings: &config::Account, grant: Grant<'_>) -> Result<serde_json
 }
 
 fn password_body(
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     grant: Grant<'_>,
 ) -> Result<serde_json::Value, ApiError> {
     let client_id = settings.client_id.as_deref().unwrap_or(CLIENT_ID_2019);
@@ -148,7 +151,7 @@ fn password_body(
     }
 }
 
-fn secrets_of<'a>(settings: &'a config::Account, grant: Grant<'a>) -> Vec<&'a str> {
+fn secrets_of<'a>(settings: &'a config::AccountSettings, grant: Grant<'a>) -> Vec<&'a str> {
     let mut secrets: Vec<&str> = [&settings.password, &settings.client_secret]
         .into_iter()
         .flatten()

@@ -69,7 +69,7 @@ impl Hosts {
     }
 
     /// Base URL for the calls of an account whose region is known, guessed, or neither.
-    pub fn api(&self, settings: &config::Account, region: Option<Region>) -> Url {
+    pub fn api(&self, settings: &config::AccountSettings, region: Option<Region>) -> Url {
         if let Some(url) = &settings.api_url {
             return url.clone();
         }
@@ -80,7 +80,7 @@ impl Hosts {
     }
 
     /// The URL that gives tokens.
-    pub fn token(&self, settings: &config::Account, region: Option<Region>) -> Url {
+    pub fn token(&self, settings: &config::AccountSettings, region: Option<Region>) -> Url {
         match settings.api {
             Api::Fleet => {
                 let base = settings

@@ -97,7 +97,7 @@ const STALE: Duration = Duration::from_mins(2);
 /// What a session is made of.
 pub struct SessionParts {
     /// The account.
-    pub settings: config::Account,
+    pub settings: config::AccountSettings,
     /// The hosts behind the region names.
     pub hosts: Hosts,
     /// The client.
@@ -114,7 +114,7 @@ pub struct SessionParts {
 
 /// The owner of the tokens.
 pub struct LoginSession {
-    settings: config::Account,
+    settings: config::AccountSettings,
     hosts: Hosts,
     transport: Transport,
     store: TokenStore,

@@ -131,7 +131,7 @@ impl StoredLogin {
 /// token that the configuration holds today.
 pub fn keep_login(
     store: &TokenStore,
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     refresh_token: SecretString,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -148,7 +148,7 @@ pub fn keep_login(
 /// takes it up when it next renews its login, or looks for one.
 pub fn replace_login(
     store: &TokenStore,
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     proven: &StoredLogin,
 ) -> Result<(), StoreError> {
     let configured_token = settings.refresh_token.clone();
@@ -237,7 +237,10 @@ impl TokenStore {
                 &stored.previous_refresh_token,
                 &stored.access_token,
             ];
-            tokens.into_iter().flatten().for_each(log::hide_rotating);
+            tokens
+                .into_iter()
+                .flatten()
+                .for_each(log::redact_rotating_secret);
             return Ok(Some(stored));
         }
         let aside = self.directory.join(format!("{}.json.damaged", self.name));

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_hours(24);
 /// What was spent longer ago than Tesla's grace is not among them.
 pub fn candidates(
     stored: &StoredLogin,
-    settings: &config::Account,
+    settings: &config::AccountSettings,
     now: Timestamp,
 ) -> Vec<SecretString> {
     // A clock that jumps says nothing of how long ago it was, whichever way it jumps.
@@ -56,7 +56,7 @@ pub fn candidates(
 }
 
 /// The token of the configuration, if it is one that the store has not dealt with.
-pub fn pasted(stored: &StoredLogin, settings: &config::Account) -> Option<SecretString> {
+pub fn pasted(stored: &StoredLogin, settings: &config::AccountSettings) -> Option<SecretString> {
     let configured = settings.refresh_token.as_ref();
     let known = [
         &stored.configured_token,
@@ -82,7 +82,7 @@ pub fn moves_on(no: &ApiError, is_pasted: bool, api: Api) -> bool {
 }
 
 /// Tokens belong to a generation of login, those of the 2019 login to an e-mail address as well.
-pub fn belongs(stored: &StoredLogin, settings: &config::Account) -> bool {
+pub fn belongs(stored: &StoredLogin, settings: &config::AccountSettings) -> bool {
     let is_other_api = stored
         .api
         .as_ref()
@@ -94,7 +94,7 @@ pub fn belongs(stored: &StoredLogin, settings: &config::Account) -> bool {
     !is_other_api && !is_other_person
 }
 
-pub fn asker(settings: &config::Account) -> Asker {
+pub fn asker(settings: &config::AccountSettings) -> Asker {
     Asker {
         api: generation_name(settings.api).to_owned(),
         auth_url: settings.auth_url.as_ref().map(Url::to_string),
@@ -123,7 +123,11 @@ pub fn life_left(stored: &StoredLogin, now: Timestamp) -> Option<Duration> {
 
 /// What is left of a wait that a token host asked for before a restart; nothing where another token
 /// was pasted since, or where it is another host's, or another login's.
-pub fn wait_left(wait: &Wait, settings: &config::Account, now: Timestamp) -> Option<Duration> {
+pub fn wait_left(
+    wait: &Wait,
+    settings: &config::AccountSettings,
+    now: Timestamp,
+) -> Option<Duration> {
     let (then, today) = (&wait.configured_token, &settings.refresh_token);
     let is_same_token = same(then.as_ref(), today.as_ref()) || (then.is_none() && today.is_none());
     let is_same_asker = wait.asker.as_ref().is_none_or(|of| *of == asker(settings));

@@ -19,7 +19,7 @@ use crate::retained::Owner;
 impl Bridge {
     pub(super) async fn open_account(
         &mut self,
-        settings: config::Account,
+        settings: config::AccountSettings,
     ) -> Result<(), StartError> {
         let cancel = self.cancel.child_token();
         let directory = &self.settings.state.directory;

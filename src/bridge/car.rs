@@ -97,7 +97,7 @@ impl CarTask {
     #[expect(clippy::too_many_arguments, reason = "all that a task is made of")]
     pub fn prepare(
         settings: &Settings,
-        account: &config::Account,
+        account: &config::AccountSettings,
         client: CarClient,
         mqtt: Handle,
         retained: Retained,
@@ -371,6 +371,11 @@ impl CarTask {
         for note in self.device.take_notes() {
             match note {
                 Note::Event(event) => log_event(&event),
+                Note::Found(finding) => {
+                    if let Some((event, _)) = finding.event() {
+                        tracing::debug!(event, "the car's values tell of it");
+                    }
+                }
                 Note::UnlistedWord(word) => {
                     tracing::debug!(?word, "Tesla used a word that the catalogue does not list");
                 }

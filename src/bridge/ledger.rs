@@ -42,9 +42,9 @@ impl Ledger {
     /// Goes on with the account's file, or begins a new one. What was counted stays counted; what
     /// Tesla forbade to another login of this name is not forbidden to this one.
     pub fn open(
-        account: &config::Account,
+        account: &config::AccountSettings,
         directory: &Path,
-        budget: &config::Budget,
+        budget: &config::BudgetSettings,
         now: Now,
     ) -> Self {
         let path = directory.join(format!("ledger-{}.json", account.name));
@@ -95,7 +95,7 @@ impl Ledger {
     }
 
     /// A new budget; the month's account stays.
-    pub fn set_budget(&self, account: &config::Account, budget: &config::Budget) {
+    pub fn set_budget(&self, account: &config::AccountSettings, budget: &config::BudgetSettings) {
         self.governor().reconfigure(budget.governor(account.api));
     }
 
@@ -161,14 +161,15 @@ mod tests {
     #[tokio::test]
     async fn limits_are_kept_for_the_same_login_and_dropped_for_another_api_url() {
         let state = tempfile::tempdir().expect("a directory");
-        let budget = config::Budget {
+        let budget = config::BudgetSettings {
             limit: MonthlyLimit::Dollars(10.0),
             prices: Prices::FLEET,
             signal_price: 0.0,
         };
         let account = login::tests::account();
         let now = clock::now();
-        let open = |account: &config::Account| Ledger::open(account, state.path(), &budget, now);
+        let open =
+            |account: &config::AccountSettings| Ledger::open(account, state.path(), &budget, now);
         let is_stopped = |ledger: &Ledger| {
             let permit = ledger
                 .governor()

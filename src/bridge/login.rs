@@ -7,8 +7,8 @@ use crate::config;
 
 /// Stands for the account as the owner configured it: its name, its generation of the API, its
 /// hosts, its client and its person. A token that is pasted anew leaves it as it is.
-pub fn fingerprint(account: &config::Account) -> u64 {
-    let config::Account {
+pub fn fingerprint(account: &config::AccountSettings) -> u64 {
+    let config::AccountSettings {
         name,
         api,
         region,
@@ -33,10 +33,10 @@ pub mod tests {
     use secrecy::SecretString;
 
     use super::*;
-    use crate::config::{Account, Api, Region};
+    use crate::config::{AccountSettings, Api, Region};
 
-    pub fn account() -> Account {
-        Account {
+    pub fn account() -> AccountSettings {
+        AccountSettings {
             name: "home".to_owned(),
             api: Api::Owner,
             refresh_token: None,
@@ -54,7 +54,7 @@ pub mod tests {
 
     #[test]
     fn another_api_host_client_or_person_is_another_login_and_another_token_is_not() {
-        let changed = |change: fn(&mut Account)| {
+        let changed = |change: fn(&mut AccountSettings)| {
             let mut account = account();
             change(&mut account);
             fingerprint(&account) != fingerprint(&self::account())

@@ -41,7 +41,7 @@ use crate::model::{DeviceId, Vin};
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
 use crate::retained::Manifest;
-use crate::service::{self, Signal, Signals, heartbeat};
+use crate::service::{self, ProcessSignal, Signals, heartbeat};
 
 use account::FromAccount;
 use bridge_publisher::BridgePublisher;
@@ -80,7 +80,7 @@ struct FollowedAccount {
     index: usize,
     /// Its lister.
     task: Id,
-    settings: config::Account,
+    settings: config::AccountSettings,
     account: api::Account,
     ledger: Ledger,
     relist: mpsc::Sender<()>,
@@ -181,12 +181,12 @@ pub async fn run(
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
     tokio::pin!(ready_at_latest);
     let mut is_ready = false;
-    let mut status = service::Status::default();
+    let mut status = service::StatusLine::default();
     let broken = loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                Signal::Stop => break None,
-                Signal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
+                ProcessSignal::Stop => break None,
+                ProcessSignal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
             },
             Some(message) = from_accounts.recv() => bridge.receive_from_account(message).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
@@ -228,17 +228,17 @@ pub async fn run(
     broken.map_or(Ok(()), |what| Err(StartError::Broke(what)))
 }
 
-fn tell_service(connection: &Connection, status: &mut service::Status, is_ready: bool) -> bool {
+fn tell_service(connection: &Connection, status: &mut service::StatusLine, is_ready: bool) -> bool {
     match connection {
         Connection::Up(_) => {
             if !is_ready {
                 service::ready();
             }
-            status.say("connected to the broker");
+            status.set("connected to the broker");
             true
         }
         Connection::Down(why) => {
-            status.say(&format!(
+            status.set(&format!(
                 "no broker: {why}; the cars are followed meanwhile"
             ));
             is_ready

@@ -223,7 +223,7 @@ impl Bridge {
     }
 }
 
-fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a config::Account> {
+fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a config::AccountSettings> {
     settings
         .accounts
         .iter()

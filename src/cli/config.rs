@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::print;
 use crate::config::{self, Api, ConfigErrors, Loaded, Settings};
 use crate::mqtt;
 use crate::policy::MonthlyLimit;
@@ -13,7 +14,7 @@ pub const EXAMPLE: &str = include_str!("../../config/tesla2mqtt.toml");
 
 /// What a check has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct CheckReport {
     /// For standard output; ends with a line break unless empty.
     pub stdout: String,
     /// For standard error; the same.
@@ -41,14 +42,6 @@ pub fn check(named: Option<PathBuf>) -> ExitCode {
     ExitCode::from(report.code)
 }
 
-/// Writes to standard output; `println!` would panic on the closed pipe of `... | head`.
-fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-}
-
 /// Loads the named file, or the first of the usual ones, and looks into the files that it names.
 pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
     let loaded = config::load_from_disk(named)?;
@@ -61,14 +54,14 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
 }
 
 /// Checks a configuration with this process's environment.
-pub fn report(named: Option<&Path>) -> Report {
+pub fn report(named: Option<&Path>) -> CheckReport {
     match load(named) {
-        Ok(loaded) => Report {
+        Ok(loaded) => CheckReport {
             stdout: summary(&loaded.settings),
             stderr: as_lines("warning: ", &loaded.warnings),
             code: 0,
         },
-        Err(errors) => Report {
+        Err(errors) => CheckReport {
             stdout: String::new(),
             stderr: as_lines("", &errors.messages),
             code: 2,

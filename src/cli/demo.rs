@@ -5,8 +5,8 @@
 //! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
 //! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
 
-mod folder;
-mod guest;
+mod shared_broker;
+mod temporary_directory;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,15 +16,15 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Timestamp;
 
-use self::folder::TemporaryFolder;
+use self::temporary_directory::TemporaryDirectory;
 use super::WrongUsage;
 use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::model::Vin;
-use crate::service::{self, Signal};
+use crate::service::{self, ProcessSignal};
 use crate::sim::CarSpec;
-use crate::sim::cloud::{Account, Call, Cloud, CloudOptions, Ledger, Login};
+use crate::sim::cloud::{CallKind, Cloud, CloudOptions, Login, RequestLog, TeslaAccount};
 use crate::{api, clock, log};
 
 /// MQTT's registered port.
@@ -32,7 +32,7 @@ const MQTT_PORT: u16 = 1883;
 const ACCOUNT: &str = "demo";
 const BASE_TOPIC: &str = "tesla2mqtt";
 /// Beside a real bridge on a real broker.
-const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
+const SHARED_BROKER_BASE_TOPIC: &str = "tesla2mqtt-demo";
 /// More than any speed costs in a month: the simulated cloud's bill is shown, but slows nothing.
 const BUDGET_DOLLARS: u32 = 10_000;
 /// The same bad luck in every demo.
@@ -40,7 +40,7 @@ const FAULTS_SEED: u64 = 40;
 
 /// What the demo can be told.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct DemoOptions {
     /// How many times faster than the world the cars live, 1 to 3600
     #[arg(long, default_value_t = 10.0, value_name = "FACTOR", value_parser = speed, allow_hyphen_values = true)]
     speed: f64,
@@ -68,18 +68,18 @@ pub struct Options {
 }
 
 /// Runs the demo until Ctrl-C.
-pub fn main(options: Options) -> ExitCode {
+pub fn main(options: DemoOptions) -> ExitCode {
     let prepared = options
         .check()
-        .and_then(|()| TemporaryFolder::new_in(&std::env::temp_dir()));
-    let folder = match prepared {
-        Ok(folder) => folder,
+        .and_then(|()| TemporaryDirectory::new_in(&std::env::temp_dir()));
+    let directory = match prepared {
+        Ok(directory) => directory,
         Err(error) => return super::failed(&error),
     };
     clock::run_at_speed(options.speed);
     api::tls::install_provider();
     super::on_one_thread(async {
-        match run(options, folder.path(), clock::real_wall()).await {
+        match run(options, directory.path(), clock::real_wall()).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::failed(&error),
         }
@@ -88,11 +88,11 @@ pub fn main(options: Options) -> ExitCode {
 
 /// The same with the bridge's state in a directory of somebody's, and with cars whose lives began
 /// at a time that has passed. The clocks run already as fast as they shall.
-pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Result<()> {
+pub async fn run(options: DemoOptions, state: &Path, since: Timestamp) -> anyhow::Result<()> {
     let lock = bridge::StateDirectoryLock::take(state)?;
     // First, so that Ctrl-C already ends things properly.
     // The demo has no configuration to read anew: a terminal that is closed ends it.
-    let signals = service::signals(Signal::Stop)?;
+    let signals = service::signals(ProcessSignal::Stop)?;
     let cloud = Cloud::start(CloudOptions {
         now: clock::now,
         // A new cloud's tokens are not those that an earlier one handed out.
@@ -100,7 +100,7 @@ pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Re
         ..CloudOptions::default()
     })
     .await?;
-    cloud.add_account(Account::new(ACCOUNT));
+    cloud.add_account(TeslaAccount::new(ACCOUNT));
     let mut vins = BTreeSet::new();
     for car in [CarSpec::demo_model_3(), CarSpec::demo_model_x()] {
         vins.insert(car.vin.clone());
@@ -137,33 +137,33 @@ pub async fn run(options: Options, state: &Path, since: Timestamp) -> anyhow::Re
     let settings = settings(&options, &url, &cloud.url(), &refresh_token, state)?;
     let log = log::start(&settings.log);
     log::report_panics();
-    settings.secrets().for_each(log::hide);
+    settings.secrets().for_each(log::redact_secret);
     if options.broker.is_some() {
         tokio::select! {
-            looked = guest::look(&settings, &vins) => looked?,
+            checked = shared_broker::check(&settings, &vins) => checked?,
             _ = signals.next() => return Ok(()),
         }
     }
-    log.say(&notes.concat());
-    log.say(&introduction(&settings, &options, vins.len()));
+    log.print(&notes.concat());
+    log.print(&introduction(&settings, &options, vins.len()));
 
     let reload: bridge::Reload = {
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
     let outcome = bridge::run(settings.clone(), lock, signals, reload).await;
-    if options.is_guest() {
-        guest::take_away(&settings).await;
+    if options.removes_published() {
+        shared_broker::remove_published(&settings).await;
     }
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
-    log.say(&bill(&cloud.ledger()));
+    log.print(&bill(&cloud.ledger()));
     cloud.shutdown().await;
     Ok(outcome?)
 }
 
-impl Options {
+impl DemoOptions {
     /// What becomes part of the bridge's configuration.
     fn check(&self) -> anyhow::Result<()> {
         let texts = [
@@ -186,7 +186,7 @@ impl Options {
 
     fn base_topic(&self) -> &str {
         let of_the_broker = if self.broker.is_some() {
-            GUESTS_BASE_TOPIC
+            SHARED_BROKER_BASE_TOPIC
         } else {
             BASE_TOPIC
         };
@@ -194,8 +194,8 @@ impl Options {
     }
 
     /// On somebody's broker, at a place where nobody else publishes.
-    fn is_guest(&self) -> bool {
-        self.broker.is_some() && self.base_topic() == GUESTS_BASE_TOPIC
+    fn removes_published(&self) -> bool {
+        self.broker.is_some() && self.base_topic() == SHARED_BROKER_BASE_TOPIC
     }
 }
 
@@ -225,7 +225,7 @@ fn add_recording(cloud: &Cloud, file: &Path) -> anyhow::Result<Vin> {
 
 /// On MQTT's own port if it is free, else on any.
 async fn start_broker() -> anyhow::Result<Embedded> {
-    let settings = |port| config::Broker {
+    let settings = |port| config::BrokerSettings {
         enabled: true,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         username: None,
@@ -238,7 +238,7 @@ async fn start_broker() -> anyhow::Result<Embedded> {
 }
 
 fn settings(
-    options: &Options,
+    options: &DemoOptions,
     url: &str,
     cloud: &str,
     refresh_token: &str,
@@ -267,25 +267,25 @@ fn settings(
 }
 
 /// What the simulated cloud was asked, and what Tesla would charge for it.
-fn bill(ledger: &Ledger) -> String {
+fn bill(ledger: &RequestLog) -> String {
     format!(
         "\nThe simulated Tesla was asked for data {} times (${:.2} at its prices), for the cars' state {} times, \
          for lists of cars {} times, for tokens {} times; wake calls: {}.\n",
-        ledger.count(Call::Data),
+        ledger.count(CallKind::Data),
         ledger.dollars(),
-        ledger.count(Call::Light),
-        ledger.count(Call::Products) + ledger.count(Call::Vehicles),
-        ledger.count(Call::Token),
+        ledger.count(CallKind::Light),
+        ledger.count(CallKind::Products) + ledger.count(CallKind::Vehicles),
+        ledger.count(CallKind::Token),
         ledger.wakes(),
     )
 }
 
-fn introduction(settings: &Settings, options: &Options, n_cars: usize) -> String {
+fn introduction(settings: &Settings, options: &DemoOptions, n_cars: usize) -> String {
     let (host, port) = (&settings.mqtt.host, settings.mqtt.port);
     let base = &settings.mqtt.base_topic;
     let end = if options.broker.is_none() {
         "Ctrl-C ends it.".to_owned()
-    } else if options.is_guest() {
+    } else if options.removes_published() {
         "Ctrl-C ends it and removes what it published.".to_owned()
     } else {
         format!(

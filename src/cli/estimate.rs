@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
-use super::{WrongUsage, say};
+use super::{WrongUsage, print};
 use crate::config;
 use crate::estimate::{self, Case, LIFE_FILE_FORM, LIVES, Life, NamedLife, Way};
 use crate::policy::Preset;
@@ -21,7 +21,7 @@ const MOST_CAR_DAYS: u32 = 1000;
 /// What can be asked.
 #[derive(Debug, Args)]
 #[command(after_long_help = after_help())]
-pub struct Options {
+pub struct EstimateOptions {
     /// Whose life to play: commuter, weekender, taxi, parked, model-day, or a file
     #[arg(long, default_value = "commuter", value_name = "LIFE|FILE")]
     life: String,
@@ -92,14 +92,14 @@ fn after_help() -> String {
 }
 
 /// Answers on standard output. The configuration may have been named before the subcommand.
-pub fn main(options: &Options, config: Option<&Path>) -> ExitCode {
+pub fn main(options: &EstimateOptions, config: Option<&Path>) -> ExitCode {
     match run(options, options.config.as_deref().or(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::failed(&error),
     }
 }
 
-fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<()> {
+fn run(options: &EstimateOptions, config: Option<&Path>) -> anyhow::Result<()> {
     let case = case(options, config).map_err(|error| WrongUsage(format!("{error:#}")))?;
     let (report, played) = estimate::report(&case);
     if let (Some(file), Some(car)) = (&options.plot, played.cars.first()) {
@@ -118,14 +118,14 @@ fn run(options: &Options, config: Option<&Path>) -> anyhow::Result<()> {
     }
     if options.json {
         let json = serde_json::to_string_pretty(&report)?;
-        say(&(json + "\n"));
+        print(&(json + "\n"));
     } else {
-        say(&report.text());
+        print(&report.text());
     }
     Ok(())
 }
 
-fn case(options: &Options, config: Option<&Path>) -> anyhow::Result<Case> {
+fn case(options: &EstimateOptions, config: Option<&Path>) -> anyhow::Result<Case> {
     if options.plot_day.is_some_and(|day| day > options.days) {
         bail!(
             "--plot-day: expected 1 to {}, the days played",
@@ -166,7 +166,7 @@ fn life(asked: &str) -> anyhow::Result<Life> {
     Ok(estimate::parse_life(asked, &text)?)
 }
 
-fn way(options: &Options, config: Option<&Path>) -> anyhow::Result<Way> {
+fn way(options: &EstimateOptions, config: Option<&Path>) -> anyhow::Result<Way> {
     let Some(file) = config else {
         if options.account.is_some() {
             bail!("--account: names an account of a configuration, which needs --config FILE");

@@ -41,7 +41,7 @@ struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
 }
 
 /// Where the configuration is read from.
@@ -53,25 +53,25 @@ pub struct ConfigFile {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the bridge (also without a subcommand). Sleeping cars: light calls only; bill: data
     /// calls while a car is awake
     Run(ConfigFile),
     /// Everything in one process, no account and no broker needed: a simulated Tesla cloud with
     /// living cars, an MQTT broker and the bridge. Touches no real car, costs nothing
     #[cfg(feature = "broker")]
-    Demo(demo::Options),
+    Demo(demo::DemoOptions),
     /// Sign an account in with a refresh token from stdin, keep it, and try it: one refresh and one
     /// list of cars. Touches no car, costs nothing
     Login {
         #[command(flatten)]
         file: ConfigFile,
         #[command(flatten)]
-        options: login::Options,
+        options: login::LoginOptions,
     },
     /// Estimate what following a car will cost: calls, dollars, sleep, and how late a drive is
     /// seen. Plays a chosen life through the bridge's own policy. Asks Tesla nothing
-    Estimate(estimate::Options),
+    Estimate(estimate::EstimateOptions),
     /// Check a configuration or print a commented example. Asks Tesla nothing
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -96,22 +96,22 @@ pub fn main() -> ExitCode {
     let Arguments { file, command } = Arguments::parse();
     // `--config` may stand before the subcommand, too.
     let chosen = |own: ConfigFile| own.config.or(file.config.clone());
-    match command.unwrap_or(Command::Run(ConfigFile::default())) {
-        Command::Run(own) => run::main(chosen(own)),
+    match command.unwrap_or(CliCommand::Run(ConfigFile::default())) {
+        CliCommand::Run(own) => run::main(chosen(own)),
         #[cfg(feature = "broker")]
-        Command::Demo(options) => {
+        CliCommand::Demo(options) => {
             without_configuration("demo", &file);
             demo::main(options)
         }
-        Command::Login { file, options } => login::main(chosen(file).as_deref(), &options),
-        Command::Estimate(options) => estimate::main(&options, file.config.as_deref()),
-        Command::Config(ConfigCommand::Check(own)) => config::check(chosen(own)),
-        Command::Config(ConfigCommand::Example) => {
+        CliCommand::Login { file, options } => login::main(chosen(file).as_deref(), &options),
+        CliCommand::Estimate(options) => estimate::main(&options, file.config.as_deref()),
+        CliCommand::Config(ConfigCommand::Check(own)) => config::check(chosen(own)),
+        CliCommand::Config(ConfigCommand::Example) => {
             without_configuration("config example", &file);
             config::example()
         }
-        Command::Clear(own) => clear::main(chosen(own).as_deref()),
-        Command::Health(own) => health::main(chosen(own)),
+        CliCommand::Clear(own) => clear::main(chosen(own).as_deref()),
+        CliCommand::Health(own) => health::main(chosen(own)),
     }
 }
 
@@ -131,13 +131,13 @@ struct WrongUsage(String);
 
 /// Says every problem on stderr.
 fn wrong_configuration(errors: &crate::config::ConfigErrors) -> ExitCode {
-    complain(&errors.to_string());
+    print_error(&errors.to_string());
     ExitCode::from(2)
 }
 
 /// Says what went wrong and why, on stderr.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    complain(&format!("{error:#}"));
+    print_error(&format!("{error:#}"));
     if error.is::<WrongUsage>() {
         ExitCode::from(2)
     } else {
@@ -146,18 +146,18 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Writes a line to stderr; where that is closed nobody can be told, and `eprintln!` would panic.
-fn complain(text: &str) {
+fn print_error(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes to stdout; a reader that went away (`| head`) is no error.
-fn say(text: &str) {
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// How long work off the reactor may go on when all is said and done.
-const LAST_WORK: Duration = Duration::from_millis(100);
+const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
 
 /// One thread is enough for a few cars, and half a megabyte smaller; a local runtime leaves the
 /// code of the other kind out.
@@ -170,11 +170,11 @@ fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
             let code = runtime.block_on(work);
             // A name that is being looked up at that moment would hold up the end for as long as
             // the system's resolver has patience.
-            runtime.shutdown_timeout(LAST_WORK);
+            runtime.shutdown_timeout(SHUTDOWN_MAX);
             code
         }
         Err(error) => {
-            complain(&format!(
+            print_error(&format!(
                 "the system does not let the program start its reactor: {error}"
             ));
             ExitCode::FAILURE

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::bridge;
 use crate::config::{Loaded, Settings};
-use crate::service::{self, Signal};
+use crate::service::{self, ProcessSignal};
 use crate::{api, log};
 
 /// Loads the configuration, starts the log and runs the bridge until it is told to stop.
@@ -18,12 +18,12 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
     let log = log::start(&settings.log);
     let control = log.control.clone();
     log::report_panics();
-    settings.secrets().for_each(log::hide);
+    settings.secrets().for_each(log::redact_secret);
     warn(&warnings);
     api::tls::install_provider();
     let reload = Box::new(move || {
         let loaded = super::config::load(file.as_deref())?;
-        loaded.settings.secrets().for_each(log::hide);
+        loaded.settings.secrets().for_each(log::redact_secret);
         control.set_level(&loaded.settings.log.level);
         warn(&loaded.warnings);
         Ok(loaded.settings)
@@ -44,7 +44,7 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
         broker = %format_args!("{}:{}", settings.mqtt.host, settings.mqtt.port),
         "starting"
     );
-    let signals = match service::signals(Signal::Reload) {
+    let signals = match service::signals(ProcessSignal::Reload) {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "the system does not let the program hear its signals");

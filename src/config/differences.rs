@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::settings::{Account, Broker, CarSettings, Mqtt, Settings};
+use super::settings::{AccountSettings, BrokerSettings, CarSettings, MqttSettings, Settings};
 use crate::model::Vin;
 
 /// One thing that differs between two settings.
@@ -140,8 +140,8 @@ macro_rules! equality {
     };
 }
 
-equality!(Mqtt { host, port, tls, username, client_id, protocol, base_topic, keep_alive }
+equality!(MqttSettings { host, port, tls, username, client_id, protocol, base_topic, keep_alive }
     secrets { password });
-equality!(Broker { enabled, listen, username } secrets { password });
-equality!(Account { name, api, client_id, email, region, api_url, auth_url, ca_file, ca_fingerprint }
+equality!(BrokerSettings { enabled, listen, username } secrets { password });
+equality!(AccountSettings { name, api, client_id, email, region, api_url, auth_url, ca_file, ca_fingerprint }
     secrets { refresh_token, client_secret, password });

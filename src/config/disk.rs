@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::layers::PREFIX;
-use super::load::{Loaded, Source, load, state_directory};
+use super::load::{ConfigSources, Loaded, load, state_directory};
 use super::problem::ConfigErrors;
 use super::reader::{FileContent, reason};
 
@@ -40,7 +40,7 @@ pub fn load_with(
             DEFAULT_PATHS[0], DEFAULT_PATHS[1]
         )));
     }
-    load(&Source {
+    load(&ConfigSources {
         file,
         env,
         read_file: &read_file,
@@ -55,7 +55,7 @@ pub fn state_directory_from_disk(named: Option<&Path>) -> PathBuf {
     };
     let mut files = paths.into_iter().map(|path| (path, read_file(path)));
     let found = files.find(|(_, read)| !is_absent(read));
-    state_directory(&Source {
+    state_directory(&ConfigSources {
         file: found.and_then(|(path, read)| Some((path.to_owned(), read.ok()?))),
         env: environment(),
         read_file: &read_file,

@@ -11,8 +11,8 @@ use config::{ConfigError, Map, Value, ValueKind};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::problem::{Found, Origin, Problem};
-use super::schema::{self, Kind, Place};
+use super::problem::{ConfigProblem, Found, Origin};
+use super::schema::{self, SchemaNode, ValueForm};
 use crate::model::Vin;
 
 /// Start of every variable of ours.
@@ -74,7 +74,7 @@ impl config::Source for Layer {
 pub(super) fn join(
     file: Option<(&str, &str)>,
     env: &BTreeMap<String, String>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
 ) -> Layers {
     let mut layers = Layers::default();
     let mut from_file = Layer::default();
@@ -100,7 +100,7 @@ pub(super) fn join(
         Ok(joined) => flatten(&joined.cache, String::new(), &mut origins, &mut layers),
         Err(error) => {
             let complaint = format!("cannot be put together: {error}");
-            problems.push(Problem::new(
+            problems.push(ConfigProblem::new(
                 Origin::Nowhere,
                 "the configuration",
                 &complaint,
@@ -118,7 +118,7 @@ struct FileWalk<'a> {
     /// Where each table starts; the `config` crate forgets it when it joins two tables.
     tables: &'a mut BTreeMap<String, Origin>,
     suggested: &'a mut BTreeSet<String>,
-    problems: &'a mut Vec<Problem>,
+    problems: &'a mut Vec<ConfigProblem>,
 }
 
 impl FileWalk<'_> {
@@ -144,7 +144,7 @@ impl FileWalk<'_> {
     }
 
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Map<String, Value> {
-        let names = matches!(schema::place(path), Some(Place::Names));
+        let names = matches!(schema::place(path), Some(SchemaNode::Names));
         let mut values = Map::new();
         for (key, value) in table {
             let mut name = shown(key.get_ref());
@@ -173,20 +173,20 @@ impl FileWalk<'_> {
     /// The value of a key that stands at byte `at`; `None`: a problem was noted.
     fn value(&mut self, at: usize, value: &Spanned<DeValue<'_>>, path: &str) -> Option<Value> {
         let complaint = match (schema::place(path), value.get_ref()) {
-            (Some(Place::Key(_)), value) => {
+            (Some(SchemaNode::Key(_)), value) => {
                 self.origins.insert(path.to_owned(), self.origin(at));
                 return Some(Value::new(None, leaf(value)));
             }
-            (Some(Place::List), DeValue::Array(items)) => {
+            (Some(SchemaNode::List), DeValue::Array(items)) => {
                 self.tables.insert(path.to_owned(), self.origin(at));
                 return Some(Value::new(None, self.list(items, path)));
             }
-            (Some(Place::Section | Place::Names), DeValue::Table(table)) => {
+            (Some(SchemaNode::Section | SchemaNode::Names), DeValue::Table(table)) => {
                 self.tables.insert(path.to_owned(), self.origin(at));
                 return Some(Value::new(None, self.table(table, path)));
             }
             (None, _) => self.unknown(path),
-            (Some(Place::List), _) => expected_list(path),
+            (Some(SchemaNode::List), _) => expected_list(path),
             (Some(_), other) => format!("expected a section [{path}], found {}", other.type_str()),
         };
         self.refuse(at, path, &complaint);
@@ -219,7 +219,7 @@ impl FileWalk<'_> {
     }
 
     fn refuse(&mut self, at: usize, path: &str, complaint: &str) {
-        let problem = Problem::new(self.origin(at), path, complaint);
+        let problem = ConfigProblem::new(self.origin(at), path, complaint);
         self.problems.push(problem);
     }
 
@@ -246,7 +246,7 @@ impl FileWalk<'_> {
                 None => key.to_owned(),
                 Some(header) => join_path(&section_of(header, above)?, key),
             };
-            matches!(schema::place(&path), Some(Place::Key(_))).then_some(path)
+            matches!(schema::place(&path), Some(SchemaNode::Key(_))).then_some(path)
         });
         named.unwrap_or_else(|| "this line".to_owned())
     }
@@ -257,13 +257,13 @@ fn section_of(header: &str, lines: &[&str]) -> Option<String> {
     let start = |line: &str| line.split(']').next().map(str::to_owned);
     let name = start(header)?.trim_start_matches('[').trim().to_owned();
     match (schema::place(&name)?, name.split_once('.')) {
-        (Place::List, _) => {
+        (SchemaNode::List, _) => {
             let same = lines.iter().filter(|line| start(line) == start(header));
             Some(format!("{name}[{}]", same.count().saturating_sub(1)))
         }
-        (Place::Section, Some((_, car))) if Vin::new(car).is_err() => None,
-        (Place::Section, _) => Some(name),
-        (Place::Key(_) | Place::Names, _) => None,
+        (SchemaNode::Section, Some((_, car))) if Vin::new(car).is_err() => None,
+        (SchemaNode::Section, _) => Some(name),
+        (SchemaNode::Key(_) | SchemaNode::Names, _) => None,
     }
 }
 
@@ -317,7 +317,7 @@ fn env_layer(
     env: &BTreeMap<String, String>,
     origins: &mut BTreeMap<String, Origin>,
     suggested: &mut BTreeSet<String>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
 ) -> Layer {
     let mut values = Vec::new();
     for (variable, text) in env {
@@ -327,14 +327,16 @@ fn env_layer(
         };
         let origin = Origin::Env(variable.clone());
         let complaint = match env_path(rest).map(|path| (schema::place(&path), path)) {
-            Ok((Some(Place::Key(row)), path)) => {
+            Ok((Some(SchemaNode::Key(row)), path)) => {
                 values.push((path.clone(), Value::new(None, from_text(row.kind, text))));
                 origins.insert(path, origin);
                 continue;
             }
-            Ok((Some(Place::List), _)) => format!("a list: expected {variable}__0__KEY"),
-            Ok((Some(Place::Names), _)) => format!("a list by name: expected {variable}__VIN__KEY"),
-            Ok((Some(Place::Section), _)) => {
+            Ok((Some(SchemaNode::List), _)) => format!("a list: expected {variable}__0__KEY"),
+            Ok((Some(SchemaNode::Names), _)) => {
+                format!("a list by name: expected {variable}__VIN__KEY")
+            }
+            Ok((Some(SchemaNode::Section), _)) => {
                 format!("a section, not a key: expected {variable}__KEY")
             }
             Ok((None, path)) => match schema::suggestion(&path) {
@@ -347,7 +349,7 @@ fn env_layer(
             },
             Err(complaint) => complaint,
         };
-        problems.push(Problem::new(origin, rest, &complaint));
+        problems.push(ConfigProblem::new(origin, rest, &complaint));
     }
     Layer(values)
 }
@@ -365,7 +367,7 @@ fn env_path(rest: &str) -> Result<String, String> {
     let mut path = String::new();
     for part in rest.split("__") {
         match schema::place(&path) {
-            Some(Place::List) => match part.parse::<usize>() {
+            Some(SchemaNode::List) => match part.parse::<usize>() {
                 Ok(index) if index < MOST_ACCOUNTS => path = format!("{path}[{index}]"),
                 _ => {
                     return Err(format!(
@@ -375,7 +377,7 @@ fn env_path(rest: &str) -> Result<String, String> {
                     ));
                 }
             },
-            Some(Place::Names) => match Vin::new(part) {
+            Some(SchemaNode::Names) => match Vin::new(part) {
                 Ok(vin) => path = join_path(&path, vin.as_str()),
                 Err(error) => {
                     return Err(format!(
@@ -405,12 +407,12 @@ pub fn variable_of(path: &str) -> String {
 
 /// Text stays text unless the schema wants something else, so that the password `12345` is one.
 /// What does not parse stays text too, and is complained about where it is read.
-pub(super) fn from_text(kind: Kind, text: &str) -> ValueKind {
+pub(super) fn from_text(kind: ValueForm, text: &str) -> ValueKind {
     let parsed = match kind {
-        Kind::Bool => text.parse().map(ValueKind::Boolean).ok(),
-        Kind::Integer => text.parse().map(ValueKind::I64).ok(),
-        Kind::Number => text.parse().map(ValueKind::Float).ok(),
-        Kind::Text | Kind::Secret | Kind::Path | Kind::Duration => None,
+        ValueForm::Bool => text.parse().map(ValueKind::Boolean).ok(),
+        ValueForm::Integer => text.parse().map(ValueKind::I64).ok(),
+        ValueForm::Number => text.parse().map(ValueKind::Float).ok(),
+        ValueForm::Text | ValueForm::Secret | ValueForm::Path | ValueForm::Duration => None,
     };
     parsed.unwrap_or_else(|| ValueKind::String(text.to_owned()))
 }
@@ -442,7 +444,7 @@ fn flatten(
             }
             layers.tables.entry(path).or_insert(Origin::Nowhere);
         }
-        (ValueKind::Array(items), Some(Place::List)) => {
+        (ValueKind::Array(items), Some(SchemaNode::List)) => {
             for (index, item) in items.iter().enumerate() {
                 flatten(item, format!("{path}[{index}]"), origins, layers);
             }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::layers::{self, Given, Layers, PREFIX, variable_of};
-use super::problem::{ConfigErrors, Found, Origin, Problem};
-use super::reader::{FileContent, ReadFile, Reader};
+use super::problem::{ConfigErrors, ConfigProblem, Found, Origin};
+use super::reader::{FileContent, ReadFile, SettingsReader};
 use super::settings::Settings;
 use super::{schema, sections};
 
 /// Everything that settings are made of.
-pub struct Source<'a> {
+pub struct ConfigSources<'a> {
     /// The configuration file, if there is one, under the name that messages use.
     pub file: Option<(PathBuf, FileContent)>,
     /// The environment: `TESLA2MQTT__SECTION__KEY`, and systemd's `CREDENTIALS_DIRECTORY` and
@@ -30,7 +30,7 @@ pub struct Loaded {
 }
 
 /// Puts defaults, file, credentials and environment together and checks everything.
-pub fn load(source: &Source<'_>) -> Result<Loaded, ConfigErrors> {
+pub fn load(source: &ConfigSources<'_>) -> Result<Loaded, ConfigErrors> {
     let config_mode = source.file.as_ref().and_then(|(_, content)| content.mode);
     let mut reader = read(source)?;
     let settings = sections::settings(&mut reader);
@@ -58,7 +58,7 @@ pub fn from_text(text: &str) -> Result<Settings, ConfigErrors> {
         bytes: text.as_bytes().to_vec(),
         ..FileContent::default()
     };
-    let source = Source {
+    let source = ConfigSources {
         file: Some((PathBuf::from("tesla2mqtt.toml"), content)),
         env: BTreeMap::new(),
         read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
@@ -68,7 +68,7 @@ pub fn from_text(text: &str) -> Result<Settings, ConfigErrors> {
 
 /// Where a bridge of this source keeps its state, whatever else is wrong with the source: a bridge
 /// that runs is not dead because somebody edits its file.
-pub fn state_directory(source: &Source<'_>) -> PathBuf {
+pub fn state_directory(source: &ConfigSources<'_>) -> PathBuf {
     let text = source.file.as_ref().map(|(path, content)| {
         let path = path.display().to_string();
         (path, String::from_utf8_lossy(&content.bytes))
@@ -94,7 +94,7 @@ pub fn mistake(key: &str, text: &str, called: &str) -> Option<String> {
         found: Found::Text(text.to_owned()),
     };
     layers.given.insert(key.to_owned(), given);
-    let mut reader = Reader::new(layers, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    let mut reader = SettingsReader::new(layers, &|_| Err(std::io::ErrorKind::NotFound.into()));
     sections::settings(&mut reader);
     let problem = reader.problems.into_iter().find(|found| found.key == key)?;
     Some(problem.message.replacen(key, called, 1))
@@ -104,7 +104,7 @@ pub fn mistake(key: &str, text: &str, called: &str) -> Option<String> {
 fn joined(
     file: Option<(&str, &str)>,
     env: &BTreeMap<String, String>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
 ) -> Layers {
     let mut layers = layers::join(file, env, problems);
     let systemds = env.get("STATE_DIRECTORY");
@@ -114,7 +114,7 @@ fn joined(
     layers
 }
 
-fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
+fn read<'a>(source: &ConfigSources<'a>) -> Result<SettingsReader<'a>, ConfigErrors> {
     let mut problems = Vec::new();
     let file = match &source.file {
         None => None,
@@ -131,8 +131,8 @@ fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
         // What a broken file seems to lack is not worth a message.
         return Err(ConfigErrors::new(problems));
     }
-    let reader = Reader::new(layers, source.read_file);
-    Ok(Reader {
+    let reader = SettingsReader::new(layers, source.read_file);
+    Ok(SettingsReader {
         file: file.as_ref().map(|(path, _)| path.clone()),
         credentials: source.env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         problems,
@@ -141,13 +141,13 @@ fn read<'a>(source: &Source<'a>) -> Result<Reader<'a>, ConfigErrors> {
     })
 }
 
-fn text_of<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+fn text_of<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, ConfigProblem> {
     std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()]
             .split(|&byte| byte == b'\n')
             .count();
         let path = path.to_owned();
-        Problem::new(
+        ConfigProblem::new(
             Origin::File { path, line },
             "this line",
             "not text: expected TOML in UTF-8",

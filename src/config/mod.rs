@@ -21,10 +21,11 @@ pub use disk::{
     DEFAULT_PATHS, environment, load_from_disk, load_with, read_file, state_directory_from_disk,
 };
 pub use layers::variable_of;
-pub use load::{Loaded, Source, from_text, load, mistake, state_directory};
+pub use load::{ConfigSources, Loaded, from_text, load, mistake, state_directory};
 pub use problem::ConfigErrors;
 pub use reader::{FileContent, ReadFile};
 pub use settings::{
-    Account, Api, Broker, Budget, CarSettings, Commands, Compat, HomeAssistant, Mqtt, Polling,
-    Protocol, Region, Settings, State, Tls, Web,
+    AccountSettings, Api, BrokerSettings, BudgetSettings, CarSettings, CommandsSettings,
+    CompatSettings, HomeAssistantSettings, MqttSettings, PollingSettings, Protocol, Region,
+    Settings, StateSettings, TlsSettings, WebSettings,
 };

@@ -20,7 +20,7 @@ pub enum Origin {
 }
 
 /// The origin and the key: the start of every message.
-pub(super) fn head(origin: &Origin, key: &str) -> String {
+pub(super) fn message_start(origin: &Origin, key: &str) -> String {
     match origin {
         Origin::File { path, line: 0 } => format!("{path}: {key}"),
         Origin::File { path, line } => format!("{path}:{line}: {key}"),
@@ -31,7 +31,7 @@ pub(super) fn head(origin: &Origin, key: &str) -> String {
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Problem {
+pub(super) struct ConfigProblem {
     /// First, so that problems sort in the order of the file.
     pub origin: Origin,
     /// The key.
@@ -40,7 +40,7 @@ pub(super) struct Problem {
     pub message: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     pub(super) fn new(origin: Origin, key: &str, complaint: &str) -> Self {
         Self::of_value(origin, key, None, complaint)
     }
@@ -52,7 +52,7 @@ impl Problem {
         found: Option<&Found>,
         complaint: &str,
     ) -> Self {
-        let start = head(&origin, key);
+        let start = message_start(&origin, key);
         let message = match found {
             Some(found) => format!("{start} = {found}: {complaint}"),
             None => format!("{start}: {complaint}"),
@@ -73,7 +73,7 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(mut problems: Vec<ConfigProblem>) -> Self {
         problems.sort();
         problems.dedup();
         Self {

@@ -6,15 +6,15 @@
 use std::sync::LazyLock;
 
 use crate::policy;
-use Kind::{Bool, Duration, Integer, Number, Path, Secret, Text};
+use ValueForm::{Bool, Duration, Integer, Number, Path, Secret, Text};
 
 /// One key.
 #[derive(Debug)]
-pub struct Row {
+pub struct SettingKey {
     /// Path; `[]` stands for an index, `*` for a name chosen by the owner.
     pub path: String,
     /// Form of the value.
-    pub kind: Kind,
+    pub kind: ValueForm,
     /// Value when nothing is given, written as in the environment.
     pub default: Option<&'static str>,
     /// Ends "expected …".
@@ -23,7 +23,7 @@ pub struct Row {
 
 /// Form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueForm {
     /// Any text.
     Text,
     /// Text that is never shown; may also come from `<key>_file` or a credential.
@@ -49,7 +49,7 @@ const KWH: &str = "the price of a kilowatt-hour, such as 0.32";
 
 /// Every key but the intervals of `[polling]`, section by section as in the example.
 #[rustfmt::skip]
-const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
+const ROWS: &[(&str, ValueForm, Option<&str>, &str)] = &[
     ("mqtt.url",              Text,     Some("mqtt://localhost:1883"), "\"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\""),
     ("mqtt.username",         Text,     None,                    "text that is not empty"),
     ("mqtt.password",         Secret,   None,                    SECRET),
@@ -120,18 +120,18 @@ const ROWS: &[(&str, Kind, Option<&str>, &str)] = &[
 ];
 
 /// Every key of the configuration, with the `_file` twin of each secret.
-pub fn rows() -> &'static [Row] {
-    static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
+pub fn rows() -> &'static [SettingKey] {
+    static ALL: LazyLock<Vec<SettingKey>> = LazyLock::new(|| {
         let mut all = Vec::new();
         for &(path, kind, default, expected) in ROWS {
-            all.push(Row {
+            all.push(SettingKey {
                 path: path.to_owned(),
                 kind,
                 default,
                 expected,
             });
             if kind == Secret {
-                all.push(Row {
+                all.push(SettingKey {
                     path: format!("{path}_file"),
                     kind: Path,
                     default: None,
@@ -140,7 +140,7 @@ pub fn rows() -> &'static [Row] {
             }
         }
         // The policy has the list of its intervals.
-        all.extend(policy::FIELDS.iter().map(|field| Row {
+        all.extend(policy::FIELDS.iter().map(|field| SettingKey {
             path: format!("polling.{}", field.name),
             kind: Duration,
             default: None,
@@ -152,16 +152,16 @@ pub fn rows() -> &'static [Row] {
 }
 
 /// The row of a path such as `accounts[0].name`.
-pub fn row(path: &str) -> Option<&'static Row> {
+pub fn row(path: &str) -> Option<&'static SettingKey> {
     let pattern = pattern(path);
     rows().iter().find(|row| row.path == pattern)
 }
 
 /// What the table has at or below a path.
 #[derive(Debug, Clone, Copy)]
-pub enum Place {
+pub enum SchemaNode {
     /// A key.
-    Key(&'static Row),
+    Key(&'static SettingKey),
     /// A table of keys.
     Section,
     /// A list of tables.
@@ -171,7 +171,7 @@ pub enum Place {
 }
 
 /// What the table has at a path; `None`: nothing.
-pub fn place(path: &str) -> Option<Place> {
+pub fn place(path: &str) -> Option<SchemaNode> {
     let pattern = pattern(path);
     let below = |suffix: &str| {
         rows().iter().any(|row| {
@@ -181,10 +181,10 @@ pub fn place(path: &str) -> Option<Place> {
         })
     };
     match row(path) {
-        Some(row) => Some(Place::Key(row)),
-        None if below("[].") => Some(Place::List),
-        None if below(".*.") => Some(Place::Names),
-        None if below(".") => Some(Place::Section),
+        Some(row) => Some(SchemaNode::Key(row)),
+        None if below("[].") => Some(SchemaNode::List),
+        None if below(".*.") => Some(SchemaNode::Names),
+        None if below(".") => Some(SchemaNode::Section),
         None => None,
     }
 }

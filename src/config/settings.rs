@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::log::Log;
+use crate::log::LogSettings;
 use crate::model::Vin;
 use crate::policy::{
     self, ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset, Prices,
@@ -19,31 +19,31 @@ use crate::trips::Tariff;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The broker we publish to.
-    pub mqtt: Mqtt,
+    pub mqtt: MqttSettings,
     /// The broker inside the bridge.
-    pub broker: Broker,
+    pub broker: BrokerSettings,
     /// Home Assistant's discovery.
-    pub homeassistant: HomeAssistant,
+    pub homeassistant: HomeAssistantSettings,
     /// Tesla accounts, at least one.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountSettings>,
     /// Per-car settings by VIN.
     pub cars: BTreeMap<Vin, CarSettings>,
     /// How often to ask.
-    pub polling: Polling,
+    pub polling: PollingSettings,
     /// What asking may cost.
-    pub budget: Budget,
+    pub budget: BudgetSettings,
     /// What a kilowatt-hour costs.
     pub tariff: Tariff,
     /// Commands to the cars.
-    pub commands: Commands,
+    pub commands: CommandsSettings,
     /// Topic trees of other bridges.
-    pub compat: Compat,
+    pub compat: CompatSettings,
     /// Reserved for a status board.
-    pub web: Web,
+    pub web: WebSettings,
     /// Where state is kept.
-    pub state: State,
+    pub state: StateSettings,
     /// The log.
-    pub log: Log,
+    pub log: LogSettings,
 }
 
 impl Settings {
@@ -59,13 +59,13 @@ impl Settings {
 
 /// The broker we publish to.
 #[derive(Debug, Clone)]
-pub struct Mqtt {
+pub struct MqttSettings {
     /// Host name or address.
     pub host: String,
     /// Port.
     pub port: u16,
     /// Set for `mqtts://`.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// User name.
     pub username: Option<String>,
     /// Password.
@@ -82,7 +82,7 @@ pub struct Mqtt {
 
 /// TLS towards a server of the owner's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsSettings {
     /// PEM file of the CA to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// PEM file of the client certificate (chain).
@@ -95,7 +95,7 @@ pub use crate::mqtt_client::Protocol;
 
 /// The broker inside the bridge.
 #[derive(Debug, Clone)]
-pub struct Broker {
+pub struct BrokerSettings {
     /// Whether to run it.
     pub enabled: bool,
     /// Address; loopback unless a password is set.
@@ -108,7 +108,7 @@ pub struct Broker {
 
 /// Home Assistant's discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HomeAssistant {
+pub struct HomeAssistantSettings {
     /// Whether to describe the cars to it.
     pub enabled: bool,
     /// First level of discovery topics.
@@ -121,7 +121,7 @@ pub struct HomeAssistant {
 
 /// One Tesla account.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct AccountSettings {
     /// The owner's name for it; unique, letters, digits, `-` and `_`.
     pub name: String,
     /// Generation of login and API.
@@ -181,7 +181,7 @@ pub struct CarSettings {
 
 /// How often to ask (sleep policy, section 5.4).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Polling {
+pub struct PollingSettings {
     /// The set of intervals to start from; `None`: the one that suits the account's API.
     pub preset: Option<Preset>,
     /// Intervals that replace the preset's, by the name of their [`policy::FIELDS`] row.
@@ -194,7 +194,7 @@ pub struct Polling {
     pub unavailable_after: Duration,
 }
 
-impl Polling {
+impl PollingSettings {
     /// The owner's preset, or the one that suits an account that speaks to `api`.
     pub fn preset(&self, api: Api) -> Preset {
         self.preset.unwrap_or(match api {
@@ -219,7 +219,7 @@ impl Polling {
 
 /// What asking may cost in a calendar month.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Budget {
+pub struct BudgetSettings {
     /// The limit.
     pub limit: MonthlyLimit,
     /// What Tesla charges for a call, in dollars.
@@ -228,7 +228,7 @@ pub struct Budget {
     pub signal_price: f64,
 }
 
-impl Budget {
+impl BudgetSettings {
     /// What the governor of an account works with that speaks to `api`. Only Fleet is billed.
     pub fn governor(&self, api: Api) -> GovernorConfig {
         if api != Api::Fleet {
@@ -244,14 +244,14 @@ impl Budget {
 
 /// Commands to the cars.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commands {
+pub struct CommandsSettings {
     /// Off until the owner says otherwise.
     pub enabled: bool,
 }
 
 /// Topic trees of other bridges, for what reads them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Compat {
+pub struct CompatSettings {
     /// Whether TeslaMate's topics are published too.
     pub teslamate: bool,
     /// TeslaMate's `MQTT_NAMESPACE`: one more level in its topics.
@@ -260,14 +260,14 @@ pub struct Compat {
 
 /// Reserved for a status board: nothing listens there yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Web {
+pub struct WebSettings {
     /// Address.
     pub listen: SocketAddr,
 }
 
 /// Where state is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct StateSettings {
     /// Directory, made 0700.
     pub directory: PathBuf,
 }

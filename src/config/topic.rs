@@ -1,13 +1,17 @@
 //! What the owner may write where a topic, or one level of one, is expected.
 
-use super::reader::Reader;
-use super::settings::HomeAssistant;
+use super::reader::SettingsReader;
+use super::settings::HomeAssistantSettings;
 use crate::model::Vin;
 use crate::outbox::level;
 
 /// Below the base topic everything is ours to write: Home Assistant's topics, and with them every
 /// other program's discovery messages, must not stand there.
-pub(super) fn keep_apart(reader: &mut Reader<'_>, base: &str, theirs: &HomeAssistant) {
+pub(super) fn refuse_overlap(
+    reader: &mut SettingsReader<'_>,
+    base: &str,
+    theirs: &HomeAssistantSettings,
+) {
     let of_theirs = [
         ("homeassistant.discovery_prefix", &theirs.discovery_prefix),
         ("homeassistant.status_topic", &theirs.status_topic),

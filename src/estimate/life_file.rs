@@ -101,7 +101,7 @@ const MOST_SEGMENTS: usize = 500;
 
 /// Reads a life; `name` is the file's in messages.
 pub fn parse(name: &str, text: &str) -> Result<Life, LifeFileErrors> {
-    let mut reader = Reader {
+    let mut reader = LifeReader {
         name,
         text,
         problems: Vec::new(),
@@ -126,17 +126,15 @@ pub fn parse(name: &str, text: &str) -> Result<Life, LifeFileErrors> {
     }
 }
 
-struct Reader<'a> {
+struct LifeReader<'a> {
     name: &'a str,
     text: &'a str,
     /// Line and message.
     problems: Vec<(usize, String)>,
 }
 
-type Table<'a> = DeTable<'a>;
-
-impl Reader<'_> {
-    fn life(&mut self, top: &Table<'_>) -> Option<Life> {
+impl LifeReader<'_> {
+    fn life(&mut self, top: &DeTable<'_>) -> Option<Life> {
         self.only(top, TOP, "");
         let mut life = Life::new(self.name, Plan::parked());
         if let Some(car) = top.get("car") {
@@ -187,7 +185,7 @@ impl Reader<'_> {
         Some(life)
     }
 
-    fn car(&mut self, table: &Table<'_>, life: &mut Life) {
+    fn car(&mut self, table: &DeTable<'_>, life: &mut Life) {
         self.only(table, CAR, "car.");
         let sleepy = Duration::from_mins(1)..=DAY;
         if let Some(time) = self.duration(table, "time_to_sleep", sleepy) {
@@ -211,7 +209,7 @@ impl Reader<'_> {
     }
 
     /// One table is a deed on each of its days.
-    fn segment(&mut self, at: usize, table: &Table<'_>, plan: &mut Vec<Segment>) {
+    fn segment(&mut self, at: usize, table: &DeTable<'_>, plan: &mut Vec<Segment>) {
         self.only(table, SEGMENT, "segments.");
         let n_problems = self.problems.len();
         let starts = self.text(table, "at").and_then(|(at, text)| {
@@ -234,7 +232,7 @@ impl Reader<'_> {
         }
     }
 
-    fn deed(&mut self, table: &Table<'_>) -> Option<Deed> {
+    fn deed(&mut self, table: &DeTable<'_>) -> Option<Deed> {
         let (at, what) = self.text(table, "what")?;
         let hold = HOLDS.into_iter().find(|hold| hold.word() == what);
         let keys: &[&str] = match what {
@@ -299,7 +297,7 @@ impl Reader<'_> {
         })
     }
 
-    fn only(&mut self, table: &Table<'_>, known: &[&str], section: &str) {
+    fn only(&mut self, table: &DeTable<'_>, known: &[&str], section: &str) {
         for (key, _) in table {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
@@ -315,7 +313,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text<'t>(&mut self, table: &'t Table<'_>, key: &str) -> Option<(usize, &'t str)> {
+    fn text<'t>(&mut self, table: &'t DeTable<'_>, key: &str) -> Option<(usize, &'t str)> {
         let value = table.get(key)?;
         if let DeValue::String(text) = value.get_ref() {
             return Some((value.span().start, text));
@@ -324,7 +322,7 @@ impl Reader<'_> {
         None
     }
 
-    fn bool(&mut self, table: &Table<'_>, key: &str) -> Option<bool> {
+    fn bool(&mut self, table: &DeTable<'_>, key: &str) -> Option<bool> {
         let value = table.get(key)?;
         if let DeValue::Boolean(says) = value.get_ref() {
             return Some(*says);
@@ -333,7 +331,12 @@ impl Reader<'_> {
         None
     }
 
-    fn number(&mut self, table: &Table<'_>, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+    fn number(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        range: RangeInclusive<f64>,
+    ) -> Option<f64> {
         let value = table.get(key)?;
         let number = match value.get_ref() {
             DeValue::Integer(number) => number.to_string().parse().ok(),
@@ -350,7 +353,7 @@ impl Reader<'_> {
 
     fn duration(
         &mut self,
-        table: &Table<'_>,
+        table: &DeTable<'_>,
         key: &str,
         range: RangeInclusive<Duration>,
     ) -> Option<Duration> {

@@ -21,11 +21,11 @@ use jiff::Timestamp;
 
 pub use life::{LIVES, Life, NamedLife};
 pub use life_file::{FORM as LIFE_FILE_FORM, LifeFileErrors, parse as parse_life};
-pub use play::{CallMade, CarTrace, Follower, Outcome, Played, Turn};
+pub use play::{CallMade, CallOutcome, CarTrace, Follower, Played, Turn};
 pub use plot::{busiest_day, plot};
 pub use report::{Delays, Figures, Report, Row};
 
-use crate::config::{Api, Budget, Polling};
+use crate::config::{Api, BudgetSettings, PollingSettings};
 use crate::model::{Now, Vin};
 use crate::policy::{Governor, GovernorConfig, PolicyConfig, Preset, Prices};
 
@@ -89,7 +89,12 @@ impl Way {
     }
 
     /// An account as the owner configured it.
-    pub fn configured(account: &str, api: Api, polling: &Polling, budget: &Budget) -> Self {
+    pub fn configured(
+        account: &str,
+        api: Api,
+        polling: &PollingSettings,
+        budget: &BudgetSettings,
+    ) -> Self {
         let preset = polling.preset(api);
         Self {
             name: format!("configured for account {account}, preset {}", word(preset)),

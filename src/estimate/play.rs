@@ -14,7 +14,7 @@ use crate::model::{ChargingState, Gear, Now, Source, Vin};
 use crate::policy::{
     Ask, Budget, Failure, Governor, PolicyConfig, PolicyInput, Purpose, Push, State,
 };
-use crate::sim::{Activity, Car, Event, observed};
+use crate::sim::{Car, CarActivity, LifeEvent, observed};
 use crate::trips::Tariff;
 
 /// From request to answer.
@@ -144,7 +144,7 @@ fn told(input: &PolicyInput) -> Option<device::Input> {
 
 /// How a call went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// Answered.
     Served,
     /// 408: asleep or out of reach. Billed.
@@ -161,7 +161,7 @@ pub struct CallMade {
     /// Which.
     pub ask: Ask,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
 }
 
 /// One car's time, written down.
@@ -172,9 +172,9 @@ pub struct CarTrace {
     /// What was believed from when on.
     pub beliefs: Vec<(Duration, State)>,
     /// What the car did at the start.
-    pub begins_as: Activity,
+    pub begins_as: CarActivity,
     /// What really happened.
-    pub events: Vec<(Duration, Event)>,
+    pub events: Vec<(Duration, LifeEvent)>,
     /// Awake in all.
     pub awake: Duration,
     /// Awake in all, had nobody asked it anything.
@@ -324,9 +324,9 @@ impl Followed {
                 call.bill(governor, now, &answers);
             }
             let outcome = match status {
-                408 => Outcome::Unavailable,
-                405 => Outcome::InService,
-                _ => Outcome::Served,
+                408 => CallOutcome::Unavailable,
+                405 => CallOutcome::InService,
+                _ => CallOutcome::Served,
             };
             let at = now.mono;
             self.trace.calls.push(CallMade { at, ask, outcome });
@@ -425,8 +425,8 @@ fn push_of(car: &Car) -> Push {
             ..Push::default()
         };
     }
-    let drives = truth.activity == Activity::Driving;
-    let charges = truth.activity == Activity::Charging;
+    let drives = truth.activity == CarActivity::Driving;
+    let charges = truth.activity == CarActivity::Charging;
     Push {
         connected: Some(true),
         gear: Some(if drives { Gear::D } else { Gear::P }),

@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{CallMade, CarTrace, DAY, Outcome, Played};
+use super::{CallMade, CallOutcome, CarTrace, DAY, Played};
 use crate::policy::{Ask, State};
-use crate::sim::{Activity, Event};
+use crate::sim::{CarActivity, LifeEvent};
 
 const LEFT: f64 = 90.0;
 const HOUR: f64 = 45.0;
@@ -50,7 +50,7 @@ pub fn busiest_day(played: &Played) -> u32 {
     };
     let n_starts = |day: u32| {
         let starts = car.events.iter().filter(|(at, event)| {
-            is_on(*at, day) && matches!(event, Event::DriveStarted | Event::ChargeStarted)
+            is_on(*at, day) && matches!(event, LifeEvent::DriveStarted | LifeEvent::ChargeStarted)
         });
         starts.count()
     };
@@ -166,24 +166,24 @@ fn beliefs(car: &CarTrace) -> Vec<(Duration, &'static str)> {
 
 fn truths(car: &CarTrace) -> Vec<(Duration, &'static str)> {
     let class = |activity| match activity {
-        Activity::Asleep => "asleep",
-        Activity::Idle => "idle",
-        Activity::Driving => "driving",
-        Activity::Charging => "charging",
-        Activity::Updating => "updating",
+        CarActivity::Asleep => "asleep",
+        CarActivity::Idle => "idle",
+        CarActivity::Driving => "driving",
+        CarActivity::Charging => "charging",
+        CarActivity::Updating => "updating",
     };
     let mut spans = vec![(Duration::ZERO, class(car.begins_as))];
     for (at, event) in &car.events {
         let next = match event {
-            Event::FellAsleep => "asleep",
-            Event::DriveStarted => "driving",
-            Event::ChargeStarted => "charging",
-            Event::InstallStarted => "updating",
-            Event::Woke
-            | Event::BriefWake
-            | Event::DriveEnded
-            | Event::ChargeEnded
-            | Event::InstallEnded => "idle",
+            LifeEvent::FellAsleep => "asleep",
+            LifeEvent::DriveStarted => "driving",
+            LifeEvent::ChargeStarted => "charging",
+            LifeEvent::InstallStarted => "updating",
+            LifeEvent::Woke
+            | LifeEvent::BriefWake
+            | LifeEvent::DriveEnded
+            | LifeEvent::ChargeEnded
+            | LifeEvent::InstallEnded => "idle",
         };
         spans.push((*at, next));
     }
@@ -214,8 +214,8 @@ fn ticks(svg: &mut String, calls: &[CallMade], day: u32) {
 fn class_of(call: &CallMade) -> &'static str {
     match (call.ask, call.outcome) {
         (Ask::Light, _) => "light",
-        (Ask::Data, Outcome::Served) => "data",
-        (Ask::Data, Outcome::Unavailable | Outcome::InService) => "refused",
+        (Ask::Data, CallOutcome::Served) => "data",
+        (Ask::Data, CallOutcome::Unavailable | CallOutcome::InService) => "refused",
     }
 }
 

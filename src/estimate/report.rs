@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Case, PRICES_AS_OF, Played};
-use crate::estimate::{CarTrace, Outcome};
+use crate::estimate::{CallOutcome, CarTrace};
 use crate::policy::{Ask, Prices, State};
-use crate::sim::Event;
+use crate::sim::LifeEvent;
 
 const DAYS_A_MONTH: f64 = 30.0;
 
@@ -92,7 +92,7 @@ impl Figures {
         };
         let (light, data) = (count(Ask::Light), count(Ask::Data));
         let refused = played.cars.iter().flat_map(|car| &car.calls);
-        let refused = refused.filter(|call| call.outcome == Outcome::Unavailable);
+        let refused = refused.filter(|call| call.outcome == CallOutcome::Unavailable);
         let hours = |awake: fn(&CarTrace) -> Duration| {
             let sum: Duration = played.cars.iter().map(awake).sum();
             sum.as_secs_f64() / 3600.0 / days / n_cars
@@ -112,15 +112,23 @@ impl Figures {
             sleep_prevented_hours_a_day: hundredths(
                 (awake - hours(|car| car.awake_unpolled)).max(0.0),
             ),
-            drive_starts: delays(Event::DriveStarted, Event::DriveEnded, State::Driving),
-            charge_starts: delays(Event::ChargeStarted, Event::ChargeEnded, State::Charging),
+            drive_starts: delays(
+                LifeEvent::DriveStarted,
+                LifeEvent::DriveEnded,
+                State::Driving,
+            ),
+            charge_starts: delays(
+                LifeEvent::ChargeStarted,
+                LifeEvent::ChargeEnded,
+                State::Charging,
+            ),
         }
     }
 }
 
 impl CarTrace {
     /// From each start to its being believed; `None`: it was over by then.
-    fn delays(&self, start: Event, end: Event, state: State) -> Vec<Option<Duration>> {
+    fn delays(&self, start: LifeEvent, end: LifeEvent, state: State) -> Vec<Option<Duration>> {
         let times = |of| {
             let events = self.events.iter();
             events
@@ -439,7 +447,7 @@ fn hundredths(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::Activity;
+    use crate::sim::CarActivity;
 
     const fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -455,20 +463,24 @@ mod tests {
                 (at(220), State::Idle),
                 (at(900), State::Driving),
             ],
-            begins_as: Activity::Idle,
+            begins_as: CarActivity::Idle,
             events: vec![
-                (at(100), Event::DriveStarted),
-                (at(190), Event::DriveEnded),
-                (at(200), Event::DriveStarted),
-                (at(300), Event::DriveEnded),
-                (at(400), Event::DriveStarted),
-                (at(500), Event::DriveEnded),
-                (at(850), Event::DriveStarted),
+                (at(100), LifeEvent::DriveStarted),
+                (at(190), LifeEvent::DriveEnded),
+                (at(200), LifeEvent::DriveStarted),
+                (at(300), LifeEvent::DriveEnded),
+                (at(400), LifeEvent::DriveStarted),
+                (at(500), LifeEvent::DriveEnded),
+                (at(850), LifeEvent::DriveStarted),
             ],
             awake: Duration::ZERO,
             awake_unpolled: Duration::ZERO,
         };
-        let delays = trace.delays(Event::DriveStarted, Event::DriveEnded, State::Driving);
+        let delays = trace.delays(
+            LifeEvent::DriveStarted,
+            LifeEvent::DriveEnded,
+            State::Driving,
+        );
         let expected = [Some(at(30)), Some(at(0)), None, Some(at(50))];
         assert_eq!(delays, expected);
         let figures = Delays::of(delays);

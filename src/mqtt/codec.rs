@@ -18,7 +18,7 @@ const CONNACK: u8 = 0x20;
 const DISCONNECT: u8 = 0xE0;
 
 /// User and password; the client crate writes a malformed packet for an empty user name.
-fn credentials(settings: &config::Mqtt) -> Option<(&str, &str)> {
+fn credentials(settings: &config::MqttSettings) -> Option<(&str, &str)> {
     let user = settings.username.as_deref().filter(|u| !u.is_empty())?;
     let password = settings.password.as_ref();
     Some((user, password.map_or("", ExposeSecret::expose_secret)))
@@ -29,7 +29,7 @@ fn credentials(settings: &config::Mqtt) -> Option<(&str, &str)> {
 /// # Errors
 /// It cannot be put into bytes.
 pub(super) fn write(
-    settings: &config::Mqtt,
+    settings: &config::MqttSettings,
     packet: ClientPacket,
     out: &mut BytesMut,
 ) -> Result<(), Cause> {
@@ -45,7 +45,7 @@ pub(super) fn write(
 }
 
 fn connect_v5(
-    settings: &config::Mqtt,
+    settings: &config::MqttSettings,
     client_id: String,
     keep_alive: u16,
     will: Option<Will>,
@@ -72,7 +72,7 @@ fn connect_v5(
 }
 
 fn connect_v4(
-    settings: &config::Mqtt,
+    settings: &config::MqttSettings,
     client_id: String,
     keep_alive: u16,
     will: Option<Will>,
@@ -106,7 +106,7 @@ fn bytes(text: Arc<str>) -> Bytes {
     Bytes::from_owner(Text(text))
 }
 
-fn packet_v5(settings: &config::Mqtt, packet: ClientPacket) -> v5::v5::Packet {
+fn packet_v5(settings: &config::MqttSettings, packet: ClientPacket) -> v5::v5::Packet {
     use v5::QoS;
     use v5::v5::{
         Disconnect, DisconnectReasonCode, Packet, PingReq, PubAck, Publish, Subscribe, Unsubscribe,
@@ -152,7 +152,7 @@ fn packet_v5(settings: &config::Mqtt, packet: ClientPacket) -> v5::v5::Packet {
     }
 }
 
-fn packet_v4(settings: &config::Mqtt, packet: ClientPacket) -> v4::v4::Packet {
+fn packet_v4(settings: &config::MqttSettings, packet: ClientPacket) -> v4::v4::Packet {
     use v4::v4::{Packet, PubAck, Publish, Subscribe, SubscribeFilter, Unsubscribe};
     match packet {
         ClientPacket::Connect {

@@ -78,10 +78,10 @@ impl Handle {
     /// The topics of the deletes that the broker has not acknowledged, of all that were handed over
     /// before; comes when it has acknowledged some of them, or there are none. An error is the end
     /// of the connection task.
-    pub async fn owed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
-        let (answer, owed) = oneshot::channel();
+    pub async fn unconfirmed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
+        let (answer, unconfirmed) = oneshot::channel();
         let _ = self.requests.send(ClientRequest::OwedDeletes(answer)).await;
-        owed
+        unconfirmed
     }
 
     /// Listens to these filters from now on, and to no others.
@@ -99,7 +99,7 @@ impl Handle {
 ///
 /// # Errors
 /// One is missing or is not what it should be; the text names it and its key.
-pub fn check_files(settings: &config::Mqtt) -> Result<(), TlsError> {
+pub fn check_files(settings: &config::MqttSettings) -> Result<(), TlsError> {
     match &settings.tls {
         Some(files) => tls::client_config(files).map(|_| ()),
         None => Ok(()),
@@ -115,7 +115,7 @@ pub fn check_files(settings: &config::Mqtt) -> Result<(), TlsError> {
 /// A TLS file is missing or wrong: nothing was started. Everything else, a wrong password
 /// included, is a [`Connection::Down`] that may pass.
 pub fn start(
-    settings: &config::Mqtt,
+    settings: &config::MqttSettings,
     client_id: String,
     subscriptions: Vec<Subscription>,
     cancel: CancellationToken,
@@ -150,7 +150,7 @@ pub fn start(
 }
 
 /// Whom these settings are about.
-fn target(settings: &config::Mqtt, client_id: String) -> BrokerTarget {
+fn target(settings: &config::MqttSettings, client_id: String) -> BrokerTarget {
     let tls = settings.tls.as_ref().map(|files| TlsTarget {
         ca_file: files
             .ca_file

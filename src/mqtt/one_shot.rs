@@ -22,7 +22,7 @@ const CLOSE_MAX: Duration = Duration::from_millis(500);
 
 /// A connection that ends with its owner.
 pub struct OneShotClient<'a> {
-    settings: &'a config::Mqtt,
+    settings: &'a config::MqttSettings,
     target: BrokerTarget,
     connection: PacketsInFlight,
     socket: Socket,
@@ -39,7 +39,7 @@ impl<'a> OneShotClient<'a> {
     /// # Errors
     /// Why there is no connection, for the owner.
     pub async fn connect(
-        settings: &'a config::Mqtt,
+        settings: &'a config::MqttSettings,
         client_id: &str,
     ) -> Result<(Self, BrokerFacts), BrokerFailure> {
         let target = target(settings, client_id.to_owned());

@@ -93,7 +93,7 @@ fn sequence(content: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// A file is missing or is not what it should be; the text names it.
-pub(super) fn client_config(tls: &config::Tls) -> Result<Arc<ClientConfig>, TlsError> {
+pub(super) fn client_config(tls: &config::TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -143,7 +143,7 @@ pub(super) fn client_config(tls: &config::Tls) -> Result<Arc<ClientConfig>, TlsE
 }
 
 fn verifier(
-    tls: &config::Tls,
+    tls: &config::TlsSettings,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let Some(path) = &tls.ca_file else {

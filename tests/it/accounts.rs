@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Request};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Request, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use crate::child;
@@ -26,7 +26,7 @@ async fn a_car_on_two_accounts_is_followed_and_published_once() {
     let state = format!("tesla2mqtt/{}/state", shared.as_str());
     subscriber.wait_for(&state, "asleep", SOON).await;
     eventually("both lists", SOON, || {
-        world.cloud.count(Call::Products) == 2
+        world.cloud.count(CallKind::Products) == 2
     })
     .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -39,7 +39,7 @@ async fn a_car_on_two_accounts_is_followed_and_published_once() {
         .iter()
         .filter(|(topic, payload, _)| *topic == state && payload == "asleep");
     assert_eq!(n_said.count(), 1);
-    assert!(world.n_calls(Call::Light, &shared) <= 1);
+    assert!(world.n_calls(CallKind::Light, &shared) <= 1);
 
     // The account that follows it is taken out of the configuration: the other takes over, and
     // the car is never away.
@@ -56,11 +56,11 @@ async fn a_car_on_two_accounts_is_followed_and_published_once() {
     let gaps = subscriber.messages().into_iter();
     let gaps = gaps.filter(|(topic, payload, _)| *topic == availability && payload == "offline");
     assert_eq!(gaps.count(), 0);
-    assert_eq!(world.n_calls(Call::Data, &shared), 0);
+    assert_eq!(world.n_calls(CallKind::Data, &shared), 0);
 }
 
 fn share(world: &World, shared: &Vin) {
-    world.cloud.add_account(Account::new("second"));
+    world.cloud.add_account(TeslaAccount::new("second"));
     let spec = CarSpec::new(shared.clone(), Plan::parked());
     world.cloud.add_car("second", spec);
 }
@@ -115,7 +115,7 @@ fn quirk_23_a_car_that_is_sold_becomes_unavailable_and_one_that_is_bought_appear
         let state = "teslamate/cars/1/state";
         subscriber.wait_for(state, "asleep", SOON).await;
         eventually("it is asked again", SOON, || n_calls() > before).await;
-        assert_eq!(world.cloud.count(Call::Data), 0);
+        assert_eq!(world.cloud.count(CallKind::Data), 0);
         assert_eq!(world.cloud.ledger().wakes(), 0);
         running.stop().await;
     });
@@ -127,7 +127,7 @@ fn a_shared_car_is_taken_over_when_its_account_is_signed_out_or_loses_it() {
         let world = World::new().await;
         let shared = world.add_sleeping_car(1);
         share(&world, &shared);
-        world.cloud.add_account(Account::new("third"));
+        world.cloud.add_account(TeslaAccount::new("third"));
         let spec = CarSpec::new(vin(1), Plan::parked());
         world.cloud.add_car("third", spec);
         let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
@@ -160,7 +160,7 @@ fn a_shared_car_is_taken_over_when_its_account_is_signed_out_or_loses_it() {
             subscriber.get("tesla2mqtt/bridge/cars").as_deref(),
             Some("1")
         );
-        assert_eq!(world.cloud.count(Call::Data), 0);
+        assert_eq!(world.cloud.count(CallKind::Data), 0);
         assert_eq!(world.cloud.ledger().wakes(), 0);
         running.stop().await;
     });
@@ -172,7 +172,7 @@ fn a_shared_car_does_not_stay_with_an_account_that_is_refused() {
         // Two clouds, so that one account can be refused, login and all, and the other not.
         let (world, other) = (World::new().await, World::new().await);
         let shared = world.add_sleeping_car(1);
-        other.cloud.add_account(Account::new("second"));
+        other.cloud.add_account(TeslaAccount::new("second"));
         let spec = CarSpec::new(shared.clone(), Plan::parked());
         other.cloud.add_car("second", spec);
         let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
@@ -182,12 +182,12 @@ fn a_shared_car_does_not_stay_with_an_account_that_is_refused() {
         ];
         let running = RunningBridge::start(&world.config(&accounts.concat()));
         is_asked_somewhere(&[&world, &other], &shared).await;
-        let (first, second) = if world.n_calls(Call::Light, &shared) > 0 {
+        let (first, second) = if world.n_calls(CallKind::Light, &shared) > 0 {
             (&world, &other)
         } else {
             (&other, &world)
         };
-        assert_eq!(second.n_calls(Call::Light, &shared), 0, "followed once");
+        assert_eq!(second.n_calls(CallKind::Light, &shared), 0, "followed once");
 
         let refused = Fault::status(
             403,
@@ -200,14 +200,14 @@ fn a_shared_car_does_not_stay_with_an_account_that_is_refused() {
 
         // Let in again, the first does not take it back.
         first.cloud.heal();
-        let n_lists = first.cloud.count(Call::Products);
+        let n_lists = first.cloud.count(CallKind::Products);
         eventually("its list is there again", 3 * SOON, || {
-            first.cloud.count(Call::Products) > n_lists + 1
+            first.cloud.count(CallKind::Products) > n_lists + 1
         })
         .await;
-        let n_calls = first.n_calls(Call::Light, &shared);
+        let n_calls = first.n_calls(CallKind::Light, &shared);
         is_asked(second, &shared, "still asked through the other").await;
-        assert_eq!(first.n_calls(Call::Light, &shared), n_calls);
+        assert_eq!(first.n_calls(CallKind::Light, &shared), n_calls);
         running.stop().await;
     });
 }
@@ -216,7 +216,7 @@ async fn is_asked_somewhere(worlds: &[&World], vin: &Vin) {
     eventually("asked", SOON, || {
         worlds
             .iter()
-            .any(|world| world.n_calls(Call::Light, vin) > 5)
+            .any(|world| world.n_calls(CallKind::Light, vin) > 5)
     })
     .await;
 }
@@ -224,7 +224,7 @@ async fn is_asked_somewhere(worlds: &[&World], vin: &Vin) {
 /// Waits for some more light calls that told the car's state.
 async fn is_asked(world: &World, vin: &Vin, what: &str) {
     let n_told = || {
-        let told = |request: &&Request| request.call == Call::Light && request.status == 200;
+        let told = |request: &&Request| request.call == CallKind::Light && request.status == 200;
         world.calls(vin).iter().filter(told).count()
     };
     let before = n_told();

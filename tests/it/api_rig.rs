@@ -25,7 +25,7 @@ pub const VIN: &str = "5YJ3E1EA7KF000001";
 
 pub struct Rig {
     pub state: tempfile::TempDir,
-    pub settings: config::Account,
+    pub settings: config::AccountSettings,
     pub hosts: Hosts,
     pub patience: Patience,
     pub cancel: CancellationToken,
@@ -36,7 +36,7 @@ pub fn rig(api: Api, server: &str) -> Rig {
     let url = Url::parse(server).unwrap();
     Rig {
         state: tempfile::tempdir().unwrap(),
-        settings: config::Account {
+        settings: config::AccountSettings {
             name: "home".into(),
             api,
             refresh_token: Some(SecretString::from("r0-secret")),

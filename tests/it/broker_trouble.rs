@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tesla2mqtt::broker;
 use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::Call;
+use tesla2mqtt::sim::cloud::CallKind;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -29,7 +29,7 @@ async fn a_broker_that_appears_later_gets_everything() {
     let port = free_port();
     let mut program = Program::prepare();
     program.start(&config_for(port, &world.fresh_fleet_account(ACCOUNT)));
-    world.until_asked(Call::Data, SOON).await;
+    world.until_asked(CallKind::Data, SOON).await;
     program.logs("nothing listens", SOON).await;
     program.logs("car state changed", SOON).await;
 
@@ -88,13 +88,13 @@ async fn tesla_is_asked_the_same_with_and_without_a_broker() {
         program.start(&config.replace("[polling]\n", "[polling]\ndriving_data = \"5s\"\n"));
         programs.push(program);
     }
-    let drives = |world: &World| world.n_calls(Call::Data, &vin(1)) >= 3;
+    let drives = |world: &World| world.n_calls(CallKind::Data, &vin(1)) >= 3;
     eventually("a drive", SOON, || drives(&with) && drives(&without)).await;
     let asked = |world: &World| {
         let mut n_data = 0;
         let ledger = world.cloud.ledger();
-        let until_third = |call: &Call| {
-            n_data += usize::from(*call == Call::Data);
+        let until_third = |call: &CallKind| {
+            n_data += usize::from(*call == CallKind::Data);
             n_data <= 3
         };
         let calls = ledger.requests().map(|request| request.call);
@@ -166,7 +166,7 @@ async fn settled(port: u16, vin: &Vin) -> Topics {
 async fn a_refused_password_is_named_once_and_the_cars_are_followed_meanwhile() {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
-    let strict = broker::start(&config::Broker {
+    let strict = broker::start(&config::BrokerSettings {
         enabled: true,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         username: Some("home".to_owned()),
@@ -196,7 +196,7 @@ async fn a_refused_password_is_named_once_and_the_cars_are_followed_meanwhile() 
 
 async fn data_arrives(world: &World, vin: &Vin) {
     eventually("data meanwhile", SOON, || {
-        world.n_calls(Call::Data, vin) > 0
+        world.n_calls(CallKind::Data, vin) > 0
     })
     .await;
 }

@@ -14,9 +14,9 @@ use tesla2mqtt::config;
 use tesla2mqtt::log;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::policy::{HoldReason, LightState};
-use tesla2mqtt::service::{Signal, Signals};
-use tesla2mqtt::sim::cloud::{Aim, Call, CloudOptions, Fault, Login, Request};
-use tesla2mqtt::sim::{CarSpec, Deed, Event, Plan, Segment};
+use tesla2mqtt::service::{ProcessSignal, Signals};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, CloudOptions, Fault, Login, Request};
+use tesla2mqtt::sim::{CarSpec, Deed, LifeEvent, Plan, Segment};
 
 use crate::child;
 use crate::rig::subscriber::Subscriber;
@@ -62,7 +62,7 @@ async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World,
     let bridge = bridge::run(settings, lock, signals.clone(), reload);
     let story = async {
         story(&world, &vin).await;
-        signals.send(Signal::Stop);
+        signals.send(ProcessSignal::Stop);
     };
     let (ended, ()) = tokio::join!(bridge, story);
     ended.expect("a bridge that was told to stop");
@@ -104,16 +104,16 @@ fn child_lives_through_a_day_and_a_half_of_trouble() {
 
 /// The most calls of a kind in an hour of the car's: its own intervals, the shortest of which is a
 /// minute, and what failures add to a login and a list.
-const MOST_IN_AN_HOUR: &[(Call, u32)] = &[
-    (Call::Token, 20),
-    (Call::Region, 5),
-    (Call::Products, 20),
-    (Call::Vehicles, 20),
-    (Call::Light, 75),
-    (Call::Data, 65),
-    (Call::Wake, 0),
-    (Call::Password, 0),
-    (Call::Other, 0),
+const MOST_IN_AN_HOUR: &[(CallKind, u32)] = &[
+    (CallKind::Token, 20),
+    (CallKind::Region, 5),
+    (CallKind::Products, 20),
+    (CallKind::Vehicles, 20),
+    (CallKind::Light, 75),
+    (CallKind::Data, 65),
+    (CallKind::Wake, 0),
+    (CallKind::Password, 0),
+    (CallKind::Other, 0),
 ];
 
 /// Waits for a day and a half in which the car was followed, however fast this machine is.
@@ -121,9 +121,9 @@ async fn is_followed_all_the_same(world: &World, begun: Timestamp) {
     world.passes(Duration::from_hours(36)).await;
     eventually("enough good answers", SOON, || {
         world.cloud.read_ledger(|ledger| {
-            ledger.answered(Call::Light, 200) > 100
-                && ledger.answered(Call::Data, 200) > 20
-                && ledger.answered(Call::Token, 200) > 5
+            ledger.answered(CallKind::Light, 200) > 100
+                && ledger.answered(CallKind::Data, 200) > 20
+                && ledger.answered(CallKind::Token, 200) > 5
         })
     })
     .await;
@@ -133,12 +133,12 @@ async fn is_followed_all_the_same(world: &World, begun: Timestamp) {
 
 fn is_no_storm(world: &World, vin: &Vin, begun: Timestamp) {
     let ledger = world.cloud.ledger();
-    let mut in_hour: BTreeMap<(Call, i64), u32> = BTreeMap::new();
+    let mut in_hour: BTreeMap<(CallKind, i64), u32> = BTreeMap::new();
     for request in ledger.requests() {
         let hour = (request.at.as_second() - begun.as_second()) / 3600;
         *in_hour.entry((request.call, hour)).or_default() += 1;
     }
-    let of_call = |call: Call| {
+    let of_call = |call: CallKind| {
         let hours = in_hour.iter().filter(move |((seen, _), _)| *seen == call);
         hours.map(|(_, n)| *n).collect::<Vec<_>>()
     };
@@ -148,17 +148,20 @@ fn is_no_storm(world: &World, vin: &Vin, begun: Timestamp) {
         assert!(hours.iter().all(|n| n <= most), "a storm of {call:?} calls");
     }
     // It was trouble.
-    let n_all: u64 = of_call(Call::Light).iter().map(|n| u64::from(*n)).sum();
-    let n_good = ledger.answered(Call::Light, 200);
+    let n_all: u64 = of_call(CallKind::Light).iter().map(|n| u64::from(*n)).sum();
+    let n_good = ledger.answered(CallKind::Light, 200);
     assert!(n_good * 20 < n_all * 17, "{n_good} of {n_all}");
     // Nobody is told that the car fell asleep, but by one call each time.
     let slept = world.cloud.car(vin, |car| {
         let events = car.events().iter();
         events
-            .filter(|(_, event)| *event == Event::FellAsleep)
+            .filter(|(_, event)| *event == LifeEvent::FellAsleep)
             .count()
     });
-    let (refused, slept) = (ledger.answered(Call::Data, 408), slept.expect("the car"));
+    let (refused, slept) = (
+        ledger.answered(CallKind::Data, 408),
+        slept.expect("the car"),
+    );
     assert!(refused <= slept as u64, "{refused} of {slept} times asleep");
 }
 
@@ -188,7 +191,7 @@ async fn ends_well(world: &World, vin: &Vin, subscriber: &Subscriber) {
     assert_eq!(of_car("availability").as_deref(), Some("online"));
     let ledger = world.cloud.ledger();
     let is_accepted = |request: &&Request| {
-        let is_good = (request.call, request.status) == (Call::Data, 200);
+        let is_good = (request.call, request.status) == (CallKind::Data, 200);
         is_good && request.at > healed && request.bearer > newest_before
     };
     let accepted = ledger.requests().find(is_accepted);
@@ -240,7 +243,7 @@ async fn each_fault(world: &World, vin: &Vin) {
     let good = || {
         world
             .cloud
-            .read_ledger(|ledger| ledger.answered(Call::Data, 200))
+            .read_ledger(|ledger| ledger.answered(CallKind::Data, 200))
     };
     eventually("the first values", SOON, || known().len() > 100).await;
     let mut faults = Fault::passing();
@@ -252,9 +255,11 @@ async fn each_fault(world: &World, vin: &Vin) {
     assert_eq!(kinds.len(), N_KINDS, "{kinds:?}");
     for fault in faults {
         let before = known();
-        let n_calls = world.cloud.count(Call::Data);
-        world.cloud.fail_next(1, &Aim::at(&[Call::Data]), &fault);
-        world.cloud.until_more_than(n_calls, Call::Data).await;
+        let n_calls = world.cloud.count(CallKind::Data);
+        world
+            .cloud
+            .fail_next(1, &Aim::at(&[CallKind::Data]), &fault);
+        world.cloud.until_more_than(n_calls, CallKind::Data).await;
         // A time-out takes half a minute of ours, a refusal up to a quarter of an hour of the car's.
         let (n_good, failed) = (good(), world.cloud.now());
         let what = format!("a good answer after {fault:?}");

@@ -9,8 +9,8 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tesla2mqtt::config::{
-    Api, FileContent, Loaded, Protocol, SettingChange, Settings, Source, differences, from_text,
-    load, schema, variable_of,
+    Api, ConfigSources, FileContent, Loaded, Protocol, SettingChange, Settings, differences,
+    from_text, load, schema, variable_of,
 };
 use tesla2mqtt::policy::{ClassSetting, GovernorConfig, MonthlyLimit, PolicyConfig, Preset};
 use tesla2mqtt::trips::{Cheap, Hours, Tariff};
@@ -68,7 +68,7 @@ impl World {
             };
             (PathBuf::from("t.toml"), content)
         });
-        load(&Source {
+        load(&ConfigSources {
             file,
             env: self.env.clone(),
             read_file: &read_file,
@@ -111,7 +111,7 @@ fn the_shortest_configuration_has_every_default() {
 
 #[test]
 fn every_key_can_be_set_by_its_variable() {
-    let other = |row: &schema::Row| match row.path.as_str() {
+    let other = |row: &schema::SettingKey| match row.path.as_str() {
         "mqtt.url" => "mqtts://other:9999",
         "mqtt.protocol" => "4",
         "mqtt.keep_alive" => "1m",
@@ -133,10 +133,10 @@ fn every_key_can_be_set_by_its_variable() {
         | "accounts[].ca_file" => "/other.pem",
         path if path.ends_with("_file") => "/f",
         _ => match row.kind {
-            schema::Kind::Bool => "true",
-            schema::Kind::Integer => "7",
-            schema::Kind::Number => "0.5",
-            schema::Kind::Duration => "1h",
+            schema::ValueForm::Bool => "true",
+            schema::ValueForm::Integer => "7",
+            schema::ValueForm::Number => "0.5",
+            schema::ValueForm::Duration => "1h",
             _ => "other",
         },
     };
@@ -534,7 +534,7 @@ proptest! {
         value in any::<String>(),
     ) {
         let content = FileContent { bytes, ..FileContent::default() };
-        let result = load(&Source {
+        let result = load(&ConfigSources {
             file: Some((PathBuf::from("t.toml"), content)),
             env: BTreeMap::from([(name, value)]),
             read_file: &|_| Err(io::ErrorKind::NotFound.into()),

@@ -265,7 +265,7 @@ proptest! {
 #[test]
 fn a_message_about_a_duration_quotes_only_what_is_one() {
     let rows = schema::rows().iter();
-    for row in rows.filter(|row| row.kind == schema::Kind::Duration) {
+    for row in rows.filter(|row| row.kind == schema::ValueForm::Duration) {
         let (section, name) = row.path.split_once('.').unwrap();
         for quoted in row.expected.split('"').skip(1).step_by(2) {
             let text = format!("[{section}]\n{name} = \"{quoted}\"");

@@ -176,7 +176,7 @@ async fn a_car_whose_account_is_taken_out_leaves_and_keeps_its_number() {
     add_car(&world, 1, "First");
     world
         .cloud
-        .add_account(tesla2mqtt::sim::cloud::Account::new("second"));
+        .add_account(tesla2mqtt::sim::cloud::TeslaAccount::new("second"));
     world.add_awake_car_of("second", 2);
     let port = world.broker.addr.port();
     let mut program = Program::prepare();

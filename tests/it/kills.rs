@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tesla2mqtt::sim::cloud::{Call, CloudOptions, Login};
+use tesla2mqtt::sim::cloud::{CallKind, CloudOptions, Login};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
@@ -64,12 +64,12 @@ async fn kills_during_rotation(seed: u64, is_repaired: Arc<AtomicBool>) -> u64 {
     let mut round = 0;
     // Some more where a fast disk let none of them hit.
     while round < KILLS || (!is_repaired.load(Ordering::Relaxed) && round < 3 * KILLS) {
-        let before = world.cloud.count(Call::Token);
+        let before = world.cloud.count(CallKind::Token);
         program.start(&config);
         // From the arrival of the refresh at the cloud on, within the time that the reply, the
         // write, its sync and the first call take; every fourth kill hits the start-up instead.
         if round % 4 != 3 {
-            let refresh = world.cloud.until_more_than(before, Call::Token);
+            let refresh = world.cloud.until_more_than(before, CallKind::Token);
             let in_time = timeout(SOON, refresh).await;
             assert!(
                 in_time.is_ok(),

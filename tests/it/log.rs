@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use secrecy::SecretString;
-use tesla2mqtt::log::{self, Format, Log, Look};
+use tesla2mqtt::log::{self, Format, LineStyle, LogSettings};
 
 use crate::child;
 use crate::rig::program::{CONFIG, Program};
@@ -38,15 +38,15 @@ impl Write for Memory {
     }
 }
 
-fn settings(format: Format, level: &str) -> Log {
-    Log {
+fn settings(format: Format, level: &str) -> LogSettings {
+    LogSettings {
         format,
         level: level.to_owned(),
     }
 }
 
 /// What is written while `events` runs.
-fn written(log: &Log, look: Look, events: impl FnOnce(&log::Control)) -> String {
+fn written(log: &LogSettings, look: LineStyle, events: impl FnOnce(&log::Control)) -> String {
     let memory = Memory::default();
     let writer = memory.clone();
     let (subscriber, control) = log::subscriber(log, look, move || writer.clone());
@@ -54,16 +54,20 @@ fn written(log: &Log, look: Look, events: impl FnOnce(&log::Control)) -> String 
     memory.text()
 }
 
-const JOURNAL: Look = Look {
+const JOURNAL: LineStyle = LineStyle {
     journal: true,
     color: false,
 };
 
 #[test]
 fn a_line_for_people_begins_with_the_time_to_the_second_in_utc() {
-    let text = written(&settings(Format::Text, "info"), Look::default(), |_| {
-        tracing::info!(target: "tesla2mqtt::policy", state = "asleep", "car state changed");
-    });
+    let text = written(
+        &settings(Format::Text, "info"),
+        LineStyle::default(),
+        |_| {
+            tracing::info!(target: "tesla2mqtt::policy", state = "asleep", "car state changed");
+        },
+    );
     let (time, rest) = text.split_once(' ').unwrap();
     assert_eq!(time.len(), "2026-11-23T12:00:00Z".len());
     assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
@@ -92,9 +96,13 @@ fn a_line_for_the_journal_begins_with_its_priority_and_has_no_time() {
 
 #[test]
 fn a_line_for_programs_is_one_json_object() {
-    let text = written(&settings(Format::Json, "info"), Look::default(), |_| {
-        tracing::warn!(target: "tesla2mqtt::mqtt", n = 3, "broker\nunreachable");
-    });
+    let text = written(
+        &settings(Format::Json, "info"),
+        LineStyle::default(),
+        |_| {
+            tracing::warn!(target: "tesla2mqtt::mqtt", n = 3, "broker\nunreachable");
+        },
+    );
     assert_eq!(text.lines().count(), 1);
     let line: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(line["level"], "WARN");
@@ -146,7 +154,7 @@ fn levels_can_be_set_by_module_and_changed_while_running() {
 
 #[test]
 fn a_secret_is_hidden_in_every_field_and_format() {
-    log::hide(&SecretString::from("a \"very\" secret"));
+    log::redact_secret(&SecretString::from("a \"very\" secret"));
     for format in [Format::Text, Format::Json] {
         let text = written(&settings(format, "trace"), JOURNAL, |_| {
             let span = tracing::info_span!("login", password = "a \"very\" secret");
@@ -182,8 +190,8 @@ fn no_secret_is_in_what_http_and_mqtt_write_at_trace() {
 async fn child_login_at_trace() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _log = log::start(&settings(Format::Text, "trace"));
-    log::hide(&SecretString::from(PASSWORD));
-    log::hide_rotating(&SecretString::from(TOKEN));
+    log::redact_secret(&SecretString::from(PASSWORD));
+    log::redact_rotating_secret(&SecretString::from(TOKEN));
 
     let tesla = wiremock::MockServer::start().await;
     let client = reqwest::Client::new();
@@ -252,7 +260,7 @@ fn a_panic_is_one_error_line_without_a_secret() {
 async fn child_panics_in_a_task() {
     let _log = log::start(&settings(Format::Text, "info"));
     log::report_panics();
-    log::hide_rotating(&SecretString::from(TOKEN));
+    log::redact_rotating_secret(&SecretString::from(TOKEN));
     let task = tokio::spawn(async { panic!("token {TOKEN}\nis odd") });
     assert!(task.await.unwrap_err().is_panic());
 }

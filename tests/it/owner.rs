@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tesla2mqtt::clock;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, TeslaAccount};
 use tokio::task::JoinSet;
 
 use crate::rig::program::Program;
@@ -49,7 +49,7 @@ async fn a_car_tells_what_it_was_asked_and_how_it_sleeps() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_tells_calls_and_dollars_of_all_its_cars_until_it_is_removed() {
     let world = World::new().await;
-    world.cloud.add_account(Account::new("cabin"));
+    world.cloud.add_account(TeslaAccount::new("cabin"));
     world.add_awake_car(1);
     world.add_awake_car(2);
     let third = world.add_awake_car_of("cabin", 3);
@@ -85,7 +85,7 @@ async fn an_account_tells_calls_and_dollars_of_all_its_cars_until_it_is_removed(
             subscriber.until(&of(name, key), SOON).await;
         }
     }
-    assert_eq!(world.cloud.ledger().billed(Call::Data), 3);
+    assert_eq!(world.cloud.ledger().billed(CallKind::Data), 3);
     let components = || -> Vec<String> {
         let message = subscriber.get("homeassistant/device/tesla2mqtt_bridge/config");
         let message: Json = serde_json::from_str(&message.unwrap_or_default()).unwrap_or_default();
@@ -197,7 +197,7 @@ impl Remote {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_awake_car_is_refreshed_paused_resumed_and_hinted_at() {
     let (mut remote, vin) = Remote::with(|world| world.add_awake_car(1), "online").await;
-    let n_data = |remote: &Remote| remote.world.n_calls(Call::Data, &vin);
+    let n_data = |remote: &Remote| remote.world.n_calls(CallKind::Data, &vin);
     eventually("first data", SOON, || n_data(&remote) == 1).await;
     remote.is_taken(&vin, "refresh").await;
     eventually("a look", SOON, || n_data(&remote) >= 2).await;
@@ -231,16 +231,16 @@ async fn an_awake_car_is_refreshed_paused_resumed_and_hinted_at() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sleeping_car_answers_asleep_and_no_command_wakes_it() {
     let (mut remote, vin) = Remote::with(|world| world.add_sleeping_car(1), "asleep").await;
-    let n_light = remote.world.n_calls(Call::Light, &vin);
+    let n_light = remote.world.n_calls(CallKind::Light, &vin);
     remote.is_refused(vin.as_str(), "refresh", "asleep").await;
-    let look = || remote.world.n_calls(Call::Light, &vin) > n_light;
+    let look = || remote.world.n_calls(CallKind::Light, &vin) > n_light;
     eventually("a light look", SOON, look).await;
     for name in ["hint", "let_sleep", "pause", "resume"] {
         remote.is_taken(&vin, name).await;
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let calls = remote.world.calls(&vin);
-    let is_data = calls.iter().any(|request| request.call == Call::Data);
+    let is_data = calls.iter().any(|request| request.call == CallKind::Data);
     assert!(!is_data, "{calls:?}");
     assert_eq!(remote.world.cloud.ledger().wakes(), 0);
 }
@@ -249,9 +249,9 @@ async fn a_sleeping_car_answers_asleep_and_no_command_wakes_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hint_during_a_hung_light_call_is_looked_after_within_five_seconds() {
     let (mut remote, vin) = Remote::with(|world| world.add_sleeping_car(1), "asleep").await;
-    let light = Aim::at(&[Call::Light]);
+    let light = Aim::at(&[CallKind::Light]);
     remote.world.cloud.fail_next(1, &light, &Fault::Hang);
-    let n_light = |remote: &Remote| remote.world.n_calls(Call::Light, &vin);
+    let n_light = |remote: &Remote| remote.world.n_calls(CallKind::Light, &vin);
     let before = n_light(&remote);
     let often = format!("{ALLOWED}[polling]\nasleep_light = \"10s\"\n");
     let config = remote.world.fresh_fleet_config();
@@ -355,17 +355,17 @@ async fn a_new_month_opens_what_the_billing_limit_closed() {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
     let over = Fault::status(403, "account disabled: EXCEEDED_LIMIT");
-    world.cloud.fail_next(1, &Aim::at(&[Call::Data]), &over);
+    world.cloud.fail_next(1, &Aim::at(&[CallKind::Data]), &over);
     let soon = "start_spread = \"0s\"\nidle_first_data = \"10s\"";
     let config = world.fresh_fleet_config();
     let config = config.replace("start_spread = \"0s\"", soon);
     let mut program = Program::prepare();
     program.start(&config);
-    world.until_asked(Call::Data, SOON).await;
+    world.until_asked(CallKind::Data, SOON).await;
     let subscriber = Subscriber::to(world.broker.addr.port(), "#");
     let healthy = topic(&vin, "healthy");
     subscriber.wait_for(&healthy, "off", SOON).await;
-    let asked_again = || world.n_calls(Call::Data, &vin) > 1;
+    let asked_again = || world.n_calls(CallKind::Data, &vin) > 1;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!asked_again(), "the limit is respected");
     assert!(program.terminate(END).await.success());
@@ -425,15 +425,18 @@ async fn is_killed(moments: [u64; 3]) {
     let mut program = Program::prepare();
     let mut lost_before = 0;
     for (round, moment) in (0..).zip(moments) {
-        let before = world.cloud.count(Call::Data);
+        let before = world.cloud.count(CallKind::Data);
         program.start(&config);
-        world.cloud.until_more_than(before, Call::Data).await;
+        world.cloud.until_more_than(before, CallKind::Data).await;
         // Spread over the first call, its answer, and the other car's.
         tokio::time::sleep(Duration::from_millis(moment * moment)).await;
         program.kill();
         let (light, data) = counted(&program);
         let ledger = world.cloud.ledger();
-        let (billed_light, billed_data) = (ledger.billed(Call::Light), ledger.billed(Call::Data));
+        let (billed_light, billed_data) = (
+            ledger.billed(CallKind::Light),
+            ledger.billed(CallKind::Data),
+        );
         assert!(
             data >= billed_data,
             "round {round}: {data} of {billed_data}"

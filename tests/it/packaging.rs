@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pretty_assertions::assert_eq;
-use tesla2mqtt::config::schema::{self, Kind};
+use tesla2mqtt::config::schema::{self, ValueForm};
 
 use crate::ci;
 
@@ -82,7 +82,7 @@ fn each_credential_of_the_unit_is_a_secret_of_the_schema() {
     for (name, file) in lines.map(|line| line.split_once(':').unwrap()) {
         let key = name.replace("accounts.home.", "accounts[0].");
         let row = schema::row(&key).unwrap_or_else(|| panic!("{name} is no key"));
-        assert_eq!(row.kind, Kind::Secret, "{name}");
+        assert_eq!(row.kind, ValueForm::Secret, "{name}");
         assert_eq!(file, format!("tesla2mqtt.{name}"));
         n_credentials += 1;
     }

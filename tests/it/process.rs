@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tesla2mqtt::sim::cloud::{Aim, Call, Fault};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
 use tokio::net::TcpListener;
 
 use crate::rig::ports::free_port;
@@ -74,15 +74,22 @@ fn files_below(folder: &Path) -> Vec<(String, u32)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_hang_do_not_hold_up_the_end() {
-    for call in [Call::Token, Call::Products, Call::Light, Call::Data] {
+    for call in [
+        CallKind::Token,
+        CallKind::Products,
+        CallKind::Light,
+        CallKind::Data,
+    ] {
         let world = World::new().await;
         world.add_awake_car(1);
         world.cloud.fail_next(100, &Aim::at(&[call]), &Fault::Hang);
         // The list says "online", so that a hanging list is the only way to see a light call.
-        if call == Call::Light {
-            world
-                .cloud
-                .fail_next(100, &Aim::at(&[Call::Data]), &Fault::status(408, "offline"));
+        if call == CallKind::Light {
+            world.cloud.fail_next(
+                100,
+                &Aim::at(&[CallKind::Data]),
+                &Fault::status(408, "offline"),
+            );
         }
         let mut program = Program::prepare();
         program.start(&world.fresh_fleet_config());
@@ -101,7 +108,7 @@ async fn a_broker_that_is_away_or_silent_does_not_hold_up_the_end() {
         let account = world.fresh_fleet_account("home");
         let mut program = Program::prepare();
         program.start(&config_for(port, &account));
-        world.until_asked(Call::Data, SOON).await;
+        world.until_asked(CallKind::Data, SOON).await;
         assert!(program.terminate(END).await.success());
     }
 }
@@ -175,12 +182,12 @@ async fn a_restart_keeps_the_values_of_a_car_that_fell_asleep_and_costs_no_data_
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     let calls = world.calls(&vin);
-    let since: Vec<Call> = calls[n_before..]
+    let since: Vec<CallKind> = calls[n_before..]
         .iter()
         .map(|request| request.call)
         .collect();
     assert!(since.len() <= 1, "{since:?}");
-    assert!(!since.contains(&Call::Data), "{since:?}");
+    assert!(!since.contains(&CallKind::Data), "{since:?}");
     assert_eq!(world.cloud.ledger().wakes(), 0);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, CloudOptions, Fault, Login};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, CloudOptions, Fault, Login, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use crate::child;
@@ -26,14 +26,16 @@ async fn data_is_asked_for_only_behind_a_word_that_says_online_and_with_every_en
     let state = |vin: &Vin| format!("tesla2mqtt/{}/state", vin.as_str());
     subscriber.wait_for(&state(&awake), "online", SOON).await;
     subscriber.wait_for(&state(&asleep), "asleep", SOON).await;
-    world.until_asked(Call::Data, SOON).await;
+    world.until_asked(CallKind::Data, SOON).await;
 
     let ledger = world.cloud.ledger();
-    let calls: Vec<Call> = ledger.requests().map(|request| request.call).collect();
-    let listed = calls.iter().position(|call| *call == Call::Products);
-    let data = calls.iter().position(|call| *call == Call::Data);
+    let calls: Vec<CallKind> = ledger.requests().map(|request| request.call).collect();
+    let listed = calls.iter().position(|call| *call == CallKind::Products);
+    let data = calls.iter().position(|call| *call == CallKind::Data);
     assert!(listed.unwrap() < data.unwrap(), "{calls:?}");
-    let data = ledger.requests().find(|request| request.call == Call::Data);
+    let data = ledger
+        .requests()
+        .find(|request| request.call == CallKind::Data);
     let query = data.unwrap().query.replace("%3B", ";");
     let endpoints = query.strip_prefix("endpoints=").expect("endpoints");
     for endpoint in [
@@ -48,7 +50,7 @@ async fn data_is_asked_for_only_behind_a_word_that_says_online_and_with_every_en
     ] {
         assert!(endpoints.split(';').any(|one| one == endpoint), "{query}");
     }
-    assert_eq!(world.n_calls(Call::Data, &asleep), 0);
+    assert_eq!(world.n_calls(CallKind::Data, &asleep), 0);
     let location = format!("tesla2mqtt/{}/location", awake.as_str());
     eventually("a position", SOON, || {
         subscriber
@@ -57,9 +59,9 @@ async fn data_is_asked_for_only_behind_a_word_that_says_online_and_with_every_en
     })
     .await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(world.n_calls(Call::Data, &asleep), 0);
+    assert_eq!(world.n_calls(CallKind::Data, &asleep), 0);
     assert!(
-        world.n_calls(Call::Data, &awake) <= 2,
+        world.n_calls(CallKind::Data, &awake) <= 2,
         "{:?}",
         world.calls(&awake)
     );
@@ -117,7 +119,7 @@ async fn a_list_of_cars_that_is_refused_is_told_once_and_left_alone() {
     let refused = Fault::status(412, "account must be registered in the current region");
     world
         .cloud
-        .fail_next(2, &Aim::at(&[Call::Products]), &refused);
+        .fail_next(2, &Aim::at(&[CallKind::Products]), &refused);
     let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
     let mut program = Program::prepare();
     program.start(&world.fresh_fleet_config());
@@ -126,7 +128,7 @@ async fn a_list_of_cars_that_is_refused_is_told_once_and_left_alone() {
     last_error(&subscriber, trouble).await;
     // The login was new when it was refused, which is no reason to ask again at once.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(world.cloud.count(Call::Products), 1);
+    assert_eq!(world.cloud.count(CallKind::Products), 1);
     assert_eq!(program.log().matches(trouble).count(), 1);
 }
 
@@ -138,7 +140,7 @@ fn a_list_of_cars_that_fails_for_a_while_is_told_once_and_that_it_is_there_again
         let vin = world.add_sleeping_car(1);
         world
             .cloud
-            .fail_next(3, &Aim::at(&[Call::Products]), &Fault::Html(502));
+            .fail_next(3, &Aim::at(&[CallKind::Products]), &Fault::Html(502));
         let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
         let running = RunningBridge::start(&world.fresh_fleet_config());
         last_error(&subscriber, trouble).await;
@@ -158,7 +160,7 @@ async fn a_limited_list_is_told_at_once_and_left_alone_over_restarts() {
     let limited = Fault::rate_limited(Some("37829"));
     world
         .cloud
-        .fail_share(1.0, Aim::at(&[Call::Products]), vec![limited], 1);
+        .fail_share(1.0, Aim::at(&[CallKind::Products]), vec![limited], 1);
     let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
     let mut program = Program::prepare();
     let config = world.fresh_fleet_config();
@@ -169,7 +171,7 @@ async fn a_limited_list_is_told_at_once_and_left_alone_over_restarts() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(program.terminate(SOON).await.success());
     }
-    assert_eq!(world.cloud.count(Call::Products), 1);
+    assert_eq!(world.cloud.count(CallKind::Products), 1);
 }
 
 async fn last_error(subscriber: &Subscriber, words: &str) {
@@ -185,7 +187,7 @@ async fn the_owner_hears_why_one_car_is_refused() {
     let world = World::new().await;
     let (vin, other) = (world.add_awake_car(1), world.add_awake_car(2));
     let aim = Aim {
-        calls: vec![Call::Data],
+        calls: vec![CallKind::Data],
         vin: Some(vin.clone()),
     };
     let refused = Fault::status(401, "mobile_access_disabled");
@@ -212,7 +214,7 @@ async fn a_login_that_does_not_allow_data_is_not_billed_a_third_call() {
     let refused = Fault::status(403, "Unauthorized missing scopes");
     world
         .cloud
-        .fail_share(1.0, Aim::at(&[Call::Data]), vec![refused], 1);
+        .fail_share(1.0, Aim::at(&[CallKind::Data]), vec![refused], 1);
     let mut program = Program::prepare();
     program.start(&world.fresh_fleet_config());
     // The token itself has them.
@@ -220,7 +222,7 @@ async fn a_login_that_does_not_allow_data_is_not_billed_a_third_call() {
     program.logs(trouble, SOON).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     // With the position, and without.
-    assert_eq!(world.n_calls(Call::Data, &vin), 2);
+    assert_eq!(world.n_calls(CallKind::Data, &vin), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,7 +242,9 @@ async fn an_odd_entry_of_the_list_takes_no_car_away() {
         headers: Vec::new(),
         body: r#"{"response":[{"id":5,"vin":null,"state":"asleep"}],"count":1}"#.to_owned(),
     };
-    world.cloud.fail_next(1, &Aim::at(&[Call::Products]), &odd);
+    world
+        .cloud
+        .fail_next(1, &Aim::at(&[CallKind::Products]), &odd);
     let n_calls = world.calls(&vin).len();
     program.start(&config);
     program.logs("followed as before", SOON).await;
@@ -272,11 +276,11 @@ async fn the_retired_login_says_that_it_no_longer_exists_and_is_not_tried_again(
     program.start(&world.config(&account(&world, Login::Password)));
     program.logs("this login no longer exists", SOON).await;
     says(&subscriber, "this login no longer exists").await;
-    let n_asked = world.cloud.count(Call::Password);
+    let n_asked = world.cloud.count(CallKind::Password);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(world.cloud.count(Call::Password), n_asked);
+    assert_eq!(world.cloud.count(CallKind::Password), n_asked);
     assert!(n_asked <= 1, "{n_asked}");
-    assert_eq!(world.cloud.count(Call::Products), 0);
+    assert_eq!(world.cloud.count(CallKind::Products), 0);
 }
 
 /// The bridge's own topics name the trouble and the account's status.
@@ -419,7 +423,9 @@ async fn car_out_of_reach() {
     subscriber.wait_for(&topic("shift_state"), "d", SOON).await;
 
     let away = Fault::status(408, "vehicle unavailable");
-    world.cloud.fail_next(100, &Aim::at(&[Call::Data]), &away);
+    world
+        .cloud
+        .fail_next(100, &Aim::at(&[CallKind::Data]), &away);
     let asleep = Fault::Status {
         code: 200,
         headers: Vec::new(),
@@ -430,7 +436,7 @@ async fn car_out_of_reach() {
     };
     world
         .cloud
-        .fail_next(100, &Aim::at(&[Call::Light]), &asleep);
+        .fail_next(100, &Aim::at(&[CallKind::Light]), &asleep);
     for (key, payload) in [
         ("asleep", "on"),
         ("shift_state", "p"),
@@ -446,7 +452,7 @@ async fn car_out_of_reach() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_without_the_position_is_read_without_it() {
     let world = World::new().await;
-    let without = |account: &mut Account| {
+    let without = |account: &mut TeslaAccount| {
         account.scopes.retain(|scope| scope != "vehicle_location");
     };
     world.cloud.change_account(ACCOUNT, without);

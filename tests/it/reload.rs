@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Login};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
 
 use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
@@ -28,7 +28,7 @@ impl House {
     /// With one account running, or with both.
     async fn new(both: bool) -> Self {
         let world = World::new().await;
-        world.cloud.add_account(Account::new("second"));
+        world.cloud.add_account(TeslaAccount::new("second"));
         let first = world.add_awake_car(1);
         let second = world.add_awake_car_of("second", 2);
         let first_account = world.fresh_fleet_account(ACCOUNT);
@@ -132,14 +132,14 @@ async fn an_account_comes_changes_and_goes_without_touching_the_others_cars() {
 
     // Changed: another client id, the same car. It never looks away.
     let n_calls = house.world.calls(&house.second).len();
-    let n_lists = house.world.cloud.count(Call::Products);
+    let n_lists = house.world.cloud.count(CallKind::Products);
     let changed = house
         .second_account
         .replace("client-of-the-test", "another-client");
     let config = house.config(&format!("{}{changed}", house.first_account));
     house.program.reload(&config);
     eventually("its list is read again", SOON, || {
-        house.world.cloud.count(Call::Products) > n_lists
+        house.world.cloud.count(CallKind::Products) > n_lists
     })
     .await;
     let info = || house.subscriber.get("tesla2mqtt/bridge/info").unwrap();
@@ -190,7 +190,7 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
         let world = World::new().await;
         let vin = world.add_awake_car(1);
         let refused = Fault::status(403, "forbidden, see fleet-api");
-        let aim = Aim::at(&[Call::Data]);
+        let aim = Aim::at(&[CallKind::Data]);
         world.cloud.fail_share(1.0, aim, vec![refused], 1);
         let mut program = Program::prepare();
         let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Owner);
@@ -204,7 +204,7 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
             .logs("Tesla refuses to tell of this car", SOON)
             .await;
         world.cloud.heal();
-        let n_lights = world.n_calls(Call::Light, &vin);
+        let n_lights = world.n_calls(CallKind::Light, &vin);
 
         let fleet = world.fresh_fleet_config();
         if by_reload {
@@ -214,7 +214,7 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
             program.start(&fleet);
         }
         eventually("a look at the car", SOON, || {
-            world.n_calls(Call::Light, &vin) > n_lights
+            world.n_calls(CallKind::Light, &vin) > n_lights
         })
         .await;
     }
@@ -241,11 +241,11 @@ async fn an_account_that_could_not_be_opened_as_wanted_goes_on_until_it_can() {
         house.program.reload(&wanted);
         house.program.logs(complaint, SOON).await;
     }
-    let n_lists = house.world.cloud.count(Call::Products);
+    let n_lists = house.world.cloud.count(CallKind::Products);
     house.program.write("ca.pem", &Ca::new("of the house").pem);
     house.program.reload(&wanted);
     eventually("the account was opened anew", SOON, || {
-        house.world.cloud.count(Call::Products) > n_lists
+        house.world.cloud.count(CallKind::Products) > n_lists
     })
     .await;
     let availability = House::topic(&house.second, "availability");
@@ -255,13 +255,13 @@ async fn an_account_that_could_not_be_opened_as_wanted_goes_on_until_it_can() {
     assert_eq!(words, ["online"], "its car was never unavailable");
 
     // The same file with other content is a change, too.
-    let n_lists = house.world.cloud.count(Call::Products);
+    let n_lists = house.world.cloud.count(CallKind::Products);
     house
         .program
         .write("ca.pem", &Ca::new("of the next year").pem);
     house.program.reload(&wanted);
     eventually("the renewed file is read", SOON, || {
-        house.world.cloud.count(Call::Products) > n_lists
+        house.world.cloud.count(CallKind::Products) > n_lists
     })
     .await;
     house.same_as(&before);
@@ -299,7 +299,7 @@ async fn a_token_file_that_is_written_anew_with_the_same_content_touches_no_car(
     let from_file = format!("refresh_token_file = \"{}\"", path.display());
     let second = house.second_account.replace(line, &from_file);
     let config = house.config(&format!("{second}{}", house.first_account));
-    let n_lists = house.world.cloud.count(Call::Products);
+    let n_lists = house.world.cloud.count(CallKind::Products);
     for round in 1..=2 {
         house.program.write("token", token);
         house.program.reload(&config);
@@ -310,13 +310,13 @@ async fn a_token_file_that_is_written_anew_with_the_same_content_touches_no_car(
         .await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(house.world.cloud.count(Call::Products), n_lists);
+    assert_eq!(house.world.cloud.count(CallKind::Products), n_lists);
 
     let (another, _) = house.world.cloud.issue_tokens("second", Login::Fleet);
     house.program.write("token", &another);
     house.program.reload(&config);
     eventually("another token is taken up", SOON, || {
-        house.world.cloud.count(Call::Products) > n_lists
+        house.world.cloud.count(CallKind::Products) > n_lists
     })
     .await;
 }
@@ -418,7 +418,7 @@ async fn an_alias_moves_the_topics_and_leaves_none_behind() {
     // Its task starts anew: at most a light call, as after a restart.
     let calls = house.world.calls(&house.second).split_off(n_calls);
     assert!(calls.len() <= 1, "{calls:?}");
-    assert!(calls.iter().all(|call| call.call == Call::Light));
+    assert!(calls.iter().all(|call| call.call == CallKind::Light));
     let discovery = format!(
         "homeassistant/device/tesla2mqtt_{}/config",
         house.second.as_str()

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use tesla2mqtt::sim::cloud::Account;
+use tesla2mqtt::sim::cloud::TeslaAccount;
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use crate::rig::ports::free_port;
@@ -36,7 +36,7 @@ async fn until_nothing_is_owed(program: &Program) {
 async fn an_alias_that_is_handed_over_leaves_nothing_of_the_first_car_behind() {
     let world = World::new().await;
     let first = world.add_parked_car(1);
-    world.cloud.add_account(Account::new("second"));
+    world.cloud.add_account(TeslaAccount::new("second"));
     let sleeper = CarSpec::new(vin(2), Plan::parked());
     world.cloud.add_car("second", sleeper);
     let second = vin(2);

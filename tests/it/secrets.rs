@@ -8,7 +8,7 @@ use serde_json::json;
 use tesla2mqtt::broker;
 use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Aim, Call, Fault, Login};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login};
 use tokio::task::JoinSet;
 
 use crate::recordings::recordings;
@@ -30,7 +30,7 @@ struct Household {
 impl Household {
     async fn with_log(log: &str) -> Self {
         let world = World::new().await;
-        let broker = broker::start(&config::Broker {
+        let broker = broker::start(&config::BrokerSettings {
             enabled: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             username: Some("home".to_owned()),
@@ -109,7 +109,7 @@ impl Household {
             500,
             &format!("no luck with {CLIENT_SECRET}, {MQTT_PASSWORD}"),
         );
-        let lists = Aim::at(&[Call::Products]);
+        let lists = Aim::at(&[CallKind::Products]);
         self.world.cloud.fail_next(3, &lists, &echo);
         program.start(&self.config);
         eventually("a lost login", SOON, || {

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use tesla2mqtt::service::{self, Signal, Signals};
+use tesla2mqtt::service::{self, ProcessSignal, Signals};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child;
@@ -79,28 +79,28 @@ fn a_stop_is_not_lost_behind_reloads_that_wait_and_comes_before_them() {
 #[tokio::test]
 async fn a_stop_ends_a_reload_that_takes_long_and_reloads_that_wait_are_one() {
     let signals = Signals::default();
-    signals.send(Signal::Reload);
-    signals.send(Signal::Reload);
-    assert_eq!(signals.next().await, Signal::Reload);
+    signals.send(ProcessSignal::Reload);
+    signals.send(ProcessSignal::Reload);
+    assert_eq!(signals.next().await, ProcessSignal::Reload);
     let again = tokio::time::timeout(Duration::from_millis(10), signals.next());
     assert!(again.await.is_err());
 
     let told = signals.clone();
     let slow = async move {
-        told.send(Signal::Stop);
+        told.send(ProcessSignal::Stop);
         std::future::pending::<()>().await;
     };
     let given_up = tokio::time::timeout(Duration::from_secs(20), signals.unless_stopped(slow));
     assert!(given_up.await.is_ok());
-    signals.send(Signal::Reload);
-    assert_eq!(signals.next().await, Signal::Stop);
+    signals.send(ProcessSignal::Reload);
+    assert_eq!(signals.next().await, ProcessSignal::Stop);
 }
 
 /// Hears nothing of the house's signals until each of them has been delivered.
 #[tokio::test]
 #[ignore = "a child process of another test"]
 async fn child_is_busy() {
-    let signals = service::signals(Signal::Reload).unwrap();
+    let signals = service::signals(ProcessSignal::Reload).unwrap();
     let mut hangup = signal(SignalKind::hangup()).unwrap();
     let mut terminate = signal(SignalKind::terminate()).unwrap();
     println!("busy");
@@ -124,23 +124,23 @@ fn kill(signal: &str, child: &Child) {
 #[tokio::test]
 #[ignore = "a child process of another test"]
 async fn child_serves() {
-    let signals = service::signals(Signal::Reload).unwrap();
+    let signals = service::signals(ProcessSignal::Reload).unwrap();
     if let Some(interval) = service::watchdog_interval() {
-        let mut status = service::Status::default();
+        let mut status = service::StatusLine::default();
         // The second is no news, and not told.
         for _ in 0..2 {
-            status.say(&format!("watchdog every {interval:?}"));
+            status.set(&format!("watchdog every {interval:?}"));
         }
     }
     service::ready();
     println!("listening");
     loop {
         match tokio::time::timeout(Duration::from_secs(20), signals.next()).await {
-            Ok(Signal::Reload) => {
+            Ok(ProcessSignal::Reload) => {
                 service::reloading();
                 service::ready();
             }
-            Ok(Signal::Stop) => break,
+            Ok(ProcessSignal::Stop) => break,
             other => panic!("no signal: {other:?}"),
         }
     }

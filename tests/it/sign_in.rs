@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use tesla2mqtt::api::store::TokenStore;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Login};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
 
 use crate::child;
 use crate::rig::program::Program;
@@ -85,7 +85,7 @@ async fn pasted_token() {
     subscriber.wait_for(&state, "asleep", SOON).await;
     assert_eq!(world.cloud.family(ACCOUNT, Login::Fleet).n_refused, 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
-    assert_eq!(world.cloud.ledger().count(Call::Data), 0);
+    assert_eq!(world.cloud.ledger().count(CallKind::Data), 0);
     running.stop().await;
 }
 
@@ -108,16 +108,18 @@ async fn a_bad_paste_over_a_good_login_changes_nothing() {
     assert_eq!(std::fs::read(&kept).expect("a login"), before);
 
     // Nor where nobody knows whether the paste is good.
-    let asked = world.cloud.count(Call::Token);
-    world
-        .cloud
-        .fail_next(100, &Aim::at(&[Call::Token]), &Fault::status(503, "away"));
+    let asked = world.cloud.count(CallKind::Token);
+    world.cloud.fail_next(
+        100,
+        &Aim::at(&[CallKind::Token]),
+        &Fault::status(503, "away"),
+    );
     let unknown = login(&program, &config, "a-token-of-nobody\n", &[]).await;
     assert_eq!(unknown.status.code(), Some(1));
     let said = text(&unknown);
     assert!(said.contains("the earlier login stays as it was"), "{said}");
     assert!(!said.contains("by itself"), "{said}");
-    assert!(world.cloud.count(Call::Token) > asked);
+    assert!(world.cloud.count(CallKind::Token) > asked);
     assert_eq!(std::fs::read(&kept).expect("a login"), before);
     assert_eq!(trials(&program), [""; 0]);
     world.cloud.expire_access(ACCOUNT);
@@ -150,7 +152,7 @@ fn kept_token(program: &Program, account: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_logins_at_once_leave_each_other_alone() {
     let world = World::new().await;
-    world.cloud.add_account(Account::new("cabin"));
+    world.cloud.add_account(TeslaAccount::new("cabin"));
     let url = world.cloud.url();
     let accounts = [ACCOUNT, "cabin"].map(|name| {
         format!("[[accounts]]\nname = \"{name}\"\napi = \"fleet\"\nclient_id = \"client-of-the-test\"\napi_url = \"{url}\"\nauth_url = \"{url}\"\n")
@@ -160,9 +162,11 @@ async fn two_logins_at_once_leave_each_other_alone() {
     let [home, cabin] =
         [ACCOUNT, "cabin"].map(|name| world.cloud.issue_tokens(name, Login::Fleet).0 + "\n");
     let late = Fault::Late(Duration::from_secs(2));
-    world.cloud.fail_next(1, &Aim::at(&[Call::Token]), &late);
+    world
+        .cloud
+        .fail_next(1, &Aim::at(&[CallKind::Token]), &late);
     let second = async {
-        let asked = || world.cloud.count(Call::Token) > 0;
+        let asked = || world.cloud.count(CallKind::Token) > 0;
         eventually("the first asks", SOON, asked).await;
         login(&program, &config, &cabin, &["--account", "cabin"]).await
     };
@@ -209,7 +213,7 @@ async fn a_login_that_could_not_be_kept_is_kept_by_the_next_one() {
 
     // The same paste again: it is spent, and what came of it is here.
     let program = Program::prepare();
-    let asked = world.cloud.count(Call::Token);
+    let asked = world.cloud.count(CallKind::Token);
     leave_trial(&program, &refresh, &access);
     let same = login(&program, &config, "EU_spent-for-it\n", &[]).await;
     let said = text(&same);
@@ -218,7 +222,7 @@ async fn a_login_that_could_not_be_kept_is_kept_by_the_next_one() {
         "{said}"
     );
     assert_eq!(kept_token(&program, ACCOUNT), refresh);
-    assert_eq!(world.cloud.count(Call::Token), asked);
+    assert_eq!(world.cloud.count(CallKind::Token), asked);
     assert_eq!(trials(&program), [""; 0]);
 }
 
@@ -228,7 +232,7 @@ async fn the_password_of_the_2019_login_is_really_tried() {
     let world = World::new().await;
     world.add_sleeping_car(1);
     let url = world.cloud.url();
-    let account = Account::new(ACCOUNT);
+    let account = TeslaAccount::new(ACCOUNT);
     let config = |password: &str| {
         world.config(&format!(
             "[[accounts]]\nname = \"{ACCOUNT}\"\napi = \"password\"\nemail = \"{}\"\npassword = \"{password}\"\napi_url = \"{url}\"\nauth_url = \"{url}\"\n",
@@ -302,7 +306,7 @@ async fn a_login_waits_for_the_lock_of_its_account() {
     let typed = format!("{token}\n");
     let release = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(world.cloud.count(Call::Token), 0);
+        assert_eq!(world.cloud.count(CallKind::Token), 0);
         drop(lock);
     };
     let (output, ()) = tokio::join!(login(&program, &config, &typed, &[]), release);

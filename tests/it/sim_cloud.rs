@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Aim, Call, Clock, Fault, Login};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Clock, Fault, Login};
 use tesla2mqtt::sim::{CarSpec, Cloud, CloudOptions, Deed, Plan, Segment};
 use tokio::time::timeout;
 
@@ -138,10 +138,13 @@ async fn a_sleeping_car_answers_light_calls_and_refuses_data_without_waking() {
 
     let ledger = cloud.ledger();
     assert_eq!(
-        (ledger.count(Call::Light), ledger.answered(Call::Data, 408)),
+        (
+            ledger.count(CallKind::Light),
+            ledger.answered(CallKind::Data, 408)
+        ),
         (2, 1)
     );
-    assert_eq!((ledger.billed(Call::Data), ledger.wakes()), (1, 0));
+    assert_eq!((ledger.billed(CallKind::Data), ledger.wakes()), (1, 0));
 }
 
 #[tokio::test]
@@ -279,7 +282,7 @@ async fn a_car_is_known_by_vin_and_by_id_to_its_own_accounts_only() {
     let newest = seen.requests().next_back().expect("a request");
     assert_eq!(
         (newest.call, newest.status, newest.bearer),
-        (Call::Light, 404, Some(1))
+        (CallKind::Light, 404, Some(1))
     );
     assert_eq!(newest.vin.as_ref(), Some(&vin(1)));
 }
@@ -326,7 +329,7 @@ async fn each_fault_looks_to_a_client_as_it_does_on_a_bad_day() {
         (Fault::Late(Duration::from_millis(50)), "200 json", 200),
     ];
     for (fault, expected, status) in cases {
-        cloud.fail_next(1, &Aim::at(&[Call::Data]), &fault);
+        cloud.fail_next(1, &Aim::at(&[CallKind::Data]), &fault);
         // Other calls are not hit.
         assert_eq!(
             visitor.outcome("/api/1/products").await,
@@ -362,7 +365,7 @@ async fn a_call_whose_reply_is_lost_is_billed_and_one_without_effect_is_not() {
             visitor.outcome(&path).await.starts_with("lost"),
             "{fault:?}"
         );
-        assert_eq!(cloud.ledger().billed(Call::Data), n_billed, "{fault:?}");
+        assert_eq!(cloud.ledger().billed(CallKind::Data), n_billed, "{fault:?}");
     }
 }
 
@@ -423,7 +426,7 @@ async fn shutting_down_ends_hanging_answers() {
     let visitor = Visitor::of(&cloud, Login::Fleet);
     cloud.fail_next(1, &Aim::all(), &Fault::Hang);
     let hanging = tokio::spawn(visitor.get("/api/1/products").send());
-    cloud.until_more_than(0, Call::Products).await;
+    cloud.until_more_than(0, CallKind::Products).await;
     let url = cloud.url();
     timeout(SOON, cloud.shutdown()).await.expect("in time");
     assert!(hanging.await.expect("no panic").is_err());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tesla2mqtt::sim::Cloud;
-use tesla2mqtt::sim::cloud::{Account, Aim, Call, Fault, Login, Rotation};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, Rotation, TeslaAccount};
 
 use crate::sim_cloud::{HOME, Visitor, awake, client, cloud, cloud_with, read};
 
@@ -38,7 +38,7 @@ async fn a_fleet_refresh_token_is_good_once_and_its_predecessor_for_the_grace_ti
     assert!(token(&second).starts_with("EU_") && token(&second) != first);
 
     // The reply to the next refresh is lost; the predecessor repairs it.
-    cloud.fail_next(1, &Aim::at(&[Call::Token]), &Fault::LoseReply);
+    cloud.fail_next(1, &Aim::at(&[CallKind::Token]), &Fault::LoseReply);
     let lost = client().post(format!("{}/oauth2/v3/token", cloud.url()));
     assert!(
         lost.form(&fleet_refresh(&token(&second)))
@@ -112,9 +112,9 @@ async fn the_owner_login_takes_json_and_form_and_may_keep_its_refresh_token() {
 #[tokio::test]
 async fn a_fleet_token_is_refused_to_another_app_without_being_spent() {
     let cloud = cloud().await;
-    let account = Account {
+    let account = TeslaAccount {
         client_id: Some("the-app".to_owned()),
-        ..Account::new(HOME)
+        ..TeslaAccount::new(HOME)
     };
     cloud.add_account(account);
     let (token, _) = cloud.issue_tokens(HOME, Login::Fleet);

@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 use serde_json::Value as Json;
 use tesla2mqtt::catalogue;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::Call;
+use tesla2mqtt::sim::cloud::CallKind;
 
 use crate::recordings::recordings;
 use crate::rig::program::Program;
@@ -34,9 +34,14 @@ async fn a_poll_in_which_nothing_changed_publishes_nothing_but_the_age() {
     let mut program = Program::prepare();
     let config = world.fresh_fleet_config();
     program.start(&format!("{config}[commands]\nenabled = true\n"));
-    let n_looks = || cars.keys().map(|vin| world.n_calls(Call::Data, vin)).sum();
+    let n_looks = || {
+        cars.keys()
+            .map(|vin| world.n_calls(CallKind::Data, vin))
+            .sum()
+    };
     eventually("the first look at each", SOON, || {
-        cars.keys().all(|vin| world.n_calls(Call::Data, vin) > 0)
+        cars.keys()
+            .all(|vin| world.n_calls(CallKind::Data, vin) > 0)
     })
     .await;
     tokio::time::sleep(SETTLED).await;

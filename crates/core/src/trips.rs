@@ -133,12 +133,6 @@ impl Trips {
         found
     }
 
-    /// The same of the drives and charges alone.
-    pub fn look(&mut self, record: &CarRecord, tariff: &Tariff) -> Vec<Finding> {
-        let now = self.newer(record);
-        now.map_or_else(Vec::new, |now| self.take(now, tariff))
-    }
-
     /// Takes in what a source pushed, ahead of the look that shows the figures.
     pub fn pushed(
         &mut self,

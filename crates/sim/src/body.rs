@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{CarSpec, Model, View};
+use super::{CarSpec, CarView, Model};
 use tesla2mqtt_core::policy::{Light, LightState};
 
 /// A JSON object.
@@ -177,7 +177,7 @@ pub fn product(spec: &CarSpec, ids: Ids, light: Light, at: Timestamp) -> Object 
 }
 
 /// A `vehicle_data` answer of a car that is online.
-pub fn vehicle_data(spec: &CarSpec, ids: Ids, view: &View, asked: &Endpoints) -> Object {
+pub fn vehicle_data(spec: &CarSpec, ids: Ids, view: &CarView, asked: &Endpoints) -> Object {
     let online = Light {
         state: LightState::Online,
         in_service: view.in_service,

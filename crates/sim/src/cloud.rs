@@ -3,7 +3,7 @@
 //! and every fault that a network or a gateway can have.
 //!
 //! [`Cloud`] is the handle: it starts the server, and lets its owner add cars, look at the ledger
-//! and order faults while clients talk to it. One `World` behind one mutex, held for the length
+//! and order faults while clients talk to it. One `CloudState` behind one mutex, held for the length
 //! of an answer and never across an await.
 
 mod faults;
@@ -27,9 +27,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::{Aim, Fault};
-pub use ledger::{Call, Ledger, Request};
+pub use ledger::{CallKind, Request, RequestLog};
 pub use tokens::{Family, Login, Rotation};
-pub use world::Account;
+pub use world::TeslaAccount;
 
 use super::body::recorded::{Recording, RecordingError};
 use super::body::script::Script;
@@ -37,7 +37,7 @@ use super::{Car, CarSpec};
 use faults::Faults;
 use tesla2mqtt_core::model::{Now, Vin};
 use wire::{Cut, Doors};
-use world::World;
+use world::CloudState;
 
 /// How the cloud behaves.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ pub struct Cloud {
 /// What the handle and the connections share.
 #[derive(Clone)]
 struct Shared {
-    world: Arc<Mutex<World>>,
+    world: Arc<Mutex<CloudState>>,
     time: Arc<Mutex<Time>>,
     /// Changes with each request that is noted.
     noted: watch::Sender<()>,
@@ -158,7 +158,7 @@ impl Time {
 
 impl Shared {
     /// A panic while the mutex was held is the panicking test's failure, not everyone's.
-    fn world(&self) -> MutexGuard<'_, World> {
+    fn world(&self) -> MutexGuard<'_, CloudState> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,7 +182,10 @@ impl Cloud {
             moved: Duration::ZERO,
         };
         let shared = Shared {
-            world: Arc::new(Mutex::new(World::new(options, format!("http://{address}")))),
+            world: Arc::new(Mutex::new(CloudState::new(
+                options,
+                format!("http://{address}"),
+            ))),
             time: Arc::new(Mutex::new(time)),
             noted: watch::Sender::default(),
             stop: CancellationToken::new(),
@@ -220,14 +223,14 @@ impl Cloud {
     }
 
     /// Makes an account; one that exists stays as it is.
-    pub fn add_account(&self, account: Account) {
+    pub fn add_account(&self, account: TeslaAccount) {
         self.shared.world().join(account);
     }
 
     /// Changes an account: its scopes, its rotation. Makes it if need be.
-    pub fn change_account(&self, name: &str, change: impl FnOnce(&mut Account)) {
+    pub fn change_account(&self, name: &str, change: impl FnOnce(&mut TeslaAccount)) {
         let mut world = self.shared.world();
-        world.join(Account::new(name));
+        world.join(TeslaAccount::new(name));
         if let Some(member) = world.members.get_mut(name) {
             change(&mut member.account);
         }
@@ -345,14 +348,14 @@ impl Cloud {
     /// access token may be refused before its time; a refresh token never is, because that is for
     /// good.
     pub fn be_unreliable(&self, share: f64, seed: u64) {
-        let sign_in = Aim::at(&[Call::Token, Call::Password]);
+        let sign_in = Aim::at(&[CallKind::Token, CallKind::Password]);
         let with_access_token = Aim::at(&[
-            Call::Products,
-            Call::Vehicles,
-            Call::Light,
-            Call::Data,
-            Call::Wake,
-            Call::Region,
+            CallKind::Products,
+            CallKind::Vehicles,
+            CallKind::Light,
+            CallKind::Data,
+            CallKind::Wake,
+            CallKind::Region,
         ]);
         let passing = Fault::passing();
         let mut refused = passing.clone();
@@ -368,22 +371,22 @@ impl Cloud {
     }
 
     /// Counters and requests, as of now.
-    pub fn ledger(&self) -> Ledger {
-        self.read_ledger(Ledger::clone)
+    pub fn ledger(&self) -> RequestLog {
+        self.read_ledger(RequestLog::clone)
     }
 
     /// Reads the counters and requests where they are: for what is asked often.
-    pub fn read_ledger<T>(&self, read: impl FnOnce(&Ledger) -> T) -> T {
+    pub fn read_ledger<T>(&self, read: impl FnOnce(&RequestLog) -> T) -> T {
         read(&self.shared.world().ledger)
     }
 
     /// Calls of a kind so far.
-    pub fn count(&self, call: Call) -> u64 {
+    pub fn count(&self, call: CallKind) -> u64 {
         self.read_ledger(|ledger| ledger.count(call))
     }
 
     /// Waits until there were more than `n` calls of a kind, and returns as the next one comes.
-    pub async fn until_more_than(&self, n: u64, call: Call) {
+    pub async fn until_more_than(&self, n: u64, call: CallKind) {
         let mut noted = self.shared.noted.subscribe();
         while self.count(call) <= n && noted.changed().await.is_ok() {}
     }

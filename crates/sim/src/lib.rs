@@ -20,4 +20,6 @@ pub use life::Car;
 pub use motion::Place;
 pub use plan::{Anchor, Deed, Plan, Segment};
 pub use spec::{BriefWakes, CarSpec, Model};
-pub use view::{Activity, ChargeState, ChargeView, DriveView, Event, Truth, UpdateView, View};
+pub use view::{
+    CarActivity, CarView, ChargeState, ChargeView, DriveView, LifeEvent, Truth, UpdateView,
+};

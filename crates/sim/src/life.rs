@@ -18,8 +18,8 @@ use std::time::Duration;
 use acts::{Act, What};
 use jiff::Timestamp;
 
-use super::motion::{self, Moment};
-use super::{Activity, Anchor, CarSpec, Event, View};
+use super::motion::{self, DriveInstant};
+use super::{Anchor, CarActivity, CarSpec, CarView, LifeEvent};
 use tesla2mqtt_core::policy::{HoldReason, Light, LightState};
 
 const HOUR_MS: f64 = 3_600_000.0;
@@ -37,7 +37,7 @@ pub struct Car {
     next_segment: usize,
     period_begins: i64,
     n_periods: u64,
-    sleep: Sleep,
+    sleep: SleepState,
     last_use: i64,
     last_drive_end: i64,
     firmware: String,
@@ -48,11 +48,11 @@ pub struct Car {
     cable: Cable,
     energy_added_kwh: f64,
     tally: Tally,
-    events: Vec<(Timestamp, Event)>,
+    events: Vec<(Timestamp, LifeEvent)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Sleep {
+enum SleepState {
     Asleep {
         /// The next self-check.
         check_at: Option<i64>,
@@ -100,7 +100,7 @@ impl Car {
                 start - (start - origin).rem_euclid(period) - period
             }
         };
-        let asleep = Sleep::Asleep {
+        let asleep = SleepState::Asleep {
             check_at: None,
             wakes_at: None,
         };
@@ -169,8 +169,8 @@ impl Car {
         self.advance(at);
         let state = match self.sleep {
             _ if !self.in_reach() => LightState::Offline,
-            Sleep::Asleep { .. } => self.spec.sleeps_as,
-            Sleep::Awake { .. } => LightState::Online,
+            SleepState::Asleep { .. } => self.spec.sleeps_as,
+            SleepState::Awake { .. } => LightState::Online,
         };
         Light {
             state,
@@ -180,10 +180,10 @@ impl Car {
 
     /// What a data call says; `None` is 408. It restarts the countdown of a held car and turns a
     /// self-check into a wake.
-    pub fn data(&mut self, at: Timestamp) -> Option<View> {
+    pub fn data(&mut self, at: Timestamp) -> Option<CarView> {
         self.advance(at);
         let reached = self.in_reach();
-        let Sleep::Awake { due, brief, .. } = &mut self.sleep else {
+        let SleepState::Awake { due, brief, .. } = &mut self.sleep else {
             self.tally.data_refused += 1;
             return None;
         };
@@ -194,7 +194,7 @@ impl Car {
         if *brief {
             let held = self.spec.brief_wakes.map_or(0, |b| ms(b.held_by_data));
             (*due, *brief) = (self.now + held, false);
-            self.log(Event::Woke);
+            self.log(LifeEvent::Woke);
         } else if self.spec.held {
             *due = (*due).max(self.now + ms(self.spec.time_to_sleep));
         }
@@ -208,14 +208,14 @@ impl Car {
         self.tally.wakes += 1;
         let ready = self.now + ms(self.spec.wake_delay);
         match &mut self.sleep {
-            Sleep::Asleep { wakes_at, .. } => *wakes_at = Some(wakes_at.unwrap_or(ready)),
-            Sleep::Awake { .. } => self.used(self.now),
+            SleepState::Asleep { wakes_at, .. } => *wakes_at = Some(wakes_at.unwrap_or(ready)),
+            SleepState::Awake { .. } => self.used(self.now),
         }
     }
 
     /// What happened since the life was first observed, oldest first: all of it, or at least the
     /// newest [`CarSpec::events_kept`].
-    pub fn events(&self) -> &[(Timestamp, Event)] {
+    pub fn events(&self) -> &[(Timestamp, LifeEvent)] {
         &self.events
     }
 
@@ -242,8 +242,8 @@ impl Car {
             .iter()
             .map(|act| if act.begun { act.end } else { act.start });
         let sleep = match self.sleep {
-            Sleep::Asleep { check_at, wakes_at } => check_at.into_iter().chain(wakes_at).min(),
-            Sleep::Awake { due, .. } => (!self.kept_awake()).then_some(due),
+            SleepState::Asleep { check_at, wakes_at } => check_at.into_iter().chain(wakes_at).min(),
+            SleepState::Awake { due, .. } => (!self.kept_awake()).then_some(due),
         };
         acts.chain(sleep)
             .chain(self.charge_step_at())
@@ -260,10 +260,10 @@ impl Car {
         }
         let elapsed = to - self.now;
         let hours = elapsed as f64 / HOUR_MS;
-        if matches!(self.sleep, Sleep::Awake { .. }) {
+        if matches!(self.sleep, SleepState::Awake { .. }) {
             self.tally.awake_ms += elapsed;
         }
-        let cabin_is_aired = self.busy() == Some(Activity::Driving) || self.climate_runs();
+        let cabin_is_aired = self.busy() == Some(CarActivity::Driving) || self.climate_runs();
         let (target, per_hour) = if cabin_is_aired {
             (21.0, 9.0)
         } else {
@@ -331,30 +331,30 @@ impl Car {
 
     fn change_sleep(&mut self) {
         match self.sleep {
-            Sleep::Asleep {
+            SleepState::Asleep {
                 wakes_at: Some(at), ..
             } if at <= self.now => self.used(self.now),
-            Sleep::Asleep {
+            SleepState::Asleep {
                 check_at: Some(at), ..
             } if at <= self.now => {
                 let length = self.spec.brief_wakes.map_or(0, |b| ms(b.length));
-                self.sleep = Sleep::Awake {
+                self.sleep = SleepState::Awake {
                     since: self.now,
                     due: self.now + length,
                     brief: true,
                 };
-                self.log(Event::BriefWake);
+                self.log(LifeEvent::BriefWake);
             }
-            Sleep::Awake { due, .. } if due <= self.now && !self.kept_awake() => {
+            SleepState::Awake { due, .. } if due <= self.now && !self.kept_awake() => {
                 self.sleep = self.sleeping(self.now);
-                self.log(Event::FellAsleep);
+                self.log(LifeEvent::FellAsleep);
             }
             _ => {}
         }
     }
 
-    fn sleeping(&self, since: i64) -> Sleep {
-        Sleep::Asleep {
+    fn sleeping(&self, since: i64) -> SleepState {
+        SleepState::Asleep {
             check_at: self.spec.brief_wakes.map(|b| since + ms(b.every)),
             wakes_at: None,
         }
@@ -365,21 +365,21 @@ impl Car {
         let due = at + ms(self.spec.time_to_sleep);
         self.last_use = at;
         match &mut self.sleep {
-            Sleep::Awake {
+            SleepState::Awake {
                 due: old, brief, ..
             } => {
                 *old = (*old).max(due);
                 if std::mem::take(brief) {
-                    self.log(Event::Woke);
+                    self.log(LifeEvent::Woke);
                 }
             }
-            Sleep::Asleep { .. } => {
-                self.sleep = Sleep::Awake {
+            SleepState::Asleep { .. } => {
+                self.sleep = SleepState::Awake {
                     since: at,
                     due,
                     brief: false,
                 };
-                self.log(Event::Woke);
+                self.log(LifeEvent::Woke);
             }
         }
     }
@@ -419,7 +419,7 @@ impl Car {
     }
 
     /// The drive under way, with odometer and battery level at its start.
-    fn driving(&self) -> Option<(Moment, f64, f64)> {
+    fn driving(&self) -> Option<(DriveInstant, f64, f64)> {
         self.acts.iter().find_map(|act| match act.what {
             What::Drive {
                 km,
@@ -445,13 +445,13 @@ impl Car {
         self.acts.iter().any(|act| act.begun && act.what == *what)
     }
 
-    fn busy(&self) -> Option<Activity> {
+    fn busy(&self) -> Option<CarActivity> {
         if self.acts.iter().any(|act| act.begun && act.is_drive()) {
-            Some(Activity::Driving)
+            Some(CarActivity::Driving)
         } else if self.is(&What::Install) {
-            Some(Activity::Updating)
+            Some(CarActivity::Updating)
         } else {
-            self.charging_kw().map(|_| Activity::Charging)
+            self.charging_kw().map(|_| CarActivity::Charging)
         }
     }
 
@@ -476,8 +476,8 @@ impl Car {
     fn idle_kw(&self) -> f64 {
         match self.sleep {
             _ if self.climate_runs() => 1.6,
-            Sleep::Awake { .. } => 0.2,
-            Sleep::Asleep { .. } => 0.005,
+            SleepState::Awake { .. } => 0.2,
+            SleepState::Asleep { .. } => 0.005,
         }
     }
 
@@ -487,7 +487,7 @@ impl Car {
         12.0 - 6.0 * ((local_hours - 4.0) / 24.0 * std::f64::consts::TAU).cos()
     }
 
-    fn log(&mut self, event: Event) {
+    fn log(&mut self, event: LifeEvent) {
         // Half of them at once, so that to forget costs little.
         if self.events.len() / 2 >= self.spec.events_kept {
             self.events.drain(..self.spec.events_kept);

@@ -12,7 +12,7 @@ const KM_PER_DEGREE: f64 = 111.2;
 
 /// One instant of a drive.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Moment {
+pub(super) struct DriveInstant {
     /// Driven so far.
     pub km: f64,
     /// Now.
@@ -23,13 +23,13 @@ pub(super) struct Moment {
 
 /// The instant after `done` (0 to 1) of a drive of `km` in `hours`. The speed swings between
 /// standstill and twice the average, once for each stop.
-pub(super) fn moment(km: f64, hours: f64, done: f64, wh_per_km: f64) -> Moment {
+pub(super) fn moment(km: f64, hours: f64, done: f64, wh_per_km: f64) -> DriveInstant {
     let stops = (km / KM_BETWEEN_STOPS).round().max(1.0);
     let phase = TAU * stops * done;
     let average = km / hours;
     let speed_kmh = average * (1.0 - phase.cos());
     let speeding_up = average * phase.sin() * stops / km;
-    Moment {
+    DriveInstant {
         km: km * (done - phase.sin() / (TAU * stops)),
         speed_kmh,
         power_kw: speed_kmh * wh_per_km / 1000.0 + speeding_up * 0.45,

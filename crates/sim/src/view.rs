@@ -1,4 +1,4 @@
-//! What can be seen of a simulated car: by one who asks it ([`View`]) and by one who knows
+//! What can be seen of a simulated car: by one who asks it ([`CarView`]) and by one who knows
 //! ([`Truth`]).
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tesla2mqtt_core::policy::HoldReason;
 
 /// Everything that a `vehicle_data` answer is made of.
 #[derive(Debug, Clone, PartialEq)]
-pub struct View {
+pub struct CarView {
     /// The instant.
     pub at: Timestamp,
     /// The drive under way.
@@ -113,7 +113,7 @@ pub struct UpdateView {
     pub percent: f64,
 }
 
-impl View {
+impl CarView {
     /// What the policy reads of it, without the way through JSON.
     pub fn policy_view(&self) -> CarRecord {
         let held_by = |reason| self.holds.contains(&reason);
@@ -233,7 +233,7 @@ pub struct Truth {
     /// The instant.
     pub at: Timestamp,
     /// What the car does.
-    pub activity: Activity,
+    pub activity: CarActivity,
     /// Awake since then; `None` asleep.
     pub awake_since: Option<Timestamp>,
     /// Awake in all, self-checks included.
@@ -260,7 +260,7 @@ pub struct Truth {
 
 /// What a car does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Activity {
+pub enum CarActivity {
     /// Asleep, a self-check included.
     Asleep,
     /// Awake and parked.
@@ -275,7 +275,7 @@ pub enum Activity {
 
 /// Something that happened in a car's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
+pub enum LifeEvent {
     /// Woke, for any reason but a self-check.
     Woke,
     /// A self-check began.

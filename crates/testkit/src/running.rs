@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tesla2mqtt::config::Settings;
-use tesla2mqtt::service::{Signal, Signals};
+use tesla2mqtt::service::{ProcessSignal, Signals};
 use tesla2mqtt::{bridge, config, log};
 use tokio::task::JoinHandle;
 
@@ -45,7 +45,7 @@ impl RunningBridge {
     /// Gives it another configuration while it runs.
     pub fn reload(&self, config: &str) {
         *self.wanted.lock().expect("unpoisoned") = settings_in(self.folder.path(), config);
-        self.signals.send(Signal::Reload);
+        self.signals.send(ProcessSignal::Reload);
     }
 
     /// Ends it, does something to what it has left, and starts it anew with what it has stored.
@@ -62,7 +62,7 @@ impl RunningBridge {
     }
 
     async fn end(&mut self) {
-        self.signals.send(Signal::Stop);
+        self.signals.send(ProcessSignal::Stop);
         let ended = (&mut self.task)
             .await
             .expect("a bridge that does not panic");

@@ -12,14 +12,14 @@ const PUBACK: u8 = 0x40;
 const REFUSED: u8 = 0x80;
 
 /// A message with QoS 1.
-pub struct Message {
+pub struct PublishedMessage {
     /// When it had passed to the broker's socket.
     pub arrived: Timestamp,
     pub acknowledged: Option<Timestamp>,
 }
 
 /// A piece of one direction of a connection.
-pub struct Segment {
+pub struct TcpSegment {
     pub at: Timestamp,
     pub from_port: u16,
     pub to_port: u16,
@@ -28,11 +28,11 @@ pub struct Segment {
 }
 
 /// Each message to a topic that begins like this, oldest first.
-pub fn messages(passed: &[Segment], broker_port: u16, prefix: &str) -> Vec<Message> {
+pub fn messages(passed: &[TcpSegment], broker_port: u16, prefix: &str) -> Vec<PublishedMessage> {
     let bridges: BTreeSet<_> = passed
         .iter()
         .filter_map(|segment| {
-            let Segment {
+            let TcpSegment {
                 from_port, to_port, ..
             } = *segment;
             (to_port == broker_port).then_some(from_port)
@@ -48,7 +48,7 @@ pub fn messages(passed: &[Segment], broker_port: u16, prefix: &str) -> Vec<Messa
         if let Some((topic, id)) = published(&packet)
             && topic.starts_with(prefix.as_bytes())
         {
-            let message = Message {
+            let message = PublishedMessage {
                 arrived: at,
                 acknowledged: None,
             };
@@ -74,9 +74,9 @@ pub fn messages(passed: &[Segment], broker_port: u16, prefix: &str) -> Vec<Messa
 
 /// Every whole MQTT packet of one direction without its length, and when the last of its bytes had
 /// passed. TCP may send something late, or once more.
-fn packets(passed: &[Segment], from_port: u16, to_port: u16) -> Vec<(Timestamp, Vec<u8>)> {
+fn packets(passed: &[TcpSegment], from_port: u16, to_port: u16) -> Vec<(Timestamp, Vec<u8>)> {
     let mut packets = Vec::new();
-    let mut early: Vec<(usize, &Segment)> = Vec::new();
+    let mut early: Vec<(usize, &TcpSegment)> = Vec::new();
     let mut waiting = Vec::new();
     let mut first = None;
     let mut n_known = 0;

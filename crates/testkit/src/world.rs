@@ -6,7 +6,7 @@ use std::time::Duration;
 use tesla2mqtt::broker::{self, Embedded};
 use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Account, Call, Cloud, CloudOptions, Login, Request};
+use tesla2mqtt::sim::cloud::{CallKind, Cloud, CloudOptions, Login, Request, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Deed, Plan, Segment};
 
 use super::ports::free_port;
@@ -29,7 +29,7 @@ impl World {
             ..options
         };
         let cloud = Cloud::start(options).await.expect("a cloud on loopback");
-        cloud.add_account(Account::new(ACCOUNT));
+        cloud.add_account(TeslaAccount::new(ACCOUNT));
         Self {
             cloud,
             broker: broker_on(0).await,
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// The calls of a kind about one car.
-    pub fn n_calls(&self, call: Call, vin: &Vin) -> usize {
+    pub fn n_calls(&self, call: CallKind, vin: &Vin) -> usize {
         let about = |request: &&Request| request.call == call && request.vin.as_ref() == Some(vin);
         self.cloud
             .read_ledger(|ledger| ledger.requests().filter(about).count())
@@ -126,7 +126,7 @@ impl World {
     }
 
     /// Waits until there was a call of this kind.
-    pub async fn until_asked(&self, call: Call, limit: Duration) {
+    pub async fn until_asked(&self, call: CallKind, limit: Duration) {
         let asked = self.cloud.until_more_than(0, call);
         let in_time = tokio::time::timeout(limit, asked).await;
         assert!(in_time.is_ok(), "not within {limit:?}: a {call:?} call");
@@ -157,7 +157,7 @@ pub fn vin(number: u32) -> Vin {
 /// An embedded broker; port 0 lets the system choose one that stays ours.
 pub async fn broker_on(port: u16) -> Embedded {
     let port = if port == 0 { free_port() } else { port };
-    let settings = config::Broker {
+    let settings = config::BrokerSettings {
         enabled: true,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         username: None,

@@ -3,8 +3,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-pub fn settings(api: Api) -> config::Account {
-    config::Account {
+pub fn settings(api: Api) -> config::AccountSettings {
+    config::AccountSettings {
         name: "home".into(),
         api,
         refresh_token: Some(SecretString::from("configured")),
@@ -192,7 +192,7 @@ fn a_wait_that_a_token_host_asked_for_is_not_another_logins() {
         configured_token: before.refresh_token.clone(),
         asker: Some(asker(&before)),
     };
-    let waits = |change: fn(&mut config::Account)| {
+    let waits = |change: fn(&mut config::AccountSettings)| {
         let mut today = settings(Api::Fleet);
         change(&mut today);
         wait_left(&wait, &today, at(0)).is_some()

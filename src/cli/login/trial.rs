@@ -13,7 +13,7 @@ use super::signed_in;
 use crate::api::store::{StoredLogin, TokenStore, keep_login, replace_login, same};
 use crate::api::{self, AccountStatus};
 use crate::atomic_file;
-use crate::cli::say;
+use crate::cli::print;
 use crate::clock;
 use crate::config;
 
@@ -29,13 +29,13 @@ pub enum Trial {
 
 /// Tries a pasted token, or without one the e-mail and password of the configuration.
 pub async fn tried_apart(
-    account: &config::Account,
+    account: &config::AccountSettings,
     directory: &Path,
     store: &TokenStore,
     token: Option<&SecretString>,
 ) -> anyhow::Result<Trial> {
     let apart = directory.join(format!("login-{}", account.name));
-    let only_this = config::Account {
+    let only_this = config::AccountSettings {
         refresh_token: None,
         password: account.password.clone().filter(|_| token.is_none()),
         ..account.clone()
@@ -78,7 +78,7 @@ pub async fn tried_apart(
 fn goes_on(
     trial: &TokenStore,
     store: &TokenStore,
-    account: &config::Account,
+    account: &config::AccountSettings,
     token: Option<&SecretString>,
 ) -> anyhow::Result<bool> {
     let Some(left) = proven(trial, account)? else {
@@ -91,13 +91,16 @@ fn goes_on(
     let kept_at = store.load()?.and_then(|kept| kept.issued_at);
     if left.issued_at > kept_at {
         replace_login(store, account, &left)?;
-        say("a login that could not be kept when it was tried is kept now\n");
+        print("a login that could not be kept when it was tried is kept now\n");
     }
     Ok(false)
 }
 
 /// The login of a trial, if Tesla has taken it.
-fn proven(trial: &TokenStore, account: &config::Account) -> anyhow::Result<Option<StoredLogin>> {
+fn proven(
+    trial: &TokenStore,
+    account: &config::AccountSettings,
+) -> anyhow::Result<Option<StoredLogin>> {
     let login = trial.load()?;
     Ok(login.filter(|login| login.access_token.is_some() && api::belongs(login, account)))
 }
@@ -106,7 +109,7 @@ fn proven(trial: &TokenStore, account: &config::Account) -> anyhow::Result<Optio
 fn keep_proven(
     trial: &TokenStore,
     store: &TokenStore,
-    account: &config::Account,
+    account: &config::AccountSettings,
 ) -> anyhow::Result<bool> {
     let proven = proven(trial, account)?;
     if let Some(proven) = &proven {

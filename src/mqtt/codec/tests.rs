@@ -10,8 +10,8 @@ fn received(protocol: Protocol, bytes: &[u8]) -> Result<Option<ServerPacket>, Ca
     read(protocol, &mut BytesMut::from(bytes))
 }
 
-fn settings(protocol: Protocol) -> config::Mqtt {
-    config::Mqtt {
+fn settings(protocol: Protocol) -> config::MqttSettings {
+    config::MqttSettings {
         host: "broker.home".into(),
         port: 1883,
         tls: None,

@@ -1,6 +1,6 @@
 //! One refusal is no verdict: what had just worked is tried again soon.
 
-use tesla2mqtt::sim::cloud::{Call, Request};
+use tesla2mqtt::sim::cloud::{CallKind, Request};
 
 use super::rig::{Field, play};
 
@@ -17,7 +17,7 @@ fn is_refused(request: &Request) -> bool {
 }
 
 /// The minutes from the last refusal of a call to the first answer after it.
-fn minutes_until_answered(field: &Field, call: Call) -> i64 {
+fn minutes_until_answered(field: &Field, call: CallKind) -> i64 {
     let ledger = field.world.cloud.ledger();
     let calls: Vec<&Request> = ledger.requests().filter(|of| of.call == call).collect();
     let refused = calls.iter().rposition(|call| is_refused(call));
@@ -48,7 +48,7 @@ fn case_13_one_403_does_not_cost_the_position() {
 fn case_14_two_403_in_the_middle_of_a_drive_do_not_stop_the_data() {
     play("14-two-403-stop-data-for-an-hour.json", async |field| {
         field.answered(4).await;
-        let minutes = minutes_until_answered(field, Call::Data);
+        let minutes = minutes_until_answered(field, CallKind::Data);
         assert!(minutes < SOON_MINUTES, "{minutes}");
         let healthy = field.said("healthy");
         assert!(healthy.contains(&"off".to_owned()), "{healthy:?}");
@@ -64,7 +64,7 @@ fn case_14_two_403_in_the_middle_of_a_drive_do_not_stop_the_data() {
 fn case_15_one_403_of_the_first_list_does_not_cost_the_cars() {
     play("15-one-403-of-the-first-list.json", async |field| {
         field.answered(1).await;
-        let minutes = minutes_until_answered(field, Call::Products);
+        let minutes = minutes_until_answered(field, CallKind::Products);
         assert!(minutes < SOON_MINUTES, "{minutes}");
     });
 }

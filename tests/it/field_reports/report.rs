@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::body::script::{Changes, Script, Step};
-use tesla2mqtt::sim::cloud::{Aim, Call, Cloud, Fault};
+use tesla2mqtt::sim::body::script::{FieldValues, Script, ScriptedAnswer};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Cloud, Fault};
 
 use crate::ci;
 use crate::rig::world::ACCOUNT;
@@ -50,8 +50,8 @@ pub struct Car {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Answer {
-    pub set: Changes,
-    pub once: Changes,
+    pub set: FieldValues,
+    pub once: FieldValues,
     ts: i64,
     gts: BTreeMap<String, i64>,
 }
@@ -110,8 +110,8 @@ impl Report {
         let cars = cars.collect();
         for failure in &self.faults {
             let call = match failure.path.as_str() {
-                "vehicle_data" => Call::Data,
-                "products" => Call::Products,
+                "vehicle_data" => CallKind::Data,
+                "products" => CallKind::Products,
                 other => panic!("which call is {other}?"),
             };
             let fault = Fault::Status {
@@ -126,10 +126,15 @@ impl Report {
         cars
     }
 
-    fn steps(&self, car: &Car) -> Vec<Step> {
-        let mut steps: Vec<Step> = car.steps.iter().cloned().map(Step::from).collect();
+    fn steps(&self, car: &Car) -> Vec<ScriptedAnswer> {
+        let mut steps: Vec<ScriptedAnswer> = car
+            .steps
+            .iter()
+            .cloned()
+            .map(ScriptedAnswer::from)
+            .collect();
         for nth in &self.other_cars_answer_nth {
-            steps.resize(steps.len().max(*nth), Step::default());
+            steps.resize(steps.len().max(*nth), ScriptedAnswer::default());
             let other_car = OTHER_CAR.map(|(path, text)| {
                 let value = text
                     .parse::<i64>()
@@ -142,7 +147,7 @@ impl Report {
     }
 }
 
-impl From<Answer> for Step {
+impl From<Answer> for ScriptedAnswer {
     fn from(answer: Answer) -> Self {
         Self {
             set: answer.set,

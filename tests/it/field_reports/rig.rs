@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
-use tesla2mqtt::sim::cloud::{Call, Login, Request};
+use tesla2mqtt::sim::cloud::{CallKind, Login, Request};
 
 use super::report::Report;
 use crate::child;
@@ -99,7 +99,7 @@ impl Field {
     /// The data calls about the first car that were answered well.
     pub fn answers(&self) -> Vec<Request> {
         let calls = self.world.calls(&self.vins[0]).into_iter();
-        let is_answer = |request: &Request| request.call == Call::Data && request.status == 200;
+        let is_answer = |request: &Request| request.call == CallKind::Data && request.status == 200;
         calls.filter(is_answer).collect()
     }
 

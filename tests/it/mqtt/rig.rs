@@ -11,7 +11,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use tempfile::TempDir;
-use tesla2mqtt::config::{self, Mqtt, Protocol};
+use tesla2mqtt::config::{self, MqttSettings, Protocol};
 use tesla2mqtt::mqtt::{
     BrokerFacts, BrokerFailure, Connection, DrainOutcome, Handle, Incoming, OneShotClient,
     Subscription,
@@ -200,8 +200,8 @@ pub async fn open_broker(listen: SocketAddr) -> broker::Embedded {
     panic!("the port of the stopped broker is not free")
 }
 
-pub fn broker_settings(listen: SocketAddr) -> config::Broker {
-    config::Broker {
+pub fn broker_settings(listen: SocketAddr) -> config::BrokerSettings {
+    config::BrokerSettings {
         enabled: true,
         listen,
         username: None,
@@ -209,8 +209,8 @@ pub fn broker_settings(listen: SocketAddr) -> config::Broker {
     }
 }
 
-pub fn settings(addr: SocketAddr, protocol: Protocol) -> Mqtt {
-    Mqtt {
+pub fn settings(addr: SocketAddr, protocol: Protocol) -> MqttSettings {
+    MqttSettings {
         host: addr.ip().to_string(),
         port: addr.port(),
         tls: None,
@@ -224,7 +224,7 @@ pub fn settings(addr: SocketAddr, protocol: Protocol) -> Mqtt {
 }
 
 /// Connects once, and asks what the broker can do.
-pub async fn probe(settings: &Mqtt) -> Result<BrokerFacts, BrokerFailure> {
+pub async fn probe(settings: &MqttSettings) -> Result<BrokerFacts, BrokerFailure> {
     let (client, facts) = OneShotClient::connect(settings, "probe").await?;
     client.close().await;
     Ok(facts)
@@ -239,18 +239,18 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    pub fn start(settings: &Mqtt) -> Self {
+    pub fn start(settings: &MqttSettings) -> Self {
         Self::listening(settings, vec![])
     }
 
-    pub fn listening(settings: &Mqtt, subscriptions: Vec<Subscription>) -> Self {
+    pub fn listening(settings: &MqttSettings, subscriptions: Vec<Subscription>) -> Self {
         let cancel = CancellationToken::new();
         let id = mqtt::random_client_id();
         Self::named(settings, id, subscriptions, cancel)
     }
 
     pub fn named(
-        settings: &Mqtt,
+        settings: &MqttSettings,
         id: String,
         subscriptions: Vec<Subscription>,
         cancel: CancellationToken,

@@ -16,7 +16,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tesla2mqtt::broker::Embedded;
-use tesla2mqtt::config::{Mqtt, Protocol, Tls};
+use tesla2mqtt::config::{MqttSettings, Protocol, TlsSettings};
 use tesla2mqtt::mqtt::{BrokerFailure, BrokerFailureKind, TlsError, check_files, start};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -37,7 +37,7 @@ async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         let watcher = Watcher::start(broker.plain.addr);
         watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
-        assert!(bridge.stop().await.offline_said);
+        assert!(bridge.stop().await.offline_acknowledged);
         watcher
             .until_topic("tesla2mqtt/bridge/state", "offline")
             .await;
@@ -139,7 +139,7 @@ async fn each_failure_says_what_to_do() {
         "not signed by any of mqtt.ca_file",
     );
 
-    let failure = broker.probe(Tls::default()).await.unwrap_err();
+    let failure = broker.probe(TlsSettings::default()).await.unwrap_err();
     check(failure, BrokerFailureKind::Tls, "set mqtt.ca_file");
 
     let other_name = home
@@ -207,7 +207,7 @@ async fn a_file_that_is_missing_or_wrong_is_named_before_anything_starts() {
     );
     let other_key = home.write("other.key", &home.ca.signed("other").key);
     let missing = PathBuf::from("/nonexistent/ca.pem");
-    let tls = |ca: &PathBuf, cert: Option<&PathBuf>, key: Option<&PathBuf>| Tls {
+    let tls = |ca: &PathBuf, cert: Option<&PathBuf>, key: Option<&PathBuf>| TlsSettings {
         ca_file: Some(ca.clone()),
         client_cert_file: cert.cloned(),
         client_key_file: key.cloned(),
@@ -396,8 +396,8 @@ impl Home {
         path
     }
 
-    pub fn files(&self, ca: &str, client: Option<&Identity>) -> Tls {
-        Tls {
+    pub fn files(&self, ca: &str, client: Option<&Identity>) -> TlsSettings {
+        TlsSettings {
             ca_file: Some(self.write("trusted.pem", ca)),
             client_cert_file: client.map(|c| self.write("client.pem", &c.pem)),
             client_key_file: client.map(|c| self.write("client.key", &c.key)),
@@ -453,13 +453,13 @@ impl Home {
 }
 
 impl TlsBroker {
-    fn settings(&self, protocol: Protocol) -> Mqtt {
+    fn settings(&self, protocol: Protocol) -> MqttSettings {
         let mut settings = settings(self.addr, protocol);
         settings.host = "localhost".into();
         settings
     }
 
-    async fn probe(&self, files: Tls) -> Result<(), BrokerFailure> {
+    async fn probe(&self, files: TlsSettings) -> Result<(), BrokerFailure> {
         let mut settings = self.settings(Protocol::V5);
         settings.tls = Some(files);
         probe(&settings).await.map(|_| ())

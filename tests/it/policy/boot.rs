@@ -6,7 +6,7 @@ use tesla2mqtt::policy::{Ask, Failure, LightState, Preset, State};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use super::guarantees::check;
-use super::rig::{DAY, Fault, HOUR, MINUTE, Rig, SECOND, spec};
+use super::rig::{DAY, HOUR, MINUTE, PlannedFailure, Rig, SECOND, spec};
 
 /// 1
 ///
@@ -50,7 +50,7 @@ fn light_calls_that_time_out_at_the_start_come_ever_more_slowly() {
         ..spec(Plan::parked())
     };
     let mut rig = Rig::new(Preset::Metered, car);
-    rig.faults.push(Fault {
+    rig.faults.push(PlannedFailure {
         from: Duration::ZERO,
         to: HOUR,
         ask: Some(Ask::Light),

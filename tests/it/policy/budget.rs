@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::device::Input;
 use tesla2mqtt::policy::{
-    Ask, CallClass, ClassSetting, Failure, GovernorConfig, HoldReason, MonthlyLimit,
-    PolicyInput as Input, Preset, Purpose, State, User,
+    Ask, CallClass, ClassSetting, Failure, GovernorConfig, HoldReason, MonthlyLimit, Preset,
+    Purpose, State, User,
 };
 use tesla2mqtt::sim::Plan;
 use tesla2mqtt::trips::Finding;
 
 use super::guarantees::check;
 use super::ledger::go;
-use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, What, drive, hold, life, spec};
+use super::rig::{DAY, HOUR, Happening, MINUTE, Rig, SECOND, drive, hold, life, spec};
 
 pub fn calls(limit: u32) -> GovernorConfig {
     GovernorConfig {
@@ -66,7 +67,7 @@ fn the_last_evening_of_a_month_is_not_stretched_more_than_the_days_before() {
         let mut of_day: f64 = 1.0;
         for _ in 0..24 {
             rig.run_for(HOUR - SECOND);
-            of_day = of_day.max(rig.policy.status(rig.now()).budget_factor);
+            of_day = of_day.max(rig.status().budget_factor);
             rig.run_for(SECOND);
         }
         assert!(of_day < 3.0, "{of_day} on day {}", day + 1);
@@ -99,7 +100,7 @@ fn a_long_trip_on_a_spent_budget_is_followed_to_its_end() {
     check(&rig);
     let n_data = rig.n_data();
     assert!(n_data <= 1280, "{n_data}");
-    assert!(rig.policy.status(rig.now()).budget_factor > 1.0);
+    assert!(rig.status().budget_factor > 1.0);
     assert_eq!(rig.n_found(|found| matches!(found, Finding::Drive(_))), 4);
     let last = rig
         .trace
@@ -132,9 +133,9 @@ fn a_long_trip_late_in_the_month_is_followed_to_its_end() {
         }
         rig.run_until(start);
         assert_eq!(rig.n_billed_data(), 24 * n_spent_a_day);
-        let before = rig.policy.status(rig.now()).budget_factor;
+        let before = rig.status().budget_factor;
         rig.run_for(length - MINUTE);
-        let late = rig.policy.status(rig.now()).budget_factor;
+        let late = rig.status().budget_factor;
         assert!(
             before > 1.0 && (late > before || late >= 10.0),
             "{before} {late}"
@@ -178,7 +179,7 @@ fn a_taxi_is_followed_by_long_intervals_and_not_blindly_from_the_23rd_on() {
     rig.run_until(DAY);
     let first_day = rig.n_data();
     assert!(first_day <= 330, "the first day is stretched: {first_day}");
-    assert!(rig.policy.status(rig.now()).budget_factor > 5.0);
+    assert!(rig.status().budget_factor > 5.0);
     rig.run_until(30 * DAY - MINUTE);
     check(&rig);
     let n_data = rig.n_data();
@@ -218,7 +219,7 @@ fn parked_data_has_stopped() -> Rig {
     spend(&mut rig, 770, Purpose::Change);
     rig.run_for(2 * HOUR);
     let last = rig.trace.iter().rev().find_map(|line| match line.what {
-        What::Failed(ask, failure) => Some((ask, failure)),
+        Happening::Failed(ask, failure) => Some((ask, failure)),
         _ => None,
     });
     assert!(
@@ -234,7 +235,7 @@ fn parked_data_has_stopped() -> Rig {
 /// Given parked data was refused by the budget; when a hint or a refresh comes: data within 5 s.
 #[test]
 fn a_hint_does_not_wait_for_what_was_refused_to_a_parked_car() {
-    for input in [Input::Hint, Input::User(User::Refresh)] {
+    for input in [Input::Hint, Input::Owner(User::Refresh)] {
         let mut rig = parked_data_has_stopped();
         let at = rig.at;
         rig.hear(input).run_for(5 * SECOND);
@@ -284,6 +285,6 @@ fn refused_calls_are_no_calls_of_today() {
     rig.run_until(6 * HOUR);
     check(&rig);
     assert_eq!(rig.n_data(), 0);
-    let status = rig.policy.status(rig.now());
+    let status = rig.status();
     assert_eq!(status.data_calls_today, 0);
 }

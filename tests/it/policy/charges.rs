@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::device::Input;
 use tesla2mqtt::model::ChargingState;
-use tesla2mqtt::policy::{Ask, ClassSetting, PolicyInput as Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Deed};
 use tesla2mqtt::trips::Finding;
 
 use super::guarantees::check;
-use super::rig::{HOUR, MINUTE, Rig, SECOND, What, charge, dead_zone, drive, held, life};
+use super::rig::{HOUR, Happening, MINUTE, Rig, SECOND, charge, dead_zone, drive, held, life};
 
 /// Between data calls.
 fn gaps(rig: &Rig, from: Duration, to: Duration) -> Vec<Duration> {
@@ -40,7 +41,7 @@ fn a_charge_is_seen_and_followed_closely_for_five_minutes() {
     );
     rig.run_for(2 * HOUR);
     check(&rig);
-    let delay = rig.delays(sim::Event::ChargeStarted, State::Charging)[0];
+    let delay = rig.delays(sim::LifeEvent::ChargeStarted, State::Charging)[0];
     assert!(delay <= 126 * SECOND, "{delay:?}");
     let seen = 37 * MINUTE + delay;
     let early = gaps(&rig, seen - SECOND, seen + 5 * MINUTE);
@@ -87,17 +88,19 @@ fn a_charge_that_flaps_with_the_sun_is_no_storm_of_calls() {
             ClassSetting::NotHeld,
             life(&[(10, charge(120, 3.0))]),
         );
-        rig.disguise = Some(Box::new(move |at, view| {
+        rig.shows(move |at, view| {
             let sunny = at.as_secs() / 60 % 2 == 0;
             view.charging_state = Some(if sunny { word } else { ChargingState::NoPower });
-        }));
+        });
         rig.run_for(130 * MINUTE);
         check(&rig);
         let shown: Vec<bool> = rig
             .trace
             .iter()
             .filter_map(|line| match &line.what {
-                What::Served(view) => Some(view.charging_state == Some(ChargingState::Charging)),
+                Happening::Served(view) => {
+                    Some(view.charging_state == Some(ChargingState::Charging))
+                }
                 _ => None,
             })
             .collect();

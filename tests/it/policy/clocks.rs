@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tesla2mqtt::policy::{Ask, ClassSetting, HoldReason, PolicyInput as Input, Preset, State};
+use tesla2mqtt::device::Input;
+use tesla2mqtt::policy::{Ask, ClassSetting, HoldReason, Preset, State};
 use tesla2mqtt::sim::{self, Plan};
 
 use super::budget::calls;
 use super::guarantees::check;
-use super::rig::{DAY, HOUR, Line, MINUTE, Rig, SECOND, What, drive, hold, life, spec};
+use super::rig::{DAY, HOUR, Happening, MINUTE, Rig, SECOND, TraceLine, drive, hold, life, spec};
 
 /// 57, and G11
 ///
@@ -72,7 +73,7 @@ fn a_new_month_is_no_burst_and_no_pause() {
         let new_month = 30 * DAY;
         rig.run_until(new_month + HOUR);
         check(&rig);
-        let rolled = |line: &&Line| matches!(line.what, What::Heard(Input::MonthRolled));
+        let rolled = |line: &&TraceLine| matches!(line.what, Happening::Heard(Input::MonthRolled));
         assert_eq!(rig.trace.iter().filter(rolled).count(), 1);
         let mut asks = rig.asks_from(new_month - HOUR, Ask::Light);
         let data = rig.asks_from(new_month - HOUR, Ask::Data);
@@ -105,7 +106,7 @@ fn an_hour_of_summer_time_costs_the_usual_interval_for_some_days() {
     let mut rig = Rig::pinned(Preset::Metered, ClassSetting::NotHeld, life(&deeds));
     rig.run_for(14 * DAY);
     check(&rig);
-    let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+    let delays = rig.delays(sim::LifeEvent::DriveStarted, State::Driving);
     assert_eq!(delays.len(), 28);
     assert!(delays.iter().all(|d| *d <= 66 * SECOND), "{delays:?}");
     for known in [&delays[6..14], &delays[20..]] {

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tesla2mqtt::device::Input;
 use tesla2mqtt::model::Gear;
-use tesla2mqtt::policy::{Ask, ClassSetting, PolicyInput as Input, Preset, State};
+use tesla2mqtt::policy::{Ask, ClassSetting, Preset, State};
 use tesla2mqtt::sim::{self, CarSpec, Plan, Segment};
 use tesla2mqtt::trips::{Finding, Missed};
 
 use super::guarantees::check;
 use super::rig::{
-    HOUR, Line, MINUTE, Rig, SECOND, What, charge, dead_zone, drive, held, life, minutes, spec,
+    HOUR, Happening, MINUTE, Rig, SECOND, TraceLine, charge, dead_zone, drive, held, life, minutes,
+    spec,
 };
 
 fn not_held(car: CarSpec) -> Rig {
@@ -191,7 +193,7 @@ fn a_drive_from_asleep_is_seen_within_the_light_interval() {
         let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, life(&deeds));
         rig.run_for(minutes(61 + 120 * 97));
         check(&rig);
-        let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+        let delays = rig.delays(sim::LifeEvent::DriveStarted, State::Driving);
         assert_eq!(delays.len(), 120);
         let most = (interval + 5) * SECOND;
         assert!(delays.iter().all(|delay| *delay <= most), "{delays:?}");
@@ -210,7 +212,7 @@ fn an_unmetered_start_from_asleep_is_seen_within_fifteen_seconds() {
     let mut rig = Rig::pinned(Preset::Unmetered, ClassSetting::NotHeld, life(&deeds));
     rig.run_for(84 * HOUR);
     check(&rig);
-    let delays = rig.delays(sim::Event::DriveStarted, State::Driving);
+    let delays = rig.delays(sim::LifeEvent::DriveStarted, State::Driving);
     assert_eq!(delays.len(), 40);
     assert!(delays.iter().all(|d| *d <= 15 * SECOND), "{delays:?}");
 }
@@ -252,11 +254,11 @@ fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
     let mut rig = held_rig(life(&deeds));
     rig.run_until(minutes(4 * day + 84));
     assert_eq!(rig.state(), State::Quiet);
-    let learned = rig.policy.status(rig.now()).time_to_sleep;
+    let learned = rig.status().time_to_sleep;
     assert!(learned.is_some_and(|t| t <= 16 * MINUTE), "{learned:?}");
     rig.run_for(HOUR);
     check(&rig);
-    let delay = rig.delays(sim::Event::DriveStarted, State::Driving)[5];
+    let delay = rig.delays(sim::LifeEvent::DriveStarted, State::Driving)[5];
     assert!(delay <= 15 * MINUTE + 30 * SECOND, "{delay:?}");
 }
 
@@ -266,16 +268,15 @@ fn a_start_in_quiet_is_seen_a_quarter_of_an_hour_after_its_beginning() {
 #[test]
 fn neutral_and_reverse_are_driving_too() {
     let mut rig = not_held(life(&[(10, drive(20))]));
-    rig.disguise = Some(Box::new(|at, view| {
+    rig.shows(|at, view| {
         if view.gear.is_some_and(Gear::is_driving) {
             view.gear = Some([Gear::D, Gear::R, Gear::N][(at.as_secs() / 60 % 3) as usize]);
         }
-    }));
+    });
     rig.run_for(HOUR);
     check(&rig);
     let in_gear = |gear: Gear| {
-        let served =
-            |line: &&Line| matches!(&line.what, What::Served(view) if view.gear == Some(gear));
+        let served = |line: &&TraceLine| matches!(&line.what, Happening::Served(view) if view.gear == Some(gear));
         rig.trace.iter().filter(served).count()
     };
     assert!(
@@ -339,7 +340,7 @@ fn a_drive_into_a_dead_garage_ends_once_with_its_last_reading() {
         "{said_at:?}"
     );
     let last_good = rig.trace.iter().rev().find_map(|line| match &line.what {
-        What::Served(view) => view.drive_at.map(Timestamp::as_millisecond),
+        Happening::Served(view) => view.drive_at.map(Timestamp::as_millisecond),
         _ => None,
     });
     assert_eq!(Some(end.as_millisecond()), last_good, "{end}");

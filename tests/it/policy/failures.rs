@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::device::{Input, Output, Saved};
 use tesla2mqtt::model::{Gear, Now, Vin};
 use tesla2mqtt::policy::{
-    Ask, ClassSetting, Failure, LightState, Policy, PolicyConfig, PolicyInput as Input, Preset,
-    Problem, State, Step,
+    Ask, ClassSetting, Failure, LightState, PolicyConfig, Preset, Problem, State,
 };
 use tesla2mqtt::sim::{CarSpec, Plan};
 use tesla2mqtt::trips::Finding;
 
 use super::guarantees::check;
 use super::rig::{
-    DAY, Fault, HOUR, Line, MINUTE, Rig, SECOND, What, drive, held, hold, life, spec,
+    DAY, HOUR, Happening, MINUTE, PlannedFailure, Rig, SECOND, TraceLine, device, drive, held,
+    hold, life, spec,
 };
 use tesla2mqtt::policy::HoldReason;
 
@@ -27,8 +28,13 @@ pub fn metered(car: CarSpec) -> Rig {
     Rig::pinned(Preset::Metered, ClassSetting::NotHeld, car)
 }
 
-pub fn fault(ask: impl Into<Option<Ask>>, from: Duration, to: Duration, failure: Failure) -> Fault {
-    Fault {
+pub fn fault(
+    ask: impl Into<Option<Ask>>,
+    from: Duration,
+    to: Duration,
+    failure: Failure,
+) -> PlannedFailure {
+    PlannedFailure {
         from,
         to,
         ask: ask.into(),
@@ -255,7 +261,7 @@ fn a_limit_that_names_no_time_is_waited_for_ever_longer() {
             assert!(n_data <= most, "{n_data} data calls for {asked} s, {ask:?}");
             let n_light = rig.asks_from(20 * MINUTE, Ask::Light).len();
             assert!(n_light <= 130 || ask.is_some(), "{n_light} light calls");
-            let problem = rig.policy.status(rig.now()).problem;
+            let problem = rig.status().problem;
             assert_eq!(problem, Some(Problem::Limited));
         }
     }
@@ -274,10 +280,10 @@ fn a_limit_during_a_drive_keeps_the_drive() {
         .push(fault(Ask::Data, 20 * MINUTE, 22 * MINUTE, limited));
     rig.run_until(50 * MINUTE);
     assert_eq!(rig.state(), State::Driving);
-    assert!(rig.policy.status(rig.now()).stale);
+    assert!(rig.status().stale);
     rig.run_until(85 * MINUTE);
     assert_eq!(rig.state(), State::Driving);
-    assert!(!rig.policy.status(rig.now()).stale);
+    assert!(!rig.status().stale);
     rig.run_until(2 * HOUR);
     check(&rig);
     let n_drives = rig.n_found(|found| matches!(found, Finding::DriveStarted(_)));
@@ -340,7 +346,7 @@ fn errors_in_quiet_do_not_move_its_deadline() {
         }
         rig.run_until(HOUR);
         check(&rig);
-        let failed = |line: &&Line| matches!(line.what, What::Failed(..));
+        let failed = |line: &&TraceLine| matches!(line.what, Happening::Failed(..));
         let n_failed = rig.trace.iter().filter(failed).count();
         assert_eq!(n_failed > 0, failure.is_some(), "{failure:?}");
         let quiet = rig.entered(State::Quiet, ZERO).expect("quiet");
@@ -435,13 +441,13 @@ fn an_answer_that_never_comes_is_given_up() {
         mono: ZERO,
         wall: "2026-06-01T00:00:00Z".parse().expect("a time"),
     };
-    let mut policy = Policy::new(PolicyConfig::default(), &vin, 1, now);
+    let mut device = device(&vin, PolicyConfig::default(), Saved::default(), 1, now);
     let mut asks = Vec::new();
     while now.mono < HOUR {
-        match policy.next(now) {
-            Step::Ask { ask, .. } => asks.push((now.mono, ask)),
-            Step::Relist => {}
-            Step::Wait { until, .. } => now = now.later(until.saturating_sub(now.mono)),
+        match device.poll(now) {
+            Output::Call(call) => asks.push((now.mono, call.class)),
+            Output::Wait { until, .. } => now = now.later(until.saturating_sub(now.mono)),
+            _ => {}
         }
     }
     assert!((3..15).contains(&asks.len()), "{asks:?}");

@@ -1,22 +1,19 @@
 //! The guarantees of the sleep policy (section 5.1), checked on a whole trace; what needs to know
 //! the car's truth (G4, most of G5) in `truth`, G8's growth in `retries`. The rig itself fails
-//! where there is no next action (G10), and where a second policy, with the same inputs and a
-//! calendar that jumps, does something else (G11, G12: nothing but its inputs moves a policy, and
+//! where there is no next action (G10), and where a second device, with the same inputs and a
+//! calendar that jumps, does something else (G11, G12: nothing but its inputs moves a device, and
 //! none of them speaks of the broker).
 
-#[path = "guarantees/retries.rs"]
 mod retries;
-#[path = "guarantees/truth.rs"]
 mod truth;
 
 use std::time::Duration;
 
+use tesla2mqtt::device::Input;
 use tesla2mqtt::model::Gear;
-use tesla2mqtt::policy::{
-    Ask, Failure, LightState, MonthlyLimit, PolicyInput as Input, Push, State,
-};
+use tesla2mqtt::policy::{Ask, Failure, LightState, MonthlyLimit, Push, State};
 
-use super::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
+use super::rig::{DAY, Happening, MINUTE, Rig, SECOND, TraceLine};
 use retries::Retries;
 
 const START_SPREAD: Duration = Duration::from_secs(10);
@@ -25,10 +22,10 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Panics with the end of the trace if a guarantee is broken.
 pub fn check(rig: &Rig) {
-    let mut seen = Seen::default();
+    let mut told = ToldSoFar::default();
     let mut retries = Retries::default();
     for line in &rig.trace {
-        if let Err(broken) = seen.take(line).and_then(|()| retries.take(line)) {
+        if let Err(broken) = told.take(line).and_then(|()| retries.take(line)) {
             panic!("{broken} at {:?}\n{}", line.at, rig.story_until(line.at));
         }
     }
@@ -59,8 +56,9 @@ pub fn check(rig: &Rig) {
     }
     // The ledger forgets no call that Tesla bills.
     if rig.governor.is_some() && rig.at <= 30 * DAY {
-        let is_data = |line: &&Line| matches!(line.what, What::Asked(Ask::Data));
-        let is_free = |line: &&Line| matches!(line.what, What::Failed(Ask::Data, Failure::Server));
+        let is_data = |line: &&TraceLine| matches!(&line.what, Happening::Asked(call) if call.class == Ask::Data);
+        let is_free =
+            |line: &&TraceLine| matches!(line.what, Happening::Failed(Ask::Data, Failure::Server));
         let n_asked = rig.trace.iter().filter(is_data).count();
         let n_free = rig.trace.iter().filter(is_free).count();
         let n_billed = (n_asked - n_free) as u64;
@@ -84,7 +82,7 @@ pub fn check(rig: &Rig) {
     clippy::struct_excessive_bools,
     reason = "facts that vary independently"
 )]
-struct Seen {
+struct ToldSoFar {
     last_ask: Option<(Duration, Ask)>,
     /// The newest word says online.
     online: bool,
@@ -114,19 +112,19 @@ struct Seen {
     last_hint_at: Option<Duration>,
 }
 
-impl Seen {
-    fn take(&mut self, line: &Line) -> Result<(), String> {
+impl ToldSoFar {
+    fn take(&mut self, line: &TraceLine) -> Result<(), String> {
         let at = line.at;
         // The answer to a call is judged by the state in which it was asked.
         let state_before = self.state.unwrap_or(State::Boot);
         // Who is down follows no hint.
-        let is_up = !matches!(line.what, What::Restarted | What::Up);
+        let is_up = !matches!(line.what, Happening::Restarted | Happening::Up);
         if is_up && self.hint_at.is_some_and(|hint| at > hint + SOON) {
             return Err("G5: no call within 5 s of a hint".into());
         }
         match &line.what {
-            What::Asked(ask) => self.asked(*ask, at, line.state)?,
-            What::Answered(light) => {
+            Happening::Asked(call) => self.asked(call.class, at, line.state)?,
+            Happening::Answered(light) => {
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
                 self.restarted = false;
@@ -137,7 +135,7 @@ impl Seen {
                     self.light_online_at = Some(at);
                 }
             }
-            What::Served(view) => {
+            Happening::Served(view) => {
                 self.online = true;
                 self.online_at = Some(at);
                 self.data_ok_at = Some(at);
@@ -145,8 +143,8 @@ impl Seen {
                 self.data_fails = false;
                 self.scheduled |= view.scheduled_charging_pending;
             }
-            What::Failed(ask, failure) => self.failed(*ask, *failure, at),
-            What::Heard(Input::Push(push)) => {
+            Happening::Failed(ask, failure) => self.failed(*ask, *failure, at),
+            Happening::Pushed(push) => {
                 let speaks = push.gear.is_some() || push.charging_state.is_some();
                 // After a 408 only a light answer counts.
                 if speaks && self.online {
@@ -161,7 +159,7 @@ impl Seen {
                 }
                 gear_is_followed(push, state_before, line.state)?;
             }
-            What::Heard(Input::Seen(light)) => {
+            Happening::OnList(light) => {
                 // The list says the same as a light call.
                 self.online = light.state == LightState::Online;
                 self.light_online = self.online;
@@ -170,27 +168,37 @@ impl Seen {
                     self.light_online_at = Some(at);
                 }
             }
-            What::Heard(Input::Hint) => {
+            Happening::Heard(Input::Hint) => {
                 self.last_use = at;
                 self.hinted(at, line.state);
             }
-            What::Heard(Input::User(_)) => {
+            Happening::Heard(Input::Owner(_)) => {
                 self.last_use = at;
                 // The owner's later word counts.
                 self.hint_at = None;
             }
-            What::Heard(Input::Removed) => self.removed = true,
-            What::Heard(Input::Listed) => self.removed = false,
-            What::Restarted => {
+            Happening::Heard(Input::Removed) => self.removed = true,
+            Happening::Heard(Input::Listed) => self.removed = false,
+            Happening::Restarted => {
                 self.restarted = true;
                 self.restarted_at = Some(at);
                 self.lights_since_restart = 0;
                 self.undisturbed = true;
                 self.hint_at = None;
             }
-            What::Heard(_) | What::Said(_) | What::Found(_) | What::Down | What::Up => {}
+            Happening::Heard(_)
+            | Happening::Told(_)
+            | Happening::Found(_)
+            | Happening::Down
+            | Happening::Up => {}
         }
-        self.undisturbed &= !matches!(line.what, What::Heard(_) | What::Failed(..));
+        self.undisturbed &= !matches!(
+            line.what,
+            Happening::Heard(_)
+                | Happening::Pushed(_)
+                | Happening::OnList(_)
+                | Happening::Failed(..)
+        );
         if state_before != line.state {
             if matches!(
                 state_before,
@@ -199,7 +207,7 @@ impl Seen {
                 self.last_use = at;
             }
             // A kill may lose the end of a Quiet, which then goes on.
-            if line.state == State::Quiet && !matches!(line.what, What::Restarted) {
+            if line.state == State::Quiet && !matches!(line.what, Happening::Restarted) {
                 self.quiet_since = Some(at);
                 self.data_in_quiet = None;
             }

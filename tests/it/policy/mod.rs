@@ -12,6 +12,7 @@ mod clocks;
 mod drives;
 mod failures;
 mod guarantees;
+mod holds;
 mod ledger;
 mod model_day;
 mod owner;

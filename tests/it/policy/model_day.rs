@@ -1,12 +1,12 @@
 //! The day by which policies are compared (section 7).
 
 use tesla2mqtt::policy::{ClassSetting, Preset, State};
-use tesla2mqtt::sim::{Event, Plan};
+use tesla2mqtt::sim::{LifeEvent, Plan};
 
 use super::guarantees::check;
 use super::rig::{DAY, Rig, held, spec};
 
-struct Day {
+struct ModelDay {
     n_light: usize,
     n_data: usize,
     n_refused: u64,
@@ -15,7 +15,7 @@ struct Day {
     charge_delays: Vec<u64>,
 }
 
-fn live(preset: Preset, is_held: bool) -> Day {
+fn live(preset: Preset, is_held: bool) -> ModelDay {
     let day = spec(Plan::model_day());
     let (class, car) = if is_held {
         (ClassSetting::Held, held(day))
@@ -33,13 +33,13 @@ fn live(preset: Preset, is_held: bool) -> Day {
     };
     // An answer that is still awaited at midnight moves the rig past it, and the car is awake then.
     let past_midnight = (rig.at - DAY).as_secs_f64() / 3600.0;
-    let day = Day {
+    let day = ModelDay {
         n_light: rig.n_light(),
         n_data: rig.n_data(),
         n_refused: rig.n_refused(),
         awake_hours: rig.awake_hours() - past_midnight,
-        drive_delays: seconds(Event::DriveStarted, State::Driving),
-        charge_delays: seconds(Event::ChargeStarted, State::Charging),
+        drive_delays: seconds(LifeEvent::DriveStarted, State::Driving),
+        charge_delays: seconds(LifeEvent::ChargeStarted, State::Charging),
     };
     println!(
         "{preset:?} held={is_held}: {} data, {} light, {} refused, {:.2} h awake, drives seen after {:?} s, charges after {:?} s",
@@ -89,7 +89,7 @@ fn the_interval_of_a_state_is_the_one_of_the_table() {
     let mut seen = std::collections::BTreeMap::<State, std::collections::BTreeSet<u64>>::new();
     while rig.at < DAY {
         rig.run_for(std::time::Duration::from_secs(20));
-        let interval = rig.policy.status(rig.now()).interval.expect("asked");
+        let interval = rig.status().interval.expect("asked");
         seen.entry(rig.state())
             .or_default()
             .insert(interval.as_secs());
@@ -113,8 +113,8 @@ fn starts_are_seen_sooner_once_the_habits_of_the_car_are_known() {
         let mut rig = Rig::pinned(preset, ClassSetting::NotHeld, spec(Plan::model_day()));
         rig.run_for(7 * DAY);
         check(&rig);
-        let drives = rig.delays(Event::DriveStarted, State::Driving);
-        let charges = rig.delays(Event::ChargeStarted, State::Charging);
+        let drives = rig.delays(LifeEvent::DriveStarted, State::Driving);
+        let charges = rig.delays(LifeEvent::ChargeStarted, State::Charging);
         for (of_a_day, delays) in [(4, drives), (1, charges)] {
             let worst = delays[2 * of_a_day..]
                 .iter()

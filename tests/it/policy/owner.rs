@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::device::Input;
 use tesla2mqtt::policy::{Ask, ClassSetting, Event, HoldReason, Preset, State, User};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
@@ -180,14 +181,12 @@ fn a_second_hint_is_as_quick_as_the_first() {
     rig.run_until(30 * MINUTE);
     for _ in 0..2 {
         let at = rig.at;
-        rig.hear(tesla2mqtt::policy::PolicyInput::Hint)
-            .run_for(5 * SECOND);
+        rig.hear(Input::Hint).run_for(5 * SECOND);
         assert_eq!(rig.asks_from(at, Ask::Data).len(), 1, "{}", rig.story());
         rig.run_for(4 * SECOND);
     }
     let at = rig.at;
-    rig.hear(tesla2mqtt::policy::PolicyInput::Hint)
-        .run_for(4 * SECOND);
+    rig.hear(Input::Hint).run_for(4 * SECOND);
     check(&rig);
     assert_eq!(rig.asks_from(at, Ask::Data).len(), 0, "the third waits");
 }
@@ -202,8 +201,7 @@ fn a_storm_of_hints_is_not_a_storm_of_calls() {
     rig.run_until(30 * MINUTE);
     let at = rig.at;
     for _ in 0..120 {
-        rig.hear(tesla2mqtt::policy::PolicyInput::Hint)
-            .run_for(SECOND);
+        rig.hear(Input::Hint).run_for(SECOND);
     }
     check(&rig);
     let n_data = rig.asks_from(at, Ask::Data).len();

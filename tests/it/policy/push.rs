@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use tesla2mqtt::device::Input;
 use tesla2mqtt::model::{ChargingState, Gear, Now};
-use tesla2mqtt::policy::{
-    Ask, HoldReason, PolicyInput as Input, Preset, PushStep, Reconnect, State,
-};
+use tesla2mqtt::policy::{Ask, HoldReason, Preset, PushStep, Reconnect, State};
 use tesla2mqtt::sim::{self, Plan};
 
 use super::guarantees::check;
@@ -203,7 +202,7 @@ fn a_car_whose_source_is_away_is_polled() {
     };
     let mut rig = follow(true);
     check(&rig);
-    let seen = rig.delays(sim::Event::DriveStarted, State::Driving)[0];
+    let seen = rig.delays(sim::LifeEvent::DriveStarted, State::Driving)[0];
     assert!(seen <= 65 * SECOND, "{seen:?}");
     let of_drive = rig.asks_from(60 * MINUTE, Ask::Data).len();
     assert!((28..60).contains(&of_drive), "{of_drive}");
@@ -219,7 +218,7 @@ fn a_car_whose_source_is_away_is_polled() {
     // long interval, and then it is followed closely too.
     let rig = follow(false);
     check(&rig);
-    let seen = rig.delays(sim::Event::DriveStarted, State::Driving)[0];
+    let seen = rig.delays(sim::LifeEvent::DriveStarted, State::Driving)[0];
     assert!(seen > 65 * SECOND && seen <= 320 * SECOND, "{seen:?}");
     let of_drive = rig.asks_from(60 * MINUTE, Ask::Data).len();
     assert!((24..60).contains(&of_drive), "{of_drive}");

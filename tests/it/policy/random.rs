@@ -1,178 +1,73 @@
 //! Scenario 62: whatever happens in whatever order, from any state.
 
+mod values;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use tesla2mqtt::model::{CarRecord, ChargingState, Gear, Now, SoftwareUpdate, UpdateStatus, Vin};
+use tesla2mqtt::device::{Device, Input, Output, Saved};
+use tesla2mqtt::model::{CarRecord, Gear, Now, Observation, Source, Vin};
 use tesla2mqtt::policy::{
     Ask, Budget, ClassSetting, Failure, GovernorConfig, HoldReason, Light, LightState,
-    MonthlyLimit, Policy, PolicyConfig, PolicyInput as Input, Preset, Push, Snapshot, State, Step,
-    User, Why,
+    MonthlyLimit, PolicyConfig, Preset, Push, State, User, Why,
 };
-use tesla2mqtt::sim::{BriefWakes, CarSpec, Deed, Plan, Segment};
+use tesla2mqtt::sim::{BriefWakes, CarSpec, Deed, Plan, Segment, observed};
 
 use super::guarantees::check;
-use super::rig::{HOUR, Rig, VIN, minutes, spec};
+use super::rig::{HOUR, Rig, VIN, device, minutes, read_again, spec};
+use values::{failure, light, push, view};
 
-fn word() -> impl Strategy<Value = Option<String>> {
-    let words = [
-        "",
-        "P",
-        "D",
-        "R",
-        "N",
-        "Charging",
-        "Starting",
-        "Complete",
-        "NoPower",
-        "Disconnected",
-        "Calibrating",
-        "installing",
-        "downloading",
-        "available",
-        "on",
-        "dog",
-        "\u{0}",
-        "🚗",
-    ];
-    proptest::option::of(proptest::sample::select(words.to_vec()).prop_map(str::to_owned))
+/// What a device hears, of whatever kind.
+#[derive(Debug, Clone)]
+enum RandomInput {
+    Light(Light),
+    OnList(Light),
+    Data(Box<CarRecord>),
+    Pushed(Push),
+    Failed(Ask, Failure),
+    Other(Input),
 }
 
-fn number() -> impl Strategy<Value = Option<f64>> {
-    let odd = [
-        0.0,
-        -1.0,
-        1e300,
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        50.0,
-        11.0,
-        150.0,
-    ];
-    proptest::option::of(prop_oneof![
-        proptest::sample::select(odd.to_vec()),
-        any::<f64>()
-    ])
+impl RandomInput {
+    /// Tells the device.
+    fn tell(self, device: &mut Device, now: Now) {
+        let seen: Vec<Observation> = match self {
+            Self::Light(light) => observed::light(light, Source::Light, now.wall),
+            Self::OnList(light) => observed::light(light, Source::List, now.wall),
+            Self::Data(record) => observed::data(&record, record.at.unwrap_or(now.wall)),
+            Self::Pushed(push) => observed::push(&push, now.wall),
+            Self::Failed(class, failure) => {
+                return device.handle(failed(class, failure), now);
+            }
+            Self::Other(input) => return device.handle(input, now),
+        };
+        device.observe(&seen, now);
+    }
 }
 
-fn wait() -> impl Strategy<Value = Duration> {
-    prop_oneof![
-        Just(Duration::ZERO),
-        (0u64..4000).prop_map(Duration::from_secs),
-        Just(Duration::MAX),
-    ]
-}
-
-fn failure() -> impl Strategy<Value = Failure> {
-    prop_oneof![
-        Just(Failure::Unavailable),
-        Just(Failure::Transport),
-        Just(Failure::Server),
-        proptest::option::of(wait()).prop_map(|retry_after| Failure::Limited { retry_after }),
-        Just(Failure::SignedOut),
-        Just(Failure::BillingLimit),
-        Just(Failure::Refused),
-        Just(Failure::MissingScope),
-        Just(Failure::Doubted),
-        Just(Failure::NotFound),
-        Just(Failure::InService),
-        Just(Failure::Region),
-        wait().prop_map(|retry_after| Failure::NotPermitted { retry_after }),
-    ]
-}
-
-fn view() -> impl Strategy<Value = CarRecord> {
-    let stamp = proptest::option::of(prop_oneof![
-        1_780_000_000_000i64..1_790_000_000_000,
-        any::<i64>(),
-    ]);
-    let flags = proptest::collection::vec(proptest::bool::weighted(0.1), 9);
-    let start = proptest::option::of(1_780_000_000i64..1_781_000_000);
-    (
-        (stamp, word(), word(), word(), word(), word()),
-        (number(), number(), number(), number(), number()),
-        (flags, start),
-    )
-        .prop_map(|(words, numbers, (flags, start))| CarRecord {
-            at: words.0.and_then(of_millisecond),
-            drive_at: words.0.and_then(of_millisecond),
-            gear: words.1.as_deref().and_then(Gear::of),
-            charging_state: words.2.as_deref().map(ChargingState::of),
-            update: words
-                .3
-                .as_deref()
-                .and_then(UpdateStatus::of)
-                .map(|status| SoftwareUpdate {
-                    status,
-                    version: words.4.clone(),
-                    download_percent: numbers.4,
-                    install_percent: None,
-                }),
-            car_version: words.4,
-            climate_keeper_mode: words.5,
-            power_kw: numbers.0,
-            charger_power_kw: numbers.1,
-            battery_level: numbers.2,
-            odometer_mi: numbers.3,
-            scheduled_charging_pending: flags[0],
-            scheduled_charging_start: start.and_then(|s| jiff::Timestamp::from_second(s).ok()),
-            user_present: flags[1],
-            sentry_mode: flags[2],
-            preconditioning: flags[3],
-            climate_on: flags[4],
-            cabin_overheat_cooling: flags[5],
-            door_open: flags[6],
-            trunk_open: flags[7],
-            locked: Some(!flags[8]),
-            in_service: flags[0] && flags[8],
-            ..CarRecord::default()
-        })
-}
-
-fn of_millisecond(ms: i64) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(ms).ok()
-}
-
-fn light() -> impl Strategy<Value = Light> {
-    let words = [
-        LightState::Online,
-        LightState::Asleep,
-        LightState::Offline,
-        LightState::Unknown,
-    ];
-    (
-        proptest::sample::select(words.to_vec()),
-        proptest::bool::weighted(0.05),
-    )
-        .prop_map(|(state, in_service)| Light { state, in_service })
-}
-
-fn push() -> impl Strategy<Value = Push> {
-    let flag = || proptest::option::of(any::<bool>());
-    (flag(), word(), word(), flag(), flag()).prop_map(
-        |(connected, gear, charging, user, asleep)| Push {
-            connected,
-            gear: gear.as_deref().and_then(Gear::of),
-            charging_state: charging.as_deref().map(ChargingState::of),
-            user_present: user,
-            asleep,
+fn failed(class: Ask, failure: Failure) -> Input {
+    match failure {
+        Failure::NotPermitted { retry_after } => Input::NotPermitted { class, retry_after },
+        failure => Input::Failed {
+            class,
+            failure,
+            is_contact: true,
         },
-    )
+    }
 }
 
 #[derive(Debug, Clone)]
-enum Act {
+enum RandomTurn {
     /// Makes the calls that are wanted, if the world answers, and lets time pass.
     Pass(Duration),
     Answer,
-    Hear(Input),
+    Hear(RandomInput),
     Jump(i64),
     Restart(u64),
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn news() -> impl Strategy<Value = RandomInput> {
     let ask = || proptest::sample::select(vec![Ask::Light, Ask::Data]);
     let users = [
         User::Refresh,
@@ -182,32 +77,36 @@ fn input() -> impl Strategy<Value = Input> {
         User::Resume,
         User::CommandDone,
     ];
+    let other = prop_oneof![
+        Just(Input::Hint),
+        Just(Input::PushLost),
+        Just(Input::SignedIn),
+        Just(Input::SignedOut),
+        Just(Input::Listed),
+        Just(Input::Removed),
+        Just(Input::MonthRolled),
+        Just(Input::BudgetChanged),
+        any::<f64>().prop_map(|factor| Input::Budget(Budget { factor })),
+        any::<bool>().prop_map(|is_up| Input::Broker { is_up }),
+    ];
     prop_oneof![
-        4 => light().prop_map(Input::Light),
-        2 => light().prop_map(Input::Seen),
-        4 => view().prop_map(|view| Input::Data(Box::new(view))),
-        3 => (ask(), failure()).prop_map(|(ask, failure)| Input::Failed { ask, failure }),
-        3 => push().prop_map(Input::Push),
-        1 => Just(Input::Hint),
-        1 => Just(Input::PushLost),
-        1 => ask().prop_map(Input::Abandoned),
-        2 => proptest::sample::select(users.to_vec()).prop_map(Input::User),
-        1 => Just(Input::SignedIn),
-        1 => Just(Input::Listed),
-        1 => Just(Input::Removed),
-        1 => Just(Input::MonthRolled),
-        1 => Just(Input::BudgetChanged),
-        1 => any::<f64>().prop_map(|factor| Input::Budget(Budget { factor })),
+        4 => light().prop_map(RandomInput::Light),
+        2 => light().prop_map(RandomInput::OnList),
+        4 => view().prop_map(|view| RandomInput::Data(Box::new(view))),
+        3 => (ask(), failure()).prop_map(|(ask, failure)| RandomInput::Failed(ask, failure)),
+        3 => push().prop_map(RandomInput::Pushed),
+        2 => proptest::sample::select(users.to_vec()).prop_map(|user| RandomInput::Other(Input::Owner(user))),
+        8 => other.prop_map(RandomInput::Other),
     ]
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn turn() -> impl Strategy<Value = RandomTurn> {
     prop_oneof![
-        6 => (0u64..2000).prop_map(|s| Act::Pass(Duration::from_secs(s))),
-        4 => Just(Act::Answer),
-        6 => input().prop_map(Act::Hear),
-        1 => any::<i32>().prop_map(|s| Act::Jump(i64::from(s))),
-        1 => (0u64..100_000).prop_map(Act::Restart),
+        6 => (0u64..2000).prop_map(|s| RandomTurn::Pass(Duration::from_secs(s))),
+        4 => Just(RandomTurn::Answer),
+        6 => news().prop_map(RandomTurn::Hear),
+        1 => any::<i32>().prop_map(|s| RandomTurn::Jump(i64::from(s))),
+        1 => (0u64..100_000).prop_map(RandomTurn::Restart),
     ]
 }
 
@@ -225,29 +124,64 @@ fn config() -> impl Strategy<Value = PolicyConfig> {
 }
 
 /// Calls may be made at once, but not endlessly: each is two seconds after the one before.
-fn drain(policy: &mut Policy, now: Now, longest: Duration) -> Result<Option<Ask>, TestCaseError> {
-    for _ in 0..3 {
-        match policy.next(now) {
-            Step::Ask { ask, .. } => {
+fn drain(device: &mut Device, now: Now, longest: Duration) -> Result<Option<Ask>, TestCaseError> {
+    let mut n_lists = 0;
+    loop {
+        match device.poll(now) {
+            Output::Call(call) => {
                 let waits = matches!(
-                    policy.next(now),
-                    Step::Wait {
+                    device.poll(now),
+                    Output::Wait {
                         why: Why::InFlight,
                         ..
                     }
                 );
                 prop_assert!(waits, "G6: a second call while one is under way");
-                return Ok(Some(ask));
+                return Ok(Some(call.class));
             }
-            Step::Relist => {}
-            Step::Wait { until, .. } => {
-                prop_assert!(until >= now.mono, "waits for the past");
+            Output::Relist => {
+                n_lists += 1;
+                prop_assert!(n_lists < 3, "no end of relisting");
+            }
+            Output::Save | Output::Abandon(_) => {}
+            Output::Wait { until, .. } => {
+                prop_assert!(until > now.mono, "waits for the past");
                 prop_assert!(until - now.mono <= longest, "waits {:?}", until - now.mono);
                 return Ok(None);
             }
+            output @ (Output::Declare(_) | Output::Publish(_)) => {
+                return Err(TestCaseError::fail(format!("{output:?} for nobody")));
+            }
         }
     }
-    Err(TestCaseError::fail("no end of relisting"))
+}
+
+/// What the device was told so far, as the guarantees want to know it.
+#[derive(Default)]
+struct Knowledge {
+    light: Option<LightState>,
+    data_refused: bool,
+}
+
+impl Knowledge {
+    fn hear(&mut self, news: &RandomInput) {
+        match news {
+            RandomInput::Light(light) | RandomInput::OnList(light) => {
+                self.light = Some(light.state);
+            }
+            RandomInput::Pushed(push) if push.asleep == Some(true) => {
+                self.light = Some(LightState::Asleep);
+            }
+            RandomInput::Failed(Ask::Data, Failure::Unavailable) => self.data_refused = true,
+            _ => {}
+        }
+        if matches!(
+            news,
+            RandomInput::Light(_) | RandomInput::OnList(_) | RandomInput::Data(_)
+        ) {
+            self.data_refused = false;
+        }
+    }
 }
 
 proptest! {
@@ -255,81 +189,71 @@ proptest! {
     /// 62
     ///
     /// G1 to G3, G6, G8 to G11 on inputs that no real world would send. 256 cases of up to 300
-    /// acts are some 38,000 inputs; `PROPTEST_CASES` raises the number.
+    /// turns are some 38,000 inputs; `PROPTEST_CASES` raises the number.
     ///
-    /// Given any policy; when any inputs come in any order: no panic, a next step within the
+    /// Given any device; when any inputs come in any order: no panic, a next step within the
     /// longest interval.
     #[test]
-    fn whatever_is_heard_the_policy_has_a_valid_next_step(
+    fn whatever_is_heard_the_device_has_a_valid_next_step(
         config in config(),
         seed in any::<u64>(),
-        acts in proptest::collection::vec(act(), 1..300),
+        turns in proptest::collection::vec(turn(), 1..300),
         answers in proptest::collection::vec((light(), view(), failure(), 0u8..4), 1..40),
     ) {
         let vin = Vin::new(VIN).expect("a VIN");
         let mut now = Now { mono: Duration::ZERO, wall: "2026-06-01T00:00:00Z".parse().expect("a time") };
         let longest = config.longest_wait();
-        let mut policy = Policy::new(config.clone(), &vin, seed, now);
+        let mut followed = device(&vin, config.clone(), Saved::default(), seed, now);
         let mut answers = answers.iter().cycle();
         let mut wanted: Option<Ask> = None;
-        let mut light_word: Option<LightState> = None;
+        let mut known = Knowledge::default();
         let mut last_ask: Option<Duration> = None;
-        let mut data_refused = false;
-        for act in acts {
-            let mut input = None;
-            match act {
-                Act::Pass(time) => now = Now { mono: now.mono + time, wall: now.wall + time },
-                Act::Jump(seconds) => {
+        for turn in turns {
+            let mut news = None;
+            match turn {
+                RandomTurn::Pass(time) => now = Now { mono: now.mono + time, wall: now.wall + time },
+                RandomTurn::Jump(seconds) => {
                     now.wall = now.wall.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(now.wall);
                 }
-                Act::Answer => {
+                RandomTurn::Answer => {
                     if let Some(ask) = wanted.take() {
                         let (light, view, failure, kind) = answers.next().expect("endless");
-                        input = Some(match (kind, ask) {
-                            (0, ask) => Input::Failed { ask, failure: *failure },
-                            (_, Ask::Light) => Input::Light(*light),
-                            (_, Ask::Data) => Input::Data(Box::new(view.clone())),
+                        news = Some(match (kind, ask) {
+                            (0, ask) => RandomInput::Failed(ask, *failure),
+                            (_, Ask::Light) => RandomInput::Light(*light),
+                            (_, Ask::Data) => RandomInput::Data(Box::new(view.clone())),
                         });
                     }
                 }
-                Act::Hear(heard) => input = Some(heard),
-                Act::Restart(seconds) => {
-                    let json = serde_json::to_string(&policy.snapshot(now)).expect("plain data");
-                    let snapshot: Snapshot = serde_json::from_str(&json).expect("a snapshot comes back");
+                RandomTurn::Hear(heard) => news = Some(heard),
+                RandomTurn::Restart(seconds) => {
+                    let saved = read_again(&followed.saved(now));
                     now = Now { mono: Duration::ZERO, wall: now.wall + Duration::from_secs(seconds) };
-                    policy = Policy::restore(config.clone(), &vin, snapshot, now);
+                    followed = device(&vin, config.clone(), saved, seed, now);
                     (wanted, last_ask) = (None, None);
                 }
             }
-            if let Some(input) = input {
-                match &input {
-                    Input::Light(light) | Input::Seen(light) => light_word = Some(light.state),
-                    Input::Push(push) if push.asleep == Some(true) => light_word = Some(LightState::Asleep),
-                    Input::Failed { ask: Ask::Data, failure: Failure::Unavailable } => data_refused = true,
-                    _ => {}
-                }
-                if matches!(input, Input::Light(_) | Input::Seen(_) | Input::Data(_)) {
-                    data_refused = false;
-                }
-                policy.handle(now, input);
+            if let Some(news) = news {
+                known.hear(&news);
+                news.tell(&mut followed, now);
             }
-            if let Some(ask) = drain(&mut policy, now, longest)? {
+            if let Some(ask) = drain(&mut followed, now, longest)? {
                 if let Some(last) = last_ask {
                     prop_assert!(now.mono - last >= Duration::from_secs(2), "G6: too close");
                 }
                 last_ask = Some(now.mono);
                 wanted = Some(ask);
                 if ask == Ask::Data {
-                    prop_assert_eq!(light_word, Some(LightState::Online), "G2");
-                    prop_assert!(!data_refused, "G2: after 408");
-                    let state = policy.state();
+                    prop_assert_eq!(known.light, Some(LightState::Online), "G2");
+                    prop_assert!(!known.data_refused, "G2: after 408");
+                    let state = followed.state();
                     let barred = [State::Boot, State::Asleep, State::Unreachable, State::Paused, State::AuthLost, State::InService];
                     prop_assert!(!barred.contains(&state), "data in {}", state);
                 }
             }
-            let status = policy.status(now);
+            let status = followed.status(now);
             prop_assert!(status.budget_factor >= 1.0 && status.budget_factor <= 10.0);
-            policy.take_events();
+            followed.take_notes();
         }
     }
 }

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{
-    Ask, Event, Failure, GovernorConfig, Light, LightState, PolicyInput as Input, Problem, State,
-    User,
-};
+use tesla2mqtt::decode::vehicle_data::LOCATION;
+use tesla2mqtt::device::{Call, Input};
+use tesla2mqtt::policy::{Ask, Event, Failure, GovernorConfig, LightState, Problem, State, User};
 use tesla2mqtt::sim::Plan;
 use tesla2mqtt::trips::Finding;
 
 use super::failures::{fault, metered, sat_in};
 use super::guarantees::check;
-use super::rig::{DAY, HOUR, Line, MINUTE, Rig, SECOND, What, drive, life, spec};
+use super::rig::{DAY, HOUR, Happening, MINUTE, Rig, SECOND, TraceLine, drive, life, spec};
 
 const ZERO: Duration = Duration::ZERO;
 
@@ -26,10 +25,7 @@ fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
         .push(fault(None, HOUR, 2 * DAY, Failure::SignedOut));
     rig.run_until(13 * HOUR);
     assert_eq!(rig.state(), State::AuthLost);
-    assert_eq!(
-        rig.policy.status(rig.now()).problem,
-        Some(Problem::SignedOut)
-    );
+    assert_eq!(rig.status().problem, Some(Problem::SignedOut));
     let lost = rig.entered(State::AuthLost, ZERO).expect("lost");
     assert_eq!(rig.asks_from(lost, Ask::Data), Vec::<Duration>::new());
     let asks = rig.asks_from(lost, Ask::Light);
@@ -47,7 +43,7 @@ fn a_lost_login_stops_data_and_is_tried_ever_more_rarely() {
     rig.run_for(2 * MINUTE);
     check(&rig);
     assert_eq!(rig.state(), State::Idle);
-    assert_eq!(rig.policy.status(rig.now()).problem, None);
+    assert_eq!(rig.status().problem, None);
 }
 
 /// 43
@@ -61,10 +57,7 @@ fn the_billing_limit_is_probed_rarely_until_the_month_ends() {
     rig.faults
         .push(fault(None, over, 30 * DAY, Failure::BillingLimit));
     rig.run_until(30 * DAY);
-    assert_eq!(
-        rig.policy.status(rig.now()).problem,
-        Some(Problem::BillingLimit)
-    );
+    assert_eq!(rig.status().problem, Some(Problem::BillingLimit));
     for day in 19..30 {
         let tries = asks_in(&rig, day, Ask::Light, over) + asks_in(&rig, day, Ask::Data, over);
         assert!((1..=12).contains(&tries), "{tries} tries on day {day}");
@@ -76,7 +69,7 @@ fn the_billing_limit_is_probed_rarely_until_the_month_ends() {
         "{}",
         rig.story()
     );
-    assert_eq!(rig.policy.status(rig.now()).problem, None);
+    assert_eq!(rig.status().problem, None);
 }
 
 /// Calls of a day, from a time on.
@@ -120,21 +113,40 @@ fn a_missing_scope_costs_the_location_and_nothing_else() {
         Failure::MissingScope,
     ));
     rig.run_until(30 * MINUTE);
-    let is_wanted = |rig: &Rig| rig.policy.wants_location(rig.now());
-    assert!(is_wanted(&rig));
-    while is_wanted(&rig) {
+    assert!(asked_for_position(&rig));
+    while n_failed(&rig, Failure::MissingScope) == 0 {
         rig.run_for(SECOND);
     }
     rig.faults.clear();
     let at = rig.at;
     rig.run_for(10 * MINUTE);
     check(&rig);
-    let refused = |line: &&Line| matches!(line.what, What::Failed(_, Failure::MissingScope));
-    assert_eq!(rig.trace.iter().filter(refused).count(), 1);
-    let served = |line: &&Line| line.at > at && matches!(line.what, What::Served(_));
+    assert_eq!(n_failed(&rig, Failure::MissingScope), 1);
+    assert!(!asked_for_position(&rig));
+    let served = |line: &&TraceLine| line.at > at && matches!(line.what, Happening::Served(_));
     assert!(rig.trace.iter().filter(served).count() >= 4);
     rig.reconfigure(rig.config.clone());
-    assert!(is_wanted(&rig));
+    next_data(&mut rig);
+    assert!(asked_for_position(&rig));
+}
+
+/// Whether the last data call asked for the position, too.
+fn asked_for_position(rig: &Rig) -> bool {
+    let (_, last) = rig.calls(Ask::Data).next_back().expect("a data call");
+    last.endpoints.contains(&LOCATION)
+}
+
+fn n_failed(rig: &Rig, failure: Failure) -> usize {
+    let is_it = |line: &&TraceLine| matches!(line.what, Happening::Failed(_, of) if of == failure);
+    rig.trace.iter().filter(is_it).count()
+}
+
+/// Runs to the next data call.
+fn next_data(rig: &mut Rig) {
+    let n_before = rig.n_data();
+    while rig.n_data() == n_before {
+        rig.run_for(SECOND);
+    }
 }
 
 /// 44: it was never asked for again before a restart, and the map stood still for days.
@@ -148,22 +160,25 @@ fn a_refused_position_is_asked_for_again_ever_later() {
         (Failure::Doubted, MINUTE),
     ] {
         let mut rig = metered(sat_in(60));
-        let is_wanted = |rig: &Rig| rig.policy.wants_location(rig.now());
         let fault = fault(Ask::Data, 30 * MINUTE, 33 * MINUTE, failure);
         rig.faults.push(fault);
         rig.run_until(30 * MINUTE);
-        while is_wanted(&rig) {
+        while n_failed(&rig, failure) == 0 {
             rig.run_for(SECOND);
         }
         rig.faults.clear();
         let at = rig.at;
         rig.run_for(soon);
-        assert!(is_wanted(&rig), "{failure:?}");
-        let n_data = rig.asks_from(at, Ask::Data).len();
-        assert!(n_data >= 1, "{failure:?}: the rest goes on meanwhile");
+        let is_rest =
+            |(then, call): &(Duration, &Call)| *then >= at && !call.endpoints.contains(&LOCATION);
+        let n_rest = rig.calls(Ask::Data).filter(is_rest).count();
+        assert!(n_rest >= 1, "{failure:?}: the rest goes on meanwhile");
+        next_data(&mut rig);
+        assert!(asked_for_position(&rig), "{failure:?}");
         rig.run_for(HOUR);
         check(&rig);
-        assert!(is_wanted(&rig), "{failure:?}: allowed, it stays wanted");
+        let stays = asked_for_position(&rig);
+        assert!(stays, "{failure:?}: allowed, it stays wanted");
     }
 }
 
@@ -183,27 +198,23 @@ fn a_refusal_of_what_has_just_worked_is_tried_again_within_a_minute() {
         let mut rig = metered(life(&[(10, drive(90))]));
         rig.run_until(30 * MINUTE);
         assert_eq!(rig.state(), State::Driving);
-        let refused = |rig: &Rig| {
-            let is_it = |line: &&Line| matches!(line.what, What::Failed(_, of) if of == failure);
-            rig.trace.iter().filter(is_it).count()
-        };
         rig.faults.push(fault(Ask::Data, rig.at, 2 * HOUR, failure));
-        while refused(&rig) < 2 && rig.at < HOUR {
+        while n_failed(&rig, failure) < 2 && rig.at < HOUR {
             rig.run_for(SECOND);
         }
         rig.run_for(SECOND);
-        let problem = rig.policy.status(rig.now()).problem;
+        let problem = rig.status().problem;
         assert!(problem.is_some(), "{failure:?}");
         rig.faults.clear();
         let at = rig.at;
         rig.run_for(2 * MINUTE + 10 * SECOND);
-        let served = |line: &&Line| line.at > at && matches!(line.what, What::Served(_));
+        let served = |line: &&TraceLine| line.at > at && matches!(line.what, Happening::Served(_));
         assert!(
             rig.trace.iter().any(|line| served(&line)),
             "{failure:?}\n{}",
             rig.story()
         );
-        assert_eq!(rig.policy.status(rig.now()).problem, None, "{failure:?}");
+        assert_eq!(rig.status().problem, None, "{failure:?}");
         rig.run_until(2 * HOUR);
         check(&rig);
         let n_drives = rig.n_found(|found| matches!(found, Finding::DriveStarted(_)));
@@ -230,10 +241,7 @@ fn a_car_that_the_list_has_and_nothing_finds_is_asked_for_ever_more_rarely() {
             if n_due > n_listed {
                 n_listed = n_due;
                 rig.hear(Input::Listed);
-                rig.hear(Input::Seen(Light {
-                    state: LightState::Online,
-                    in_service: false,
-                }));
+                rig.list(LightState::Online);
             }
             rig.run_for(10 * SECOND);
         }
@@ -242,12 +250,12 @@ fn a_car_that_the_list_has_and_nothing_finds_is_asked_for_ever_more_rarely() {
         assert!(n_data <= 20, "{n_data} data calls, {ask:?}");
         assert!(n_data >= 3, "{n_data} data calls, {ask:?}");
         assert!(rig.n_relists <= 12, "{} lists", rig.n_relists);
-        let problem = rig.policy.status(rig.now()).problem;
+        let problem = rig.status().problem;
         assert_eq!(problem, Some(Problem::NotFound));
         // Found again.
         rig.faults.clear();
         rig.run_for(4 * HOUR);
-        assert_eq!(rig.policy.status(rig.now()).problem, None);
+        assert_eq!(rig.status().problem, None);
     }
 }
 
@@ -263,7 +271,8 @@ fn quirk_23_a_car_not_found_three_times_is_looked_up_in_the_list() {
         while rig.n_relists == 0 && rig.at < 2 * HOUR {
             rig.run_for(SECOND);
         }
-        let not_found = |line: &&Line| matches!(line.what, What::Failed(_, Failure::NotFound));
+        let not_found =
+            |line: &&TraceLine| matches!(line.what, Happening::Failed(_, Failure::NotFound));
         let n_not_found = rig.trace.iter().filter(not_found).count();
         assert_eq!((rig.n_relists, n_not_found), (1, 3), "{}", rig.story());
         rig.faults.clear();
@@ -281,7 +290,7 @@ fn quirk_23_a_car_not_found_three_times_is_looked_up_in_the_list() {
             assert_eq!(rig.state(), State::Idle);
         } else {
             assert_eq!(n_asks, 0);
-            assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Removed));
+            assert_eq!(rig.status().problem, Some(Problem::Removed));
             rig.hear(Input::Listed).run_for(MINUTE);
             assert_eq!(rig.state(), State::Idle, "it came back");
         }
@@ -335,10 +344,7 @@ fn a_list_after_a_lost_login_ends_the_wait_for_the_login() {
     rig.faults.clear();
     rig.restart_after(5 * SECOND);
     let at = rig.at;
-    rig.hear(Input::Seen(Light {
-        state: LightState::Asleep,
-        in_service: false,
-    }));
+    rig.list(LightState::Asleep);
     rig.user(User::Refresh).run_for(2 * MINUTE);
     check(&rig);
     assert!(!rig.asks_from(at, Ask::Light).is_empty(), "{}", rig.story());
@@ -355,7 +361,7 @@ fn what_only_the_owner_can_mend_is_tried_a_few_times_a_day() {
         check(&rig);
         let n_asks = rig.asks_from(HOUR, Ask::Light).len();
         assert!((4..=10).contains(&n_asks), "{failure:?}: {n_asks}");
-        assert_eq!(rig.policy.status(rig.now()).problem, Some(Problem::Refused));
+        assert_eq!(rig.status().problem, Some(Problem::Refused));
 
         let mut rig = metered(sat_in(40));
         rig.faults.push(fault(Ask::Data, HOUR, 3 * DAY, failure));
@@ -378,5 +384,5 @@ fn a_billing_limit_ends_with_its_login() {
     rig.run_for(10 * MINUTE);
     check(&rig);
     assert!(rig.asks_from(at, Ask::Data).len() >= 3, "{}", rig.story());
-    assert_eq!(rig.policy.status(rig.now()).problem, None);
+    assert_eq!(rig.status().problem, None);
 }

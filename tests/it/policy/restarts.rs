@@ -10,7 +10,7 @@ use tesla2mqtt::trips::{Finding, Missed};
 
 use super::guarantees::check;
 use super::rig::{
-    DAY, Fault, HOUR, MINUTE, Rig, SECOND, charge, dead_zone, drive, held, hold, life,
+    DAY, HOUR, MINUTE, PlannedFailure, Rig, SECOND, charge, dead_zone, drive, held, hold, life,
 };
 
 /// A rig in each of the twelve states.
@@ -40,13 +40,13 @@ fn in_state(state: State) -> Rig {
     };
     let mut rig = Rig::pinned(Preset::Metered, class, car).governed(GovernorConfig::metered());
     match state {
-        State::AuthLost => rig.faults.push(Fault {
+        State::AuthLost => rig.faults.push(PlannedFailure {
             from: 15 * MINUTE,
             to: DAY,
             ask: None,
             failure: Failure::SignedOut,
         }),
-        State::Waking => rig.faults.push(Fault {
+        State::Waking => rig.faults.push(PlannedFailure {
             from: Duration::ZERO,
             to: DAY,
             ask: Some(Ask::Data),

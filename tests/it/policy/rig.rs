@@ -1,18 +1,33 @@
-//! The policy, a car and time, without a second of waiting: `run_for` jumps from one call to the
-//! next. The rig is the runner: it makes the calls that the policy wants, keeps its snapshots as
+//! A device, a car and time, without a second of waiting: `run_for` jumps from one call to the
+//! next. The rig is the runner: it makes the calls that the device wants, keeps its saved form as
 //! a disk would, and writes down everything for the guarantees to be checked on.
+//!
+//! In reading order: `lives` whom it follows, `answers` how a call ends, `trace` what is written
+//! down, `truth` what the car really did.
+
+mod answers;
+mod lives;
+mod trace;
+mod truth;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tesla2mqtt::device::{Answers, Call};
-use tesla2mqtt::model::{CarRecord, Now, Vin};
-use tesla2mqtt::policy::{
-    Ask, ClassSetting, Event, Failure, Governor, GovernorConfig, HoldReason, Light, LightState,
-    Policy, PolicyConfig, PolicyInput as Input, Preset, Push, Snapshot, State, Step, User, Why,
+use tesla2mqtt::device::{
+    self, Answers, Call, ClockSpeed, Device, Input, Note, Output, Parts, Saved, Saving,
 };
-use tesla2mqtt::sim::{self, Car, CarSpec, Deed, Plan, Segment};
-use tesla2mqtt::trips::{Finding, Tariff, Trips};
+use tesla2mqtt::model::{Now, Observation, Source, Vin};
+use tesla2mqtt::policy::{
+    Ask, ClassSetting, Failure, Governor, GovernorConfig, Light, LightState, PolicyConfig, Preset,
+    Push, State, Status, User, Why,
+};
+use tesla2mqtt::sim::{Car, CarSpec, observed};
+use tesla2mqtt::trips::Tariff;
+
+use answers::Disguise;
+pub use answers::PlannedFailure;
+pub use lives::{VIN, charge, dead_zone, drive, held, hold, life, minutes, spec};
+pub use trace::{Happening, TraceLine};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_mins(1);
@@ -20,71 +35,26 @@ pub const HOUR: Duration = Duration::from_hours(1);
 pub const DAY: Duration = Duration::from_hours(24);
 /// From request to answer.
 const LATENCY: Duration = Duration::from_millis(300);
-/// A Model 3, about which the VIN says nothing.
-pub const VIN: &str = "5YJ3E1EA0JF000001";
-
-pub const fn minutes(n: u64) -> Duration {
-    Duration::from_secs(60 * n)
-}
-
-/// One line of the trace.
-#[derive(Debug, Clone)]
-pub struct Line {
-    /// Since the rig's start, whatever the clocks say.
-    pub at: Duration,
-    /// The policy's state after it.
-    pub state: State,
-    pub what: What,
-}
-
-#[derive(Debug, Clone)]
-pub enum What {
-    Asked(Ask),
-    Answered(Light),
-    /// Data, with what the policy may not know: whether its time was old.
-    Served(Box<CarRecord>),
-    Failed(Ask, Failure),
-    Heard(Input),
-    Said(Event),
-    Found(Finding),
-    /// The process was killed, or its host fell asleep.
-    Down,
-    /// The host woke.
-    Up,
-    Restarted,
-}
-
-/// A time in which a call fails in one way.
-pub struct Fault {
-    pub from: Duration,
-    pub to: Duration,
-    /// `None`: both.
-    pub ask: Option<Ask>,
-    pub failure: Failure,
-}
-
-/// What the car shows instead of the truth, by the time since the rig's start.
-pub type Disguise = Box<dyn Fn(Duration, &mut CarRecord)>;
+/// Who moves on by less, again and again, is stuck.
+const LEAST_STEP: Duration = Duration::from_millis(1);
 
 pub struct Rig {
     pub car: Car,
     /// The same car with the same owner, whom nobody asks anything.
     unpolled: Car,
-    pub policy: Policy,
-    trips: Trips,
-    /// The same policy with a calendar that jumps.
-    astray: Policy,
+    device: Device,
+    /// The same device with a calendar that jumps.
+    astray: Device,
     /// A charge is scheduled, and then the calendar counts.
     has_schedule: bool,
     pub config: PolicyConfig,
     pub governor: Option<Governor>,
     account: GovernorConfig,
-    pub trace: Vec<Line>,
-    pub faults: Vec<Fault>,
+    pub trace: Vec<TraceLine>,
+    pub faults: Vec<PlannedFailure>,
     /// The part of all calls that fails at random, and the state of that chance.
     pub chaos: (f64, u64),
-    /// Changes what the car shows, by the time since the rig's start.
-    pub disguise: Option<Disguise>,
+    disguise: Option<Disguise>,
     /// The light call's word, whatever the car does.
     pub word: Option<LightState>,
     /// The calendar's error.
@@ -92,59 +62,34 @@ pub struct Rig {
     pub at: Duration,
     start: Timestamp,
     booted_at: Duration,
-    disk: Option<Snapshot>,
+    disk: Option<Saved>,
     n_user_wakes: u64,
     pub n_relists: u32,
 }
 
-/// A car with these deeds, each at its minute, then nothing for years.
-pub fn life(deeds: &[(u64, Deed)]) -> CarSpec {
-    let segments = deeds.iter().map(|(minute, deed)| Segment {
-        start: minutes(*minute),
-        deed: deed.clone(),
-    });
-    spec(Plan::once(segments.collect()))
+/// A device that nobody publishes and whose saved form is on the disk at once.
+pub fn device(vin: &Vin, policy: PolicyConfig, saved: Saved, seed: u64, now: Now) -> Device {
+    let config = device::Config {
+        policy,
+        tariff: Tariff::default(),
+        unavailable_after: Duration::MAX,
+        saving: Saving {
+            after: Duration::ZERO,
+            every: Duration::MAX,
+        },
+        publishing: None,
+        clock_speed: ClockSpeed::REAL,
+    };
+    Device::car(vin, config, saved, seed, now)
 }
 
-pub fn spec(plan: Plan) -> CarSpec {
-    CarSpec {
-        battery_level: 50.0,
-        ..CarSpec::new(Vin::new(VIN).expect("a VIN"), plan)
-    }
-}
-
-pub fn drive(minutes: u64) -> Deed {
-    #[expect(clippy::cast_precision_loss, reason = "minutes of a drive")]
-    Deed::Drive {
-        length: Duration::from_secs(minutes * 60),
-        km: minutes as f64,
-    }
-}
-
-pub fn charge(minutes: u64, kw: f64) -> Deed {
-    Deed::Charge {
-        length: Duration::from_secs(minutes * 60),
-        kw,
-        dc: kw > 22.0,
-        scheduled_in: None,
-    }
-}
-
-pub fn hold(reason: HoldReason, minutes: u64) -> Deed {
-    Deed::Hold {
-        reason,
-        length: Duration::from_secs(minutes * 60),
-    }
-}
-
-pub fn dead_zone(minutes: u64) -> Deed {
-    Deed::DeadZone {
-        length: Duration::from_secs(minutes * 60),
-    }
-}
-
-pub fn held(spec: CarSpec) -> CarSpec {
-    CarSpec { held: true, ..spec }
+/// As the next process reads it.
+pub fn read_again(saved: &Saved) -> Saved {
+    let json = serde_json::to_vec(saved).expect("plain data");
+    let mut parts = Parts::of(&json).expect("a file comes back");
+    let saved = Saved::take(&mut parts);
+    assert_eq!(parts.damage(), Vec::<String>::new());
+    saved
 }
 
 impl Rig {
@@ -165,17 +110,16 @@ impl Rig {
 
     pub fn with(config: PolicyConfig, spec: CarSpec) -> Self {
         let start: Timestamp = "2026-06-01T00:00:00Z".parse().expect("a time");
-        let vin = spec.vin.clone();
         let now = Now {
             mono: Duration::ZERO,
             wall: start,
         };
-        let policy = Policy::new(config.clone(), &vin, 7, now);
+        let device = device(&spec.vin, config.clone(), Saved::default(), 7, now);
         Self {
             car: Car::new(spec.clone(), start),
             unpolled: Car::new(spec, start),
-            astray: policy.clone(),
-            policy,
+            astray: device.clone(),
+            device,
             has_schedule: false,
             config,
             governor: None,
@@ -186,7 +130,6 @@ impl Rig {
             disguise: None,
             word: None,
             clock_error: SignedDuration::ZERO,
-            trips: Trips::default(),
             at: Duration::ZERO,
             start,
             booted_at: Duration::ZERO,
@@ -235,10 +178,11 @@ impl Rig {
         while self.at < end {
             let before = self.at;
             self.turn(end);
-            idle_turns = if self.at > before { 0 } else { idle_turns + 1 };
+            let moves_on = self.at >= end.min(before + LEAST_STEP);
+            idle_turns = if moves_on { 0 } else { idle_turns + 1 };
             assert!(
                 idle_turns < 20,
-                "the policy turns on the spot at {:?}",
+                "the device turns on the spot at {:?}",
                 self.at
             );
         }
@@ -255,22 +199,15 @@ impl Rig {
             if rolled {
                 self.hear(Input::MonthRolled);
             }
-            self.tell(Input::Budget(budget));
+            self.tell(&Input::Budget(budget));
         }
-        let step = self.next();
+        let output = self.next();
         self.listen();
-        match step {
-            Step::Ask { ask, purpose, .. } => {
-                self.write_down(What::Asked(ask));
-                self.call(&Call {
-                    class: ask,
-                    purpose,
-                    endpoints: Vec::new(),
-                });
-            }
-            Step::Relist => self.n_relists += 1,
-            Step::Wait { until, why } => {
-                assert!(until >= now.mono, "waits for the past ({why:?})");
+        match output {
+            Output::Call(call) => self.call(&call),
+            Output::Relist => self.n_relists += 1,
+            Output::Wait { until, why } => {
+                assert!(until > now.mono, "waits for the past ({why:?})");
                 let wait = until - now.mono;
                 assert!(
                     wait <= self.config.longest_wait(),
@@ -278,93 +215,117 @@ impl Rig {
                 );
                 self.at = (self.at + wait).min(end);
             }
-        }
-        if self.policy.wants_persisting() {
-            let snapshot = self.policy.snapshot(self.now());
-            let json = serde_json::to_string(&snapshot).expect("a snapshot is plain data");
-            self.disk = Some(serde_json::from_str(&json).expect("and comes back"));
+            Output::Save | Output::Abandon(_) | Output::Declare(_) | Output::Publish(_) => {
+                unreachable!("{output:?}")
+            }
         }
     }
 
     /// What to do now; where the calendar jumps that is the same (G11), and so is all else that
     /// is no input (G12).
-    fn next(&mut self) -> Step {
-        let step = self.policy.next(self.now());
-        let elsewhere = self.astray.next(self.now_astray());
-        self.astray.take_events();
-        if step != elsewhere {
+    fn next(&mut self) -> Output {
+        let now = self.now();
+        let output = loop {
+            match self.device.poll(now) {
+                Output::Save => self.disk = Some(self.device.saved(now)),
+                output => break output,
+            }
+        };
+        let now = self.now_astray();
+        let elsewhere = loop {
+            match self.astray.poll(now) {
+                Output::Save => {}
+                output => break output,
+            }
+        };
+        self.astray.take_notes();
+        if output != elsewhere {
             // Habits are of the calendar, and ask a resting car more often, by light calls only.
             let is_habit = matches!(
-                self.policy.state(),
+                self.state(),
                 State::Boot | State::Asleep | State::Unreachable
             );
-            let calls_data = [&step, &elsewhere]
+            let calls_data = [&output, &elsewhere]
                 .into_iter()
-                .any(|step| matches!(step, Step::Ask { ask: Ask::Data, .. }));
+                .any(|output| matches!(output, Output::Call(call) if call.class == Ask::Data));
             assert!(
                 self.has_schedule || (is_habit && !calls_data),
-                "G11: {step:?}, and {elsewhere:?} where the calendar jumps\n{}",
+                "G11: {output:?}, and {elsewhere:?} where the calendar jumps\n{}",
                 self.story()
             );
-            self.astray = self.policy.clone();
+            self.astray = self.device.clone();
         }
-        step
+        output
     }
 
-    fn tell(&mut self, input: Input) {
-        self.policy.handle(self.now(), input.clone());
-        self.astray.handle(self.now_astray(), input);
+    fn tell(&mut self, input: &Input) {
+        self.device.handle(input.clone(), self.now());
+        self.astray.handle(input.clone(), self.now_astray());
+    }
+
+    fn observe(&mut self, seen: &[Observation]) {
+        self.device.observe(seen, self.now());
+        self.astray.observe(seen, self.now_astray());
     }
 
     pub fn reconfigure(&mut self, config: PolicyConfig) {
-        self.astray.reconfigure(self.now_astray(), config.clone());
-        self.policy.reconfigure(self.now(), config.clone());
+        self.tell(&Input::PolicyChanged(Box::new(config.clone())));
         self.config = config;
     }
 
     fn call(&mut self, call: &Call) {
         let now = self.now();
-        let ask = call.class;
+        let class = call.class;
         if let Some(governor) = &mut self.governor
             && let Err(denied) = call.permit(governor, now)
         {
-            // The call was not made.
-            self.trace.pop();
             let retry_after = denied.retry_after;
-            self.fail(ask, Failure::NotPermitted { retry_after });
+            self.tell(&denied.into());
+            self.write_down(Happening::Failed(
+                class,
+                Failure::NotPermitted { retry_after },
+            ));
             return;
         }
+        self.write_down(Happening::Asked(call.clone()));
         let waits = matches!(
-            self.policy.next(now),
-            Step::Wait {
+            self.device.poll(now),
+            Output::Wait {
                 why: Why::InFlight,
                 ..
             }
         );
         assert!(waits, "asks while a call is under way");
         self.at += LATENCY;
-        let wall = self.true_wall();
-        let outcome = match self.planned_failure(ask) {
-            Some(failure) => Err(failure),
-            None => match ask {
-                Ask::Light => {
-                    let mut light = self.car.light(wall);
-                    light.state = self.word.unwrap_or(light.state);
-                    Ok(Err(light))
+        let answer = self.answer(class);
+        self.bill(call, answer.as_ref().err());
+        match answer {
+            Ok(answer) => {
+                if let Happening::Served(record) = &answer.what {
+                    self.has_schedule |= record.scheduled_charging_pending;
                 }
-                Ask::Data => match self.car.data(wall) {
-                    None => Err(Failure::Unavailable),
-                    Some(view) if view.in_service => Err(Failure::InService),
-                    Some(view) => Ok(Ok(view.policy_view())),
-                },
-            },
-        };
-        let status = match &outcome {
-            Ok(_) => Some(200),
-            Err(Failure::Transport) => None,
-            Err(Failure::Server) => Some(503),
-            Err(Failure::Unavailable) => Some(408),
-            Err(_) => Some(403),
+                self.observe(&answer.seen);
+                self.write_down(answer.what);
+            }
+            Err(failure) => {
+                self.tell(&Input::Failed {
+                    class,
+                    failure,
+                    is_contact: true,
+                });
+                self.write_down(Happening::Failed(class, failure));
+            }
+        }
+        self.listen();
+    }
+
+    fn bill(&mut self, call: &Call, failure: Option<&Failure>) {
+        let status = match failure {
+            None => Some(200),
+            Some(Failure::Transport) => None,
+            Some(Failure::Server) => Some(503),
+            Some(Failure::Unavailable) => Some(408),
+            Some(_) => Some(403),
         };
         let now = self.now();
         if let Some(governor) = &mut self.governor {
@@ -375,72 +336,12 @@ impl Rig {
             };
             call.bill(governor, now, &answers);
         }
-        match outcome {
-            Ok(Err(light)) => {
-                self.tell(Input::Light(light));
-                self.write_down(What::Answered(light));
-            }
-            Ok(Ok(mut view)) => {
-                if let Some(disguise) = &self.disguise {
-                    disguise(self.at, &mut view);
-                }
-                self.has_schedule |= view.scheduled_charging_pending;
-                self.tell(Input::Data(Box::new(view.clone())));
-                let found = self.trips.look(&view, &Tariff::default());
-                self.write_down(What::Served(Box::new(view)));
-                self.write_down_found(found);
-            }
-            Err(failure) => self.fail(ask, failure),
-        }
-        self.listen();
     }
 
-    fn fail(&mut self, ask: Ask, failure: Failure) {
-        self.tell(Input::Failed { ask, failure });
-        self.write_down(What::Failed(ask, failure));
-    }
-
-    fn planned_failure(&mut self, ask: Ask) -> Option<Failure> {
-        let fault = self.faults.iter().find(|fault| {
-            (fault.from..fault.to).contains(&self.at) && fault.ask.is_none_or(|of| of == ask)
-        });
-        if let Some(fault) = fault {
-            return Some(fault.failure);
-        }
-        let (chance, seed) = &mut self.chaos;
-        if *chance == 0.0 {
-            return None;
-        }
-        *seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let dice = *seed >> 33;
-        #[expect(clippy::cast_precision_loss, reason = "31 bits")]
-        let strikes = (dice as f64) / f64::from(1u32 << 31) < *chance;
-        strikes.then(|| match dice % 6 {
-            5 if ask == Ask::Data => Failure::Unavailable,
-            0 => Failure::Server,
-            1 => Failure::Limited {
-                retry_after: Some(Duration::from_secs(dice % 400)),
-            },
-            2 => Failure::Limited { retry_after: None },
-            3 => Failure::Region,
-            _ => Failure::Transport,
-        })
-    }
-
-    /// Something happens that is no answer.
+    /// Something happens that is no value.
     pub fn hear(&mut self, input: Input) -> &mut Self {
-        self.tell(input.clone());
-        let found = match &input {
-            Input::Push(push) => {
-                self.trips
-                    .pushed(push.gear, push.charging_state, self.true_wall())
-            }
-            _ => Vec::new(),
-        };
-        self.write_down(What::Heard(input));
-        self.write_down_found(found);
+        self.tell(&input);
+        self.write_down(Happening::Heard(input));
         self.listen();
         self
     }
@@ -448,7 +349,22 @@ impl Rig {
     pub fn push(&mut self, change: impl FnOnce(&mut Push)) -> &mut Self {
         let mut push = Push::default();
         change(&mut push);
-        self.hear(Input::Push(push))
+        self.observe(&observed::push(&push, self.now().wall));
+        self.write_down(Happening::Pushed(push));
+        self.listen();
+        self
+    }
+
+    /// The account's list shows the car.
+    pub fn list(&mut self, state: LightState) -> &mut Self {
+        let light = Light {
+            state,
+            in_service: false,
+        };
+        self.observe(&observed::light(light, Source::List, self.now().wall));
+        self.write_down(Happening::OnList(light));
+        self.listen();
+        self
     }
 
     pub fn user(&mut self, user: User) -> &mut Self {
@@ -457,204 +373,56 @@ impl Rig {
             self.car.wake(self.true_wall());
             self.unpolled.wake(self.true_wall());
         }
-        self.hear(Input::User(user))
+        self.hear(Input::Owner(user))
     }
 
     /// Kills the process; the next one starts after the given time with what the disk has.
     pub fn restart_after(&mut self, down: Duration) -> &mut Self {
         let ledger = self.governor.as_ref().map(|of| of.snapshot(self.now()));
-        self.write_down(What::Down);
+        self.write_down(Happening::Down);
         self.at += down;
         self.booted_at = self.at;
         let now = self.now();
-        let vin = self.car.spec().vin.clone();
-        self.policy = match self.disk.clone() {
-            Some(snapshot) => Policy::restore(self.config.clone(), &vin, snapshot, now),
-            None => Policy::new(self.config.clone(), &vin, 7, now),
-        };
+        let saved = self.disk.as_ref().map(read_again).unwrap_or_default();
+        let vin = &self.car.spec().vin;
+        self.device = device(vin, self.config.clone(), saved, 7, now);
         // The calendar is all that tells how long the process was down.
-        self.astray = self.policy.clone();
+        self.astray = self.device.clone();
         self.governor = ledger.map(|ledger| Governor::restore(self.account.clone(), ledger, now));
-        self.write_down(What::Restarted);
+        self.write_down(Happening::Restarted);
         self
     }
 
     /// The host sleeps: the calendar goes on, the process's clock does not.
     pub fn suspend_for(&mut self, time: Duration) -> &mut Self {
-        self.write_down(What::Down);
+        self.write_down(Happening::Down);
         self.at += time;
         self.booted_at += time;
-        self.write_down(What::Up);
+        self.write_down(Happening::Up);
         self
     }
 
     fn listen(&mut self) {
-        for event in self.policy.take_events() {
-            let is_out_of_sight = event.is_out_of_sight();
-            self.write_down(What::Said(event));
-            if is_out_of_sight {
-                let over = self
-                    .trips
-                    .out_of_sight(self.true_wall(), &Tariff::default());
-                self.write_down_found(over);
+        for note in self.device.take_notes() {
+            match note {
+                Note::Event(event) => self.write_down(Happening::Told(event)),
+                Note::Found(found) => self.write_down(Happening::Found(found)),
+                Note::UnlistedWord(_) => {}
             }
         }
     }
 
-    fn write_down_found(&mut self, found: Vec<Finding>) {
-        for found in found {
-            self.write_down(What::Found(found));
-        }
-    }
-
-    fn write_down(&mut self, what: What) {
-        let line = Line {
-            at: self.at,
-            state: self.policy.state(),
-            what,
-        };
-        self.trace.push(line);
-    }
-
-    // What a test asks about.
-
     pub fn state(&self) -> State {
-        self.policy.state()
+        self.device.state()
     }
 
-    /// When calls of a kind were made, from a time on.
-    pub fn asks_from(&self, from: Duration, ask: Ask) -> Vec<Duration> {
-        let of = |line: &&Line| line.at >= from && matches!(line.what, What::Asked(a) if a == ask);
-        self.trace.iter().filter(of).map(|line| line.at).collect()
-    }
-
-    pub fn n_light(&self) -> usize {
-        self.asks_from(Duration::ZERO, Ask::Light).len()
-    }
-
-    pub fn n_data(&self) -> usize {
-        self.asks_from(Duration::ZERO, Ask::Data).len()
+    pub fn status(&self) -> Status {
+        self.device.status(self.now())
     }
 
     /// By the account's own ledger; at a start of the rig on the first of a month that is all.
     pub fn n_billed_data(&self) -> u64 {
         let status = self.governor.as_ref().map(|of| of.status(self.now()));
         status.map_or(0, |status| status.month.data)
-    }
-
-    pub fn n_refused(&self) -> u64 {
-        self.car.truth().data_refused
-    }
-
-    pub fn n_user_wakes(&self) -> u64 {
-        self.n_user_wakes
-    }
-
-    pub fn awake_hours(&self) -> f64 {
-        self.car.truth().awake.as_secs_f64() / 3600.0
-    }
-
-    pub fn events(&self) -> impl Iterator<Item = (Duration, &Event)> {
-        self.trace.iter().filter_map(|line| match &line.what {
-            What::Said(event) => Some((line.at, event)),
-            _ => None,
-        })
-    }
-
-    /// What the trips found.
-    pub fn found(&self) -> impl Iterator<Item = (Duration, &Finding)> {
-        self.trace.iter().filter_map(|line| match &line.what {
-            What::Found(found) => Some((line.at, found)),
-            _ => None,
-        })
-    }
-
-    pub fn n_found(&self, is: impl Fn(&Finding) -> bool) -> usize {
-        self.found().filter(|(_, found)| is(found)).count()
-    }
-
-    pub fn n_events(&self, is: impl Fn(&Event) -> bool) -> usize {
-        self.events().filter(|(_, event)| is(event)).count()
-    }
-
-    /// The diary: each state entered, with its time.
-    pub fn diary(&self) -> Vec<(Duration, State)> {
-        let entered = |(at, event): (Duration, &Event)| match event {
-            Event::StateChanged { to, .. } => Some((at, *to)),
-            _ => None,
-        };
-        self.events().filter_map(entered).collect()
-    }
-
-    /// When a state was first entered at or after a time.
-    pub fn entered(&self, state: State, from: Duration) -> Option<Duration> {
-        self.diary()
-            .into_iter()
-            .find(|(at, to)| *at >= from && *to == state)
-            .map(|(at, _)| at)
-    }
-
-    /// When the car really did something for the nth time, since the rig's start.
-    pub fn truly(&self, event: sim::Event, nth: usize) -> Option<Duration> {
-        let mut times = self
-            .car
-            .events()
-            .iter()
-            .filter(|(_, e)| *e == event)
-            .map(|(at, _)| *at);
-        let at = times.nth(nth)?;
-        Duration::try_from(at.duration_since(self.start)).ok()
-    }
-
-    /// All that the car really did, since the rig's start.
-    pub fn true_events(&self) -> Vec<(Duration, sim::Event)> {
-        self.since_start(&self.car)
-    }
-
-    /// The same of the car that nobody asked anything.
-    pub fn unpolled_events(&self) -> Vec<(Duration, sim::Event)> {
-        self.since_start(&self.unpolled)
-    }
-
-    fn since_start(&self, car: &Car) -> Vec<(Duration, sim::Event)> {
-        let since = |at: Timestamp| Duration::try_from(at.duration_since(self.start));
-        let events = car.events().iter();
-        events
-            .filter_map(|(at, event)| Some((since(*at).ok()?, *event)))
-            .collect()
-    }
-
-    /// From each true start to its being seen.
-    pub fn delays(&self, event: sim::Event, state: State) -> Vec<Duration> {
-        (0..)
-            .map_while(|nth| self.truly(event, nth))
-            .map(|at| {
-                self.entered(state, at)
-                    .map_or(Duration::MAX, |seen| seen - at)
-            })
-            .collect()
-    }
-
-    /// A picture for the message of a failed assertion.
-    pub fn story(&self) -> String {
-        self.story_until(self.at)
-    }
-
-    /// The same of a time in the middle.
-    pub fn story_until(&self, end: Duration) -> String {
-        use std::fmt::Write as _;
-        let mut story = String::new();
-        let before = self.trace.iter().rev().filter(|line| line.at <= end);
-        for line in before.take(60).collect::<Vec<_>>().into_iter().rev() {
-            let seconds = line.at.as_secs_f64();
-            let what = match &line.what {
-                What::Served(view) => {
-                    format!("served {:?} {:?}", view.gear, view.charging_state)
-                }
-                what => format!("{what:?}"),
-            };
-            let _ = writeln!(story, "{seconds:>10.1} {:<11} {what}", line.state);
-        }
-        story
     }
 }

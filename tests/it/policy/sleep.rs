@@ -29,7 +29,7 @@ fn a_week_with_two_calls_of_five_failing_ends_well() {
             let in_hour = rig.trace.iter().filter(|line| {
                 line.at >= hour * HOUR
                     && line.at < (hour + 1) * HOUR
-                    && matches!(line.what, super::rig::What::Asked(_))
+                    && matches!(line.what, super::rig::Happening::Asked(_))
             });
             assert!(in_hour.count() <= 200, "hour {hour}");
         }

@@ -98,7 +98,8 @@ fn two_cars_of_one_account_share_its_budget() {
     assert!(is_fair(&rigs, Ask::Data));
     for rig in &rigs {
         assert_eq!(
-            rig.delays(sim::Event::DriveStarted, State::Driving).len(),
+            rig.delays(sim::LifeEvent::DriveStarted, State::Driving)
+                .len(),
             40
         );
         let n = rig.n_found(|found| matches!(found, Finding::Drive(_)));

@@ -7,7 +7,7 @@ use tesla2mqtt::policy::{Ask, ClassSetting, Event, LightState, Preset, State};
 use tesla2mqtt::sim::{self, BriefWakes, CarSpec, Deed, Plan};
 
 use super::guarantees::check;
-use super::rig::{DAY, HOUR, MINUTE, Rig, SECOND, What, drive, hold, life, spec};
+use super::rig::{DAY, HOUR, Happening, MINUTE, Rig, SECOND, drive, hold, life, spec};
 use tesla2mqtt::policy::HoldReason;
 
 /// 33
@@ -32,7 +32,7 @@ fn an_installation_with_a_gap_is_one_update() {
     assert_eq!(diary.last(), Some(&(entered, State::Updating)), "{diary:?}");
     assert!(
         rig.trace.iter().any(|line| line.at > entered
-            && matches!(line.what, What::Answered(light) if light.state == LightState::Offline)),
+            && matches!(line.what, Happening::Answered(light) if light.state == LightState::Offline)),
         "no gap"
     );
     rig.run_until(HOUR);
@@ -73,7 +73,7 @@ fn an_update_that_is_called_off_ends() {
         ClassSetting::NotHeld,
         life(&[(10, hold(HoldReason::UserPresent, 40))]),
     );
-    rig.disguise = Some(Box::new(|at, view| {
+    rig.shows(|at, view| {
         let status = if at < 25 * MINUTE {
             UpdateStatus::Installing
         } else {
@@ -85,7 +85,7 @@ fn an_update_that_is_called_off_ends() {
             download_percent: None,
             install_percent: None,
         });
-    }));
+    });
     rig.run_until(24 * MINUTE);
     assert_eq!(rig.state(), State::Updating);
     rig.run_until(25 * MINUTE + 315 * SECOND + SECOND);
@@ -131,9 +131,9 @@ fn the_end_of_a_service_that_only_data_tells_is_seen_within_minutes_where_data_i
         (Preset::Metered, 45 * MINUTE, 80 * MINUTE),
     ] {
         let mut rig = Rig::new(preset, life(&[(10, drive(100))]));
-        rig.disguise = Some(Box::new(|at, seen| {
+        rig.shows(|at, seen| {
             seen.in_service = at < 12 * MINUTE;
-        }));
+        });
         rig.run_until(2 * HOUR);
         check(&rig);
         let at_service = rig.entered(State::InService, Duration::ZERO);
@@ -169,7 +169,7 @@ fn no_drive_for_days() -> Plan {
 #[test]
 fn hourly_self_checks_are_left_alone_once_known() {
     let mut rig = Rig::new(Preset::Metered, self_checking(no_drive_for_days()));
-    while !rig.policy.status(rig.now()).wake_guard_armed {
+    while !rig.status().wake_guard_armed {
         rig.run_for(MINUTE);
         assert!(rig.at < 8 * HOUR, "{}", rig.story());
     }
@@ -180,14 +180,14 @@ fn hourly_self_checks_are_left_alone_once_known() {
     check(&rig);
     // The first is the start of its life.
     let woken = rig
-        .truly(sim::Event::Woke, 3)
+        .truly(sim::LifeEvent::Woke, 3)
         .expect("three unguarded wakes");
-    assert_eq!(rig.truly(sim::Event::Woke, 4), None, "no fourth");
+    assert_eq!(rig.truly(sim::LifeEvent::Woke, 4), None, "no fourth");
     assert!(woken < armed_at);
-    assert!(rig.policy.status(rig.now()).wake_guard_armed);
+    assert!(rig.status().wake_guard_armed);
     assert_eq!(rig.asks_from(armed_at, Ask::Data), Vec::<Duration>::new());
     let n_checks = (0..)
-        .map_while(|nth| rig.truly(sim::Event::BriefWake, nth))
+        .map_while(|nth| rig.truly(sim::LifeEvent::BriefWake, nth))
         .filter(|at| *at > armed_at)
         .count();
     assert!(n_checks >= 7, "{n_checks}");
@@ -204,7 +204,7 @@ fn a_drive_at_the_time_of_a_self_check_is_seen_at_the_end_of_the_guard() {
     let mut rig = Rig::new(Preset::Metered, self_checking(no_drive_for_days()));
     rig.run_until(8 * HOUR);
     let asleep_at = (0..)
-        .map_while(|nth| rig.truly(sim::Event::FellAsleep, nth))
+        .map_while(|nth| rig.truly(sim::LifeEvent::FellAsleep, nth))
         .last()
         .expect("asleep");
     for second in (0..60).step_by(7) {
@@ -218,7 +218,7 @@ fn a_drive_at_the_time_of_a_self_check_is_seen_at_the_end_of_the_guard() {
         alone.run_until(start + 20 * MINUTE);
         check(&alone);
         let online = alone.trace.iter().find_map(|line| match line.what {
-            What::Answered(light) if line.at > start && light.state == LightState::Online => {
+            Happening::Answered(light) if line.at > start && light.state == LightState::Online => {
                 Some(line.at)
             }
             _ => None,

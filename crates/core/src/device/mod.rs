@@ -117,6 +117,8 @@ pub struct Publishing {
 pub enum Note {
     /// The policy tells of it.
     Event(Event),
+    /// The trips found it.
+    Found(Finding),
     /// Tesla used a word that the catalogue does not list: `charging_state: Calibrating`.
     UnlistedWord(String),
 }
@@ -371,6 +373,9 @@ impl Device {
 
     /// What the trips found, and their figures with it.
     fn found(&mut self, found: Vec<Finding>, now: Now) {
+        for finding in &found {
+            self.note(Note::Found(finding.clone()));
+        }
         self.found.extend(found);
         self.vehicle.apply(&self.trips.observation(now.wall));
     }

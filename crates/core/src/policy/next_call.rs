@@ -127,8 +127,9 @@ impl Policy {
             }
             None => light,
         };
+        // A gap of seconds is no reason: what stands behind it says why the car is not asked.
         match memory.calls.last_at {
-            Some(at) => next.not_before(at + self.config.min_gap, Why::MinGap),
+            Some(at) => next.not_before(at + self.config.min_gap, next.why),
             None => next,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::motion::{KM_PER_MILE, place};
 use crate::spec::mix;
-use crate::{CarSpec, ChargeState, Model, View};
+use crate::{CarSpec, CarView, ChargeState, Model};
 use tesla2mqtt_core::policy::HoldReason;
 
 pub(super) type Fields = Vec<(&'static str, Value)>;
@@ -29,7 +29,7 @@ const SONGS: [(&str, &str, &str, i64); 4] = [
 ];
 
 /// All living fields by group.
-pub(super) fn groups(spec: &CarSpec, view: &View) -> [(&'static str, Fields); 5] {
+pub(super) fn groups(spec: &CarSpec, view: &CarView) -> [(&'static str, Fields); 5] {
     [
         ("charge_state", charge_state(spec, view)),
         ("climate_state", climate_state(view)),
@@ -42,7 +42,7 @@ pub(super) fn groups(spec: &CarSpec, view: &View) -> [(&'static str, Fields); 5]
     ]
 }
 
-fn charge_state(spec: &CarSpec, view: &View) -> Fields {
+fn charge_state(spec: &CarSpec, view: &CarView) -> Fields {
     let charge = view.charge;
     let level = view.battery_level.floor() as i64;
     let rated_mi = rated_miles(spec, view.battery_level);
@@ -134,7 +134,7 @@ fn mains(kw: f64, is_big: bool) -> Fields {
     ]
 }
 
-fn climate_state(view: &View) -> Fields {
+fn climate_state(view: &CarView) -> Fields {
     let on = view.climate_on();
     let is = |reason| view.holds.contains(&reason);
     let seat = if on && view.outside_temp < 8.0 { 2 } else { 0 };
@@ -154,7 +154,7 @@ fn climate_state(view: &View) -> Fields {
     ]
 }
 
-fn drive_state(spec: &CarSpec, view: &View) -> Fields {
+fn drive_state(spec: &CarSpec, view: &CarView) -> Fields {
     let (latitude, longitude) = (to(view.place.latitude, 6), to(view.place.longitude, 6));
     let mut fields = vec![
         ("power", json!(view.power_kw().round() as i64)),
@@ -198,7 +198,7 @@ fn drive_state(spec: &CarSpec, view: &View) -> Fields {
     fields
 }
 
-fn vehicle_state(spec: &CarSpec, view: &View) -> Fields {
+fn vehicle_state(spec: &CarSpec, view: &CarView) -> Fields {
     let is = |reason| view.holds.contains(&reason);
     let driving = view.drive.is_some();
     let display = match view.charge.state {
@@ -236,11 +236,11 @@ fn vehicle_state(spec: &CarSpec, view: &View) -> Fields {
 }
 
 /// For a minute of each quarter of an hour, so that sentry mode has something to warn of.
-fn somebody_is_near(view: &View) -> bool {
+fn somebody_is_near(view: &CarView) -> bool {
     view.at.as_second().rem_euclid(900) < 60
 }
 
-fn media_info(view: &View) -> Value {
+fn media_info(view: &CarView) -> Value {
     let mut media = json!({
         "audio_volume": 2.6667, "audio_volume_increment": 0.333_333, "audio_volume_max": 10.333_333,
         "media_playback_status": "Stopped", "now_playing_album": "", "now_playing_artist": "",
@@ -268,7 +268,7 @@ fn media_info(view: &View) -> Value {
     media
 }
 
-fn software_update(view: &View) -> Value {
+fn software_update(view: &CarView) -> Value {
     let Some(update) = &view.update else {
         return json!({
             "download_perc": 0, "expected_duration_sec": 2700, "install_perc": 1,
@@ -286,7 +286,7 @@ fn software_update(view: &View) -> Value {
 }
 
 /// In steps of 0.025 bar, each wheel a little different, warmer and higher while rolling.
-fn tires(spec: &CarSpec, view: &View) -> Fields {
+fn tires(spec: &CarSpec, view: &CarView) -> Fields {
     let driving = view.drive.is_some();
     let seen_at = if driving {
         view.at

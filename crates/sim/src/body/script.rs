@@ -11,15 +11,15 @@ use super::{Endpoints, Ids, Object};
 use tesla2mqtt_core::model::Vin;
 
 /// Values by their path: `group.field`, or the name of a field outside the groups.
-pub type Changes = BTreeMap<String, Value>;
+pub type FieldValues = BTreeMap<String, Value>;
 
 /// One answer.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Step {
+pub struct ScriptedAnswer {
     /// Of the car, from this answer on.
-    pub set: Changes,
+    pub set: FieldValues,
     /// Of this answer alone.
-    pub once: Changes,
+    pub once: FieldValues,
     /// How far all of this answer's time stamps are ahead of the cloud's time, seconds.
     pub ahead_s: i64,
     /// How much further one group's stamp is, seconds.
@@ -30,12 +30,12 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Script {
     car: Recording,
-    steps: std::vec::IntoIter<Step>,
+    steps: std::vec::IntoIter<ScriptedAnswer>,
 }
 
 impl Script {
     /// From the answer that it begins with. What the first step sets, lists already show.
-    pub fn new(answer: Value, steps: Vec<Step>) -> Result<Self, RecordingError> {
+    pub fn new(answer: Value, steps: Vec<ScriptedAnswer>) -> Result<Self, RecordingError> {
         let mut car = Recording::new(answer)?;
         if let Some(first) = steps.first() {
             set(car.body_mut(), &first.set);
@@ -78,7 +78,7 @@ impl Script {
     }
 }
 
-fn set(body: &mut Object, changes: &Changes) {
+fn set(body: &mut Object, changes: &FieldValues) {
     for (path, value) in changes {
         let (group, field) = match path.split_once('.') {
             Some((group, field)) => (body.get_mut(group).and_then(Value::as_object_mut), field),
@@ -91,7 +91,7 @@ fn set(body: &mut Object, changes: &Changes) {
 }
 
 /// A recording is of long ago; its car lives now.
-fn stamp(body: &mut Object, step: &Step, now: Timestamp) {
+fn stamp(body: &mut Object, step: &ScriptedAnswer, now: Timestamp) {
     for (name, group) in body.iter_mut() {
         let Some(group) = group.as_object_mut() else {
             continue;
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    fn answers(steps: Vec<Step>, n: usize) -> Vec<Value> {
+    fn answers(steps: Vec<ScriptedAnswer>, n: usize) -> Vec<Value> {
         let body = json!({"response": {
             "vin": "LRW3E7EK5PC000001",
             "drive_state": {"speed": 1, "timestamp": 0, "gps_as_of": 0},
@@ -128,24 +128,24 @@ mod tests {
             .collect()
     }
 
-    fn changes(path: &str, value: impl Into<Value>) -> Changes {
-        Changes::from([(path.to_owned(), value.into())])
+    fn changes(path: &str, value: impl Into<Value>) -> FieldValues {
+        FieldValues::from([(path.to_owned(), value.into())])
     }
 
     #[test]
     fn what_is_set_stays_and_what_is_said_once_does_not() {
         let steps = vec![
-            Step {
+            ScriptedAnswer {
                 set: changes("drive_state.speed", 2),
-                ..Step::default()
+                ..ScriptedAnswer::default()
             },
-            Step {
+            ScriptedAnswer {
                 once: changes("vehicle_state.odometer", Value::Null),
-                ..Step::default()
+                ..ScriptedAnswer::default()
             },
-            Step {
+            ScriptedAnswer {
                 once: changes("vin", "LRW3E7EK5PC000002"),
-                ..Step::default()
+                ..ScriptedAnswer::default()
             },
         ];
         let said = answers(steps, 4);
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn stamps_are_of_the_clouds_time_and_as_far_ahead_as_the_step_says() {
-        let steps = vec![Step {
+        let steps = vec![ScriptedAnswer {
             ahead_s: 300,
             group_ahead_s: BTreeMap::from([("vehicle_state".to_owned(), -20)]),
-            ..Step::default()
+            ..ScriptedAnswer::default()
         }];
         let said = answers(steps, 2);
         let stamps = |body: &Value| {

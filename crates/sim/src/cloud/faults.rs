@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Call;
+use super::CallKind;
 use crate::spec::mix;
 use tesla2mqtt_core::model::Vin;
 
@@ -117,7 +117,7 @@ impl Fault {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Aim {
     /// Kinds of calls; empty: all.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CallKind>,
     /// One car's calls only.
     pub vin: Option<Vin>,
 }
@@ -129,14 +129,14 @@ impl Aim {
     }
 
     /// Every request of these kinds.
-    pub fn at(calls: &[Call]) -> Self {
+    pub fn at(calls: &[CallKind]) -> Self {
         Self {
             calls: calls.to_vec(),
             vin: None,
         }
     }
 
-    fn hits(&self, call: Call, vin: Option<&Vin>) -> bool {
+    fn hits(&self, call: CallKind, vin: Option<&Vin>) -> bool {
         (self.calls.is_empty() || self.calls.contains(&call))
             && (self.vin.is_none() || self.vin.as_ref() == vin)
     }
@@ -146,13 +146,13 @@ impl Aim {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     ordered: VecDeque<(Aim, Fault)>,
-    turns: Vec<Turn>,
+    turns: Vec<QueuedFault>,
     rates: Vec<Rate>,
 }
 
 /// A fault whose turn comes after some requests that go well.
 #[derive(Debug)]
-struct Turn {
+struct QueuedFault {
     aim: Aim,
     fault: Fault,
     requests_before: u64,
@@ -173,7 +173,7 @@ impl Faults {
     }
 
     pub(super) fn order_nth(&mut self, nth: u64, aim: &Aim, fault: &Fault) {
-        self.turns.push(Turn {
+        self.turns.push(QueuedFault {
             aim: aim.clone(),
             fault: fault.clone(),
             requests_before: nth.saturating_sub(1),
@@ -200,7 +200,7 @@ impl Faults {
     }
 
     /// The fault of this request, if any.
-    pub(super) fn draw(&mut self, call: Call, vin: Option<&Vin>) -> Option<Fault> {
+    pub(super) fn draw(&mut self, call: CallKind, vin: Option<&Vin>) -> Option<Fault> {
         if let Some(fault) = self.whose_turn_it_is(call, vin) {
             return Some(fault);
         }
@@ -221,7 +221,7 @@ impl Faults {
         })
     }
 
-    fn whose_turn_it_is(&mut self, call: Call, vin: Option<&Vin>) -> Option<Fault> {
+    fn whose_turn_it_is(&mut self, call: CallKind, vin: Option<&Vin>) -> Option<Fault> {
         let mut due = None;
         for (index, turn) in self.turns.iter_mut().enumerate() {
             if !turn.aim.hits(call, vin) {

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::world::{Answer, Asked};
-use super::{Call, Cut, Doors, Fault, Shared, ledger};
+use super::world::{Asked, StatusAndBody};
+use super::{CallKind, Cut, Doors, Fault, Shared, ledger};
 
 const LARGEST_BODY: usize = 64 * 1024;
 const HTML: &str = "<HTML><HEAD>\n<TITLE>Access Denied</TITLE>\n</HEAD><BODY>\n<H1>Access Denied</H1>\n</BODY></HTML>\n";
@@ -103,18 +103,18 @@ async fn handle(
 }
 
 /// Which call a request is, and what stands for `{id}` in it.
-fn route<'p>(method: &Method, path: &'p str) -> (Call, Option<&'p str>) {
+fn route<'p>(method: &Method, path: &'p str) -> (CallKind, Option<&'p str>) {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method.as_str(), segments.as_slice()) {
-        ("GET", ["api", "1", "products"]) => (Call::Products, None),
-        ("GET", ["api", "1", "vehicles"]) => (Call::Vehicles, None),
-        ("GET", ["api", "1", "users", "region"]) => (Call::Region, None),
-        ("GET", ["api", "1", "vehicles", id]) => (Call::Light, Some(id)),
-        ("GET", ["api", "1", "vehicles", id, "vehicle_data"]) => (Call::Data, Some(id)),
-        ("POST", ["api", "1", "vehicles", id, "wake_up"]) => (Call::Wake, Some(id)),
-        ("POST", ["oauth", "token"]) => (Call::Password, None),
-        ("POST", ["oauth2", "v3", "token"]) => (Call::Token, None),
-        _ => (Call::Other, None),
+        ("GET", ["api", "1", "products"]) => (CallKind::Products, None),
+        ("GET", ["api", "1", "vehicles"]) => (CallKind::Vehicles, None),
+        ("GET", ["api", "1", "users", "region"]) => (CallKind::Region, None),
+        ("GET", ["api", "1", "vehicles", id]) => (CallKind::Light, Some(id)),
+        ("GET", ["api", "1", "vehicles", id, "vehicle_data"]) => (CallKind::Data, Some(id)),
+        ("POST", ["api", "1", "vehicles", id, "wake_up"]) => (CallKind::Wake, Some(id)),
+        ("POST", ["oauth", "token"]) => (CallKind::Password, None),
+        ("POST", ["oauth2", "v3", "token"]) => (CallKind::Token, None),
+        _ => (CallKind::Other, None),
     }
 }
 
@@ -133,7 +133,7 @@ fn members(json: &[u8]) -> BTreeMap<String, String> {
     texts.collect()
 }
 
-fn plain((status, body): Answer) -> Response {
+fn plain((status, body): StatusAndBody) -> Response {
     answered(status, body.to_string().into())
 }
 
@@ -153,7 +153,12 @@ fn answered(status: u16, body: Body) -> Response {
     response
 }
 
-async fn broken(fault: Fault, answer: Option<Answer>, shared: &Shared, cut: &Cut) -> Response {
+async fn broken(
+    fault: Fault,
+    answer: Option<StatusAndBody>,
+    shared: &Shared,
+    cut: &Cut,
+) -> Response {
     let (status, body) = answer.map_or((200, String::new()), |(status, body)| {
         (status, body.to_string())
     });

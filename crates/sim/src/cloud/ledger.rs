@@ -8,7 +8,7 @@ use tesla2mqtt_core::model::Vin;
 
 /// The kinds of calls, as they are billed and as faults are aimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Call {
+pub enum CallKind {
     /// `GET /api/1/products`
     Products,
     /// `GET /api/1/vehicles`
@@ -43,7 +43,7 @@ pub struct Request {
     /// Behind the `?`, as sent.
     pub query: String,
     /// Its kind.
-    pub call: Call,
+    pub call: CallKind,
     /// The car that it names.
     pub vin: Option<Vin>,
     /// Status of the answer; 0 when none was given (hang, reset).
@@ -57,13 +57,13 @@ const KEPT: usize = 20_000;
 
 /// Counters of all calls, and the newest requests.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger {
-    counts: BTreeMap<(Call, u16), u64>,
-    billed: BTreeMap<Call, u64>,
+pub struct RequestLog {
+    counts: BTreeMap<(CallKind, u16), u64>,
+    billed: BTreeMap<CallKind, u64>,
     requests: VecDeque<Request>,
 }
 
-impl Ledger {
+impl RequestLog {
     /// Notes a request and the status of what was done for it, whether the client heard of it or
     /// not; 0: nothing was.
     pub(super) fn note(&mut self, request: Request, done: u16) {
@@ -81,23 +81,23 @@ impl Ledger {
     }
 
     /// Calls of a kind, whatever became of them.
-    pub fn count(&self, call: Call) -> u64 {
+    pub fn count(&self, call: CallKind) -> u64 {
         self.sum(|(seen, _)| seen == call)
     }
 
     /// Calls of a kind that were answered with a status (0: not answered).
-    pub fn answered(&self, call: Call, status: u16) -> u64 {
+    pub fn answered(&self, call: CallKind, status: u16) -> u64 {
         self.counts.get(&(call, status)).copied().unwrap_or(0)
     }
 
     /// Calls of a kind that Tesla bills: every answer below 500, also one that was lost on its way.
-    pub fn billed(&self, call: Call) -> u64 {
+    pub fn billed(&self, call: CallKind) -> u64 {
         self.billed.get(&call).copied().unwrap_or(0)
     }
 
     /// Wake calls: none, unless the owner ordered one.
     pub fn wakes(&self) -> u64 {
-        self.count(Call::Wake)
+        self.count(CallKind::Wake)
     }
 
     /// What data and wakes cost, by Tesla's price list (tesla-api.md, section 8.1).
@@ -106,7 +106,7 @@ impl Ledger {
             let billed = u32::try_from(self.billed(call)).unwrap_or(u32::MAX);
             f64::from(billed) / units_per_dollar
         };
-        price(Call::Data, 500.0) + price(Call::Wake, 50.0)
+        price(CallKind::Data, 500.0) + price(CallKind::Wake, 50.0)
     }
 
     /// The newest requests, oldest first.
@@ -114,7 +114,7 @@ impl Ledger {
         self.requests.iter()
     }
 
-    fn sum(&self, wanted: impl Fn((Call, u16)) -> bool) -> u64 {
+    fn sum(&self, wanted: impl Fn((CallKind, u16)) -> bool) -> u64 {
         let wanted = self.counts.iter().filter(|(key, _)| wanted(**key));
         wanted.map(|(_, n)| n).sum()
     }

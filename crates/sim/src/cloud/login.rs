@@ -6,16 +6,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::tokens::{self, Access, Claims, Login, Refusal};
-use super::world::{Account, Answer, Member, World, error};
+use super::tokens::{self, Access, Claims, Login, TokenRefusal};
+use super::world::{CloudState, Member, StatusAndBody, TeslaAccount, error};
 use crate::spec::mix;
 
-impl World {
+impl CloudState {
     pub(super) fn password_login(
         &mut self,
         fields: &BTreeMap<String, String>,
         now: Timestamp,
-    ) -> Answer {
+    ) -> StatusAndBody {
         let field = |key: &str| fields.get(key).map(String::as_str).unwrap_or_default();
         if field("client_id").is_empty() || field("client_secret").is_empty() {
             return (
@@ -57,7 +57,11 @@ impl World {
         }
     }
 
-    pub(super) fn token(&mut self, fields: &BTreeMap<String, String>, now: Timestamp) -> Answer {
+    pub(super) fn token(
+        &mut self,
+        fields: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> StatusAndBody {
         let field = |key: &str| fields.get(key).map(String::as_str).unwrap_or_default();
         let client = field("client_id");
         let login = if client == "ownerapi" {
@@ -92,7 +96,7 @@ impl World {
         })
     }
 
-    fn refresh(&mut self, login: Login, token: &str, now: Timestamp) -> Option<Answer> {
+    fn refresh(&mut self, login: Login, token: &str, now: Timestamp) -> Option<StatusAndBody> {
         let next = self.noise();
         let grace = self.options.grace;
         let (account, answered) = self.members.values_mut().find_map(|member| {
@@ -100,8 +104,8 @@ impl World {
             let family = member.families.get_mut(&login)?;
             let next = tokens::refresh_token(login, &account.region, next);
             match family.refresh(token, next, account.rotation, now, grace) {
-                Err(Refusal::Unknown) => None,
-                Err(Refusal::Spent) => Some((account.name.clone(), None)),
+                Err(TokenRefusal::Unknown) => None,
+                Err(TokenRefusal::Spent) => Some((account.name.clone(), None)),
                 Ok(refresh) => Some((account.name.clone(), Some(refresh))),
             }
         })?;
@@ -141,7 +145,7 @@ impl World {
         login: Login,
         now: Timestamp,
     ) -> (String, String) {
-        self.join(Account::new(account));
+        self.join(TeslaAccount::new(account));
         let noise = self.noise();
         let mut refresh = String::new();
         if let Some(member) = self.members.get_mut(account) {

@@ -37,7 +37,7 @@ pub enum Rotation {
 
 /// Why a refresh token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum TokenRefusal {
     /// Never issued here.
     Unknown,
     /// Spent, out of its grace, or of a revoked family.
@@ -105,11 +105,11 @@ impl Family {
         rotation: Rotation,
         now: Timestamp,
         grace: Duration,
-    ) -> Result<Option<String>, Refusal> {
+    ) -> Result<Option<String>, TokenRefusal> {
         let refusal = if !self.knows(token) {
-            Some(Refusal::Unknown)
+            Some(TokenRefusal::Unknown)
         } else if self.revoked {
-            Some(Refusal::Spent)
+            Some(TokenRefusal::Spent)
         } else {
             self.offence(token, now, grace)
         };
@@ -135,7 +135,7 @@ impl Family {
     }
 
     /// Judges a token that was issued here once; an old one revokes the family.
-    fn offence(&mut self, token: &str, now: Timestamp, grace: Duration) -> Option<Refusal> {
+    fn offence(&mut self, token: &str, now: Timestamp, grace: Duration) -> Option<TokenRefusal> {
         let in_grace = |(parent, used_at): &(String, Timestamp)| {
             parent == token && now.duration_since(*used_at).unsigned_abs() <= grace
         };
@@ -144,7 +144,7 @@ impl Family {
             return None;
         }
         self.revoked = true;
-        Some(Refusal::Spent)
+        Some(TokenRefusal::Spent)
     }
 }
 
@@ -281,12 +281,12 @@ mod tests {
 
     #[test]
     fn a_refresh_token_is_good_once_and_then_for_the_grace_time() {
-        type Case = (
+        type TokenCase = (
             &'static [(&'static str, i64)],
             &'static [Option<&'static str>],
             bool,
         );
-        let cases: &[Case] = &[
+        let cases: &[TokenCase] = &[
             (
                 &[("r1", 0), ("r2", 1), ("r3", 2)],
                 &[Some("r2"), Some("r3"), Some("r4")],

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::tokens::{Access, AccessTokens, Family, Login, Rotation};
-use super::{Call, CloudOptions, Faults, Ledger};
+use super::{CallKind, CloudOptions, Faults, RequestLog};
 use crate::body::recorded::Recording;
 use crate::body::script::Script;
 use crate::body::{self, Endpoints, Ids, Object};
@@ -17,7 +17,7 @@ use tesla2mqtt_core::policy::{Light, LightState};
 
 /// One Tesla account. Public fields: tests change what they are about.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct TeslaAccount {
     /// Its name in the cloud.
     pub name: String,
     /// For the login of 2019.
@@ -36,7 +36,7 @@ pub struct Account {
     pub n_sites: u64,
 }
 
-impl Account {
+impl TeslaAccount {
     /// A European account with all reading scopes, rotating refresh tokens and no energy site.
     pub fn new(name: &str) -> Self {
         let scopes = [
@@ -60,7 +60,7 @@ impl Account {
 }
 
 pub(super) struct Member {
-    pub account: Account,
+    pub account: TeslaAccount,
     pub cars: Vec<Vin>,
     pub families: BTreeMap<Login, Family>,
     pub n_access: u64,
@@ -79,12 +79,12 @@ pub(super) struct Garage {
     is_known_by_number: bool,
 }
 
-pub(super) struct World {
+pub(super) struct CloudState {
     pub options: CloudOptions,
     pub members: BTreeMap<String, Member>,
     garages: BTreeMap<Vin, Garage>,
     pub access: AccessTokens,
-    pub ledger: Ledger,
+    pub ledger: RequestLog,
     pub faults: Faults,
     /// As clients reach this cloud.
     pub url: String,
@@ -94,7 +94,7 @@ pub(super) struct World {
 /// A request, taken apart.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    pub call: Call,
+    pub call: CallKind,
     /// What stands for `{id}`.
     pub target: Option<String>,
     pub query: BTreeMap<String, String>,
@@ -104,9 +104,9 @@ pub(super) struct Asked {
 }
 
 /// An answer: status and body.
-pub(super) type Answer = (u16, Value);
+pub(super) type StatusAndBody = (u16, Value);
 
-impl World {
+impl CloudState {
     pub(super) fn new(options: CloudOptions, url: String) -> Self {
         Self {
             noise: options.seed,
@@ -114,13 +114,13 @@ impl World {
             members: BTreeMap::new(),
             garages: BTreeMap::new(),
             access: AccessTokens::default(),
-            ledger: Ledger::default(),
+            ledger: RequestLog::default(),
             faults: Faults::default(),
             url,
         }
     }
 
-    pub(super) fn join(&mut self, account: Account) {
+    pub(super) fn join(&mut self, account: TeslaAccount) {
         let member = Member {
             account,
             cars: Vec::new(),
@@ -173,7 +173,7 @@ impl World {
     }
 
     fn own(&mut self, account: &str, vin: Vin) {
-        self.join(Account::new(account));
+        self.join(TeslaAccount::new(account));
         if let Some(member) = self.members.get_mut(account)
             && !member.cars.contains(&vin)
         {
@@ -218,10 +218,10 @@ impl World {
         is_told.then_some(vin)
     }
 
-    pub(super) fn answer(&mut self, asked: &Asked, now: Timestamp) -> Answer {
+    pub(super) fn answer(&mut self, asked: &Asked, now: Timestamp) -> StatusAndBody {
         match asked.call {
-            Call::Password => return self.password_login(&asked.fields, now),
-            Call::Token => return self.token(&asked.fields, now),
+            CallKind::Password => return self.password_login(&asked.fields, now),
+            CallKind::Token => return self.token(&asked.fields, now),
             _ => {}
         }
         let Some(access) = asked
@@ -236,19 +236,19 @@ impl World {
         }
         let access = access.clone();
         match asked.call {
-            Call::Region => self.region(&access),
-            Call::Products => self.products(&access, asked, now),
-            Call::Vehicles if access.login == Login::Owner => error(
+            CallKind::Region => self.region(&access),
+            CallKind::Products => self.products(&access, asked, now),
+            CallKind::Vehicles if access.login == Login::Owner => error(
                 412,
                 "Endpoint is only available on fleetapi. Visit https://developer.tesla.com/docs for more info",
             ),
-            Call::Vehicles => self.vehicles(&access, asked, now),
-            Call::Light | Call::Data | Call::Wake => self.of_car(&access, asked, now),
+            CallKind::Vehicles => self.vehicles(&access, asked, now),
+            CallKind::Light | CallKind::Data | CallKind::Wake => self.of_car(&access, asked, now),
             _ => error(404, "not_found"),
         }
     }
 
-    fn region(&self, access: &Access) -> Answer {
+    fn region(&self, access: &Access) -> StatusAndBody {
         let region = self
             .members
             .get(&access.account)
@@ -259,7 +259,7 @@ impl World {
         )
     }
 
-    fn products(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> Answer {
+    fn products(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> StatusAndBody {
         let (cars, n_sites) = self.of_account(access);
         let mut list: Vec<Value> = cars
             .iter()
@@ -269,7 +269,7 @@ impl World {
         self.page(list, access, asked)
     }
 
-    fn vehicles(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> Answer {
+    fn vehicles(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> StatusAndBody {
         let (cars, _) = self.of_account(access);
         let garages = cars
             .iter()
@@ -284,7 +284,7 @@ impl World {
     }
 
     /// One page of a list; only the Fleet API speaks of pages.
-    fn page(&self, list: Vec<Value>, access: &Access, asked: &Asked) -> Answer {
+    fn page(&self, list: Vec<Value>, access: &Access, asked: &Asked) -> StatusAndBody {
         if access.login != Login::Fleet {
             return (200, json!({ "count": list.len(), "response": list }));
         }
@@ -316,7 +316,7 @@ impl World {
         (200, body)
     }
 
-    fn of_car(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> Answer {
+    fn of_car(&mut self, access: &Access, asked: &Asked, now: Timestamp) -> StatusAndBody {
         let vin = asked
             .target
             .as_deref()
@@ -332,7 +332,7 @@ impl World {
             access.login != Login::Fleet || member.account.scopes.iter().any(|s| s == scope)
         };
         let mut endpoints = Endpoints::parse(asked.query.get("endpoints").map(String::as_str));
-        let wanted = if asked.call == Call::Wake {
+        let wanted = if asked.call == CallKind::Wake {
             "vehicle_cmds"
         } else {
             "vehicle_device_data"
@@ -348,8 +348,8 @@ impl World {
         };
         let whole = |body: Object| (200, json!({ "response": body }));
         match asked.call {
-            Call::Light => whole(garage.vehicle(now)),
-            Call::Wake => {
+            CallKind::Light => whole(garage.vehicle(now)),
+            CallKind::Wake => {
                 if let Actor::Living(car) = &mut garage.actor {
                     car.wake(now);
                 }
@@ -416,7 +416,7 @@ impl Garage {
 }
 
 /// An answer in the shape of Tesla's errors.
-pub(super) fn error(status: u16, text: &str) -> Answer {
+pub(super) fn error(status: u16, text: &str) -> StatusAndBody {
     (
         status,
         json!({ "response": null, "error": text, "error_description": "" }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Cable, Car, ms};
 use crate::spec::mix;
-use crate::{Deed, Event};
+use crate::{Deed, LifeEvent};
 use tesla2mqtt_core::policy::HoldReason;
 
 const APP_USE: Duration = Duration::from_mins(1);
@@ -144,14 +144,14 @@ impl Car {
             } => {
                 (*odometer, *level) = (self.odometer_km, self.battery_level);
                 self.tally.drives += 1;
-                self.log(Event::DriveStarted);
+                self.log(LifeEvent::DriveStarted);
             }
             What::Charge { .. } => {
                 self.tally.charges += 1;
                 self.cable.scheduled = None;
-                self.log(Event::ChargeStarted);
+                self.log(LifeEvent::ChargeStarted);
             }
-            What::Install => self.log(Event::InstallStarted),
+            What::Install => self.log(LifeEvent::InstallStarted),
             _ => {}
         }
     }
@@ -163,18 +163,18 @@ impl Car {
         match act.what {
             What::Drive { .. } => {
                 self.last_drive_end = self.now;
-                self.log(Event::DriveEnded);
+                self.log(LifeEvent::DriveEnded);
             }
             What::Charge { .. } => {
                 self.cable.plugged = !self.cable.dc;
-                self.log(Event::ChargeEnded);
+                self.log(LifeEvent::ChargeEnded);
             }
             What::Install => {
                 self.firmware = self
                     .next_version
                     .take()
                     .unwrap_or_else(|| self.firmware.clone());
-                self.log(Event::InstallEnded);
+                self.log(LifeEvent::InstallEnded);
             }
             _ => {}
         }

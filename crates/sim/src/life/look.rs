@@ -7,21 +7,21 @@
 
 use std::time::Duration;
 
-use super::{Car, Sleep, What, motion, stamp};
-use crate::{Activity, ChargeState, ChargeView, DriveView, Model, Truth, UpdateView, View};
+use super::{Car, SleepState, What, motion, stamp};
+use crate::{CarActivity, CarView, ChargeState, ChargeView, DriveView, Model, Truth, UpdateView};
 use tesla2mqtt_core::policy::HoldReason;
 
 impl Car {
     /// What only the simulator knows, at the time of the last call.
     pub fn truth(&self) -> Truth {
         let (asleep, awake_since) = match self.sleep {
-            Sleep::Asleep { .. } => (true, None),
-            Sleep::Awake { since, brief, .. } => (brief, Some(stamp(since))),
+            SleepState::Asleep { .. } => (true, None),
+            SleepState::Awake { since, brief, .. } => (brief, Some(stamp(since))),
         };
         let activity = match self.busy() {
             Some(activity) => activity,
-            None if asleep => Activity::Asleep,
-            None => Activity::Idle,
+            None if asleep => CarActivity::Asleep,
+            None => CarActivity::Idle,
         };
         Truth {
             at: stamp(self.now),
@@ -40,7 +40,7 @@ impl Car {
         }
     }
 
-    pub(super) fn view(&self) -> View {
+    pub(super) fn view(&self) -> CarView {
         let drive = self.acts.iter().find_map(|act| match act.what {
             What::Drive { km, .. } if act.begun => Some((km, act.end - self.now)),
             _ => None,
@@ -53,7 +53,7 @@ impl Car {
                 km_left: (km - moment.km).max(0.0),
                 left: Duration::from_millis(left.max(0) as u64),
             });
-        View {
+        CarView {
             at: stamp(self.now),
             drive,
             // The refreshed X says "P" where others say nothing.

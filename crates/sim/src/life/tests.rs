@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Activity, BriefWakes, ChargeState, Deed, Plan, Segment};
+use crate::{BriefWakes, CarActivity, ChargeState, Deed, Plan, Segment};
 use tesla2mqtt_core::model::{UpdateStatus, Vin};
 
 const MIN: Duration = Duration::from_mins(1);
@@ -32,7 +32,7 @@ fn charge(minutes: u64, scheduled_in: Option<Duration>) -> Deed {
 }
 
 /// The instants of the events of one kind, in minutes since midnight.
-fn minutes_of(car: &Car, wanted: Event) -> Vec<i64> {
+fn minutes_of(car: &Car, wanted: LifeEvent) -> Vec<i64> {
     let of = car.events().iter().filter(|(_, event)| *event == wanted);
     of.map(|(at, _)| (at.as_second() - midnight().as_second()) / 60)
         .collect()
@@ -116,7 +116,7 @@ fn a_data_call_turns_a_brief_wake_into_a_quarter_of_an_hour() {
         let check = midnight() + MIN * (13 + 58);
         assert_eq!(car.light(check - MIN).state, LightState::Asleep);
         assert_eq!(car.light(check + MIN).state, LightState::Online);
-        assert_eq!(car.truth().activity, Activity::Asleep);
+        assert_eq!(car.truth().activity, CarActivity::Asleep);
         if ask {
             assert!(car.data(check + MIN).is_some());
         }
@@ -184,8 +184,8 @@ fn charging_ends_at_the_limit_and_keeps_what_it_added() {
     );
     assert!((car.truth().battery_level - 90.0).abs() < 0.5);
     // 7.5 kWh at 11 kW times its efficiency.
-    assert_eq!(minutes_of(&car, Event::ChargeEnded), [44]);
-    assert_eq!(minutes_of(&car, Event::FellAsleep), [56]);
+    assert_eq!(minutes_of(&car, LifeEvent::ChargeEnded), [44]);
+    assert_eq!(minutes_of(&car, LifeEvent::FellAsleep), [56]);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_scheduled_charge_starts_from_sleep_at_its_time() {
     );
     assert_eq!(car.light(midnight() + MIN * 119).state, LightState::Asleep);
     assert_eq!(car.light(midnight() + MIN * 121).state, LightState::Online);
-    assert_eq!(car.truth().activity, Activity::Charging);
+    assert_eq!(car.truth().activity, CarActivity::Charging);
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_dead_zone_and_service_are_seen_by_the_light_call_only() {
     let mut car = Car::new(spec(plan), midnight());
     assert_eq!(car.light(midnight() + MIN * 11).state, LightState::Offline);
     assert!(car.data(midnight() + MIN * 11).is_none());
-    assert_eq!(car.truth().activity, Activity::Driving);
+    assert_eq!(car.truth().activity, CarActivity::Driving);
     assert!(car.data(midnight() + MIN * 14).is_some());
     assert!(car.light(midnight() + MIN * 41).in_service);
     assert!(!car.light(midnight() + MIN * 101).in_service);
@@ -336,7 +336,7 @@ fn a_life_watched_from_noon_is_in_the_middle_of_its_day() {
         },
         noon,
     );
-    assert_eq!(car.truth().activity, Activity::Driving);
+    assert_eq!(car.truth().activity, CarActivity::Driving);
     let first = car.data(noon).expect("driving");
     assert!((first.battery_level - 50.0).abs() < 0.1);
     assert!(first.drive.is_some_and(|d| d.left == MIN * 20));
@@ -374,10 +374,10 @@ fn in_the_demo_something_begins_or_ends_every_two_minutes() {
         let level = car.truth().battery_level;
         assert!((30.0..=90.0).contains(&level), "{level} % after a day");
         for wanted in [
-            Event::DriveStarted,
-            Event::ChargeStarted,
-            Event::InstallEnded,
-            Event::FellAsleep,
+            LifeEvent::DriveStarted,
+            LifeEvent::ChargeStarted,
+            LifeEvent::InstallEnded,
+            LifeEvent::FellAsleep,
         ] {
             let n = car
                 .events()
@@ -523,7 +523,7 @@ fn the_demos_cars_use_what_a_car_uses() {
             let now = car.truth();
             let km = now.odometer_km - before.odometer_km;
             let kwh = (before.battery_level - now.battery_level) / 100.0 * spec.battery_kwh;
-            if now.activity == Activity::Driving {
+            if now.activity == CarActivity::Driving {
                 continue;
             }
             if km > 1.0 {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{Segment, messages};
+use super::{TcpSegment, messages};
 
 const BROKER: u16 = 1883;
 const BRIDGE: u16 = 40_000;
@@ -15,8 +15,8 @@ fn second(nth: usize) -> Timestamp {
 }
 
 /// Pieces of what the bridge says, each at the second of its place in the list.
-fn said(stream: &[u8], begins: u32, pieces: &[Range<usize>]) -> Vec<Segment> {
-    let segment = |(nth, piece): (usize, &Range<usize>)| Segment {
+fn said(stream: &[u8], begins: u32, pieces: &[Range<usize>]) -> Vec<TcpSegment> {
+    let segment = |(nth, piece): (usize, &Range<usize>)| TcpSegment {
         at: second(nth),
         from_port: BRIDGE,
         to_port: BROKER,
@@ -38,7 +38,7 @@ fn what_is_sent_again_counts_when_it_first_passed() {
     let stream = [message("a/b", 1), message("c/d", 2), message("a/c", 3)].concat();
     let pieces = [0..4, 4..14, 2..20, 0..4, 20..stream.len()];
     let mut passed = said(&stream, u32::MAX - 5, &pieces);
-    passed.push(Segment {
+    passed.push(TcpSegment {
         at: second(9),
         from_port: BROKER,
         to_port: BRIDGE,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, Failure, PolicyInput as Input};
+use tesla2mqtt::policy::{Ask, Failure};
 
-use crate::policy::rig::{Line, MINUTE, SECOND, What};
+use crate::policy::rig::{Happening, MINUTE, SECOND, TraceLine};
 
 /// First wait, cap, and the part of a step that jitter may take away.
 fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
@@ -23,7 +23,7 @@ fn steps(failure: Failure) -> Option<(u64, u64, f64)> {
 
 /// The failures of one call that no success has ended.
 #[derive(Default)]
-struct Row {
+struct FailedInARow {
     failures: Vec<Failure>,
     not_before: Duration,
     /// 408s of one trouble, and the last.
@@ -31,7 +31,7 @@ struct Row {
     refused_at: Duration,
 }
 
-impl Row {
+impl FailedInARow {
     /// The first of them is followed by a light call; from the second on the waits grow.
     fn refused(&mut self, at: Duration) {
         let goes_on = self.n_refused > 0 && at - self.refused_at < 10 * MINUTE;
@@ -47,34 +47,35 @@ impl Row {
 /// Both calls' failures.
 #[derive(Default)]
 pub struct Retries {
-    light: Row,
-    data: Row,
+    light: FailedInARow,
+    data: FailedInARow,
 }
 
 impl Retries {
-    pub fn take(&mut self, line: &Line) -> Result<(), String> {
+    pub fn take(&mut self, line: &TraceLine) -> Result<(), String> {
         match &line.what {
-            What::Asked(ask) if line.at < self.row(*ask).not_before => {
-                let row = self.row(*ask);
+            Happening::Asked(call) if line.at < self.of(call.class).not_before => {
+                let ask = call.class;
+                let row = self.of(ask);
                 let failed = row.failures.len();
                 let not_before = row.not_before;
                 return Err(format!(
                     "G8: {ask:?} again before {not_before:?}, after {failed} failures"
                 ));
             }
-            What::Failed(ask, failure) => self.failed(*ask, *failure, line.at),
-            What::Answered(_) => self.light = Row::default(),
-            What::Served(_) => self.data = Row::default(),
+            Happening::Failed(ask, failure) => self.failed(*ask, *failure, line.at),
+            Happening::Answered(_) => self.light = FailedInARow::default(),
+            Happening::Served(_) => self.data = FailedInARow::default(),
             // Who asks for a look gets one.
-            What::Heard(input) if !matches!(input, Input::Budget(_)) => self.forgive(),
+            Happening::Heard(_) | Happening::Pushed(_) | Happening::OnList(_) => self.forgive(),
             // A start is opened by a light call.
-            What::Restarted => self.light.not_before = Duration::ZERO,
+            Happening::Restarted => self.light.not_before = Duration::ZERO,
             _ => {}
         }
         Ok(())
     }
 
-    fn row(&mut self, ask: Ask) -> &mut Row {
+    fn of(&mut self, ask: Ask) -> &mut FailedInARow {
         match ask {
             Ask::Light => &mut self.light,
             Ask::Data => &mut self.data,
@@ -86,7 +87,7 @@ impl Retries {
         if ask == Ask::Data && failure == Failure::Unavailable {
             self.light.not_before = Duration::ZERO;
         }
-        let row = self.row(ask);
+        let row = self.of(ask);
         let same = |of: &&Failure| steps(**of) == steps(failure);
         let n_before = row.failures.iter().filter(same).count();
         row.failures.push(failure);

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use tesla2mqtt::policy::{Ask, ClassSetting, Failure, LightState, PolicyInput as Input, State};
-use tesla2mqtt::sim::Event;
+use tesla2mqtt::policy::{Ask, ClassSetting, Failure, LightState, State};
+use tesla2mqtt::sim::LifeEvent;
 
-use crate::policy::rig::{DAY, Line, MINUTE, Rig, SECOND, What};
+use crate::policy::rig::{DAY, Happening, MINUTE, Rig, SECOND, TraceLine};
 
 /// The settle time, and a minute.
 const LATER: Duration = Duration::from_mins(4);
@@ -20,7 +20,7 @@ const PUSHED: Duration = Duration::from_mins(11);
 
 /// When a guarantee was broken, and which.
 pub fn check(rig: &Rig) -> Result<(), (Duration, String)> {
-    let is_plain = rig.governor.is_none() && rig.word.is_none() && rig.disguise.is_none();
+    let is_plain = rig.governor.is_none() && rig.word.is_none() && !rig.is_disguised();
     if !is_plain || rig.config.pushes {
         return Ok(());
     }
@@ -31,21 +31,33 @@ pub fn check(rig: &Rig) -> Result<(), (Duration, String)> {
 /// Whether nothing but answers of a car in reach and time is between two times.
 fn is_calm(rig: &Rig, from: Duration, to: Duration) -> bool {
     let until: Vec<_> = rig.trace.iter().take_while(|line| line.at <= to).collect();
-    let is_power = |line: &&&Line| matches!(line.what, What::Down | What::Up | What::Restarted);
+    let is_power = |line: &&&TraceLine| {
+        matches!(
+            line.what,
+            Happening::Down | Happening::Up | Happening::Restarted
+        )
+    };
     let is_down = until.iter().rev().find(is_power);
-    let is_down = is_down.is_some_and(|line| matches!(line.what, What::Down));
+    let is_down = is_down.is_some_and(|line| matches!(line.what, Happening::Down));
     let between = until.iter().filter(|line| line.at >= from);
-    let disturbs = |line: &&Line| match line.what {
-        What::Failed(..) | What::Restarted | What::Up | What::Down => true,
-        What::Heard(ref input) => !matches!(input, Input::Budget(_)),
-        _ => false,
+    let disturbs = |line: &&TraceLine| {
+        matches!(
+            line.what,
+            Happening::Failed(..)
+                | Happening::Restarted
+                | Happening::Up
+                | Happening::Down
+                | Happening::Heard(_)
+                | Happening::Pushed(_)
+                | Happening::OnList(_)
+        )
     };
     !is_down && !between.copied().any(|line| disturbs(&line))
 }
 
 fn is_out_of_reach(rig: &Rig, from: Duration, to: Duration) -> bool {
-    let silent = |line: &Line| matches!(line.what, What::Answered(light) if light.state != LightState::Online);
-    let between = |line: &&Line| (from..=to).contains(&line.at);
+    let silent = |line: &TraceLine| matches!(line.what, Happening::Answered(light) if light.state != LightState::Online);
+    let between = |line: &&TraceLine| (from..=to).contains(&line.at);
     rig.trace.iter().filter(between).any(silent)
 }
 
@@ -54,10 +66,10 @@ fn fails(rig: &Rig, at: Duration) -> bool {
     let (mut light, mut data) = (false, false);
     for line in rig.trace.iter().take_while(|line| line.at <= at) {
         match line.what {
-            What::Failed(Ask::Light, _) => light = true,
-            What::Failed(Ask::Data, _) => data = true,
-            What::Answered(_) => light = false,
-            What::Served(_) => data = false,
+            Happening::Failed(Ask::Light, _) => light = true,
+            Happening::Failed(Ask::Data, _) => data = true,
+            Happening::Answered(_) => light = false,
+            Happening::Served(_) => data = false,
             _ => {}
         }
     }
@@ -75,7 +87,7 @@ fn sleeps_in_time(rig: &Rig) -> Result<(), (Duration, String)> {
     let (unpolled, polled) = (rig.unpolled_events(), rig.true_events());
     let sleeps = unpolled
         .iter()
-        .filter(|(_, event)| *event == Event::FellAsleep);
+        .filter(|(_, event)| *event == LifeEvent::FellAsleep);
     for (at, _) in sleeps {
         let used_until = at.saturating_sub(car.time_to_sleep);
         let Some(unseen) = time_to_see_an_end(rig, used_until) else {
@@ -84,9 +96,9 @@ fn sleeps_in_time(rig: &Rig) -> Result<(), (Duration, String)> {
         let end = *at + LATER + unseen;
         let wakes = unpolled
             .iter()
-            .any(|(then, event)| *event == Event::Woke && (*at..=end).contains(then));
+            .any(|(then, event)| *event == LifeEvent::Woke && (*at..=end).contains(then));
         let is_scheduled = rig.trace.iter().any(
-            |line| matches!(&line.what, What::Served(view) if view.scheduled_charging_pending),
+            |line| matches!(&line.what, Happening::Served(view) if view.scheduled_charging_pending),
         );
         let before = used_until.saturating_sub(LATER);
         let judged = end <= rig.at
@@ -95,11 +107,10 @@ fn sleeps_in_time(rig: &Rig) -> Result<(), (Duration, String)> {
             && is_calm(rig, before, end)
             && !fails(rig, before)
             && !is_out_of_reach(rig, before, *at);
-        let last = polled
-            .iter()
-            .rev()
-            .find(|(then, event)| *then <= end && matches!(event, Event::Woke | Event::FellAsleep));
-        let is_awake = last.is_some_and(|(_, event)| *event == Event::Woke);
+        let last = polled.iter().rev().find(|(then, event)| {
+            *then <= end && matches!(event, LifeEvent::Woke | LifeEvent::FellAsleep)
+        });
+        let is_awake = last.is_some_and(|(_, event)| *event == LifeEvent::Woke);
         if judged && is_awake {
             let broken = format!("G4: awake, asleep since {at:?} if nobody had asked");
             return Err((end, broken));
@@ -124,8 +135,8 @@ fn starts_are_seen(rig: &Rig) -> Result<(), (Duration, String)> {
     let events = rig.true_events();
     for (n, (at, event)) in events.iter().enumerate() {
         let (state, ended) = match event {
-            Event::DriveStarted => (State::Driving, Event::DriveEnded),
-            Event::ChargeStarted => (State::Charging, Event::ChargeEnded),
+            LifeEvent::DriveStarted => (State::Driving, LifeEvent::DriveEnded),
+            LifeEvent::ChargeStarted => (State::Charging, LifeEvent::ChargeEnded),
             _ => continue,
         };
         let Some(within) = time_to_see(rig, *at) else {
@@ -163,7 +174,7 @@ fn time_to_see(rig: &Rig, at: Duration) -> Option<Duration> {
         State::Asleep | State::Unreachable => config.asleep_light,
         State::Idle | State::Waking => {
             let view = before.iter().rev().find_map(|line| match &line.what {
-                What::Served(view) => Some(view),
+                Happening::Served(view) => Some(view),
                 _ => None,
             });
             let guards = view.is_some_and(|view| view.sentry_mode);
@@ -188,9 +199,12 @@ fn goes_before(state: State) -> bool {
 }
 
 /// Whether Tesla said on the day before that light calls are too many.
-fn were_too_many(before: &[&Line], at: Duration) -> bool {
-    let limited = |line: &&Line| {
-        let is_limit = matches!(line.what, What::Failed(Ask::Light, Failure::Limited { .. }));
+fn were_too_many(before: &[&TraceLine], at: Duration) -> bool {
+    let limited = |line: &&TraceLine| {
+        let is_limit = matches!(
+            line.what,
+            Happening::Failed(Ask::Light, Failure::Limited { .. })
+        );
         is_limit && at - line.at <= DAY
     };
     before.iter().copied().any(|line| limited(&line))

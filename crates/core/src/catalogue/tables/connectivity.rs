@@ -16,7 +16,7 @@ pub const ROWS: &[Entity] = &[
     sensor("last_update",      "Last update",       Time("bridge.last_update"))           .class("timestamp").diagnostic().age().note("when the newest data came"),
     sensor("polling_interval", "Polling interval",  Number("bridge.polling_interval", 0)) .measured("s", "duration").diagnostic().off().note("the state's own; light and data calls alike"),
     sensor("next_poll",        "Next look",         Time("bridge.next_poll"))            .class("timestamp").diagnostic().off().age(),
-    sensor("polling_reason",   "Waits because",     Text("bridge.why"))                  .diagnostic().off().age().note("why nothing is asked before the next look: `interval`, `quiet`, `backoff`, `budget`, `start_spread`, `min_gap`, `brief_wake`, `paused` or `stopped`"),
+    sensor("polling_reason",   "Waits because",     Text("bridge.why"))                  .diagnostic().off().age().note("why nothing is asked before the next look: `interval`, `quiet`, `backoff`, `budget`, `start_spread`, `brief_wake`, `paused` or `stopped`"),
     event("events",            "Events",            Nothing)                             .options(EVENTS).icon("bell").note("not retained, on `<base>/<VIN>/event/<word>`"),
     sensor("holds",            "Kept awake by",     Text("bridge.holds"))                .diagnostic().icon("sleep-off").note("why the car cannot fall asleep, or `none`"),
     sensor("held_by_polling",  "Polling keeps it awake", Word("bridge.class", words::CLASS))    .class("enum").diagnostic().icon("sleep-off").note("whether asking for data restarts its way to sleep"),

@@ -1,14 +1,20 @@
-//! What a day may have: the need of the days before against what is left of the month. It says
-//! how far intervals are stretched, and where no stretch is enough it gives the calls out one by
-//! one.
+//! What the budget allows: whether a call is affordable, and what a day may have, by the need of
+//! the days before against what is left of the month. It says how far intervals are stretched, and
+//! where no stretch is enough it gives the calls out one by one.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{BUDGET_WAIT, CallCredit, Calls, Governor, days_of_month};
+use super::Governor;
 use crate::model::Now;
 use crate::policy::interface::Purpose;
+use crate::policy::memory::At;
+use crate::policy::prices::{CallClass, MonthlyLimit, Prices};
+
+/// How long a call that the budget forbids is put off; it may be allowed by then.
+pub(super) const BUDGET_WAIT: Duration = Duration::from_hours(1);
 
 const FACTOR: std::ops::RangeInclusive<f64> = 1.0..=10.0;
 const MEAN_DAYS: usize = 7;
@@ -22,7 +28,48 @@ const SAVED_UP_CALLS: f64 = 4.0;
 const SURELY_ENOUGH: f64 = 0.8;
 const LEAST_PACE_WAIT: Duration = Duration::from_secs(10);
 
+/// Data calls saved up while even the longest intervals cost more than there is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct CallCredit {
+    pub(super) calls: f64,
+    at: At,
+}
+
 impl Governor {
+    /// Data has its own part of the budget, and the less a call tells, the earlier it stops.
+    pub(super) fn is_affordable(&self, class: CallClass, purpose: Purpose) -> bool {
+        let Some((limit, weights)) = self.limit() else {
+            return true;
+        };
+        let month = self.ledger.month();
+        let price = weights.of(class);
+        let total = month.cost(&weights);
+        if class != CallClass::Data {
+            return price <= 0.0 || fits(total + price, limit);
+        }
+        let part = part_of(purpose);
+        let spent = month.data_cost(&weights);
+        fits(spent + price, self.data_budget(limit) * part) && fits(total + price, limit)
+    }
+
+    /// The limit, and what each call takes of it.
+    fn limit(&self) -> Option<(f64, Prices)> {
+        match self.config.limit? {
+            MonthlyLimit::Dollars(dollars) => Some((dollars, self.config.prices)),
+            MonthlyLimit::DataCalls(calls) => Some((
+                f64::from(calls),
+                Prices {
+                    data: 1.0,
+                    ..Prices::FREE
+                },
+            )),
+        }
+    }
+
+    fn data_budget(&self, limit: f64) -> f64 {
+        limit * (1.0 - self.config.reserve.clamp(0.0, 1.0))
+    }
+
     /// Draws anew how far intervals are stretched, and whether that is enough.
     pub(super) fn weigh(&mut self, now: Now) {
         let Some(allowance) = self.daily_allowance() else {
@@ -57,13 +104,12 @@ impl Governor {
         if weights.data <= 0.0 {
             return None;
         }
-        let month = self.month();
+        let month = self.ledger.month();
         let spent = month.data_cost(&weights);
         let others = month.cost(&weights) - spent;
         let budget = self.data_budget(limit) * part_of(Purpose::Parked);
         let today = self.ledger.today;
-        let calls_today = self.ledger.days.get(&today);
-        let spent_today = calls_today.map_or(0.0, |calls| calls.data_cost(&weights));
+        let spent_today = self.ledger.calls_today().data_cost(&weights);
         let rest = (budget.min(limit - others) - spent + spent_today).max(0.0);
         let days_left = f64::from(today.days_in_month() - today.day() + 1);
         Some(rest / days_left / weights.data)
@@ -72,17 +118,14 @@ impl Governor {
     /// Need a day, by the last full days and what there is of today.
     fn daily_need(&self, wall: Timestamp) -> Need {
         let today = self.ledger.today;
-        let (gone, _) = days_of_month(today, wall);
+        let (gone, _) = self.ledger.days_of_month(wall);
         let mut seen_days = gone.fract();
-        let mut sum = Calls::default();
-        if let Some(calls) = self.ledger.days.get(&today) {
-            sum.add(calls);
-        }
+        let mut sum = self.ledger.calls_today();
         for (_, calls) in self.ledger.days.range(..today).rev().take(MEAN_DAYS) {
             sum.add(calls);
             seen_days += 1.0;
         }
-        if let Some(kept) = self.kept_days(wall) {
+        if let Some(kept) = self.ledger.kept_days(wall) {
             seen_days = seen_days.min(kept);
         }
         let days = seen_days.max(LEAST_DAYS_SEEN);
@@ -129,11 +172,16 @@ struct Need {
 }
 
 /// The part of the data budget at which a purpose's calls stop.
-pub(super) fn part_of(purpose: Purpose) -> f64 {
+fn part_of(purpose: Purpose) -> f64 {
     match purpose {
         Purpose::Change => 1.0,
         Purpose::Driving => 0.99,
         Purpose::Charging => 0.97,
         Purpose::Parked => 0.95,
     }
+}
+
+fn fits(spent: f64, limit: f64) -> bool {
+    // Sums of prices carry rounding far below a thousandth of a cent.
+    spent <= limit + 1e-6
 }

@@ -1,4 +1,4 @@
-//! The table: rows with their limits, and the verdict.
+//! The measurements as a table: rows with their limits, and the verdict.
 
 use std::process::ExitCode;
 
@@ -6,13 +6,13 @@ use std::process::ExitCode;
 const NOT_EVERYTHING: u8 = 4;
 
 /// The most that a median may be, and beyond what it fails the check.
-pub struct Limit {
+pub struct MedianLimit {
     most: f64,
     unit: &'static str,
     fails_beyond: f64,
 }
 
-impl Limit {
+impl MedianLimit {
     /// Beyond which the check fails.
     pub fn binding(most: f64, unit: &'static str) -> Self {
         Self {
@@ -38,13 +38,13 @@ impl Limit {
 }
 
 /// Rows are printed as they are measured; what was missed is remembered.
-pub struct Table {
+pub struct Measurements {
     missed: Vec<String>,
     has_failed: bool,
     is_whole: bool,
 }
 
-impl Table {
+impl Measurements {
     /// Prints its head.
     pub fn begin() -> Self {
         println!("| what | broker | median | least | most | wanted |");
@@ -64,7 +64,7 @@ impl Table {
     }
 
     /// Prints the row of these samples, and remembers whether its median keeps to the limit.
-    pub fn row(&mut self, what: &str, broker: &str, mut samples: Vec<f64>, limit: &Limit) {
+    pub fn row(&mut self, what: &str, broker: &str, mut samples: Vec<f64>, limit: &MedianLimit) {
         samples.sort_by(f64::total_cmp);
         let median = samples[samples.len() / 2];
         let (most, unit) = (limit.most, limit.unit);

@@ -1,0 +1,169 @@
+//! What is told to the policy.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::step::Ask;
+use crate::model::{CarRecord, ChargingState, Gear};
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum PolicyInput {
+    /// The light call that was asked for answered.
+    Light(Light),
+    /// The account's product list showed the car; nobody asked for it here, so it ends no call.
+    Seen(Light),
+    /// A data call answered; this is what the car says now.
+    Data(Box<CarRecord>),
+    /// A call failed.
+    Failed {
+        /// Which.
+        ask: Ask,
+        /// How.
+        failure: Failure,
+    },
+    /// The runner gave up waiting for a call, because something is more urgent than its answer.
+    Abandoned(Ask),
+    /// A pushing source spoke.
+    Push(Push),
+    /// The pushing source is away: nothing will be heard of a change before the next push, which
+    /// the source sends to each of its cars when it is back, be it an empty one.
+    PushLost,
+    /// An automation hints that something is about to happen (garage, wallbox).
+    Hint,
+    /// The owner spoke.
+    User(User),
+    /// The account is signed in (again).
+    SignedIn,
+    /// The car is on the account's list again, or for the first time.
+    Listed,
+    /// The car is no longer on any account's list.
+    Removed,
+    /// A new billing month.
+    MonthRolled,
+    /// The owner changed the account's budget.
+    BudgetChanged,
+    /// What the account's governor can spare at present.
+    Budget(Budget),
+}
+
+/// What a light call says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Light {
+    /// The word in `state`.
+    pub state: LightState,
+    /// `in_service`.
+    pub in_service: bool,
+}
+
+/// Tesla's `state` words; anything unknown or missing is `Unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LightState {
+    /// Connected to Tesla; may be awake or in a short self-check.
+    Online,
+    /// Announced sleep.
+    Asleep,
+    /// No connection; with many firmwares plain sleep.
+    Offline,
+    /// A word that is not listed, or none.
+    Unknown,
+}
+
+impl LightState {
+    /// Tesla's word, in whatever case.
+    pub fn of(word: Option<&str>) -> Self {
+        match word.map(str::to_ascii_lowercase).as_deref() {
+            Some("online") => Self::Online,
+            Some("asleep") => Self::Asleep,
+            Some("offline") => Self::Offline,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Why a call did not succeed, by what the policy does next (sleep policy, section 5.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// 408 on data: asleep or out of reach. Not an error.
+    Unavailable,
+    /// No answer, a connection lost, or a body that is no answer (HTML, truncated, empty).
+    Transport,
+    /// 5xx, 540, 503.
+    Server,
+    /// 429, with the wait that Tesla asked for.
+    Limited {
+        /// From `Retry-After`, either form; `None` when absent or garbage.
+        retry_after: Option<Duration>,
+    },
+    /// 401 even after the account's one refresh, or the account is signed out.
+    SignedOut,
+    /// 403 `EXCEEDED_LIMIT`: the billing limit of the app is reached.
+    BillingLimit,
+    /// 403: Tesla refuses this client, a firewall page, or 402, 418, 423, 451. Back off for long.
+    Refused,
+    /// 403 missing scope, for the endpoint asked.
+    MissingScope,
+    /// A refusal against better evidence, such as the token's own claims: as likely as not it
+    /// passes.
+    Doubted,
+    /// 404: three in a row mean that the car may be gone.
+    NotFound,
+    /// 405: the car is at service.
+    InService,
+    /// 412 or 421 that the account could not cure. Back off for long.
+    Region,
+    /// The account's budget or rate cap did not allow the call; it was not sent.
+    NotPermitted {
+        /// Not before.
+        retry_after: Duration,
+    },
+}
+
+/// What a source that pushes says; only what it knows is `Some`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Push {
+    /// The car's connection to the pushing service.
+    pub connected: Option<bool>,
+    /// The gear.
+    pub gear: Option<Gear>,
+    /// `charging_state`.
+    pub charging_state: Option<ChargingState>,
+    /// Someone is in the car.
+    pub user_present: Option<bool>,
+    /// Asleep by the word of a source that can know (BLE).
+    pub asleep: Option<bool>,
+}
+
+/// What the owner asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum User {
+    /// Look at the car now, without waking it.
+    Refresh,
+    /// A `wake_up` was sent at the owner's command.
+    Woken,
+    /// Let the car sleep: go quiet at once.
+    LetSleep,
+    /// Stop asking for data.
+    Pause,
+    /// End of the pause.
+    Resume,
+    /// A command was sent to the car: look at the result soon.
+    CommandDone,
+}
+
+/// What the account's governor can spare (sleep policy, section 5.9).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Stretches every data interval; 1 to 10. Light calls are free and never stretched.
+    pub factor: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { factor: 1.0 }
+    }
+}
