@@ -1,18 +1,15 @@
 //! `bridge/last_error`: what is wrong with a login, a list or a car, for as long as it is. The waits
 //! after a refusal are played in a process of its own, whose clocks run fast.
 
-use std::time::Duration;
-
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
 
 use crate::child;
-use crate::rig::eventually;
 use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World};
+use crate::rig::{SOON, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
 /// An hour is three seconds.
 const SPEED: f64 = 1200.0;
 
