@@ -48,7 +48,7 @@ const MOVES: [Move; 4] = [
 ];
 
 /// A bridge that has told everything at the place of before, and ended.
-struct Past {
+struct BridgeOfElsewhere {
     world: World,
     program: Program,
     subscriber: Subscriber,
@@ -56,7 +56,7 @@ struct Past {
     vin: Vin,
 }
 
-impl Past {
+impl BridgeOfElsewhere {
     async fn new() -> Self {
         let world = World::new().await;
         let vin = world.add_parked_car(1);
@@ -133,7 +133,7 @@ impl Past {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_was_left_while_the_broker_was_away_is_clean_once_it_is_back() {
     for change in &MOVES {
-        let mut past = Past::new().await;
+        let mut past = BridgeOfElsewhere::new().await;
         // Twice, as after a night: what is still to be removed must outlive each run.
         for _ in 0..2 {
             past.away(change).await;
@@ -157,7 +157,7 @@ async fn a_place_that_was_left_while_the_broker_was_away_is_clean_once_it_is_bac
 async fn clear_finds_every_place_of_before() {
     for was_away in [false, true] {
         for change in &MOVES {
-            let mut past = Past::new().await;
+            let mut past = BridgeOfElsewhere::new().await;
             if was_away {
                 past.away(change).await;
             }
