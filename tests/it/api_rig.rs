@@ -19,6 +19,8 @@ use url::Url;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use crate::rig::SOON;
+
 pub const VIN: &str = "5YJ3E1EA7KF000001";
 
 pub struct ApiRig {
@@ -169,8 +171,7 @@ pub async fn status_becomes(
     wanted: impl Fn(&AccountStatus) -> bool,
 ) -> AccountStatus {
     let mut status = account.status();
-    let found =
-        tokio::time::timeout(Duration::from_secs(10), status.wait_for(|now| wanted(now))).await;
+    let found = tokio::time::timeout(SOON, status.wait_for(|now| wanted(now))).await;
     found
         .expect("the status was not reached in time")
         .expect("the account's task ended")

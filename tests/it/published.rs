@@ -15,9 +15,7 @@ use crate::recordings::recordings;
 use crate::rig::program::Program;
 use crate::rig::subscriber::{Subscriber, Topics};
 use crate::rig::world::{ACCOUNT, World, vin};
-use crate::rig::{deadline, eventually, left};
-
-const SOON: Duration = Duration::from_secs(30);
+use crate::rig::{SOON, deadline, eventually, left};
 
 /// Lines of a table that a running bridge does not repeat: key, reason.
 const NOT_REPEATED: &[(&str, &str)] = &[(

@@ -7,13 +7,11 @@ use std::time::Duration;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
 
-use crate::rig::eventually;
 use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::tls::Ca;
 use crate::rig::world::{ACCOUNT, World};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::rig::{END, SOON, eventually};
 
 /// One account with a sleeping car, running; a second one with another is prepared.
 struct House {
@@ -326,7 +324,7 @@ async fn a_token_file_that_is_written_anew_with_the_same_content_touches_no_car(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_car_that_had_left_its_list_goes_with_its_account() {
     let mut house = House::new(true).await;
-    let ended = house.program.terminate(Duration::from_secs(5)).await;
+    let ended = house.program.terminate(END).await;
     assert!(ended.success());
     house.world.cloud.remove_car("second", &house.second);
     house.subscriber.forget();
@@ -355,7 +353,7 @@ async fn a_car_that_had_left_its_list_goes_with_its_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_taken_out_while_the_bridge_was_stopped_leaves_its_car_offline() {
     let mut house = House::new(true).await;
-    let ended = house.program.terminate(Duration::from_secs(5)).await;
+    let ended = house.program.terminate(END).await;
     assert!(ended.success());
     let availability = House::topic(&house.second, "availability");
     assert_eq!(
@@ -433,8 +431,7 @@ async fn an_alias_moves_the_topics_and_leaves_none_behind() {
     .await;
 
     // Also when it changes while the bridge does not run.
-    let end = Duration::from_secs(2);
-    assert!(house.program.terminate(end).await.success());
+    assert!(house.program.terminate(END).await.success());
     house.program.start(&as_two);
     moved(&house, "one", "two").await;
 }
@@ -494,13 +491,7 @@ async fn what_only_a_restart_can_change_is_said_and_left_as_it_is() {
 async fn a_base_topic_and_a_prefix_of_before_are_left_clean() {
     let mut house = House::new(true).await;
     settle().await;
-    assert!(
-        house
-            .program
-            .terminate(Duration::from_secs(5))
-            .await
-            .success()
-    );
+    assert!(house.program.terminate(END).await.success());
 
     let moved = house
         .both()
@@ -529,7 +520,7 @@ async fn a_stop_after_many_reloads_is_heeded_in_time() {
         let compat = format!("[compat]\nteslamate = {}\n", n % 2 == 0);
         house.program.reload(&format!("{}{compat}", house.both()));
     }
-    let ended = house.program.terminate(Duration::from_secs(2)).await;
+    let ended = house.program.terminate(END).await;
     assert!(ended.success(), "{ended}: {}", house.program.log());
     let state = "tesla2mqtt/bridge/state";
     house.subscriber.wait_for(state, "offline", SOON).await;

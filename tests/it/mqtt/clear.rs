@@ -92,7 +92,7 @@ async fn of_two_bridges_on_one_broker_only_the_one_of_the_base_topic_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_programs_under_the_same_base_topic_keep_what_is_theirs() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let announced = announcement("tesla2mqtt", "home", "ours");
         let goes = [
@@ -121,12 +121,13 @@ async fn other_programs_under_the_same_base_topic_keep_what_is_theirs() {
         assert_eq!(cleared, removed(goes.len()), "{make:?} {protocol:?}");
         let expected = stays.map(|(topic, ..)| topic);
         assert_eq!(left(broker.addr, stays.len()).await, expected);
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_of_ours_goes_and_everything_else_stays() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let settings = settings(broker.addr, protocol);
         let bridge = MqttBridge::start(&settings);
@@ -138,6 +139,9 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
         let ours = "homeassistant/device/tesla2mqtt_VIN/config";
         let long = announcement("tesla2mqtt", "tesla2mqtt", &"x".repeat(90_000));
         bridge.state(ours, &long).await;
+        Watcher::start(broker.addr)
+            .until("all of it", |seen| seen.topics.len() == 1502)
+            .await;
         bridge.stop().await;
         let others = [
             ("homeassistant/device/tesla_VIN/config", "{}", true),
@@ -160,7 +164,8 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
 
         let again = clear(&settings, &at("tesla2mqtt")).await.unwrap();
         assert_eq!(again.removed, 0);
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

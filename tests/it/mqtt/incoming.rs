@@ -30,7 +30,7 @@ fn message(topic: &str, payload: &[u8], retain: bool) -> Incoming {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_commands_do_not_come_or_come_marked() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let stored = "tesla2mqtt/VIN/lock/set";
         publish(
@@ -59,12 +59,13 @@ async fn stored_commands_do_not_come_or_come_marked() {
         publish(broker.addr, &[(stored, "lock", false)]).await;
         let live = next(&mut bridge).await;
         assert_eq!(live, message(stored, b"lock", false));
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_come_again_after_the_broker_was_restarted() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let addr = broker.addr;
         let mut bridge = MqttBridge::listening(&settings(addr, protocol), subscriptions());
@@ -82,7 +83,8 @@ async fn commands_come_again_after_the_broker_was_restarted() {
             next(&mut bridge).await,
             message("tesla2mqtt/VIN/lock/set", b"lock", false)
         );
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +103,7 @@ async fn payloads_may_be_any_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let bridge = MqttBridge::listening(&settings(broker.addr, protocol), subscriptions());
         let watcher = Watcher::start(broker.addr);
@@ -113,7 +115,8 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
         assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,14 +49,12 @@ async fn every_topic_is_back(make: Make, protocol: Protocol) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_topic_is_back_at_a_broker_that_lost_its_memory() {
-    for (make, protocol) in everywhere() {
-        every_topic_is_back(make, protocol).await;
-    }
+    everywhere(every_topic_is_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_starts_later_is_found() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let addr = broker.addr;
         let stopped = broker.stop().await;
@@ -71,12 +69,13 @@ async fn a_broker_that_starts_later_is_found() {
         watcher
             .until_topic("tesla2mqtt/bridge/state", "online")
             .await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let proxy = Proxy::start(broker.addr).await;
         let bridge = MqttBridge::start(&settings(proxy.addr, protocol));
@@ -112,7 +111,8 @@ async fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
                 events == (0..n_events).collect::<Vec<_>>()
             })
             .await;
-    }
+    })
+    .await;
 }
 
 /// The outbox takes what is said, whatever the socket does.

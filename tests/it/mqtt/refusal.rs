@@ -28,7 +28,7 @@ async fn a_wrong_password_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clients_with_one_id_are_told_of_each_other() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let settings = settings(broker.addr, protocol);
         let [one, two] = [(), ()].map(|()| {
@@ -38,7 +38,8 @@ async fn two_clients_with_one_id_are_told_of_each_other() {
             _ = one.until_down("id twin") => {}
             _ = two.until_down("id twin") => {}
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

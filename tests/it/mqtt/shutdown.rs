@@ -9,7 +9,7 @@ const STATE: &str = "tesla2mqtt/bridge/state";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         bridge.until_up().await;
@@ -35,12 +35,13 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
         assert_eq!(states.last().unwrap().1, "offline");
         let n_offline = states.iter().filter(|(_, p)| p == "offline").count();
         assert_eq!(n_offline, 1, "{protocol:?}: the will fired as well");
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_will_speaks_for_a_bridge_that_is_killed() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
@@ -51,7 +52,8 @@ async fn the_will_speaks_for_a_bridge_that_is_killed() {
         Watcher::start(broker.addr)
             .until_topic(STATE, "offline")
             .await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +70,7 @@ async fn without_a_broker_it_ends_and_says_what_was_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let proxy = Proxy::start(broker.addr).await;
         let bridge = MqttBridge::start(&settings(proxy.addr, protocol));
@@ -82,5 +84,6 @@ async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
         let outcome = bridge.stop().await;
         assert!(!outcome.offline_acknowledged && outcome.n_lost > 0);
         watcher.until_topic(STATE, "offline").await;
-    }
+    })
+    .await;
 }

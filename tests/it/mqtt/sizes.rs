@@ -9,7 +9,7 @@ use super::rig::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_discovery_message_arrives_whole() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
@@ -24,7 +24,8 @@ async fn a_large_discovery_message_arrives_whole() {
                 .await;
         }
         assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +76,7 @@ async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
         "é\u{301}",
         &long,
     ];
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
@@ -96,5 +97,6 @@ async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
             );
         }
         assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
+    })
+    .await;
 }
