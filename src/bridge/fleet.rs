@@ -158,7 +158,7 @@ mod tests {
     use crate::model::Vin;
 
     /// A step, and what it changes: `follow car by account (news)`, `seen car`, `gone car`.
-    type Step = (Told, &'static [&'static str]);
+    type FleetStep = (Told, &'static [&'static str]);
 
     enum Told {
         Listed(usize, &'static [u8]),
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    fn play(steps: &[Step]) {
+    fn play(steps: &[FleetStep]) {
         let mut fleet = Fleet::default();
         for (n, (told, expected)) in steps.iter().enumerate() {
             let cars = |numbers: &[u8]| numbers.iter().map(|n| car(*n)).collect();

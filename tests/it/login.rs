@@ -116,7 +116,7 @@ async fn an_owner_refresh_is_json_and_keeps_the_old_token_where_no_new_one_comes
     assert_eq!(rig.stored()["refresh_token"], json!("r0-secret"));
 }
 
-fn password_rig(server: &MockServer) -> Rig {
+fn password_rig(server: &MockServer) -> ApiRig {
     let mut rig = rig(Api::Password, &server.uri());
     rig.settings.refresh_token = None;
     rig.settings.email = Some("owner@example.com".into());
