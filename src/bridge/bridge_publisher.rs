@@ -14,23 +14,23 @@ use crate::retained::{Declaration, Manifest};
 
 /// What the bridge publishes as soon as there is a broker.
 pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
-    let accounts: Vec<&str> = settings
-        .accounts
-        .iter()
-        .map(|account| account.name.as_str())
-        .collect();
-    publisher::first_declaration(&setup(settings), &accounts, manifest)
+    publisher::first_declaration(&setup(settings), manifest)
 }
 
 /// The bridge's publisher, after what an earlier run left at the broker.
 pub async fn bridge_publisher(settings: &Settings, retained: &Retained) -> BridgePublisher {
     let setup = setup(settings);
-    let topic = discovery::bridge_topic(&setup);
+    let announced = retained.announced(&discovery::bridge_topic(&setup)).await;
+    let mut at_broker = Vec::new();
+    for owner in retained.owners().await {
+        let topics = retained.topics_of(&owner).await;
+        at_broker.push((owner, topics));
+    }
     BridgePublisher::new(
         setup,
         settings.homeassistant.enabled,
-        retained.announced(&topic).await,
-        retained.owners().await,
+        announced,
+        at_broker,
         clock::now().wall,
     )
 }
@@ -46,10 +46,11 @@ impl Bridge {
             spent: followed.ledger.governor().status(now),
         });
         let reports: Vec<AccountReport> = reports.collect();
-        let cars: Vec<DeviceId> = self.fleet.followed().map(DeviceId::from).collect();
+        let cars: Vec<DeviceId> = self.fleet.followed().cloned().collect();
         let configured = self.settings.accounts.iter();
         let configured = configured.map(|account| account.name.clone()).collect();
-        self.own.begin(configured, &reports, &cars, now);
+        let last_error = self.troubles.newest();
+        self.own.begin(configured, &reports, &cars, last_error, now);
         self.publish_own().await;
     }
 

@@ -126,7 +126,7 @@ fn seen(source: Source, values: &[(&str, Value)]) -> Vec<Observation> {
 }
 
 /// A device and a clock.
-struct Rig {
+struct DeviceRig {
     device: Device,
     now: Now,
     published: Vec<Publish>,
@@ -135,7 +135,7 @@ struct Rig {
     n_saves: usize,
 }
 
-impl Rig {
+impl DeviceRig {
     fn new() -> Self {
         Self::with(config(), Saved::default())
     }
@@ -247,7 +247,7 @@ impl Rig {
 
 #[test]
 fn a_new_car_is_asked_for_its_state_and_then_for_everything() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     let call = rig.call();
     assert_eq!((call.class, call.endpoints.len()), (Ask::Light, 0));
     assert!(matches!(
@@ -265,7 +265,7 @@ fn a_new_car_is_asked_for_its_state_and_then_for_everything() {
 
 #[test]
 fn an_answer_becomes_topics_in_the_order_in_which_a_reader_wants_them() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.device.handle(Input::Broker { is_up: true }, rig.now);
     rig.published.clear();
     let wait = rig.next();
@@ -289,7 +289,7 @@ fn an_answer_becomes_topics_in_the_order_in_which_a_reader_wants_them() {
 
 #[test]
 fn what_a_data_call_stands_on_is_saved_before_it_is_made() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     rig.call();
     rig.observe(&light("online"));
     while !matches!(rig.device.poll(rig.now), Output::Wait { .. }) {}
@@ -298,14 +298,14 @@ fn what_a_data_call_stands_on_is_saved_before_it_is_made() {
     assert!(rig.n_saves > before);
     let saved = rig.saved.take().unwrap();
     // Killed while the call was under way, it is not made again at once.
-    let mut next = Rig::with(config(), saved);
+    let mut next = DeviceRig::with(config(), saved);
     assert_eq!(next.call().class, Ask::Light);
     assert!(next.now.mono > Duration::ZERO);
 }
 
 #[test]
 fn a_restart_says_what_was_known_before_anything_is_asked() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     rig.device.handle(Input::Owner(User::Pause), rig.now);
     rig.next();
@@ -314,7 +314,7 @@ fn a_restart_says_what_was_known_before_anything_is_asked() {
     let mut parts = Parts::of(&bytes).unwrap();
     let read = Saved::take(&mut parts);
     assert_eq!(parts.damage(), Vec::<String>::new());
-    let mut next = Rig::with(config(), read);
+    let mut next = DeviceRig::with(config(), read);
     assert!(matches!(next.next(), Output::Wait { .. }));
     assert_eq!(next.payload("battery_level"), Some("71"));
     assert_eq!(next.payload("state"), Some("paused"));
@@ -326,7 +326,7 @@ fn a_restart_says_what_was_known_before_anything_is_asked() {
 
 #[test]
 fn a_refused_let_sleep_says_the_word_of_the_topic() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     rig.call();
     rig.observe(&data(70, "D"));
@@ -336,7 +336,7 @@ fn a_refused_let_sleep_says_the_word_of_the_topic() {
     assert_eq!(rig.payload("state"), Some("driving"));
     assert_eq!(rig.result()["reason"], "the car is driving");
 
-    let mut new = Rig::new();
+    let mut new = DeviceRig::new();
     new.command(Verb::LetSleep);
     new.next();
     assert_eq!(new.result()["reason"], "the car is starting");
@@ -345,7 +345,7 @@ fn a_refused_let_sleep_says_the_word_of_the_topic() {
 
 #[test]
 fn a_promise_is_saved_before_it_is_made() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     rig.command(Verb::Pause);
     assert_eq!(rig.device.poll(rig.now), Output::Save);
@@ -354,7 +354,7 @@ fn a_promise_is_saved_before_it_is_made() {
 
 #[test]
 fn a_light_call_that_hangs_is_given_up_for_who_waits() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     rig.call();
     rig.at(rig.now.mono + SECOND);
     rig.device.handle(Input::Hint, rig.now);
@@ -366,7 +366,7 @@ fn a_light_call_that_hangs_is_given_up_for_who_waits() {
     assert_eq!(rig.call().class, Ask::Light);
 
     // A data call is billed, and waited for.
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     assert_eq!(rig.call().class, Ask::Data);
     rig.device.handle(Input::Hint, rig.now);
@@ -379,7 +379,7 @@ fn a_light_call_that_hangs_is_given_up_for_who_waits() {
 
 #[test]
 fn without_an_answer_for_long_the_car_is_unavailable() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     assert!(rig.device.view().is_available);
     let end = rig.now.mono + Duration::from_mins(31);
@@ -421,13 +421,13 @@ fn a_car_that_is_gone_leaves_nothing_in_teslamates_tree_whenever_the_bridge_is_k
     let tree = TeslaMateTopics::new(1, None).topics();
     // The bridge declares the tree when it gives the car its number.
     let start = |saved| {
-        let mut rig = Rig::with(config(), saved);
+        let mut rig = DeviceRig::with(config(), saved);
         let topics = tree.iter().cloned().collect();
         let owner = Owner::TeslaMate(DeviceId::from(&vin()));
         rig.declared.take_in(Declaration::Topics { owner, topics });
         rig
     };
-    let is_deleted = |rig: &Rig| {
+    let is_deleted = |rig: &DeviceRig| {
         let deletes = |topic: &String| {
             let topic = topic.clone();
             rig.published.contains(&Publish::Delete { topic })
@@ -450,7 +450,7 @@ fn a_car_that_is_gone_leaves_nothing_in_teslamates_tree_whenever_the_bridge_is_k
 
 #[test]
 fn a_view_is_made_anew_only_when_something_changed() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     let before = Arc::clone(rig.device.view());
     assert_eq!(before.state, "online");
@@ -465,7 +465,7 @@ fn a_view_is_made_anew_only_when_something_changed() {
 
 #[test]
 fn a_call_that_the_account_denies_is_asked_for_again_later() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     let call = rig.call();
     let account = GovernorConfig::metered();
     let mut governor = Governor::new(account, rig.now);

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::{Announcement, DeclaredTopics, Publication};
 use crate::catalogue::BridgeFacts;
-use crate::discovery::{self, Announced, Message, Setup};
+use crate::discovery::{self, Announced, Setup};
+use crate::failure::Explanation;
 use crate::model::{ClockSpeed, DeviceId, Now};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
@@ -38,12 +39,9 @@ pub struct AccountReport {
 pub struct BridgePublisher {
     setup: Setup,
     started_at: Timestamp,
-    last_error: Option<String>,
     /// The accounts that are announced.
     accounts: Vec<String>,
     announcement: Announcement,
-    /// The keys of the discovery message.
-    components: BTreeSet<String>,
     declared: DeclaredTopics,
     values: LastValues<String>,
     projections: BTreeMap<String, Projection>,
@@ -58,37 +56,34 @@ struct Projection {
     projected: f64,
 }
 
-/// What a bridge with these accounts publishes as soon as there is a broker, whatever it has to say.
-pub fn first_declaration(setup: &Setup, accounts: &[&str], manifest: &Manifest) -> Declaration {
+/// What a bridge publishes as soon as there is a broker, whatever it has to say.
+pub fn first_declaration(setup: &Setup, manifest: &Manifest) -> Declaration {
     let announced = manifest.announced(&discovery::bridge_topic(setup));
-    let components = keys(&discovery::bridge(setup, accounts));
+    let at_broker: Vec<String> = manifest.topics_of(&Owner::Bridge).collect();
     Declaration::Topics {
         owner: Owner::Bridge,
-        topics: topics_of_bridge(&setup.base, &components, &announced),
+        topics: topics_of_bridge(&setup.base, at_broker.iter(), &announced),
     }
 }
 
 impl BridgePublisher {
     /// Nothing said yet in this run. `announced` is what an earlier one told Home Assistant, which
-    /// is told nothing if it is not `is_announced`; `owners` are those of whom something may be
-    /// retained.
+    /// is told nothing if it is not `is_announced`; `at_broker` is what it has left there.
     pub fn new(
         setup: Setup,
         is_announced: bool,
         announced: Announced,
-        owners: impl IntoIterator<Item = Owner>,
+        at_broker: impl IntoIterator<Item = (Owner, BTreeSet<String>)>,
         started_at: Timestamp,
     ) -> Self {
-        let is_account = |owner: &Owner| matches!(owner, Owner::Account(_));
-        let earlier = owners.into_iter().filter(is_account);
+        let is_own = |owner: &Owner| matches!(owner, Owner::Bridge | Owner::Account(_));
+        let at_broker = at_broker.into_iter().filter(|(owner, _)| is_own(owner));
         Self {
             announcement: Announcement::new(is_announced, announced, ClockSpeed::REAL),
             setup,
             started_at,
-            last_error: None,
             accounts: Vec::new(),
-            components: BTreeSet::new(),
-            declared: DeclaredTopics::of_earlier(earlier),
+            declared: DeclaredTopics::of_earlier(at_broker),
             values: LastValues::default(),
             projections: BTreeMap::new(),
             next: VecDeque::new(),
@@ -105,28 +100,19 @@ impl BridgePublisher {
         self.announcement.connection(is_up);
     }
 
-    /// An error of an account's that a person should see.
-    pub fn trouble_of_account(&mut self, name: &str, sentence: &str) {
-        self.last_error = Some(format!("account {name}: {sentence}"));
-    }
-
-    /// Why Tesla refuses to tell of a car.
-    pub fn trouble_of_car(&mut self, id: &DeviceId, sentence: &str) {
-        self.last_error = Some(format!("car {id}: {sentence}"));
-    }
-
     /// Begins to say what has changed, ever anew: nothing is said twice. `configured` are the names
-    /// of all accounts, `reports` are of those that are open, `cars` are those that are followed.
+    /// of all accounts, `reports` are of those that are open, `cars` are those that are followed,
+    /// `last_error` is what a person should see.
     pub fn begin(
         &mut self,
         configured: Vec<String>,
         reports: &[AccountReport],
         cars: &[DeviceId],
+        last_error: Option<Explanation>,
         now: Now,
     ) {
-        if self.accounts != configured || self.components.is_empty() {
+        if self.accounts != configured {
             self.accounts = configured;
-            self.components = keys(&self.message());
             self.announcement.redraw();
         }
         self.declare();
@@ -134,7 +120,7 @@ impl BridgePublisher {
             version: self.setup.version.clone(),
             started_at: self.started_at,
             n_cars: cars.len(),
-            last_error: self.last_error.clone(),
+            last_error,
         };
         let base = self.setup.base.clone();
         let mut values: Vec<TopicValue> = topics::bridge(&base, &facts).collect();
@@ -161,7 +147,10 @@ impl BridgePublisher {
             return Some(publication);
         }
         let (setup, accounts) = (&self.setup, &self.accounts);
-        let draw = |_: &Announced| Some(message(setup, accounts));
+        let draw = |_: &Announced| {
+            let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
+            Some(discovery::bridge(setup, &accounts))
+        };
         if let Some(announcing) = self.announcement.next(now, draw) {
             return Some(announcing);
         }
@@ -177,14 +166,19 @@ impl BridgePublisher {
         let is_announced = self.announcement.is_enabled();
         let discovery = is_announced.then(|| discovery::bridge_topic(&self.setup));
         let announced = self.announcement.announced();
-        let of_bridge = topics_of_bridge(base, &self.components, announced);
+        let at_broker = self.declared.of(&Owner::Bridge);
+        let of_bridge = topics_of_bridge(base, at_broker, announced);
         let mut declarations = vec![
             (Owner::BridgeDiscovery, discovery.into_iter().collect()),
             (Owner::Bridge, of_bridge),
         ];
         for name in &self.accounts {
-            let topics = topics::every_topic_of_account(base, name).collect();
-            declarations.push((Owner::Account(name.clone()), topics));
+            let owner = Owner::Account(name.clone());
+            let level = topics::of_account(base, name, "");
+            let is_known = |key: &str| announced.components.contains_key(&format!("{name}_{key}"));
+            let dropped = dropped(self.declared.of(&owner), &level, is_known);
+            let topics = topics::every_topic_of_account(base, name).chain(dropped);
+            declarations.push((owner, topics.collect()));
         }
         let is_gone = |owner: &&Owner| match owner {
             Owner::Account(name) => !self.accounts.contains(name),
@@ -245,32 +239,29 @@ impl BridgePublisher {
             payload: info.to_string().into(),
         }
     }
-
-    fn message(&self) -> Message {
-        message(&self.setup, &self.accounts)
-    }
 }
 
-fn message(setup: &Setup, accounts: &[String]) -> Message {
-    let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    discovery::bridge(setup, &accounts)
-}
-
-fn keys(message: &Message) -> BTreeSet<String> {
-    message.components.keys().cloned().collect()
-}
-
-/// The bridge's topics, for the manifest. The state topic of a fact that a later version dropped
-/// stays for as long as Home Assistant has not been told that it is gone.
-fn topics_of_bridge(
+/// The bridge's topics, for the manifest; `at_broker` are those that it has there.
+fn topics_of_bridge<'a>(
     base: &str,
-    components: &BTreeSet<String>,
+    at_broker: impl Iterator<Item = &'a String>,
     announced: &Announced,
 ) -> BTreeSet<String> {
-    let dropped = announced.unlisted(|key| components.contains(key));
-    let facts: Vec<&str> = topics::keys_of_the_bridge().collect();
-    let keys = facts.into_iter().chain(dropped);
-    keys.map(|key| topics::of_bridge(base, key)).collect()
+    let is_known = |key: &str| announced.components.contains_key(key);
+    let dropped = dropped(at_broker, &topics::of_bridge(base, ""), is_known);
+    let facts = topics::keys_of_the_bridge().map(|key| topics::of_bridge(base, key));
+    facts.chain(dropped).collect()
+}
+
+/// The topics of facts that a later version dropped: they stay for as long as Home Assistant, which
+/// knows them, has not been told that they are gone.
+fn dropped<'a>(
+    at_broker: impl Iterator<Item = &'a String>,
+    level: &str,
+    is_known: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let is_kept = |topic: &&String| topic.strip_prefix(level).is_some_and(&is_known);
+    at_broker.filter(is_kept).cloned().collect()
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use super::*;
 use crate::policy::Budget;
 
 #[derive(Debug, Clone)]
-enum Deed {
+enum DeviceStep {
     Input(Input),
     Observe(Vec<Observation>),
     Poll,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn device_step() -> impl Strategy<Value = DeviceStep> {
     let class = || prop_oneof![Just(Ask::Light), Just(Ask::Data)];
     let failure = prop_oneof![
         Just(Failure::Unavailable),
@@ -67,16 +67,16 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Input::UnavailableAfter(Duration::ZERO)),
     ];
     prop_oneof![
-        3 => input.prop_map(Deed::Input),
-        2 => word.prop_map(|word| Deed::Observe(light(word))),
-        1 => Just(Deed::Observe(seen(Source::List, &[("state", Value::Text("online".into()))]))),
-        1 => gear.clone().prop_map(|gear| Deed::Observe(seen(
+        3 => input.prop_map(DeviceStep::Input),
+        2 => word.prop_map(|word| DeviceStep::Observe(light(word))),
+        1 => Just(DeviceStep::Observe(seen(Source::List, &[("state", Value::Text("online".into()))]))),
+        1 => gear.clone().prop_map(|gear| DeviceStep::Observe(seen(
             Source::Push,
             &[("drive_state.shift_state", Value::Text(gear.to_owned()))],
         ))),
-        3 => (any::<i64>(), gear).prop_map(|(level, gear)| Deed::Observe(data(level, gear))),
-        1 => Just(Deed::Observe(Vec::new())),
-        6 => Just(Deed::Poll),
+        3 => (any::<i64>(), gear).prop_map(|(level, gear)| DeviceStep::Observe(data(level, gear))),
+        1 => Just(DeviceStep::Observe(Vec::new())),
+        6 => Just(DeviceStep::Poll),
     ]
 }
 
@@ -87,25 +87,25 @@ proptest! {
     /// no topic is deleted by an empty payload.
     #[test]
     fn every_order_of_events_ends_in_a_wait(
-        deeds in proptest::collection::vec((deed(), 0..900_000_u64, -9000..9000_i64), 1..60),
+        deeds in proptest::collection::vec((device_step(), 0..900_000_u64, -9000..9000_i64), 1..60),
         clock_speed in prop_oneof![Just(1.0), Just(60.0)],
     ) {
         let config = Config { clock_speed: ClockSpeed::times(clock_speed), ..config() };
         let mut declared = Declared::default();
         let mut device = Device::car(&vin(), config, Saved::default(), 7, start());
         let mut now = start();
-        for (deed, ms, jump_s) in deeds {
+        for (device_step, ms, jump_s) in deeds {
             now = now.later(Duration::from_millis(ms));
             now.wall = now.wall.saturating_add(jiff::SignedDuration::from_secs(jump_s)).unwrap();
-            match deed {
-                Deed::Input(input) => device.handle(input, now),
-                Deed::Observe(mut seen) => {
+            match device_step {
+                DeviceStep::Input(input) => device.handle(input, now),
+                DeviceStep::Observe(mut seen) => {
                     for seen in &mut seen {
                         seen.at = now.wall;
                     }
                     device.observe(&seen, now);
                 }
-                Deed::Poll => {}
+                DeviceStep::Poll => {}
             }
             let mut n_outputs = 0;
             loop {

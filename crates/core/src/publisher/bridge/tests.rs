@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::discovery::EntityPrefixes;
+use crate::failure::ApiFailure;
 use crate::policy::{Governor, GovernorConfig};
 
 const CONFIG: &str = "homeassistant/device/tesla2mqtt_bridge/config";
@@ -41,35 +42,45 @@ fn report(name: &str, dollars: f64, projected_dollars: f64) -> AccountReport {
 }
 
 /// A publisher whose declarations are taken in, and whose messages are checked against them.
-struct Rig {
+struct PublisherRig {
     publisher: BridgePublisher,
     manifest: Manifest,
     /// What an outbox would not drop as said already.
     at_broker: BTreeMap<String, String>,
     removed: Vec<String>,
+    last_error: Option<Explanation>,
 }
 
-impl Rig {
+impl PublisherRig {
     fn new() -> Self {
         Self::after(Manifest::default(), true)
     }
 
     fn after(manifest: Manifest, is_announced: bool) -> Self {
         let announced = manifest.announced(CONFIG);
-        let owners: Vec<Owner> = manifest.owners().into_iter().cloned().collect();
-        let publisher = BridgePublisher::new(setup(), is_announced, announced, owners, at(0).wall);
+        let owners = manifest.owners().into_iter().cloned();
+        let at_broker = owners.map(|owner| {
+            let topics = manifest.topics_of(&owner).collect();
+            (owner, topics)
+        });
+        let at_broker: Vec<(Owner, BTreeSet<String>)> = at_broker.collect();
+        let publisher =
+            BridgePublisher::new(setup(), is_announced, announced, at_broker, at(0).wall);
         Self {
             publisher,
             manifest,
             at_broker: BTreeMap::new(),
             removed: Vec::new(),
+            last_error: None,
         }
     }
 
     /// A look at all there is to say; returns the topics that were published, in order.
     fn say(&mut self, reports: &[AccountReport], second: u64) -> Vec<String> {
         let configured = reports.iter().map(|report| report.name.clone()).collect();
-        self.publisher.begin(configured, reports, &[], at(second));
+        let last_error = self.last_error.clone();
+        self.publisher
+            .begin(configured, reports, &[], last_error, at(second));
         self.rest(second)
     }
 
@@ -108,7 +119,7 @@ impl Rig {
 
 #[test]
 fn all_is_said_once_and_then_what_changed() {
-    let mut rig = Rig::new();
+    let mut rig = PublisherRig::new();
     let reports = [report("home", 1.0, 2.0)];
     let first = rig.say(&reports, 0);
     for topic in ["version", "cars", "info", "accounts/home/dollars"] {
@@ -117,14 +128,17 @@ fn all_is_said_once_and_then_what_changed() {
     }
     assert_eq!(rig.payload("last_error"), "none");
     assert_eq!(rig.say(&reports, 5), Vec::<String>::new());
-    rig.publisher.trouble_of_account("home", "sign in again");
+    let signed_out = ApiFailure::SignedOut.explanation().about("account home");
+    rig.last_error = Some(signed_out.clone());
     assert_eq!(rig.say(&reports, 10), ["tesla2mqtt/bridge/last_error"]);
-    assert_eq!(rig.payload("last_error"), "account home: sign in again");
+    assert_eq!(rig.payload("last_error"), signed_out.to_string());
+    rig.last_error = None;
+    assert_eq!(rig.say(&reports, 15), ["tesla2mqtt/bridge/last_error"]);
 }
 
 #[test]
 fn a_projection_is_said_anew_now_and_then_or_with_other_expenses() {
-    let mut rig = Rig::new();
+    let mut rig = PublisherRig::new();
     let projected = "tesla2mqtt/bridge/accounts/home/dollars_projected";
     rig.say(&[report("home", 1.0, 2.0)], 0);
     let rows = [
@@ -146,7 +160,7 @@ fn a_projection_is_said_anew_now_and_then_or_with_other_expenses() {
 
 #[test]
 fn home_assistant_is_told_after_the_values_once_there_is_a_broker() {
-    let mut rig = Rig::new();
+    let mut rig = PublisherRig::new();
     let reports = [report("home", 1.0, 2.0)];
     assert!(!rig.say(&reports, 0).contains(&CONFIG.to_owned()));
     rig.publisher.connection(true);
@@ -165,10 +179,10 @@ fn home_assistant_is_told_after_the_values_once_there_is_a_broker() {
 
 #[test]
 fn who_wants_no_home_assistant_has_nothing_left_of_it() {
-    let mut earlier = Rig::new();
+    let mut earlier = PublisherRig::new();
     earlier.publisher.connection(true);
     earlier.say(&[report("home", 1.0, 2.0)], 0);
-    let mut rig = Rig::after(earlier.manifest, false);
+    let mut rig = PublisherRig::after(earlier.manifest, false);
     rig.publisher.connection(true);
     let said = rig.say(&[report("home", 1.0, 2.0)], 0);
     assert!(!said.contains(&CONFIG.to_owned()));
@@ -177,7 +191,7 @@ fn who_wants_no_home_assistant_has_nothing_left_of_it() {
 
 #[test]
 fn an_account_that_is_gone_leaves_nothing_and_says_all_again_when_it_is_back() {
-    let mut rig = Rig::new();
+    let mut rig = PublisherRig::new();
     let both = [report("home", 1.0, 2.0), report("work", 3.0, 4.0)];
     rig.say(&both, 0);
     rig.say(&both[..1], 5);
@@ -192,14 +206,14 @@ fn an_account_that_is_gone_leaves_nothing_and_says_all_again_when_it_is_back() {
     assert!(back.contains(&"tesla2mqtt/bridge/accounts/work/dollars".to_owned()));
 
     // It went while no bridge ran.
-    let mut next = Rig::after(rig.manifest, true);
+    let mut next = PublisherRig::after(rig.manifest, true);
     next.say(&both[..1], 0);
     assert_eq!(BTreeSet::from_iter(next.removed), work);
 }
 
 #[test]
 fn the_topic_of_a_fact_that_is_dropped_stays_until_home_assistant_is_told() {
-    let mut earlier = Rig::new();
+    let mut earlier = PublisherRig::new();
     earlier.publisher.connection(true);
     earlier.say(&[], 0);
     let mut manifest = earlier.manifest;
@@ -207,10 +221,12 @@ fn the_topic_of_a_fact_that_is_dropped_stays_until_home_assistant_is_told() {
     announced.components.insert("mood".into(), "sensor".into());
     manifest.announce(CONFIG, &announced);
     let mood = "tesla2mqtt/bridge/mood".to_owned();
-    let declaration = first_declaration(&setup(), &[], &manifest);
-    manifest.take_in(declaration);
+    let facts = manifest.topics_of(&Owner::Bridge).collect::<Vec<_>>();
+    manifest.declare(&Owner::Bridge, facts.into_iter().chain([mood.clone()]));
+    let declaration = first_declaration(&setup(), &manifest);
+    assert_eq!(manifest.take_in(declaration).remove, Vec::<String>::new());
 
-    let mut rig = Rig::after(manifest, true);
+    let mut rig = PublisherRig::after(manifest, true);
     rig.say(&[], 0);
     assert!(
         rig.manifest

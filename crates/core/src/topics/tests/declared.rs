@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let heater = |heaters: i64| {
         [
             ("vehicle_config.rear_seat_heaters", int(heaters)),
@@ -16,7 +16,7 @@ fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
     let news = rig.see(Source::Data, &heater(1));
     assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), "medium".into())));
     let topic = rig.topics.paths().of("seat_heater_rear_left");
-    let declared = |rig: &Rig| rig.declared(&Announced::default());
+    let declared = |rig: &TopicsRig| rig.declared(&Announced::default());
     assert!(declared(&rig).contains(&topic));
     rig.later(1);
     let news = rig.see(Source::Data, &heater(0));
@@ -26,7 +26,7 @@ fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
 
 #[test]
 fn what_the_car_does_not_have_is_not_declared_unless_home_assistant_still_knows_of_it() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     rig.see(
         Source::Data,
         &[

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_charge_has_its_energy_and_power() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -51,7 +51,7 @@ fn a_charge_has_its_energy_and_power() {
 
 #[test]
 fn a_charge_that_is_stopped_and_resumed_is_two_whose_energies_add_up() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let first =
         charge(rig.charge_looks(&[(0, PARKED, 5.0), (10, CHARGING, 0.2), (60, STOPPED, 8.0)]));
     let second = charge(rig.charge_looks(&[(30, CHARGING, 8.1), (60, COMPLETE, 12.0)]));
@@ -60,8 +60,8 @@ fn a_charge_that_is_stopped_and_resumed_is_two_whose_energies_add_up() {
 
 #[test]
 fn quirk_8_the_meter_counts_every_session_once() {
-    let mut rig = Rig::new();
-    let total = |rig: &mut Rig, minutes, words, kwh: f64| {
+    let mut rig = TripsRig::new();
+    let total = |rig: &mut TripsRig, minutes, words, kwh: f64| {
         rig.after(minutes, words, &[("charge_energy_added", kwh)]);
         rig.figure("charge_energy_total").unwrap()
     };
@@ -86,7 +86,7 @@ fn quirk_8_the_meter_counts_every_session_once() {
 fn quirk_8_a_charge_has_the_energy_that_the_meter_counts() {
     // Counters of the looks, first parked and last complete; what the session was.
     let check = |counters: &[f64], expected: f64| {
-        let mut rig = Rig::new();
+        let mut rig = TripsRig::new();
         let (first, rest) = counters.split_first().unwrap();
         let (last, under_way) = rest.split_last().unwrap();
         rig.after(0, PARKED, &[("charge_energy_added", *first)]);
@@ -111,7 +111,7 @@ fn quirk_8_a_charge_has_the_energy_that_the_meter_counts() {
 
 #[test]
 fn what_a_look_at_an_unplugged_car_shows_more_is_still_the_sessions() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let ended = charge(rig.charge_looks(&[
         (0, PARKED, 20.0),
         (10, CHARGING, 0.5),
@@ -127,7 +127,7 @@ fn what_a_look_at_an_unplugged_car_shows_more_is_still_the_sessions() {
 
 #[test]
 fn the_meter_knows_a_new_session_by_the_drive_before_it() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         COMPLETE,
@@ -143,7 +143,7 @@ fn the_meter_knows_a_new_session_by_the_drive_before_it() {
 
 #[test]
 fn absurd_counters_do_not_spoil_the_meter() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 5.0)]);
     for absurd in [-3.0, 1e9, 400.0] {
         rig.after(1, CHARGING, &[("charge_energy_added", absurd)]);
