@@ -65,6 +65,12 @@ impl Habits {
         (slot - 1..=slot + 1).any(|near| self.weight(near) >= ENOUGH)
     }
 
+    /// When a start becomes likely or unlikely, if that is soon.
+    pub(super) fn changes_at(&self, wall: Timestamp) -> Option<Timestamp> {
+        let next = Timestamp::from_second((slot_of(wall) + 1) * SLOT_SECONDS).ok()?;
+        (self.expects_start(next) != self.expects_start(wall)).then_some(next)
+    }
+
     fn weight(&self, slot: i64) -> u32 {
         let of_day = |day: i64| {
             let key = (slot + day * SLOTS_A_DAY).rem_euclid(SLOTS_A_WEEK);
