@@ -25,21 +25,21 @@ pub enum ProcessSignal {
 
 /// The service has started, or has finished reloading.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
 /// One line for `systemctl status`.
 pub fn status(text: &str) {
-    tell(&[NotifyState::Status(text)]);
+    notify(&[NotifyState::Status(text)]);
 }
 
-/// The line that `systemctl status` shows; the same text is not told twice.
+/// The line that `systemctl status` shows; the same text is not sender twice.
 #[derive(Debug, Default)]
 pub struct StatusLine(String);
 
 impl StatusLine {
     /// Tells it, if it is news.
-    pub fn say(&mut self, text: &str) {
+    pub fn set(&mut self, text: &str) {
         if self.0 != text {
             status(text);
             text.clone_into(&mut self.0);
@@ -50,19 +50,19 @@ impl StatusLine {
 /// The configuration is being read again; [`ready`] follows.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
 /// The service is stopping.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
 /// The loop is alive.
 pub fn watchdog() {
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
 /// How often to call [`watchdog`]: half of what systemd allows. `None`: no watchdog is wanted.
@@ -70,7 +70,7 @@ pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager cannot be told");
     }
@@ -124,22 +124,22 @@ pub fn signals(hangup_is: ProcessSignal) -> io::Result<Signals> {
         _ => Some(signal(SignalKind::hangup())?),
     };
     let signals = Signals::default();
-    let told = signals.clone();
+    let sender = signals.clone();
     tokio::spawn(async move {
         loop {
             let signal = tokio::select! {
                 Some(()) = terminate.recv() => ProcessSignal::Stop,
                 Some(()) = interrupt.recv() => ProcessSignal::Stop,
-                Some(()) = heard(hangup.as_mut()) => hangup_is,
+                Some(()) = received(hangup.as_mut()) => hangup_is,
                 else => break,
             };
-            told.send(signal);
+            sender.send(signal);
         }
     });
     Ok(signals)
 }
 
-async fn heard(signal: Option<&mut unix::Signal>) -> Option<()> {
+async fn received(signal: Option<&mut unix::Signal>) -> Option<()> {
     match signal {
         Some(signal) => signal.recv().await,
         None => std::future::pending().await,

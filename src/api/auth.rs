@@ -68,8 +68,8 @@ pub async fn ask(
                 token_answer(&reply.body)
                     .inspect(|answer| {
                         // From here on no log line can hold them, whoever writes it.
-                        log::hide_rotating(&answer.access);
-                        answer.refresh.iter().for_each(log::hide_rotating);
+                        log::redact_rotating_secret(&answer.access);
+                        answer.refresh.iter().for_each(log::redact_rotating_secret);
                     })
                     .map_err(|error| ApiError::of_body(error, reply.status))
             } else {

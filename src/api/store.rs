@@ -237,7 +237,10 @@ impl TokenStore {
                 &stored.previous_refresh_token,
                 &stored.access_token,
             ];
-            tokens.into_iter().flatten().for_each(log::hide_rotating);
+            tokens
+                .into_iter()
+                .flatten()
+                .for_each(log::redact_rotating_secret);
             return Ok(Some(stored));
         }
         let aside = self.directory.join(format!("{}.json.damaged", self.name));

@@ -234,11 +234,11 @@ fn tell_service(connection: &Connection, status: &mut service::StatusLine, is_re
             if !is_ready {
                 service::ready();
             }
-            status.say("connected to the broker");
+            status.set("connected to the broker");
             true
         }
         Connection::Down(why) => {
-            status.say(&format!(
+            status.set(&format!(
                 "no broker: {why}; the cars are followed meanwhile"
             ));
             is_ready

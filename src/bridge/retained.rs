@@ -193,7 +193,7 @@ impl Retained {
                 continue;
             };
             let owed = tokio::select! {
-                owed = async { self.0.mqtt.owed_deletes().await.await } => owed,
+                owed = async { self.0.mqtt.unconfirmed_deletes().await.await } => owed,
                 // What is new is asked for together with what was owed before.
                 () = self.0.to_remove.notified() => continue,
             };

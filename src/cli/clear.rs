@@ -28,7 +28,7 @@ const ORIGIN: &str = "tesla2mqtt";
 
 /// Silence after which every stored message is taken to have arrived. Brokers send them at once
 /// after a subscription, without saying which is the last.
-pub(super) const QUIET: Duration = Duration::from_millis(700);
+pub(super) const SCAN_PAUSE: Duration = Duration::from_millis(700);
 
 /// What was found and removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,15 +89,15 @@ pub fn main(file: Option<&Path>) -> ExitCode {
 }
 
 fn report(cleared: &Cleared) -> ExitCode {
-    super::say(&format!("removed {} retained messages\n", cleared.removed));
+    super::print(&format!("removed {} retained messages\n", cleared.removed));
     for base in &cleared.running {
-        super::complain(&format!(
+        super::print_error(&format!(
             "a bridge is running with base topic {base}: its topics were removed under it; to be rid of \
              them, stop it and clear again; to have them back, restart it"
         ));
     }
     for topic in &cleared.left {
-        super::complain(&format!("still there: {topic}"));
+        super::print_error(&format!("still there: {topic}"));
     }
     if cleared.left.is_empty() && cleared.running.is_empty() {
         ExitCode::SUCCESS
@@ -131,7 +131,9 @@ async fn stored(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Stored, 
     };
     let id = random_client_id();
     let (mut client, _) = OneShotClient::connect(mqtt, &id).await?;
-    client.listen(&subscriptions(scopes), QUIET, take).await?;
+    client
+        .listen(&subscriptions(scopes), SCAN_PAUSE, take)
+        .await?;
     client.close().await;
     stored.topics = sieve.ours();
     Ok(stored)
@@ -190,7 +192,7 @@ impl<'a> Sieve<'a> {
         if topics.contains(&topic) || bases.iter().filter_map(below).any(is_bridges) {
             self.ours.insert(topic);
         } else if prefixes.iter().any(|prefix| is_discovery(&topic, prefix)) {
-            if let Some(named) = bases.iter().find_map(|base| speaks_of(&payload, base)) {
+            if let Some(named) = bases.iter().find_map(|base| topics_below(&payload, base)) {
                 self.ours.insert(topic);
                 self.announced.extend(named);
             }
@@ -250,7 +252,7 @@ fn is_discovery(topic: &str, prefix: &str) -> bool {
 /// The topics of a discovery message that is signed by us, hangs on the bridge of `base`, and has
 /// every topic under it. What a device is called does not tell: the bridge's name follows the base
 /// topic, a car's is the same whoever announces it.
-pub(super) fn speaks_of(payload: &[u8], base: &str) -> Option<Vec<String>> {
+pub(super) fn topics_below(payload: &[u8], base: &str) -> Option<Vec<String>> {
     let message: Json = serde_json::from_slice(payload).ok()?;
     let mut topics = Vec::new();
     collect_topics(&message, &mut topics);
@@ -385,13 +387,13 @@ mod tests {
             ] {
                 let payload = message.payload(&BTreeMap::new()).into_bytes();
                 assert!(
-                    speaks_of(&payload, "home/tesla").is_some(),
+                    topics_below(&payload, "home/tesla").is_some(),
                     "{}",
                     message.topic
                 );
                 for other in ["tesla2mqtt", "home", "home/tesla2", "home/tesla/bridge"] {
                     assert!(
-                        speaks_of(&payload, other).is_none(),
+                        topics_below(&payload, other).is_none(),
                         "{} {other}",
                         message.topic
                     );
@@ -417,7 +419,7 @@ mod tests {
             r#"{"o":{"name":"tesla2mqtt"},"cmps":{"a":{"avty_t":"tesla2mqtt/bridge/state"},"b":{"stat_t":"b"}}}"#,
         ] {
             assert!(
-                speaks_of(payload.as_bytes(), "tesla2mqtt").is_none(),
+                topics_below(payload.as_bytes(), "tesla2mqtt").is_none(),
                 "{payload}"
             );
         }
@@ -426,7 +428,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_payload_is_too_strange(payload: Vec<u8>) {
-            let _ = speaks_of(&payload, "tesla2mqtt");
+            let _ = topics_below(&payload, "tesla2mqtt");
         }
     }
 }

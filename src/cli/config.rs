@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::print;
 use crate::config::{self, Api, ConfigErrors, Loaded, Settings};
 use crate::mqtt;
 use crate::policy::MonthlyLimit;
@@ -39,14 +40,6 @@ pub fn check(named: Option<PathBuf>) -> ExitCode {
     // Where standard error is closed nobody can be told.
     let _ = io::stderr().lock().write_all(report.stderr.as_bytes());
     ExitCode::from(report.code)
-}
-
-/// Writes to standard output; `println!` would panic on the closed pipe of `... | head`.
-fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
 }
 
 /// Loads the named file, or the first of the usual ones, and looks into the files that it names.

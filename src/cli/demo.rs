@@ -5,8 +5,8 @@
 //! On a broker that belongs to somebody the demo keeps to a base topic of its own and takes away
 //! what it published. A base topic that was named may be a real bridge's: nothing is removed there.
 
-mod folder;
-mod guest;
+mod shared_broker;
+mod temporary_directory;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Timestamp;
 
-use self::folder::TemporaryFolder;
+use self::temporary_directory::TemporaryDirectory;
 use super::WrongUsage;
 use crate::bridge;
 use crate::broker::{self, BrokerError, Embedded};
@@ -32,7 +32,7 @@ const MQTT_PORT: u16 = 1883;
 const ACCOUNT: &str = "demo";
 const BASE_TOPIC: &str = "tesla2mqtt";
 /// Beside a real bridge on a real broker.
-const GUESTS_BASE_TOPIC: &str = "tesla2mqtt-demo";
+const SHARED_BROKER_BASE_TOPIC: &str = "tesla2mqtt-demo";
 /// More than any speed costs in a month: the simulated cloud's bill is shown, but slows nothing.
 const BUDGET_DOLLARS: u32 = 10_000;
 /// The same bad luck in every demo.
@@ -71,15 +71,15 @@ pub struct DemoOptions {
 pub fn main(options: DemoOptions) -> ExitCode {
     let prepared = options
         .check()
-        .and_then(|()| TemporaryFolder::new_in(&std::env::temp_dir()));
-    let folder = match prepared {
-        Ok(folder) => folder,
+        .and_then(|()| TemporaryDirectory::new_in(&std::env::temp_dir()));
+    let directory = match prepared {
+        Ok(directory) => directory,
         Err(error) => return super::failed(&error),
     };
     clock::run_at_speed(options.speed);
     api::tls::install_provider();
     super::on_one_thread(async {
-        match run(options, folder.path(), clock::real_wall()).await {
+        match run(options, directory.path(), clock::real_wall()).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => super::failed(&error),
         }
@@ -137,28 +137,28 @@ pub async fn run(options: DemoOptions, state: &Path, since: Timestamp) -> anyhow
     let settings = settings(&options, &url, &cloud.url(), &refresh_token, state)?;
     let log = log::start(&settings.log);
     log::report_panics();
-    settings.secrets().for_each(log::hide);
+    settings.secrets().for_each(log::redact_secret);
     if options.broker.is_some() {
         tokio::select! {
-            looked = guest::look(&settings, &vins) => looked?,
+            checked = shared_broker::check(&settings, &vins) => checked?,
             _ = signals.next() => return Ok(()),
         }
     }
-    log.say(&notes.concat());
-    log.say(&introduction(&settings, &options, vins.len()));
+    log.print(&notes.concat());
+    log.print(&introduction(&settings, &options, vins.len()));
 
     let reload: bridge::Reload = {
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
     let outcome = bridge::run(settings.clone(), lock, signals, reload).await;
-    if options.is_guest() {
-        guest::take_away(&settings).await;
+    if options.removes_published() {
+        shared_broker::remove_published(&settings).await;
     }
     if let Some(embedded) = embedded {
         embedded.stop().await;
     }
-    log.say(&bill(&cloud.ledger()));
+    log.print(&bill(&cloud.ledger()));
     cloud.shutdown().await;
     Ok(outcome?)
 }
@@ -186,7 +186,7 @@ impl DemoOptions {
 
     fn base_topic(&self) -> &str {
         let of_the_broker = if self.broker.is_some() {
-            GUESTS_BASE_TOPIC
+            SHARED_BROKER_BASE_TOPIC
         } else {
             BASE_TOPIC
         };
@@ -194,8 +194,8 @@ impl DemoOptions {
     }
 
     /// On somebody's broker, at a place where nobody else publishes.
-    fn is_guest(&self) -> bool {
-        self.broker.is_some() && self.base_topic() == GUESTS_BASE_TOPIC
+    fn removes_published(&self) -> bool {
+        self.broker.is_some() && self.base_topic() == SHARED_BROKER_BASE_TOPIC
     }
 }
 
@@ -285,7 +285,7 @@ fn introduction(settings: &Settings, options: &DemoOptions, n_cars: usize) -> St
     let base = &settings.mqtt.base_topic;
     let end = if options.broker.is_none() {
         "Ctrl-C ends it.".to_owned()
-    } else if options.is_guest() {
+    } else if options.removes_published() {
         "Ctrl-C ends it and removes what it published.".to_owned()
     } else {
         format!(

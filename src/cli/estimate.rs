@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 
-use super::{WrongUsage, say};
+use super::{WrongUsage, print};
 use crate::config;
 use crate::estimate::{self, Case, LIFE_FILE_FORM, LIVES, Life, NamedLife, Way};
 use crate::policy::Preset;
@@ -118,9 +118,9 @@ fn run(options: &EstimateOptions, config: Option<&Path>) -> anyhow::Result<()> {
     }
     if options.json {
         let json = serde_json::to_string_pretty(&report)?;
-        say(&(json + "\n"));
+        print(&(json + "\n"));
     } else {
-        say(&report.text());
+        print(&report.text());
     }
     Ok(())
 }

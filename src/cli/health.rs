@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::complain;
+use super::print_error;
 use crate::service::heartbeat;
 use crate::{clock, config};
 
@@ -24,6 +24,6 @@ pub fn main(named: Option<PathBuf>) -> ExitCode {
     if let Err(errors) = config::load_from_disk(named.as_deref()) {
         return super::wrong_configuration(&errors);
     }
-    complain(&reason);
+    print_error(&reason);
     ExitCode::FAILURE
 }

@@ -18,7 +18,7 @@ use clap::Args;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use super::say;
+use super::print;
 use crate::api::store::{TokenStore, keep_login};
 use crate::api::{self, AccountStatus};
 use crate::atomic_file::{self, Lock};
@@ -28,11 +28,11 @@ use crate::config::{self, Api, Settings};
 use trial::{Trial, tried_apart};
 
 /// A token host answers within a second or two; the bridge itself would go on trying.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// An answer that is under way when patience has ended.
-const LAST_ANSWER: Duration = Duration::from_secs(5);
+const SIGN_IN_MAX: Duration = Duration::from_mins(1);
+/// An answer that is under way when that has passed.
+const LAST_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Refresh tokens are shorter than this by far; a wrong file at stdin is not read whole.
-const LONGEST_TOKEN: usize = 16 * 1024;
+const TOKEN_MAX: usize = 16 * 1024;
 
 /// What `login` can be told.
 #[derive(Debug, Args)]
@@ -64,12 +64,12 @@ async fn login(settings: &Settings, name: Option<&str>) -> anyhow::Result<()> {
     atomic_file::state_directory(directory)
         .with_context(|| format!("state.directory {}", directory.display()))?;
     let token = if account.api == Api::Password && account.password.is_some() {
-        say(
+        print(
             "this account signs in with the e-mail and password of the configuration; trying them\n",
         );
         None
     } else {
-        say(&format!(
+        print(&format!(
             "Paste a refresh token for account {} ({}) and press Enter:\n",
             account.name,
             source(account.api)
@@ -130,7 +130,7 @@ async fn lock(store: &TokenStore) -> anyhow::Result<Lock> {
         if let Some(lock) = store.try_lock()? {
             return Ok(lock);
         }
-        if clock::uptime() > begun + PATIENCE {
+        if clock::uptime() > begun + SIGN_IN_MAX {
             bail!("another process holds the lock of this account; nothing was changed");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -172,7 +172,7 @@ fn read_token() -> anyhow::Result<SecretString> {
     let _ = std::io::stdout().flush();
     let mut line = String::new();
     let mut input = std::io::stdin().lock();
-    std::io::Read::take(&mut input, LONGEST_TOKEN as u64)
+    std::io::Read::take(&mut input, TOKEN_MAX as u64)
         .read_line(&mut line)
         .context("stdin")?;
     let token = line.trim();
@@ -197,7 +197,7 @@ async fn signed_in(
         .map_err(|error| anyhow::anyhow!(error.sentence()))?;
     let mut status = opened.status();
     let settled = status.wait_for(|status| !matches!(status, AccountStatus::SigningIn));
-    let settled = match tokio::time::timeout(PATIENCE, settled).await {
+    let settled = match tokio::time::timeout(SIGN_IN_MAX, settled).await {
         Ok(Ok(settled)) => Some(settled.clone()),
         _ => None,
     };
@@ -213,7 +213,7 @@ async fn signed_in(
         Some(AccountStatus::SigningIn) | None => Err(anyhow::anyhow!("Tesla did not answer")),
     };
     cancel.cancel();
-    let _late = tokio::time::timeout(LAST_ANSWER, opened.closed()).await;
+    let _late = tokio::time::timeout(LAST_ANSWER_MAX, opened.closed()).await;
     Ok((settled, outcome))
 }
 
@@ -231,16 +231,16 @@ async fn list(account: &api::Account) -> anyhow::Result<()> {
         .outcome
         .map_err(|error| anyhow::anyhow!(error.sentence()))
         .context("signed in, but the cars cannot be listed")?;
-    say(
+    print(
         "signed in. A running bridge that was signed out takes this up within half a minute; one \
          that is signed in, when it next renews its login: restart it to have it at once\n",
     );
     for car in &list.vehicles {
         let name = car.display_name.as_deref().unwrap_or("(no name)");
-        say(&format!("  {} {name}\n", car.vin.as_str()));
+        print(&format!("  {} {name}\n", car.vin.as_str()));
     }
     if list.vehicles.is_empty() {
-        say("  the account lists no car\n");
+        print("  the account lists no car\n");
     }
     Ok(())
 }

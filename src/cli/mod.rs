@@ -131,13 +131,13 @@ struct WrongUsage(String);
 
 /// Says every problem on stderr.
 fn wrong_configuration(errors: &crate::config::ConfigErrors) -> ExitCode {
-    complain(&errors.to_string());
+    print_error(&errors.to_string());
     ExitCode::from(2)
 }
 
 /// Says what went wrong and why, on stderr.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    complain(&format!("{error:#}"));
+    print_error(&format!("{error:#}"));
     if error.is::<WrongUsage>() {
         ExitCode::from(2)
     } else {
@@ -146,18 +146,18 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Writes a line to stderr; where that is closed nobody can be told, and `eprintln!` would panic.
-fn complain(text: &str) {
+fn print_error(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes to stdout; a reader that went away (`| head`) is no error.
-fn say(text: &str) {
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// How long work off the reactor may go on when all is said and done.
-const LAST_WORK: Duration = Duration::from_millis(100);
+const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
 
 /// One thread is enough for a few cars, and half a megabyte smaller; a local runtime leaves the
 /// code of the other kind out.
@@ -170,11 +170,11 @@ fn on_one_thread(work: impl Future<Output = ExitCode>) -> ExitCode {
             let code = runtime.block_on(work);
             // A name that is being looked up at that moment would hold up the end for as long as
             // the system's resolver has patience.
-            runtime.shutdown_timeout(LAST_WORK);
+            runtime.shutdown_timeout(SHUTDOWN_MAX);
             code
         }
         Err(error) => {
-            complain(&format!(
+            print_error(&format!(
                 "the system does not let the program start its reactor: {error}"
             ));
             ExitCode::FAILURE

@@ -18,12 +18,12 @@ pub fn main(file: Option<PathBuf>) -> ExitCode {
     let log = log::start(&settings.log);
     let control = log.control.clone();
     log::report_panics();
-    settings.secrets().for_each(log::hide);
+    settings.secrets().for_each(log::redact_secret);
     warn(&warnings);
     api::tls::install_provider();
     let reload = Box::new(move || {
         let loaded = super::config::load(file.as_deref())?;
-        loaded.settings.secrets().for_each(log::hide);
+        loaded.settings.secrets().for_each(log::redact_secret);
         control.set_level(&loaded.settings.log.level);
         warn(&loaded.warnings);
         Ok(loaded.settings)

@@ -20,7 +20,7 @@ pub enum Origin {
 }
 
 /// The origin and the key: the start of every message.
-pub(super) fn head(origin: &Origin, key: &str) -> String {
+pub(super) fn message_start(origin: &Origin, key: &str) -> String {
     match origin {
         Origin::File { path, line: 0 } => format!("{path}: {key}"),
         Origin::File { path, line } => format!("{path}:{line}: {key}"),
@@ -52,7 +52,7 @@ impl ConfigProblem {
         found: Option<&Found>,
         complaint: &str,
     ) -> Self {
-        let start = head(&origin, key);
+        let start = message_start(&origin, key);
         let message = match found {
             Some(found) => format!("{start} = {found}: {complaint}"),
             None => format!("{start}: {complaint}"),

@@ -1,20 +1,20 @@
-//! Reads the joined layers key by key: form, default, secret files. Every refusal is noted and
+//! Reads the joined layers key by key: form, default, files and secrets. Every refusal is noted and
 //! reading goes on, so that all mistakes come out together.
 
+mod files;
+mod secrets;
+
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use secrecy::SecretString;
 
-use super::layers::{Given, Layers, found, from_text, variable_of};
-use super::problem::{ConfigProblem, Found, Origin, head};
+pub(super) use self::files::reason;
+use super::layers::{Layers, found, from_text, variable_of};
+use super::problem::{ConfigProblem, Found, Origin, message_start};
 use super::schema::{self, SettingKey, ValueForm};
 
 /// MQTT has no room for a longer user name or password, and no token is longer.
@@ -116,7 +116,7 @@ impl SettingsReader<'_> {
 
     /// Notes something that works but is probably not meant.
     pub fn warn(&mut self, key: &str, text: &str) {
-        let message = format!("{}: {text}", head(&self.origin(key), key));
+        let message = format!("{}: {text}", message_start(&self.origin(key), key));
         self.warnings.push(message);
     }
 
@@ -264,145 +264,6 @@ impl SettingsReader<'_> {
             text => Ok(PathBuf::from(text)),
         })
     }
-
-    /// A file of certificates, and a number that stands for its content.
-    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, u64)> {
-        let path = self.path(key)?;
-        let content = self.content(key, &path, false)?;
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
-        if found.is_ok_and(|found| !found.is_empty()) {
-            let mut hasher = DefaultHasher::new();
-            content.bytes.hash(&mut hasher);
-            return Some((path, hasher.finish()));
-        }
-        let wanted = "expected one or more certificates in PEM form (\"-----BEGIN CERTIFICATE-----\") in this file";
-        self.refuse(key, wanted);
-        None
-    }
-
-    /// A file with a private key that nobody else can read.
-    pub fn private_key(&mut self, key: &str) -> Option<PathBuf> {
-        let path = self.path(key)?;
-        let content = self.content(key, &path, true)?;
-        if PrivateKeyDer::from_pem_slice(&content.bytes).is_ok() {
-            return Some(path);
-        }
-        let wanted = "expected a private key in PEM form (\"-----BEGIN PRIVATE KEY-----\") without a passphrase in this file";
-        self.refuse(key, wanted);
-        None
-    }
-
-    fn content(&mut self, key: &str, path: &Path, secret: bool) -> Option<FileContent> {
-        match (self.read_file)(path) {
-            // Perhaps the secret itself, and not where it is.
-            Err(error) if secret && !is_plainly_a_path(path) => {
-                let complaint = format!("expected {}: {}", row(key).expected, reason(&error));
-                let origin = self.origin(key);
-                self.problems
-                    .push(ConfigProblem::new(origin, key, &complaint));
-                None
-            }
-            Err(error) => {
-                self.refuse(key, &format!("cannot read this file: {}", reason(&error)));
-                None
-            }
-            Ok(content) => {
-                if secret && is_open(path, content.mode) {
-                    let (mode, path) = (content.mode.unwrap_or_default() & 0o777, path.display());
-                    self.refuse(
-                        key,
-                        &format!("others can read this secret (mode {mode:04o}): chmod 600 {path}"),
-                    );
-                }
-                Some(content)
-            }
-        }
-    }
-
-    /// A secret: inline, from the file that `<key>_file` names, or the credential with the name
-    /// `credential`. The environment replaces what the file says; two at the same level are a
-    /// mistake, because only one of them can be the newest.
-    pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<SecretString> {
-        let file_key = format!("{key}_file");
-        let from_env = |given: &Given| matches!(given.origin, Origin::Env(_));
-        let mut sources: Vec<&str> = [key, file_key.as_str()]
-            .into_iter()
-            .filter(|key| self.is_given(key))
-            .collect();
-        let any_env = sources.iter().any(|key| from_env(&self.layers.given[*key]));
-        sources.retain(|key| !any_env || from_env(&self.layers.given[*key]));
-        let credential = credential
-            .filter(|_| !any_env)
-            .and_then(|name| Some((self.credentials.as_ref()?.join(name), name)))
-            .and_then(|(path, name)| match (self.read_file)(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                read => Some((path, name, read)),
-            });
-        if !sources.is_empty() || credential.is_some() {
-            self.sourced.insert(key.to_owned());
-        }
-        match (sources.as_slice(), credential) {
-            ([], None) => None,
-            ([], Some((path, name, read))) => {
-                let read = read.map_err(|error| reason(&error));
-                match read.and_then(|content| one_line(key, content)) {
-                    Ok(secret) => Some(secret),
-                    Err(complaint) => {
-                        let credential = format!("credential {name} ({})", path.display());
-                        self.problems.push(ConfigProblem::new(
-                            Origin::Nowhere,
-                            &credential,
-                            &complaint,
-                        ));
-                        None
-                    }
-                }
-            }
-            ([one], None) if *one == key => self.inline_secret(key),
-            ([_], None) => {
-                let path = self.path(&file_key)?;
-                let content = self.content(&file_key, &path, true)?;
-                one_line(key, content)
-                    .map_err(|complaint| self.refuse(&file_key, &complaint))
-                    .ok()
-            }
-            ([one], Some((_, name, _))) => {
-                let complaint = format!("also given as the credential {name}: keep one of them");
-                self.refuse(one, &complaint);
-                None
-            }
-            (_, _) => {
-                let complaint = format!("given together with {file_key}: keep one of them");
-                self.refuse(key, &complaint);
-                None
-            }
-        }
-    }
-
-    fn inline_secret(&mut self, key: &str) -> Option<SecretString> {
-        let given = &self.layers.given[key];
-        let text = match &given.found {
-            // A blank at the end of a password may be meant.
-            Found::Text(text) if !is_token(key) => text.as_str(),
-            Found::Text(text) => plain(text),
-            _ => "",
-        };
-        let flaw = match (&given.found, flaw(key, text)) {
-            (Found::Text(_), None) => {
-                let text = SecretString::from(text.to_owned());
-                if matches!(given.origin, Origin::File { .. }) {
-                    self.inline_secrets.push(key.to_owned());
-                }
-                return Some(text);
-            }
-            (Found::Text(_), Some("nothing")) => "nothing between them",
-            (Found::Text(_), Some(flaw)) => flaw,
-            (other, _) => other.form(),
-        };
-        let complaint = format!("expected {}, found {flaw}", row(key).expected);
-        self.refuse(key, &complaint);
-        None
-    }
 }
 
 /// The row of a key that this program reads.
@@ -424,73 +285,6 @@ fn may_carry_a_secret(address: &str) -> bool {
         rest.starts_with("//") || port.parse::<u16>().is_ok()
     };
     address.contains(['@', '?', '#']) || address.split(':').skip(1).any(|rest| !is_port(rest))
-}
-
-/// Whether a text that names no file was at least meant to; a token or a password hardly begins so.
-fn is_plainly_a_path(path: &Path) -> bool {
-    let text = path.to_string_lossy();
-    ["/", "./", "../", "~/"]
-        .iter()
-        .any(|start| text.starts_with(start))
-}
-
-/// Where systemd and Docker mount secrets for one service alone, with modes of their own.
-const PRIVATE_MOUNTS: [&str; 2] = ["/run/credentials", "/run/secrets"];
-
-/// Whether others than the owner may read it.
-fn is_open(path: &Path, mode: Option<u32>) -> bool {
-    let is_mounted = PRIVATE_MOUNTS.iter().any(|mount| path.starts_with(mount));
-    mode.is_some_and(|mode| mode & 0o077 != 0) && !is_mounted
-}
-
-fn one_line(key: &str, content: FileContent) -> Result<SecretString, String> {
-    let text = String::from_utf8(content.bytes)
-        .map_err(|_| "expected one line of text, found bytes that are not UTF-8".to_owned())?;
-    let text = plain(&text);
-    let flaw = match flaw(key, text) {
-        None => {
-            return Ok(SecretString::from(text.to_owned()));
-        }
-        Some("nothing") => "an empty file",
-        Some(flaw) => flaw,
-    };
-    Err(format!("expected one line of text, found {flaw}"))
-}
-
-/// Without what an editor puts around it: blanks, line breaks, a mark of its encoding.
-fn plain(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
-}
-
-/// What is found where a secret should be, if it cannot be one.
-fn flaw(key: &str, text: &str) -> Option<&'static str> {
-    if plain(text).is_empty() {
-        Some("nothing")
-    } else if text.contains(['\n', '\r']) {
-        Some("several lines")
-    } else if text.chars().any(char::is_control) {
-        Some("a control character")
-    } else if text.len() > MOST_BYTES {
-        Some("more than 65535 bytes")
-    } else if is_token(key) && !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Some("a blank or a letter that no token has")
-    } else {
-        None
-    }
-}
-
-fn is_token(key: &str) -> bool {
-    key.ends_with(".refresh_token")
-}
-
-/// The words for an I/O error that the owner can act on.
-pub(super) fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is none at this path".to_owned(),
-        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        _ => error.to_string(),
-    }
 }
 
 /// A length of time as people write it, days and weeks included; `None`: it is none, or negative.

@@ -7,7 +7,7 @@ use crate::outbox::level;
 
 /// Below the base topic everything is ours to write: Home Assistant's topics, and with them every
 /// other program's discovery messages, must not stand there.
-pub(super) fn keep_apart(
+pub(super) fn refuse_overlap(
     reader: &mut SettingsReader<'_>,
     base: &str,
     theirs: &HomeAssistantSettings,

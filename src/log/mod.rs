@@ -25,7 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 pub use self::panics::report_panics;
-pub use self::redact::{hide, hide_rotating, redact};
+pub use self::redact::{redact, redact_rotating_secret, redact_secret};
 pub use self::writer::Lines;
 use crate::clock;
 
@@ -100,12 +100,12 @@ pub struct Started {
     /// Changes its levels.
     pub control: Control,
     queue: queue::Queue,
-    _last_lines: queue::LastLines,
+    _flush: queue::FlushGuard,
 }
 
 impl Started {
     /// Writes a text for the owner between the lines.
-    pub fn say(&self, text: &str) {
+    pub fn print(&self, text: &str) {
         self.queue.push(redact(text).as_bytes());
     }
 }
@@ -118,21 +118,21 @@ pub fn start(log: &LogSettings) -> Started {
         level: "trace".to_owned(),
         ..log.clone()
     };
-    let (queue, last_lines) = queue::to(io::stdout());
+    let (queue, flush) = queue::to(io::stdout());
     let (subscriber, control) = subscriber(&everything, LineStyle::of_stdout(), queue.clone());
     let _ = subscriber.try_init();
     control.set_level(&log.level);
     Started {
         control,
         queue,
-        _last_lines: last_lines,
+        _flush: flush,
     }
 }
 
 /// The log as a value: what `make` makes is written to once a line.
 pub fn subscriber<M>(
     log: &LogSettings,
-    look: LineStyle,
+    style: LineStyle,
     make: M,
 ) -> (impl tracing::Subscriber + Send + Sync + use<M>, Control)
 where
@@ -140,12 +140,12 @@ where
 {
     let filter = filter(&log.level).unwrap_or_default();
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = Lines::new(make, look.journal);
+    let lines = Lines::new(make, style.journal);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(lines)
-        .with_ansi(look.color)
-        .with_level(!look.journal || log.format == Format::Json);
-    let layer = match (log.format, look.journal) {
+        .with_ansi(style.color)
+        .with_level(!style.journal || log.format == Format::Json);
+    let layer = match (log.format, style.journal) {
         (Format::Text, false) => layer.with_timer(Seconds).boxed(),
         (Format::Text, true) => layer.without_time().boxed(),
         (Format::Json, false) => layer.json().flatten_event(true).with_timer(Seconds).boxed(),
@@ -178,8 +178,8 @@ pub fn filter(level: &str) -> Option<Targets> {
         .split(',')
         .map(str::trim)
         .map(|directive| match directive.to_ascii_lowercase().as_str() {
-            "info" => format!("warn,{QUIET},tesla2mqtt=info"),
-            "debug" => format!("info,{QUIET},tesla2mqtt=debug"),
+            "info" => format!("warn,{LIBRARY_LEVELS},tesla2mqtt=info"),
+            "debug" => format!("info,{LIBRARY_LEVELS},tesla2mqtt=debug"),
             _ => directive.to_owned(),
         })
         .collect();
@@ -187,7 +187,7 @@ pub fn filter(level: &str) -> Option<Targets> {
 }
 
 /// The MQTT client's crate and the embedded broker's: our own lines say the same for the owner.
-const QUIET: &str = "rumqttc=error,mqtt5=error,mqtt5_protocol=error";
+const LIBRARY_LEVELS: &str = "rumqttc=error,mqtt5=error,mqtt5_protocol=error";
 
 /// RFC 3339 in UTC, to the second.
 struct Seconds;

@@ -15,19 +15,19 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::clock;
 
 /// A car's answer at `trace` fits several times.
-const ROOM: usize = 128 << 10;
+const CAPACITY: usize = 128 << 10;
 /// What an empty buffer may keep.
-const KEPT: usize = 4 << 10;
+const IDLE_CAPACITY: usize = 4 << 10;
 /// The thread formats one line now and then, about lines that were lost. What a stack does not
 /// touch costs nothing.
 const STACK: usize = 128 << 10;
 /// A reader that takes nothing for this long pauses: the end of the process waits no longer for it.
-const SILENCE: Duration = Duration::from_millis(200);
+const STALL_MAX: Duration = Duration::from_millis(200);
 /// Nor any longer for one that is slow, or for a machine that is: the end of everything has two
 /// seconds.
-const LAST_LINES_WITHIN: Duration = Duration::from_millis(300);
+const FLUSH_MAX: Duration = Duration::from_millis(300);
 /// What is offered to the reader at once, so that its pauses show.
-const PIECE: usize = 4 << 10;
+const PIECE_SIZE: usize = 4 << 10;
 
 /// The writing end, as many as are wanted.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct Queue(Arc<SharedQueue>);
 
 /// Writes what still waits when it is dropped, at the end of the process.
 #[derive(Debug)]
-pub struct LastLines(Queue);
+pub struct FlushGuard(Queue);
 
 #[derive(Debug, Default)]
 struct SharedQueue {
@@ -54,12 +54,12 @@ struct QueueState {
     /// The thread, once it runs.
     writer: Option<ThreadId>,
     /// The system gave no thread: whoever says something writes it.
-    is_alone: bool,
+    has_no_thread: bool,
 }
 
 impl QueueState {
     fn is_done(&self) -> bool {
-        (self.waiting.is_empty() && self.n_lost == 0 && !self.is_writing) || self.is_alone
+        (self.waiting.is_empty() && self.n_lost == 0 && !self.is_writing) || self.has_no_thread
     }
 
     /// What the thread itself says, that lines were lost, always finds room: nobody would know of
@@ -71,22 +71,22 @@ impl QueueState {
 }
 
 /// Has everything that is queued written to `out`, in order.
-pub fn to(out: impl Write + Send + 'static) -> (Queue, LastLines) {
+pub fn to(out: impl Write + Send + 'static) -> (Queue, FlushGuard) {
     let queue = Queue(Arc::default());
     let ours = queue.clone();
     let thread = thread::Builder::new()
         .name("log".to_owned())
         .stack_size(STACK)
         .spawn(move || ours.write_to(out));
-    queue.lock().is_alone = thread.is_err();
-    (queue.clone(), LastLines(queue))
+    queue.lock().has_no_thread = thread.is_err();
+    (queue.clone(), FlushGuard(queue))
 }
 
 impl Queue {
     /// Queues a text that is written in one piece or not at all.
     pub fn push(&self, text: &[u8]) {
         let mut state = self.lock();
-        if state.is_alone {
+        if state.has_no_thread {
             drop(state);
             let _ = io::stdout().write_all(text);
         } else if !state.takes(text) {
@@ -111,14 +111,14 @@ impl Queue {
                 );
             }
             // `... | head` closes the pipe: the bridge runs on, and reporting it would fail too.
-            let _ = self.offer(&lines, &mut out);
+            let _ = self.write_pieces(&lines, &mut out);
             lines.clear();
-            lines.shrink_to(KEPT);
+            lines.shrink_to(IDLE_CAPACITY);
         }
     }
 
-    fn offer(&self, lines: &[u8], out: &mut impl Write) -> io::Result<()> {
-        for piece in lines.chunks(PIECE) {
+    fn write_pieces(&self, lines: &[u8], out: &mut impl Write) -> io::Result<()> {
+        for piece in lines.chunks(PIECE_SIZE) {
             out.write_all(piece)?;
             self.lock().n_steps += 1;
             self.0.changed.notify_all();
@@ -148,7 +148,7 @@ impl Queue {
 
 /// One that is larger than all room is kept when nothing else waits.
 fn fits(waiting: &[u8], text: &[u8]) -> bool {
-    waiting.is_empty() || waiting.len() + text.len() <= ROOM
+    waiting.is_empty() || waiting.len() + text.len() <= CAPACITY
 }
 
 impl Write for Queue {
@@ -170,16 +170,16 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-impl Drop for LastLines {
+impl Drop for FlushGuard {
     fn drop(&mut self) {
         let Queue(shared) = &self.0;
         let begun = clock::uptime();
         let mut state = self.0.lock();
         while !state.is_done() {
-            let patience = patience(state.is_writing, clock::uptime().saturating_sub(begun));
+            let time_left = time_left(state.is_writing, clock::uptime().saturating_sub(begun));
             let n_steps = state.n_steps;
             let stands = |state: &mut QueueState| state.n_steps == n_steps && !state.is_done();
-            let waited = shared.changed.wait_timeout_while(state, patience, stands);
+            let waited = shared.changed.wait_timeout_while(state, time_left, stands);
             let (now, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
             if outcome.timed_out() {
                 return;
@@ -191,9 +191,13 @@ impl Drop for LastLines {
 
 /// How long the end waits for the next step, when it has waited for `so_far`. Lines that the thread
 /// has not even taken wait for the machine, not for the reader.
-fn patience(is_writing: bool, so_far: Duration) -> Duration {
-    let left = LAST_LINES_WITHIN.saturating_sub(so_far);
-    if is_writing { left.min(SILENCE) } else { left }
+fn time_left(is_writing: bool, so_far: Duration) -> Duration {
+    let left = FLUSH_MAX.saturating_sub(so_far);
+    if is_writing {
+        left.min(STALL_MAX)
+    } else {
+        left
+    }
 }
 
 #[cfg(test)]
@@ -239,7 +243,7 @@ mod tests {
             queue.push(&line);
         }
         let state = queue.lock();
-        assert!(state.waiting.capacity() <= 2 * ROOM);
+        assert!(state.waiting.capacity() <= 2 * CAPACITY);
         assert_eq!(state.n_lost, 1_000 - 128);
         drop(state);
 
@@ -254,7 +258,7 @@ mod tests {
             thread::yield_now();
         }
         queue.push(b"last\n");
-        drop(LastLines(queue));
+        drop(FlushGuard(queue));
         let read = read.lock().unwrap();
         let expected = [&b"0\n"[..], &line.repeat(128), b"last\n"].concat();
         assert!(*read == expected, "{} bytes", read.len());
@@ -263,8 +267,8 @@ mod tests {
     #[test]
     fn the_end_waits_for_a_slow_machine_and_a_slow_reader_but_not_for_one_that_pauses() {
         let check = |is_writing, so_far, expected| {
-            let patience = patience(is_writing, Duration::from_millis(so_far));
-            assert_eq!(patience, Duration::from_millis(expected), "{so_far}");
+            let time_left = time_left(is_writing, Duration::from_millis(so_far));
+            assert_eq!(time_left, Duration::from_millis(expected), "{so_far}");
         };
         check(false, 0, 300);
         check(false, 250, 50);
@@ -283,7 +287,7 @@ mod tests {
             begun,
             read: Arc::default(),
         });
-        queue.push(&vec![b'x'; 3 * PIECE]);
+        queue.push(&vec![b'x'; 3 * PIECE_SIZE]);
         for n_steps in 1..=3 {
             has_begun.recv().unwrap();
             assert_eq!(queue.lock().n_steps, n_steps);
@@ -296,7 +300,7 @@ mod tests {
     #[test]
     fn the_line_about_lost_lines_finds_room_where_no_other_does() {
         let queue = Queue(Arc::default());
-        queue.push(&vec![b'x'; ROOM]);
+        queue.push(&vec![b'x'; CAPACITY]);
         queue.push(b"lost\n");
         assert_eq!(queue.lock().n_lost, 1);
         queue.lock().writer = Some(thread::current().id());

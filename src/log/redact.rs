@@ -10,14 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 const REDACTED: &str = "[redacted]";
 
 /// Shorter texts stand in too many words; replacing them would tell where they are.
-const SHORTEST: usize = 4;
+const LENGTH_MIN: usize = 4;
 
 /// Tokens that are replaced every few hours; the oldest have expired long since.
-const MOST_ROTATING: usize = 64;
+const ROTATING_MAX: usize = 64;
 
 #[derive(Default)]
 struct KnownSecrets {
-    kept: Vec<Forms>,
+    configured: Vec<Forms>,
     rotating: VecDeque<Forms>,
 }
 
@@ -35,23 +35,23 @@ impl PartialEq for Zeroized {
 }
 
 static KNOWN: RwLock<KnownSecrets> = RwLock::new(KnownSecrets {
-    kept: Vec::new(),
+    configured: Vec::new(),
     rotating: VecDeque::new(),
 });
 
 /// Hides a secret of the configuration in every line from here on.
-pub fn hide(secret: &SecretString) {
+pub fn redact_secret(secret: &SecretString) {
     let Some(forms) = Forms::of(secret) else {
         return;
     };
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    if !known.kept.contains(&forms) {
-        known.kept.push(forms);
+    if !known.configured.contains(&forms) {
+        known.configured.push(forms);
     }
 }
 
 /// Hides a token that will be replaced by another; the newest few dozen are remembered.
-pub fn hide_rotating(secret: &SecretString) {
+pub fn redact_rotating_secret(secret: &SecretString) {
     let Some(forms) = Forms::of(secret) else {
         return;
     };
@@ -59,7 +59,7 @@ pub fn hide_rotating(secret: &SecretString) {
     if known.rotating.contains(&forms) {
         return;
     }
-    if known.rotating.len() == MOST_ROTATING {
+    if known.rotating.len() == ROTATING_MAX {
         known.rotating.pop_front();
     }
     known.rotating.push_back(forms);
@@ -70,7 +70,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let mut text = Cow::Borrowed(text);
     for form in known
-        .kept
+        .configured
         .iter()
         .chain(&known.rotating)
         .flat_map(|forms| &forms.0)
@@ -86,7 +86,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 impl Forms {
     fn of(secret: &SecretString) -> Option<Self> {
         let plain = secret.expose_secret();
-        if plain.len() < SHORTEST {
+        if plain.len() < LENGTH_MIN {
             return None;
         }
         let inside_quotes = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_hidden_secret_is_replaced_in_every_form() {
-        hide(&"p\"ss w&rd/ü".into());
+        redact_secret(&"p\"ss w&rd/ü".into());
         for line in [
             "login with p\"ss w&rd/ü failed",
             "password: \"p\\\"ss w&rd/ü\"",
@@ -132,20 +132,20 @@ mod tests {
 
     #[test]
     fn old_tokens_are_forgotten_and_the_secrets_of_the_configuration_are_not() {
-        hide(&"kept-for-ever".into());
-        for n in 0..=MOST_ROTATING {
-            hide_rotating(&format!("rotating-token-{n:03}.").into());
+        redact_secret(&"kept-for-ever".into());
+        for n in 0..=ROTATING_MAX {
+            redact_rotating_secret(&format!("rotating-token-{n:03}.").into());
         }
         assert_eq!(redact("kept-for-ever"), REDACTED);
         assert_eq!(
-            redact(&format!("rotating-token-{MOST_ROTATING:03}.")),
+            redact(&format!("rotating-token-{ROTATING_MAX:03}.")),
             REDACTED
         );
     }
 
     #[test]
     fn a_text_of_three_letters_is_not_worth_the_noise() {
-        hide(&"abc".into());
+        redact_secret(&"abc".into());
         assert_eq!(redact("abcdef"), "abcdef");
     }
 }

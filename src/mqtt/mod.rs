@@ -78,10 +78,10 @@ impl Handle {
     /// The topics of the deletes that the broker has not acknowledged, of all that were handed over
     /// before; comes when it has acknowledged some of them, or there are none. An error is the end
     /// of the connection task.
-    pub async fn owed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
-        let (answer, owed) = oneshot::channel();
+    pub async fn unconfirmed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
+        let (answer, unconfirmed) = oneshot::channel();
         let _ = self.requests.send(ClientRequest::OwedDeletes(answer)).await;
-        owed
+        unconfirmed
     }
 
     /// Listens to these filters from now on, and to no others.

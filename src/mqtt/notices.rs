@@ -20,7 +20,7 @@ pub(super) fn log(settings: &config::MqttSettings, notice: ClientNotice) {
             info!(%host, port, topics = n_topics, "connected to the broker");
         }
         ClientNotice::Back { away, n_topics } => {
-            let away = spoken(away);
+            let away = rounded(away);
             info!(%host, port, "broker back after {away}, {n_topics} topics republished");
         }
         ClientNotice::RetainsNothing => warn!(
@@ -43,8 +43,8 @@ pub(super) fn log(settings: &config::MqttSettings, notice: ClientNotice) {
         ClientNotice::SubscriptionRefused { filter, why } => {
             warn!(%filter, %why, "the broker refuses a subscription: check its access list");
         }
-        ClientNotice::NotSent(complaint) => warn!("{complaint}"),
-        ClientNotice::SaidOffline => info!("said offline to the broker"),
+        ClientNotice::NotSent(not_sent) => warn!("{not_sent}"),
+        ClientNotice::OfflineAcknowledged => info!("said offline to the broker"),
         ClientNotice::NotDrained { n_lost } => {
             warn!(lost = n_lost, "the broker did not take everything in time");
         }
@@ -52,7 +52,7 @@ pub(super) fn log(settings: &config::MqttSettings, notice: ClientNotice) {
 }
 
 /// A duration as one says it: `2m 10s`, `340ms`.
-fn spoken(duration: Duration) -> String {
+fn rounded(duration: Duration) -> String {
     let whole = if duration < Duration::from_secs(10) {
         Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     } else {
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_spoken_of_in_round_figures() {
-        assert_eq!(spoken(Duration::from_millis(130_900)), "2m 10s");
-        assert_eq!(spoken(Duration::from_micros(340_900)), "340ms");
+        assert_eq!(rounded(Duration::from_millis(130_900)), "2m 10s");
+        assert_eq!(rounded(Duration::from_micros(340_900)), "340ms");
     }
 }

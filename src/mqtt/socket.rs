@@ -27,7 +27,7 @@ const CONNECT_ADDRESS: Duration = Duration::from_millis(1500);
 /// Room for what arrives: mostly acknowledgements of a few bytes.
 const READ_AT_ONCE: usize = 4096;
 /// For what the broker said before it hung up.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const REASON_MAX: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
 /// A broker acknowledges each of so many messages by itself; they are read together after this, or
@@ -138,7 +138,7 @@ impl Socket {
     pub async fn turn(&mut self) -> Result<SocketTurn, Cause> {
         self.arrived.reserve(READ_AT_ONCE);
         if self.broken.is_some() {
-            return self.read_last_words().await;
+            return self.read_reason().await;
         }
         let is_gathering = now() < self.read_at;
         tokio::select! {
@@ -149,7 +149,7 @@ impl Socket {
                     Ok(is_flushed) => self.is_flushed = is_flushed,
                     Err(error) => {
                         self.is_flushed = false;
-                        self.broken = Some((error, now() + LAST_WORDS));
+                        self.broken = Some((error, now() + REASON_MAX));
                     }
                 }
                 if self.out.is_empty() && self.out.capacity() > KEPT_BUFFER {
@@ -167,7 +167,7 @@ impl Socket {
     }
 
     /// A broker that hangs up may have said its reason before.
-    async fn read_last_words(&mut self) -> Result<SocketTurn, Cause> {
+    async fn read_reason(&mut self) -> Result<SocketTurn, Cause> {
         let Some((error, until)) = &self.broken else {
             return Ok(SocketTurn::Nothing);
         };

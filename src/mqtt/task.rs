@@ -96,7 +96,7 @@ impl Task {
                     self.client.handle(ClientInput::Written, now);
                 }
                 Wake::Turn(Ok(SocketTurn::Arrived)) => self.receive_all(),
-                Wake::Dialled(Err(cause)) | Wake::Turn(Err(cause)) => self.lose(cause),
+                Wake::Dialled(Err(cause)) | Wake::Turn(Err(cause)) => self.lost(cause),
                 Wake::Turn(Ok(SocketTurn::Nothing)) | Wake::Timer => {}
             }
         }
@@ -132,7 +132,7 @@ impl Task {
             };
             has_sent = true;
             if let Err(cause) = socket.put(&self.settings, packet) {
-                self.lose(cause);
+                self.lost(cause);
             }
         }
         if has_sent && let (Some(socket), Some(facts)) = (&mut self.socket, self.client.facts()) {
@@ -146,10 +146,11 @@ impl Task {
         if self.waiting_for_deletes.is_empty() || !self.client.is_all_answered(now) {
             return;
         }
-        let owed = self.client.owed_deletes();
-        let is_news = |(before, _): &mut (usize, _)| owed.is_empty() || owed.len() < *before;
-        for (_, waits) in self.waiting_for_deletes.extract_if(.., is_news) {
-            let _ = waits.send(owed.clone());
+        let unconfirmed = self.client.unconfirmed_deletes();
+        let is_fewer =
+            |(before, _): &mut (usize, _)| unconfirmed.is_empty() || unconfirmed.len() < *before;
+        for (_, waits) in self.waiting_for_deletes.extract_if(.., is_fewer) {
+            let _ = waits.send(unconfirmed.clone());
         }
     }
 
@@ -167,7 +168,7 @@ impl Task {
                 ClientEvent::Status(connection) => {
                     self.ends.status.send_replace(connection);
                 }
-                ClientEvent::Message(message) => self.hand_on(message),
+                ClientEvent::Message(message) => self.pass_on(message),
                 ClientEvent::Log(notice) => notices::log(&self.settings, notice),
                 ClientEvent::Ended(outcome) => return Some(outcome),
             }
@@ -182,19 +183,19 @@ impl Task {
             match socket.next_packet() {
                 Ok(Some(packet)) => self.client.handle(ClientInput::Received(packet), now),
                 Ok(None) => return,
-                Err(cause) => return self.lose(cause),
+                Err(cause) => return self.lost(cause),
             }
         }
     }
 
-    fn lose(&mut self, cause: Cause) {
+    fn lost(&mut self, cause: Cause) {
         self.dialling = None;
         self.socket = None;
         self.client
             .handle(ClientInput::Lost(cause), clock::uptime());
     }
 
-    fn hand_on(&mut self, message: Incoming) {
+    fn pass_on(&mut self, message: Incoming) {
         if self.ends.arrived.try_send(message).is_ok() {
             if std::mem::take(&mut self.is_flooded) {
                 info!("incoming messages are read again");
@@ -218,10 +219,10 @@ impl Task {
                 .client
                 .handle(ClientInput::Publish(messages), clock::uptime()),
             ClientRequest::OwedDeletes(answer) => {
-                let n_owed = self.client.owed_deletes().len();
+                let n_unconfirmed = self.client.unconfirmed_deletes().len();
                 self.waiting_for_deletes
                     .retain(|(_, waits)| !waits.is_closed());
-                self.waiting_for_deletes.push((n_owed, answer));
+                self.waiting_for_deletes.push((n_unconfirmed, answer));
             }
         }
     }

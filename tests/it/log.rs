@@ -155,7 +155,7 @@ fn levels_can_be_set_by_module_and_changed_while_running() {
 
 #[test]
 fn a_secret_is_hidden_in_every_field_and_format() {
-    log::hide(&SecretString::from("a \"very\" secret"));
+    log::redact_secret(&SecretString::from("a \"very\" secret"));
     for format in [Format::Text, Format::Json] {
         let text = written(&settings(format, "trace"), JOURNAL, |_| {
             let span = tracing::info_span!("login", password = "a \"very\" secret");
@@ -191,8 +191,8 @@ fn no_secret_is_in_what_http_and_mqtt_write_at_trace() {
 async fn child_login_at_trace() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _log = log::start(&settings(Format::Text, "trace"));
-    log::hide(&SecretString::from(PASSWORD));
-    log::hide_rotating(&SecretString::from(TOKEN));
+    log::redact_secret(&SecretString::from(PASSWORD));
+    log::redact_rotating_secret(&SecretString::from(TOKEN));
 
     let tesla = wiremock::MockServer::start().await;
     let client = reqwest::Client::new();
@@ -261,7 +261,7 @@ fn a_panic_is_one_error_line_without_a_secret() {
 async fn child_panics_in_a_task() {
     let _log = log::start(&settings(Format::Text, "info"));
     log::report_panics();
-    log::hide_rotating(&SecretString::from(TOKEN));
+    log::redact_rotating_secret(&SecretString::from(TOKEN));
     let task = tokio::spawn(async { panic!("token {TOKEN}\nis odd") });
     assert!(task.await.unwrap_err().is_panic());
 }

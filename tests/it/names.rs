@@ -109,7 +109,7 @@ proptest! {
             for topic in expected.keys().cloned() {
                 outbox.put(Publish::State { topic, payload: "x".into() });
             }
-            prop_assert_eq!(outbox.complaints(), vec![]);
+            prop_assert_eq!(outbox.take_not_sent(), vec![]);
             prop_assert_eq!(outbox.n_topics(), expected.len());
             for (topic, n_levels) in expected {
                 prop_assert_eq!(topic.split('/').count(), n_levels, "{}", topic);

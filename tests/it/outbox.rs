@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tesla2mqtt::outbox::Publish;
-use tesla2mqtt::outbox::{Complaint, EVENTS_MAX, Outbox, Packet, TOPICS_MAX};
+use tesla2mqtt::outbox::{EVENTS_MAX, NotSent, Outbox, Packet, TOPICS_MAX};
 
 const LIMIT: usize = 1 << 20;
 
@@ -49,28 +49,28 @@ fn a_topic_that_is_asked_for_goes_ahead_of_the_others_even_if_it_was_said() {
     outbox.put(state("t/bridge/state", "online"));
     outbox.put(state("t/VIN/a", "1"));
     outbox.put(state("t/VIN/b", "2"));
-    outbox.say_next("t/VIN/b");
-    outbox.say_next("t/VIN/unknown");
+    outbox.send_next("t/VIN/b");
+    outbox.send_next("t/VIN/unknown");
     assert_eq!(
         drain(&mut outbox),
         ["t/VIN/b=2", "t/bridge/state=online", "t/VIN/a=1"]
     );
-    outbox.say_next("t/VIN/b");
+    outbox.send_next("t/VIN/b");
     assert_eq!(drain(&mut outbox), ["t/VIN/b=2"]);
 }
 
 #[test]
 fn a_topic_that_is_left_out_is_said_when_it_is_let_in_again() {
     let mut outbox = connected();
-    outbox.bar("t/a");
+    outbox.exclude("t/a");
     outbox.put(state("t/a", "1"));
     outbox.put(state("t/b", "1"));
     assert_eq!(drain(&mut outbox), ["t/b=1"]);
     outbox.put(state("t/a", "2"));
     outbox.connected(LIMIT);
     assert_eq!(drain(&mut outbox), ["t/b=1"]);
-    outbox.unbar("t/a");
-    outbox.say_next("t/a");
+    outbox.include("t/a");
+    outbox.send_next("t/a");
     assert_eq!(drain(&mut outbox), ["t/a=2"]);
 }
 
@@ -92,13 +92,13 @@ fn what_the_broker_refused_for_the_moment_is_said_again() {
     for _ in 0..3 {
         assert!(!outbox.has_work(), "not at once");
         for topic in ["t/a", "t/e", "t/gone"] {
-            outbox.say_again(topic);
+            outbox.send_again(topic);
         }
         assert!(outbox.has_work());
         send(&mut outbox);
     }
     for topic in ["t/a", "t/e", "t/gone"] {
-        outbox.say_again(topic);
+        outbox.send_again(topic);
     }
     assert_eq!(drain(&mut outbox), ["t/a=1", "t/gone=", "t/e!1"]);
 }
@@ -153,18 +153,24 @@ fn everything_is_said_again_when_home_assistant_asks() {
 #[test]
 fn a_delete_is_owed_until_it_is_confirmed_also_where_its_topic_is_left_out() {
     let mut outbox = connected();
-    assert!(!outbox.owes_deletes());
+    assert!(!outbox.has_unconfirmed_deletes());
     let topic = || "t/a".to_owned();
     outbox.put(Publish::Delete { topic: topic() });
     let sent = outbox.next_packet().unwrap();
-    assert!(outbox.owes_deletes() && !outbox.has_work(), "under way");
+    assert!(
+        outbox.has_unconfirmed_deletes() && !outbox.has_work(),
+        "under way"
+    );
     outbox.acknowledged(sent.ticket);
-    assert!(!outbox.owes_deletes());
+    assert!(!outbox.has_unconfirmed_deletes());
 
     outbox.put(Publish::Delete { topic: topic() });
-    outbox.bar("t/a");
+    outbox.exclude("t/a");
     assert_eq!(outbox.next_packet(), None);
-    assert!(outbox.owes_deletes() && !outbox.has_work(), "left out");
+    assert!(
+        outbox.has_unconfirmed_deletes() && !outbox.has_work(),
+        "left out"
+    );
 }
 
 /// Else a value of before could come back: the delete counted as done before either was said.
@@ -176,16 +182,16 @@ fn a_value_that_replaces_a_delete_owes_what_it_was_asked_for() {
     let delete = outbox.next_packet().unwrap();
     outbox.put(state("t/a", "1"));
     outbox.acknowledged(delete.ticket);
-    assert_eq!(outbox.owed_deletes(), [topic()].into());
+    assert_eq!(outbox.unconfirmed_deletes(), [topic()].into());
     let value = outbox.next_packet().unwrap();
     assert_eq!(&*value.payload, "1");
     outbox.refused(value.ticket);
-    assert_eq!(outbox.owed_deletes(), [topic()].into());
-    outbox.say_again("t/a");
+    assert_eq!(outbox.unconfirmed_deletes(), [topic()].into());
+    outbox.send_again("t/a");
     let value = outbox.next_packet().unwrap();
     outbox.acknowledged(value.ticket);
-    assert_eq!(outbox.owed_deletes(), [].into());
-    assert!(!outbox.owes_deletes());
+    assert_eq!(outbox.unconfirmed_deletes(), [].into());
+    assert!(!outbox.has_unconfirmed_deletes());
 }
 
 /// It had counted as confirmed, and was forgotten after two connections.
@@ -199,7 +205,7 @@ fn a_delete_that_the_broker_refuses_is_owed_for_ever_and_said_with_each_connecti
         while let Some(packet) = outbox.next_packet() {
             outbox.refused(packet.ticket);
         }
-        assert!(outbox.owes_deletes() && !outbox.has_work());
+        assert!(outbox.has_unconfirmed_deletes() && !outbox.has_work());
         outbox.disconnected();
         outbox.connected(LIMIT);
     }
@@ -209,7 +215,7 @@ fn a_delete_that_the_broker_refuses_is_owed_for_ever_and_said_with_each_connecti
     // Another topic's refusal is not about it.
     let other = outbox.next_packet().unwrap();
     outbox.refused(other.ticket);
-    assert!(!outbox.owes_deletes());
+    assert!(!outbox.has_unconfirmed_deletes());
 }
 
 /// The later one had been taken for it, and it was not said again on this connection.
@@ -223,7 +229,7 @@ fn an_event_that_was_refused_is_there_until_it_is_acknowledged_or_refused_for_go
     let second = outbox.next_packet().unwrap();
     outbox.acknowledged(second.ticket);
     assert!(outbox.has_event("t/e") && !outbox.has_event("t/other"));
-    outbox.say_again("t/e");
+    outbox.send_again("t/e");
     assert_eq!(drain(&mut outbox), ["t/e!1"]);
     outbox.refused(first.ticket);
     assert!(!outbox.has_event("t/e"));
@@ -248,7 +254,7 @@ fn events_are_bounded_and_the_oldest_goes_first() {
     for n in 0..EVENTS_MAX + 3 {
         outbox.put(event("t/e", &n.to_string()));
     }
-    assert_eq!(outbox.complaints(), [Complaint::TooManyEvents]);
+    assert_eq!(outbox.take_not_sent(), [NotSent::TooManyEvents]);
     outbox.connected(LIMIT);
     let said = drain(&mut outbox);
     assert_eq!((said.len(), said[0].as_str()), (EVENTS_MAX, "t/e!3"));
@@ -261,8 +267,8 @@ fn topics_are_bounded_and_those_that_are_there_keep_working() {
         outbox.put(state(&format!("t/{n}"), "x"));
     }
     assert_eq!(outbox.n_topics(), TOPICS_MAX);
-    let complaints = outbox.complaints();
-    assert!(matches!(complaints[..], [Complaint::TooManyTopics { .. }]));
+    let not_sent = outbox.take_not_sent();
+    assert!(matches!(not_sent[..], [NotSent::TooManyTopics { .. }]));
     outbox.connected(LIMIT);
     drain(&mut outbox);
     outbox.put(state("t/0", "y"));
@@ -328,14 +334,14 @@ fn what_the_broker_does_not_take_is_left_out_with_one_warning() {
     for connection in 0..2 {
         outbox.connected(200);
         assert_eq!(drain(&mut outbox), ["t/small=1"]);
-        let complaints = outbox.complaints();
+        let not_sent = outbox.take_not_sent();
         if connection == 0 {
             assert!(matches!(
-                &complaints[..],
-                [Complaint::TooLarge { topic, limit: 200, .. }] if topic == "t/big"
+                &not_sent[..],
+                [NotSent::TooLarge { topic, limit: 200, .. }] if topic == "t/big"
             ));
         } else {
-            assert_eq!(complaints, []);
+            assert_eq!(not_sent, []);
         }
         outbox.disconnected();
     }
@@ -357,12 +363,12 @@ fn topics_that_would_end_the_connection_are_refused() {
     }
     outbox.put(state("t/a", ""));
     assert_eq!(drain(&mut outbox), [""; 0]);
-    let complaints = outbox.complaints();
+    let not_sent = outbox.take_not_sent();
     assert_eq!(
-        complaints,
+        not_sent,
         [
-            Complaint::IllegalTopic(String::new()),
-            Complaint::EmptyPayload("t/a".into())
+            NotSent::IllegalTopic(String::new()),
+            NotSent::EmptyPayload("t/a".into())
         ]
     );
 }

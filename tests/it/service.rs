@@ -129,7 +129,7 @@ async fn child_serves() {
         let mut status = service::StatusLine::default();
         // The second is no news, and not told.
         for _ in 0..2 {
-            status.say(&format!("watchdog every {interval:?}"));
+            status.set(&format!("watchdog every {interval:?}"));
         }
     }
     service::ready();

@@ -70,7 +70,7 @@ pub struct Ticket(u64);
 
 /// Something that was not sent, for the log. Each is said once, not per message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Complaint {
+pub enum NotSent {
     /// Larger than the broker or we ourselves allow.
     #[error(
         "{topic} is not published: {size} bytes, and the broker takes at most {limit}; \
@@ -120,28 +120,28 @@ pub struct Outbox {
     dirty: BTreeMap<(Rank, u64), Arc<str>>,
     events: VecDeque<WaitingEvent>,
     /// Topics over which the broker ended the connection.
-    barred: BTreeSet<Arc<str>>,
+    excluded: BTreeSet<Arc<str>>,
     /// What is under way that does what a delete was asked for, by ticket: the delete, or the value
     /// that has replaced it.
     deletes: BTreeMap<Ticket, Arc<str>>,
     /// The largest packet the broker takes, while connected.
     limit: Option<usize>,
     next_number: u64,
-    complaints: Vec<Complaint>,
-    complained: BTreeSet<&'static str>,
+    not_sent: Vec<NotSent>,
+    noted: BTreeSet<&'static str>,
 }
 
 #[derive(Debug)]
 struct TopicEntry {
-    value: Held,
+    value: TopicValue,
     dirty: Option<u64>,
-    complained: bool,
+    is_noted: bool,
     /// A delete was asked for, and the broker has acknowledged neither it nor a value since.
-    owes_delete: bool,
+    has_unconfirmed_delete: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Held {
+enum TopicValue {
     Payload(Arc<str>),
     Deleted { confirmations_left: u8 },
 }
@@ -162,28 +162,30 @@ impl Outbox {
             topics: BTreeMap::new(),
             dirty: BTreeMap::new(),
             events: VecDeque::new(),
-            barred: BTreeSet::new(),
+            excluded: BTreeSet::new(),
             deletes: BTreeMap::new(),
             limit: None,
             next_number: 0,
-            complaints: Vec::new(),
-            complained: BTreeSet::new(),
+            not_sent: Vec::new(),
+            noted: BTreeSet::new(),
         }
     }
 
-    /// Takes what a room says. Never fails: what cannot be sent becomes a [`Complaint`].
+    /// Takes what a room says. Never fails: what cannot be sent becomes a [`NotSent`].
     pub fn put(&mut self, message: Publish) {
         match message {
             Publish::State { topic, payload } if payload.is_empty() => {
-                self.complain_once("empty payload", Complaint::EmptyPayload(topic));
+                self.note_once("empty payload", NotSent::EmptyPayload(topic));
             }
-            Publish::State { topic, payload } => self.hold(topic, Held::Payload(payload)),
+            Publish::State { topic, payload } => {
+                self.put_retained(topic, TopicValue::Payload(payload));
+            }
             Publish::Delete { topic } => {
                 let confirmations_left = CONFIRMATIONS;
-                self.hold(topic, Held::Deleted { confirmations_left });
+                self.put_retained(topic, TopicValue::Deleted { confirmations_left });
             }
             Publish::Event { topic, payload } => self.put_event(topic, payload),
-            Publish::Everything => self.everything(|held| matches!(held, Held::Payload(_))),
+            Publish::Everything => self.everything(|value| matches!(value, TopicValue::Payload(_))),
         }
     }
 
@@ -216,8 +218,8 @@ impl Outbox {
     }
 
     /// Says a topic next, although nothing changed.
-    pub fn say_next(&mut self, topic: &str) {
-        self.say_again(topic);
+    pub fn send_next(&mut self, topic: &str) {
+        self.send_again(topic);
         let mut waiting = self.dirty.iter();
         let Some((&place, _)) = waiting.find(|(_, waits)| ***waits == *topic) else {
             return;
@@ -228,7 +230,7 @@ impl Outbox {
     }
 
     /// Says a topic again, although nothing changed: its value, and its events that are left.
-    pub fn say_again(&mut self, topic: &str) {
+    pub fn send_again(&mut self, topic: &str) {
         if let Some((topic, _)) = self.topics.get_key_value(topic) {
             let topic = Arc::clone(topic);
             self.mark(&topic);
@@ -240,16 +242,16 @@ impl Outbox {
 
     /// Leaves a topic out from now on: the broker ends the connection over it, which would keep
     /// everything else away too. Bounded by the number of topics.
-    pub fn bar(&mut self, topic: &str) {
-        self.barred.insert(topic.into());
+    pub fn exclude(&mut self, topic: &str) {
+        self.excluded.insert(topic.into());
     }
 
     /// Leaves it out no longer; its value is said when it changes, or with the next connection.
-    pub fn unbar(&mut self, topic: &str) {
-        self.barred.remove(topic);
+    pub fn include(&mut self, topic: &str) {
+        self.excluded.remove(topic);
     }
 
-    /// The broker has refused a message for the moment; [`Outbox::say_again`] says it again.
+    /// The broker has refused a message for the moment; [`Outbox::send_again`] says it again.
     pub fn put_back(&mut self, ticket: Ticket) {
         // That is no confirmation.
         self.deletes.remove(&ticket);
@@ -269,8 +271,8 @@ impl Outbox {
             let Some(entry) = self.topics.get_mut(&topic) else {
                 return;
             };
-            entry.owes_delete = false;
-            if let Held::Deleted { confirmations_left } = &mut entry.value {
+            entry.has_unconfirmed_delete = false;
+            if let TopicValue::Deleted { confirmations_left } = &mut entry.value {
                 *confirmations_left = confirmations_left.saturating_sub(1);
                 if *confirmations_left == 0 && entry.dirty.is_none() {
                     self.topics.remove(&topic);
@@ -284,14 +286,19 @@ impl Outbox {
     /// The deletes that have not been confirmed on any connection yet, for whatever reason: a topic
     /// that is left out owes it, too, and one that the broker refuses. A value that was put since
     /// does as well as the delete: what stood there before is gone once it is acknowledged.
-    pub fn owed_deletes(&self) -> BTreeSet<String> {
-        let owing = self.topics.iter().filter(|(_, entry)| entry.owes_delete);
+    pub fn unconfirmed_deletes(&self) -> BTreeSet<String> {
+        let owing = self
+            .topics
+            .iter()
+            .filter(|(_, entry)| entry.has_unconfirmed_delete);
         owing.map(|(topic, _)| topic.to_string()).collect()
     }
 
     /// Whether there are such.
-    pub fn owes_deletes(&self) -> bool {
-        self.topics.values().any(|entry| entry.owes_delete)
+    pub fn has_unconfirmed_deletes(&self) -> bool {
+        self.topics
+            .values()
+            .any(|entry| entry.has_unconfirmed_delete)
     }
 
     /// Whether an event of this topic has not been acknowledged yet.
@@ -315,18 +322,18 @@ impl Outbox {
     }
 
     /// What is to be logged since the last call.
-    pub fn complaints(&mut self) -> Vec<Complaint> {
-        std::mem::take(&mut self.complaints)
+    pub fn take_not_sent(&mut self) -> Vec<NotSent> {
+        std::mem::take(&mut self.not_sent)
     }
 
-    fn hold(&mut self, topic: String, value: Held) {
+    fn put_retained(&mut self, topic: String, value: TopicValue) {
         if !level::is_legal_topic(&topic) {
-            self.complain_once("illegal topic", Complaint::IllegalTopic(topic));
+            self.note_once("illegal topic", NotSent::IllegalTopic(topic));
             return;
         }
         if let Some((key, entry)) = self.topics.get_key_value(topic.as_str()) {
             // A delete said twice starts its confirmations anew; an equal value says nothing new.
-            if matches!(value, Held::Payload(_)) && entry.value == value {
+            if matches!(value, TopicValue::Payload(_)) && entry.value == value {
                 return;
             }
             let key = Arc::clone(key);
@@ -334,13 +341,13 @@ impl Outbox {
             self.deletes.retain(|_, deleted| *deleted != key);
             self.mark(&key);
             if let Some(entry) = self.topics.get_mut(&key) {
-                entry.owes_delete |= matches!(value, Held::Deleted { .. });
+                entry.has_unconfirmed_delete |= matches!(value, TopicValue::Deleted { .. });
                 entry.value = value;
             }
             return;
         }
         if self.topics.len() >= TOPICS_MAX {
-            self.complain_once("topics", Complaint::TooManyTopics { topic });
+            self.note_once("topics", NotSent::TooManyTopics { topic });
             return;
         }
         let key: Arc<str> = topic.into();
@@ -348,10 +355,10 @@ impl Outbox {
         self.dirty
             .insert((self.rank(&key), number), Arc::clone(&key));
         let entry = TopicEntry {
-            owes_delete: matches!(value, Held::Deleted { .. }),
+            has_unconfirmed_delete: matches!(value, TopicValue::Deleted { .. }),
             value,
             dirty: Some(number),
-            complained: false,
+            is_noted: false,
         };
         self.topics.insert(key, entry);
     }
@@ -368,7 +375,7 @@ impl Outbox {
         }
     }
 
-    fn everything(&mut self, which: impl Fn(&Held) -> bool) {
+    fn everything(&mut self, which: impl Fn(&TopicValue) -> bool) {
         let topics: Vec<Arc<str>> = self
             .topics
             .iter()
@@ -382,12 +389,12 @@ impl Outbox {
 
     fn put_event(&mut self, topic: String, payload: Arc<str>) {
         if !level::is_legal_topic(&topic) {
-            self.complain_once("illegal topic", Complaint::IllegalTopic(topic));
+            self.note_once("illegal topic", NotSent::IllegalTopic(topic));
             return;
         }
         if self.events.len() >= EVENTS_MAX {
             self.events.pop_front();
-            self.complain_once("events", Complaint::TooManyEvents);
+            self.note_once("events", NotSent::TooManyEvents);
         }
         let ticket = Ticket(self.number());
         self.events.push_back(WaitingEvent {
@@ -402,24 +409,23 @@ impl Outbox {
         let ticket = Ticket(self.number());
         let entry = self.topics.get_mut(topic)?;
         entry.dirty = None;
-        if self.barred.contains(topic) {
+        if self.excluded.contains(topic) {
             return None;
         }
         let payload = match &entry.value {
-            Held::Payload(payload) => Arc::clone(payload),
-            Held::Deleted { .. } => Arc::from(""),
+            TopicValue::Payload(payload) => Arc::clone(payload),
+            TopicValue::Deleted { .. } => Arc::from(""),
         };
-        let is_delete = payload.is_empty() || entry.owes_delete;
+        let is_delete = payload.is_empty() || entry.has_unconfirmed_delete;
         let size = packet_size(topic, &payload);
         if size > limit {
-            if !std::mem::replace(&mut entry.complained, true) {
+            if !std::mem::replace(&mut entry.is_noted, true) {
                 let topic = topic.to_string();
-                self.complaints
-                    .push(Complaint::TooLarge { topic, size, limit });
+                self.not_sent.push(NotSent::TooLarge { topic, size, limit });
             }
             return None;
         }
-        entry.complained = false;
+        entry.is_noted = false;
         if is_delete {
             self.deletes.insert(ticket, Arc::clone(topic));
         }
@@ -436,14 +442,13 @@ impl Outbox {
             let at = self.events.iter().position(|event| !event.sent)?;
             let event = &mut self.events[at];
             let size = packet_size(&event.topic, &event.payload);
-            if self.barred.contains(&event.topic) {
+            if self.excluded.contains(&event.topic) {
                 self.events.remove(at)?;
                 continue;
             }
             if size > limit {
                 let topic = self.events.remove(at)?.topic.to_string();
-                self.complaints
-                    .push(Complaint::TooLarge { topic, size, limit });
+                self.not_sent.push(NotSent::TooLarge { topic, size, limit });
                 continue;
             }
             event.sent = true;
@@ -471,9 +476,9 @@ impl Outbox {
         self.next_number
     }
 
-    fn complain_once(&mut self, what: &'static str, complaint: Complaint) {
-        if self.complained.insert(what) {
-            self.complaints.push(complaint);
+    fn note_once(&mut self, what: &'static str, complaint: NotSent) {
+        if self.noted.insert(what) {
+            self.not_sent.push(complaint);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::signed_in;
 use crate::api::store::{StoredLogin, TokenStore, keep_login, replace_login, same};
 use crate::api::{self, AccountStatus};
 use crate::atomic_file;
-use crate::cli::say;
+use crate::cli::print;
 use crate::clock;
 use crate::config;
 
@@ -91,7 +91,7 @@ fn goes_on(
     let kept_at = store.load()?.and_then(|kept| kept.issued_at);
     if left.issued_at > kept_at {
         replace_login(store, account, &left)?;
-        say("a login that could not be kept when it was tried is kept now\n");
+        print("a login that could not be kept when it was tried is kept now\n");
     }
     Ok(false)
 }

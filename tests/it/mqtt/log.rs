@@ -131,7 +131,7 @@ async fn a_broker_that_takes_only_qos_0_is_one_warning_and_used_as_it_is() {
             log.until("connected to the broker").await;
             bridge.cancel.cancel();
             let outcome = timeout(PATIENCE, bridge.task).await.unwrap().unwrap();
-            assert!(outcome.offline_said);
+            assert!(outcome.offline_acknowledged);
             break;
         }
     }

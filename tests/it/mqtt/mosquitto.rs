@@ -40,7 +40,7 @@ async fn its_tls_with_client_certificates_works() {
         for n in 0..200 {
             bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
         }
-        assert!(bridge.stop().await.offline_said);
+        assert!(bridge.stop().await.offline_acknowledged);
 
         settings.tls = Some(home.files(&home.ca.pem, None));
         let failure = probe(&settings).await.unwrap_err();
@@ -74,7 +74,7 @@ async fn its_tls_works_with_a_certificate_as_its_manual_makes_it() {
         settings.tls = Some(home.files(&server.pem, None));
         let bridge = Bridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
-        assert!(bridge.stop().await.offline_said);
+        assert!(bridge.stop().await.offline_acknowledged);
     }
 }
 
@@ -132,7 +132,7 @@ async fn its_access_list_costs_the_refused_topics_only() {
         Watcher::start(broker.addr)
             .until("all others", |seen| seen.topics.len() == 201)
             .await;
-        assert!(bridge.stop().await.offline_said);
+        assert!(bridge.stop().await.offline_acknowledged);
     }
 }
 
@@ -156,7 +156,7 @@ async fn it_is_used_with_qos_0_where_it_takes_no_more() {
     let bridge = start().await;
     let watcher = Watcher::start(broker.addr);
     watcher.until("all", |seen| is(seen, "online")).await;
-    assert!(bridge.stop().await.offline_said);
+    assert!(bridge.stop().await.offline_acknowledged);
     watcher
         .until("the farewell", |seen| is(seen, "offline"))
         .await;
@@ -186,7 +186,7 @@ async fn clear_removes_everything_where_qos_1_is_not_supported() {
     for n in 0..N_TOPICS {
         bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
     }
-    assert!(bridge.stop().await.offline_said);
+    assert!(bridge.stop().await.offline_acknowledged);
 
     let settings = settings(without, Protocol::V5);
     let facts = probe(&settings).await.unwrap();

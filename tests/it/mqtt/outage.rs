@@ -134,6 +134,6 @@ async fn a_broker_that_takes_nothing_holds_nobody_up_who_publishes() {
         timeout(PATIENCE, says_all).await.expect("nobody waits");
         assert_eq!(bridge.until_up().await, 1);
         let outcome = bridge.stop().await;
-        assert!(!outcome.offline_said && outcome.n_lost > 0);
+        assert!(!outcome.offline_acknowledged && outcome.n_lost > 0);
     }
 }

@@ -22,7 +22,7 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
         assert_eq!(
             outcome,
             DrainOutcome {
-                offline_said: true,
+                offline_acknowledged: true,
                 n_lost: 0
             }
         );
@@ -63,7 +63,7 @@ async fn without_a_broker_it_ends_and_says_what_was_lost() {
     bridge.state("tesla2mqtt/VIN/a", "1").await;
     bridge.until_down("nothing listens").await;
     let outcome = bridge.stop().await;
-    assert!(!outcome.offline_said && outcome.n_lost > 0);
+    assert!(!outcome.offline_acknowledged && outcome.n_lost > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
             bridge.state(&format!("tesla2mqtt/VIN/{n}"), "last").await;
         }
         let outcome = bridge.stop().await;
-        assert!(!outcome.offline_said && outcome.n_lost > 0);
+        assert!(!outcome.offline_acknowledged && outcome.n_lost > 0);
         watcher.until_topic(STATE, "offline").await;
     }
 }

@@ -37,7 +37,7 @@ async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         let watcher = Watcher::start(broker.plain.addr);
         watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
-        assert!(bridge.stop().await.offline_said);
+        assert!(bridge.stop().await.offline_acknowledged);
         watcher
             .until_topic("tesla2mqtt/bridge/state", "offline")
             .await;

@@ -1,19 +1,20 @@
 //! The client over all its connections: owns the outbox, connects, says everything again, waits
 //! between attempts, drains at the end.
 
+mod lost;
+mod shutdown;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::ActiveConnection;
-use super::drain::{DrainOutcome, DrainStep};
-use super::failure::{BrokerFailure, BrokerFailureKind, Cause};
+use super::failure::Cause;
 use super::in_flight::{BrokerAnswer, PacketsInFlight};
 use super::interface::{ClientEvent, ClientInput, ClientOptions, Connection};
 use super::notice::{ClientNotice, NoticesGiven};
 use super::packet::{BrokerFacts, ClientPacket, PublishRefusal, ServerPacket, Subscription, Will};
-use super::quarantine::{EndMeans, Quarantine};
-use super::reconnect::before_retry;
+use super::quarantine::Quarantine;
 use crate::outbox::{Outbox, Publish, Ticket};
 use crate::random::Random;
 
@@ -28,7 +29,7 @@ pub struct Client {
     phase: ConnectionPhase,
     outbox: Outbox,
     quarantine: Quarantine,
-    told: NoticesGiven,
+    notices_given: NoticesGiven,
     random: Random,
     /// Attempts in a row without a CONNACK.
     n_failed: u32,
@@ -67,7 +68,7 @@ impl Client {
             },
             outbox,
             quarantine: Quarantine::new(&options.state_topic),
-            told: NoticesGiven::default(),
+            notices_given: NoticesGiven::default(),
             random: Random::new(options.seed),
             n_failed: 0,
             n_connections: 0,
@@ -104,7 +105,7 @@ impl Client {
     pub fn next_packet(&mut self, now: Duration) -> Option<ClientPacket> {
         loop {
             let packet = self.control_packet().or_else(|| self.message(now));
-            self.log_complaints();
+            self.log_not_sent();
             if packet.is_some() || !self.when_all_is_sent(now) {
                 return packet;
             }
@@ -127,8 +128,8 @@ impl Client {
 
     /// The topics of the deletes that were handed over and that the broker has not done: one that
     /// was refused is owed.
-    pub fn owed_deletes(&self) -> BTreeSet<String> {
-        self.outbox.owed_deletes()
+    pub fn unconfirmed_deletes(&self) -> BTreeSet<String> {
+        self.outbox.unconfirmed_deletes()
     }
 
     /// Messages in flight.
@@ -151,7 +152,7 @@ impl Client {
 
     /// What time brings.
     fn advance(&mut self, now: Duration) {
-        self.log_complaints();
+        self.log_not_sent();
         match &mut self.phase {
             ConnectionPhase::Waiting { until } if now >= *until => self.open(now),
             ConnectionPhase::Active(active) => {
@@ -163,7 +164,7 @@ impl Client {
                     self.lost(&Cause::NoAcknowledgement, now);
                 } else {
                     for topic in active.retry_queue.due(now) {
-                        self.outbox.say_again(&topic);
+                        self.outbox.send_again(&topic);
                     }
                 }
             }
@@ -198,23 +199,23 @@ impl Client {
             return None;
         }
         if self.quarantine.is_careful() && active.drain.is_none() {
-            if active.in_flight.n_messages() > 0 || now < active.careful.rests_until() {
+            if active.in_flight.n_messages() > 0 || now < active.careful.pause_until() {
                 return None;
             }
-            if let Some(outlived) = active.careful.outlived() {
-                self.quarantine.outlived(outlived);
+            if let Some(survived) = active.careful.survived() {
+                self.quarantine.survived(survived);
             }
         }
         let is_probe = active.n_probes > 0;
         if is_probe {
             active.n_probes -= 1;
-            self.outbox.say_next(&self.state_topic);
+            self.outbox.send_next(&self.state_topic);
         }
         let message = self.outbox.next_packet()?;
         if active.in_flight.n_messages() == 0 {
-            active.heard_at = now;
+            active.answered_at = now;
         }
-        if let Some(n) = &mut active.n_said_again
+        if let Some(n) = &mut active.n_sent_again
             && !is_probe
         {
             *n += 1;
@@ -233,25 +234,25 @@ impl Client {
         let ConnectionPhase::Active(active) = &mut self.phase else {
             return false;
         };
-        let has_lasted = active.has_lasted(now);
-        if has_lasted {
-            self.quarantine.lasts();
+        let is_stable = active.is_stable(now);
+        if is_stable {
+            self.quarantine.stable();
         }
         // In a rhythm of short connections an outage is not over yet, and not worth a line each.
-        if !self.quarantine.is_rhythm()
-            && let Some(n_topics) = active.n_said_again.take()
+        if !self.quarantine.is_flapping()
+            && let Some(n_topics) = active.n_sent_again.take()
         {
-            let notice = self.told.complete(n_topics, now);
+            let notice = self.notices_given.complete(n_topics, now);
             self.log(notice);
         }
-        if !has_lasted {
+        if !is_stable {
             return false;
         }
         let Some(topic) = self.quarantine.next_test() else {
             return false;
         };
-        self.outbox.unbar(&topic);
-        self.outbox.say_next(&topic);
+        self.outbox.include(&topic);
+        self.outbox.send_next(&topic);
         true
     }
 
@@ -262,7 +263,7 @@ impl Client {
                 active.is_connected()
                     && active.in_flight.n_messages() == 0
                     && !self.outbox.has_work()
-                    && active.careful.rests_until() <= now
+                    && active.careful.pause_until() <= now
             }
             ConnectionPhase::Waiting { .. } | ConnectionPhase::Ended => false,
         }
@@ -295,7 +296,7 @@ impl Client {
         let ConnectionPhase::Active(active) = &mut self.phase else {
             return;
         };
-        active.heard_at = now;
+        active.answered_at = now;
         let is_draining = active.drain.is_some();
         match answer {
             BrokerAnswer::Connected(facts) => self.connected(facts, now),
@@ -311,7 +312,7 @@ impl Client {
             } => self.acknowledged(ticket, topic, refusal, now),
             BrokerAnswer::Subscribed(_) | BrokerAnswer::Message(_) if is_draining => {}
             BrokerAnswer::Subscribed(answers) => {
-                let notices = self.told.filters(answers);
+                let notices = self.notices_given.filters(answers);
                 self.log_all(notices);
             }
             BrokerAnswer::Message(message) => self.events.push_back(ClientEvent::Message(message)),
@@ -327,7 +328,7 @@ impl Client {
         active.in_flight.subscribe(&self.options.subscriptions);
         self.outbox.connected(facts.packet_max);
         self.n_connections += 1;
-        let notices = self.told.facts(facts);
+        let notices = self.notices_given.facts(facts);
         self.log_all(notices);
         let up = Connection::Up(self.n_connections);
         self.events.push_back(ClientEvent::Status(up));
@@ -358,7 +359,7 @@ impl Client {
         if is_careful {
             active.careful.refused(Arc::clone(&topic));
         }
-        let notice = self.told.refused(&topic, refusal);
+        let notice = self.notices_given.refused(&topic, refusal);
         if refusal.is_for_now() {
             self.outbox.put_back(ticket);
             active.retry_queue.put(topic, now);
@@ -366,20 +367,6 @@ impl Client {
             self.outbox.refused(ticket);
         }
         self.log_all(notice);
-    }
-
-    /// The same while draining, when nothing is tried again.
-    fn drained(&mut self, ticket: Ticket, topic: &str, refusal: Option<PublishRefusal>) {
-        if let ConnectionPhase::Active(active) = &mut self.phase
-            && let Some(drain) = &mut active.drain
-            && *topic == *self.state_topic
-        {
-            drain.state_answered(refusal.is_none());
-        }
-        match refusal {
-            None => self.outbox.acknowledged(ticket),
-            Some(_) => self.outbox.refused(ticket),
-        }
     }
 
     /// Asks for what is wanted now, and for nothing that was wanted before.
@@ -398,147 +385,9 @@ impl Client {
         active.in_flight.subscribe(wanted);
     }
 
-    /// The connection has ended, or there was none.
-    fn lost(&mut self, cause: &Cause, now: Duration) {
-        let ConnectionPhase::Active(active) = &self.phase else {
-            return;
-        };
-        let failure = self.options.target.explain(cause, active.is_connected());
-        if let Some(drain) = active.drain {
-            let outcome = drain.lost(self.n_unanswered());
-            return self.end_drained(outcome);
-        }
-        let suspect = active.suspect(&failure, now);
-        let lasted = active.connected_at.map(|at| now.saturating_sub(at));
-        self.events.push_back(ClientEvent::Close);
-        self.outbox.disconnected();
-        if self.asks_for_less(failure.kind) {
-            return self.open(now);
-        }
-        if failure.kind == BrokerFailureKind::Unreachable {
-            self.quarantine.broker_is_away();
-        }
-        let (failure, n_in_a_row) = if let Some(lasted) = lasted {
-            self.n_failed = 0;
-            let failure = self.learn(failure, lasted, suspect);
-            (failure, self.quarantine.n_short())
-        } else {
-            self.n_failed += 1;
-            (failure, self.n_failed)
-        };
-        let wait = before_retry(failure.kind, n_in_a_row, self.random.unit());
-        self.phase = ConnectionPhase::Waiting { until: now + wait };
-        let down = Connection::Down(failure.to_string());
-        self.events.push_back(ClientEvent::Status(down));
-        let notice = self.told.down(failure, now);
-        self.log_all(notice);
-    }
-
-    /// Whether the broker takes no such will, but may take a lesser one.
-    fn asks_for_less(&mut self, kind: BrokerFailureKind) -> bool {
-        match kind {
-            BrokerFailureKind::OnlyQos0 => std::mem::take(&mut self.will.is_acknowledged),
-            BrokerFailureKind::NotRetained => std::mem::take(&mut self.will.is_retained),
-            _ => false,
-        }
-    }
-
-    /// What the end of a connection that had been made tells.
-    fn learn(
-        &mut self,
-        failure: BrokerFailure,
-        lasted: Duration,
-        suspect: Option<Arc<str>>,
-    ) -> BrokerFailure {
-        match self.quarantine.ended(lasted, suspect) {
-            EndMeans::Stable => {
-                self.told.has_lasted();
-                return failure;
-            }
-            EndMeans::Short => return failure,
-            EndMeans::LeftOut(topic) => {
-                self.outbox.bar(&topic);
-                let reason = self.options.target.ends_over(&topic);
-                let notice = self.told.left_out(topic, reason);
-                self.log_all(notice);
-                return failure;
-            }
-            EndMeans::Quarantined(topic) => self.outbox.bar(&topic),
-            EndMeans::Released(topics) => {
-                for topic in &topics {
-                    self.outbox.unbar(topic);
-                }
-            }
-            EndMeans::Suspicious => {}
-        }
-        if failure.kind == BrokerFailureKind::HungUp {
-            self.options.target.short_connections()
-        } else {
-            failure
-        }
-    }
-
-    fn shut_down(&mut self, now: Duration) {
-        match &mut self.phase {
-            ConnectionPhase::Active(active) if active.drain.is_some() => {}
-            ConnectionPhase::Active(active) if active.is_connected() => active.begin_drain(now),
-            ConnectionPhase::Active(_) | ConnectionPhase::Waiting { .. } => {
-                self.end(DrainOutcome {
-                    offline_said: false,
-                    n_lost: self.outbox.n_waiting(),
-                });
-            }
-            ConnectionPhase::Ended => {}
-        }
-    }
-
-    /// True: something waits to be sent.
-    fn advance_drain(&mut self, now: Duration) -> bool {
-        let n_unanswered = self.n_unanswered();
-        let ConnectionPhase::Active(active) = &mut self.phase else {
-            return false;
-        };
-        let Some(drain) = &mut active.drain else {
-            return false;
-        };
-        match drain.advance(n_unanswered, now) {
-            DrainStep::Wait | DrainStep::LeaveWill => return false,
-            DrainStep::SayOffline => self.outbox.put(Publish::State {
-                topic: self.options.state_topic.clone(),
-                payload: "offline".into(),
-            }),
-            DrainStep::Disconnect => active.in_flight.disconnect(),
-            DrainStep::End(outcome) => {
-                self.end_drained(outcome);
-                return false;
-            }
-        }
-        true
-    }
-
-    fn n_unanswered(&self) -> usize {
-        self.outbox.n_waiting() + self.n_in_flight()
-    }
-
-    fn end_drained(&mut self, outcome: DrainOutcome) {
-        self.log(if outcome.offline_said {
-            ClientNotice::SaidOffline
-        } else {
-            let n_lost = outcome.n_lost;
-            ClientNotice::NotDrained { n_lost }
-        });
-        self.end(outcome);
-    }
-
-    fn end(&mut self, outcome: DrainOutcome) {
-        self.phase = ConnectionPhase::Ended;
-        self.events.push_back(ClientEvent::Close);
-        self.events.push_back(ClientEvent::Ended(outcome));
-    }
-
-    fn log_complaints(&mut self) {
-        for complaint in self.outbox.complaints() {
-            self.log(ClientNotice::NotSent(complaint));
+    fn log_not_sent(&mut self) {
+        for not_sent in self.outbox.take_not_sent() {
+            self.log(ClientNotice::NotSent(not_sent));
         }
     }
 

@@ -7,7 +7,7 @@ use super::drain::Drain;
 use super::failure::{BrokerFailure, BrokerFailureKind};
 use super::in_flight::PacketsInFlight;
 use super::quarantine::CarefulConnection;
-use super::reconnect::SHORT;
+use super::reconnect::STABLE_AFTER;
 use super::retry_queue::RetryQueue;
 
 /// A broker that acknowledges nothing for this long is as good as gone.
@@ -21,12 +21,12 @@ pub(super) struct ActiveConnection {
     /// Monotonic time of the CONNACK.
     pub connected_at: Option<Duration>,
     /// Monotonic time of the last sign of life.
-    pub heard_at: Duration,
+    pub answered_at: Duration,
     pub careful: CarefulConnection,
     /// How often the first topic is still to be said before any other.
     pub n_probes: u32,
     /// Messages sent since the CONNACK, until the first moment with nothing left to say.
-    pub n_said_again: Option<usize>,
+    pub n_sent_again: Option<usize>,
     pub retry_queue: RetryQueue,
     pub drain: Option<Drain>,
 }
@@ -38,10 +38,10 @@ impl ActiveConnection {
             in_flight,
             is_open: false,
             connected_at: None,
-            heard_at: now,
+            answered_at: now,
             careful: CarefulConnection::default(),
             n_probes: 0,
-            n_said_again: None,
+            n_sent_again: None,
             retry_queue: RetryQueue::default(),
             drain: None,
         }
@@ -50,7 +50,7 @@ impl ActiveConnection {
     /// The broker has accepted us at `now`.
     pub fn connected(&mut self, n_probes: u32, now: Duration) {
         self.connected_at = Some(now);
-        self.n_said_again = Some(0);
+        self.n_sent_again = Some(0);
         self.n_probes = n_probes;
     }
 
@@ -58,7 +58,7 @@ impl ActiveConnection {
     pub fn begin_drain(&mut self, now: Duration) {
         self.careful = CarefulConnection::default();
         self.n_probes = 0;
-        self.n_said_again = None;
+        self.n_sent_again = None;
         self.retry_queue = RetryQueue::default();
         self.drain = Some(Drain::begin(now));
     }
@@ -73,8 +73,8 @@ impl ActiveConnection {
     }
 
     /// Whether it counts as a success.
-    pub fn has_lasted(&self, now: Duration) -> bool {
-        self.connected_at.is_some_and(|at| now >= at + SHORT)
+    pub fn is_stable(&self, now: Duration) -> bool {
+        self.connected_at.is_some_and(|at| now >= at + STABLE_AFTER)
     }
 
     /// Whether the broker acknowledges nothing, though it should.
@@ -85,7 +85,7 @@ impl ActiveConnection {
     fn stalls_at(&self) -> Option<Duration> {
         // A drain has its own, shorter limit.
         let waits = self.drain.is_none() && self.in_flight.n_messages() > 0;
-        waits.then(|| self.heard_at + STALL)
+        waits.then(|| self.answered_at + STALL)
     }
 
     /// The topic over which it may have ended.
@@ -98,9 +98,9 @@ impl ActiveConnection {
     /// Monotonic time at which there is something to do although nothing comes. `is_watched`: a
     /// quarantine waits for it to have lasted.
     pub fn due_at(&self, is_watched: bool, now: Duration) -> Duration {
-        let lasted_at = self.connected_at.map(|at| at + SHORT);
+        let lasted_at = self.connected_at.map(|at| at + STABLE_AFTER);
         let later = [
-            Some(self.careful.rests_until()),
+            Some(self.careful.pause_until()),
             lasted_at.filter(|_| is_watched),
             self.retry_queue.due_at(),
         ];

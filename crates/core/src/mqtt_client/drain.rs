@@ -13,7 +13,7 @@ const OFFLINE_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainOutcome {
     /// Whether `offline` was acknowledged.
-    pub offline_said: bool,
+    pub offline_acknowledged: bool,
     /// Messages that the broker has not acknowledged.
     pub n_lost: usize,
 }
@@ -32,7 +32,7 @@ pub(super) enum Drain {
         is_taken: bool,
     },
     /// The broker reads the rest and closes.
-    Goodbye {
+    Disconnecting {
         begun: Duration,
         outcome: DrainOutcome,
     },
@@ -44,7 +44,7 @@ pub(super) enum DrainStep {
     /// Wait for acknowledgements.
     Wait,
     /// Say `offline`.
-    SayOffline,
+    PublishOffline,
     /// Send the DISCONNECT, which takes the will back.
     Disconnect,
     /// The will must speak: no DISCONNECT.
@@ -75,26 +75,32 @@ impl Drain {
                     n_left,
                     is_taken: true,
                 };
-                DrainStep::SayOffline
+                DrainStep::PublishOffline
             }
             Self::Offline {
                 begun,
                 n_left: n_values,
                 is_taken,
             } if n_left == 0 || now >= begun + OFFLINE_MAX => {
-                let offline_said = n_left == 0 && is_taken;
+                let offline_acknowledged = n_left == 0 && is_taken;
                 let outcome = DrainOutcome {
-                    offline_said,
-                    n_lost: if offline_said { 0 } else { n_values.max(1) },
+                    offline_acknowledged,
+                    n_lost: if offline_acknowledged {
+                        0
+                    } else {
+                        n_values.max(1)
+                    },
                 };
-                *self = Self::Goodbye { begun, outcome };
-                if offline_said {
+                *self = Self::Disconnecting { begun, outcome };
+                if offline_acknowledged {
                     DrainStep::Disconnect
                 } else {
                     DrainStep::LeaveWill
                 }
             }
-            Self::Goodbye { begun, outcome } if now >= begun + DRAIN_MAX => DrainStep::End(outcome),
+            Self::Disconnecting { begun, outcome } if now >= begun + DRAIN_MAX => {
+                DrainStep::End(outcome)
+            }
             _ => DrainStep::Wait,
         }
     }
@@ -102,13 +108,13 @@ impl Drain {
     /// The connection has ended; `n_left` messages are not acknowledged.
     pub fn lost(&self, n_left: usize) -> DrainOutcome {
         match self {
-            Self::Goodbye { outcome, .. } => *outcome,
+            Self::Disconnecting { outcome, .. } => *outcome,
             Self::Values { .. } => DrainOutcome {
-                offline_said: false,
+                offline_acknowledged: false,
                 n_lost: n_left.max(1),
             },
             Self::Offline { n_left, .. } => DrainOutcome {
-                offline_said: false,
+                offline_acknowledged: false,
                 n_lost: (*n_left).max(1),
             },
         }
@@ -116,7 +122,7 @@ impl Drain {
 
     /// Whether messages are still sent.
     pub fn sends(&self) -> bool {
-        !matches!(self, Self::Goodbye { .. })
+        !matches!(self, Self::Disconnecting { .. })
     }
 
     /// Monotonic time at which it goes on by itself.
@@ -124,7 +130,7 @@ impl Drain {
         match self {
             Self::Values { begun } => *begun + VALUES_MAX,
             Self::Offline { begun, .. } => *begun + OFFLINE_MAX,
-            Self::Goodbye { begun, .. } => *begun + DRAIN_MAX,
+            Self::Disconnecting { begun, .. } => *begun + DRAIN_MAX,
         }
     }
 }

@@ -141,7 +141,7 @@ impl PacketsInFlight {
                 }
                 None
             }
-            ServerPacket::Disconnect(reason, text) => return Err(goodbye(reason, text)),
+            ServerPacket::Disconnect(reason, text) => return Err(disconnect_cause(reason, text)),
             ServerPacket::ConnRefused(refusal, text) => return Err(Cause::Refused(refusal, text)),
             ServerPacket::ConnAck(_) | ServerPacket::Other => None,
         })
@@ -161,7 +161,7 @@ impl PacketsInFlight {
                 Ok(BrokerAnswer::Connected(facts))
             }
             ServerPacket::ConnRefused(refusal, text) => Err(Cause::Refused(refusal, text)),
-            ServerPacket::Disconnect(reason, text) => Err(goodbye(reason, text)),
+            ServerPacket::Disconnect(reason, text) => Err(disconnect_cause(reason, text)),
             _ => Err(Cause::NotMqtt("no CONNACK".to_owned())),
         }
     }
@@ -297,7 +297,7 @@ impl PacketsInFlight {
     }
 }
 
-fn goodbye(reason: Option<DisconnectReason>, text: Option<String>) -> Cause {
+fn disconnect_cause(reason: Option<DisconnectReason>, text: Option<String>) -> Cause {
     reason.map_or(Cause::Closed, |reason| Cause::Disconnected(reason, text))
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::failure::{BrokerFailure, BrokerFailureKind};
 use super::in_flight::FilterAnswer;
 use super::packet::{BrokerFacts, PublishRefusal};
-use crate::outbox::Complaint;
+use crate::outbox::NotSent;
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub enum ClientNotice {
         why: String,
     },
     /// Something was not sent.
-    NotSent(Complaint),
+    NotSent(NotSent),
     /// `offline` was acknowledged.
-    SaidOffline,
+    OfflineAcknowledged,
     /// The end came before everything was acknowledged.
     NotDrained {
         /// Messages that were not.
@@ -79,7 +79,7 @@ pub(super) struct NoticesGiven {
 struct Outage {
     since: Duration,
     /// What the log has been told of it.
-    told: BTreeSet<String>,
+    logged: BTreeSet<String>,
 }
 
 impl NoticesGiven {
@@ -90,9 +90,9 @@ impl NoticesGiven {
         const REASONS_MAX: usize = 16;
         let outage = self.outage.get_or_insert_with(|| Outage {
             since: now,
-            told: BTreeSet::new(),
+            logged: BTreeSet::new(),
         });
-        if outage.told.len() >= REASONS_MAX || !outage.told.insert(failure.to_string()) {
+        if outage.logged.len() >= REASONS_MAX || !outage.logged.insert(failure.to_string()) {
             return None;
         }
         Some(match failure.kind {
@@ -141,7 +141,7 @@ impl NoticesGiven {
     }
 
     /// A connection has lasted: refusals are worth a line again.
-    pub fn has_lasted(&mut self) {
+    pub fn is_stable(&mut self) {
         self.refusals.clear();
     }
 

@@ -17,15 +17,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reconnect::SHORT;
+use super::reconnect::STABLE_AFTER;
 
 /// Short connections in a row before we become careful.
-const SUSPICIOUS: u32 = 3;
+const CAREFUL_AFTER: u32 = 3;
 /// Messages that are known to pass, at the beginning of a careful connection: at most so many.
 const PROBES_MAX: u32 = 4;
 /// Between an acknowledgement and the next message, when one of them ends the connections: time
 /// for the broker to show which.
-const REST: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the last connections have taught.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Quarantine {
         Self {
             first: first.into(),
             n_short: 0,
-            careful_at: SUSPICIOUS,
+            careful_at: CAREFUL_AFTER,
             passed: BTreeSet::new(),
             quarantined: VecDeque::new(),
             on_test: None,
@@ -81,13 +81,13 @@ impl Quarantine {
     }
 
     /// Whether connections have ended soon again and again, and none has lasted since.
-    pub fn is_rhythm(&self) -> bool {
-        self.n_short >= SUSPICIOUS
+    pub fn is_flapping(&self) -> bool {
+        self.n_short >= CAREFUL_AFTER
     }
 
     /// Whether something is to be done when a connection has lasted.
     pub fn waits(&self) -> bool {
-        self.is_rhythm() || !self.quarantined.is_empty()
+        self.is_flapping() || !self.quarantined.is_empty()
     }
 
     /// Short connections in a row.
@@ -105,7 +105,7 @@ impl Quarantine {
     }
 
     /// A careful connection has outlived a message.
-    pub fn outlived(&mut self, Outlived { topic, was_taken }: Outlived) {
+    pub fn survived(&mut self, Survived { topic, was_taken }: Survived) {
         if self.on_test.as_ref() == Some(&topic) {
             self.on_test = None;
         } else if was_taken {
@@ -117,13 +117,13 @@ impl Quarantine {
     /// has ended for that, and says nothing of the next ones.
     pub fn broker_is_away(&mut self) {
         self.n_short = 0;
-        self.careful_at = SUSPICIOUS;
+        self.careful_at = CAREFUL_AFTER;
     }
 
     /// The present connection has lasted.
-    pub fn lasts(&mut self) {
+    pub fn stable(&mut self) {
         self.n_short = 0;
-        self.careful_at = SUSPICIOUS;
+        self.careful_at = CAREFUL_AFTER;
         self.passed.clear();
     }
 
@@ -136,8 +136,8 @@ impl Quarantine {
     /// A connection ended after `lasted`, it seems over this topic.
     pub fn ended(&mut self, lasted: Duration, over: Option<Arc<str>>) -> EndMeans {
         let on_test = self.on_test.take();
-        if lasted >= SHORT {
-            self.lasts();
+        if lasted >= STABLE_AFTER {
+            self.stable();
             if on_test.is_some() && on_test == over {
                 self.left_out.extend(over.clone());
                 return over.map_or(EndMeans::Stable, EndMeans::LeftOut);
@@ -149,7 +149,7 @@ impl Quarantine {
         }
         let was_careful = self.is_careful();
         self.n_short += 1;
-        if self.n_short <= SUSPICIOUS {
+        if self.n_short <= CAREFUL_AFTER {
             return EndMeans::Short;
         }
         if !was_careful {
@@ -160,7 +160,7 @@ impl Quarantine {
         };
         if topic == self.first || self.passed.contains(&topic) {
             // To go one by one shows nothing and takes long: not for a while.
-            self.careful_at = self.n_short + SUSPICIOUS;
+            self.careful_at = self.n_short + CAREFUL_AFTER;
             return EndMeans::Released(self.quarantined.drain(..).collect());
         }
         self.quarantined.push_back(Arc::clone(&topic));
@@ -170,7 +170,7 @@ impl Quarantine {
 
 /// A topic whose message a connection has outlived.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Outlived {
+pub(super) struct Survived {
     pub topic: Arc<str>,
     /// The broker did not refuse it.
     pub was_taken: bool,
@@ -183,7 +183,7 @@ pub(super) struct CarefulConnection {
     /// first and hang up then.
     acknowledged: Option<Arc<str>>,
     /// Monotonic time.
-    rests_until: Duration,
+    pause_until: Duration,
     /// The last message, if the broker has refused it: if it ends the connection, then for this
     /// one, even when the next is under way.
     refused: Option<Arc<str>>,
@@ -193,7 +193,7 @@ impl CarefulConnection {
     /// A message went through at `now`.
     pub fn acknowledged(&mut self, topic: Arc<str>, now: Duration) {
         self.acknowledged = Some(topic);
-        self.rests_until = now + REST;
+        self.pause_until = now + PAUSE;
     }
 
     /// The broker has refused a message.
@@ -202,25 +202,25 @@ impl CarefulConnection {
     }
 
     /// Monotonic time before which nothing is to be sent.
-    pub fn rests_until(&self) -> Duration {
-        self.rests_until
+    pub fn pause_until(&self) -> Duration {
+        self.pause_until
     }
 
     /// What the connection has outlived when the rest after a message is over, once.
-    pub fn outlived(&mut self) -> Option<Outlived> {
+    pub fn survived(&mut self) -> Option<Survived> {
         let topic = self.acknowledged.take()?;
         let was_taken = self.refused.as_ref() != Some(&topic);
         if was_taken {
             self.refused = None;
         }
-        Some(Outlived { topic, was_taken })
+        Some(Survived { topic, was_taken })
     }
 
     /// The topic over which the connection ended at `now`.
     pub fn over(&self, under_way: Option<&Arc<str>>, now: Duration) -> Option<Arc<str>> {
         let just_acknowledged = || {
-            let resting = now < self.rests_until;
-            self.acknowledged.as_ref().filter(|_| resting)
+            let is_paused = now < self.pause_until;
+            self.acknowledged.as_ref().filter(|_| is_paused)
         };
         let refused = self.refused.as_ref();
         refused.or(under_way).or_else(just_acknowledged).cloned()

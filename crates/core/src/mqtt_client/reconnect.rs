@@ -12,7 +12,7 @@ use crate::backoff::{Backoff, Jitter};
 /// A connection that lasted less than this does not count as a success. Longer than the longest
 /// wait below: two clients with one id throw each other out in the rhythm of their waits, and
 /// must not be taken for stable.
-pub(super) const SHORT: Duration = Duration::from_secs(40);
+pub(super) const STABLE_AFTER: Duration = Duration::from_secs(40);
 
 const fn schedule(first_ms: u64, cap_ms: u64) -> Backoff {
     Backoff::fixed(
@@ -93,7 +93,7 @@ mod tests {
         ] {
             for failed in (1..100).chain([10_000]) {
                 let wait = before_retry(kind, failed, 1.0);
-                assert!(wait + CONNECT < SHORT, "{kind:?} {failed}: {wait:?}");
+                assert!(wait + CONNECT < STABLE_AFTER, "{kind:?} {failed}: {wait:?}");
             }
         }
     }

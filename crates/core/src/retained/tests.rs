@@ -283,7 +283,7 @@ impl Rig {
         let asked = self.manifest.next_round();
         if self
             .manifest
-            .forget_removals(asked, &self.outbox.owed_deletes())
+            .forget_removals(asked, &self.outbox.unconfirmed_deletes())
         {
             self.disk = self.manifest.encode().expect("JSON");
         }

@@ -77,11 +77,11 @@ impl QuarantineWorld {
             }
             self.said.extend(all);
         }
-        if ends_at < SHORT {
+        if ends_at < STABLE_AFTER {
             return Some((ends_at, careful.over(None, ends_at)));
         }
-        now = SHORT;
-        self.quarantine.lasts();
+        now = STABLE_AFTER;
+        self.quarantine.stable();
         while let Some(topic) = self.quarantine.next_test() {
             self.left_out.remove(&topic);
             if let Some(end) = self.one(&mut careful, &mut now, &topic, ends_at) {
@@ -109,12 +109,12 @@ impl QuarantineWorld {
         }
         careful.acknowledged(Arc::clone(topic), answered_at);
         self.said.insert(Arc::clone(topic));
-        if ends_at < careful.rests_until() {
+        if ends_at < careful.pause_until() {
             return Some((ends_at, careful.over(None, ends_at)));
         }
-        *now = careful.rests_until();
-        let outlived = careful.outlived().expect("the rest is over");
-        self.quarantine.outlived(outlived);
+        *now = careful.pause_until();
+        let survived = careful.survived().expect("the rest is over");
+        self.quarantine.survived(survived);
         None
     }
 
@@ -247,17 +247,17 @@ fn a_connection_ends_over_what_was_refused_or_else_said_last() {
     assert_eq!(careful.over(Some(&first), ms(0)), Some(Arc::clone(&first)));
     careful.acknowledged(Arc::clone(&first), ms(1));
     assert_eq!(careful.over(None, ms(2)), Some(Arc::clone(&first)));
-    assert_eq!(careful.over(None, ms(1) + REST), None, "long past");
+    assert_eq!(careful.over(None, ms(1) + PAUSE), None, "long past");
     careful.refused(Arc::clone(&first));
-    let outlived = |topic: &Arc<str>, was_taken| {
+    let survived = |topic: &Arc<str>, was_taken| {
         let topic = Arc::clone(topic);
-        Some(Outlived { topic, was_taken })
+        Some(Survived { topic, was_taken })
     };
-    assert_eq!(careful.outlived(), outlived(&first, false));
-    assert_eq!(careful.outlived(), None, "once");
+    assert_eq!(careful.survived(), survived(&first, false));
+    assert_eq!(careful.survived(), None, "once");
     let over = careful.over(Some(&second), ms(30));
     assert_eq!(over, Some(Arc::clone(&first)), "it said why");
     careful.acknowledged(Arc::clone(&second), ms(31));
-    assert_eq!(careful.outlived(), outlived(&second, true));
+    assert_eq!(careful.survived(), survived(&second, true));
     assert_eq!(careful.over(Some(&second), ms(80)), Some(second));
 }

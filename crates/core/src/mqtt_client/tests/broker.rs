@@ -206,7 +206,7 @@ impl<H: BrokerHabits> ClientWorld<H> {
     /// Waits until everything is acknowledged.
     pub fn until_delivered(&mut self) -> Duration {
         self.until("all is delivered", |world| {
-            world.client.is_all_answered(world.now) && world.client.owed_deletes().is_empty()
+            world.client.is_all_answered(world.now) && world.client.unconfirmed_deletes().is_empty()
         })
     }
 

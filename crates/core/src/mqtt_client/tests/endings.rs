@@ -20,7 +20,7 @@ fn the_last_values_and_offline_arrive_before_the_goodbye() {
     let begun = world.now;
     let outcome = world.shut_down();
     let expected = DrainOutcome {
-        offline_said: true,
+        offline_acknowledged: true,
         n_lost: 0,
     };
     assert_eq!(outcome, expected);
@@ -33,7 +33,10 @@ fn the_last_values_and_offline_arrive_before_the_goodbye() {
         world.heard.last().map(|(_, p)| p),
         Some(&ClientPacket::Disconnect)
     );
-    assert_eq!(world.notices.last(), Some(&ClientNotice::SaidOffline));
+    assert_eq!(
+        world.notices.last(),
+        Some(&ClientNotice::OfflineAcknowledged)
+    );
 }
 
 #[test]
@@ -46,7 +49,10 @@ fn without_a_broker_it_ends_at_once_and_says_what_was_lost() {
         let begun = world.now;
         let outcome = world.shut_down();
         assert_eq!(world.now, begun);
-        assert!(!outcome.offline_said && outcome.n_lost > 0, "{outcome:?}");
+        assert!(
+            !outcome.offline_acknowledged && outcome.n_lost > 0,
+            "{outcome:?}"
+        );
     }
 }
 
@@ -66,7 +72,7 @@ fn a_broker_that_does_not_answer_holds_the_end_up_for_little_more_than_a_second(
             let outcome = world.shut_down();
             assert_eq!(world.now.saturating_sub(begun), DRAIN_MAX);
             let expected = DrainOutcome {
-                offline_said: false,
+                offline_acknowledged: false,
                 n_lost: n_values,
             };
             assert_eq!(outcome, expected);
@@ -86,7 +92,7 @@ fn where_offline_is_refused_the_will_speaks() {
     }
     let mut world = ClientWorld::new(NoFarewell);
     world.until_said(STATE, "online", 1);
-    assert!(!world.shut_down().offline_said);
+    assert!(!world.shut_down().offline_acknowledged);
     assert!(!says_goodbye(&world), "{:#?}", world.heard);
 }
 
@@ -102,7 +108,10 @@ fn a_connection_that_ends_while_it_drains_is_not_made_again() {
     world.until_delivered();
     world.state("tesla2mqtt/VIN/last", "1");
     let outcome = world.shut_down();
-    assert!(!outcome.offline_said && outcome.n_lost > 0, "{outcome:?}");
+    assert!(
+        !outcome.offline_acknowledged && outcome.n_lost > 0,
+        "{outcome:?}"
+    );
     assert_eq!(world.client.due_at(world.now), None);
     assert_eq!(world.connection, 1);
 }

@@ -13,7 +13,9 @@ fn warnings(notices: &[ClientNotice]) -> Vec<&ClientNotice> {
     let quiet = |notice: &&ClientNotice| {
         !matches!(
             notice,
-            ClientNotice::Connected { .. } | ClientNotice::Back { .. } | ClientNotice::SaidOffline
+            ClientNotice::Connected { .. }
+                | ClientNotice::Back { .. }
+                | ClientNotice::OfflineAcknowledged
         )
     };
     notices.iter().filter(quiet).collect()
@@ -81,7 +83,7 @@ fn topics_over_which_a_broker_hangs_up_keep_no_other_away() {
     world.run_for(Duration::from_hours(24));
     assert_eq!((named(&world), world.connection), (2, n_connections));
     assert_eq!(world.stored.len(), 51);
-    assert!(world.shut_down().offline_said);
+    assert!(world.shut_down().offline_acknowledged);
 }
 
 /// It had counted as delivered for ever.
@@ -110,7 +112,7 @@ fn what_a_broker_refused_for_the_moment_is_said_again() {
     world.run_for(Duration::from_hours(1));
     let n_said = world.n_said("tesla2mqtt/VIN/a", "1");
     assert!((8..=15).contains(&n_said), "ever more rarely: {n_said}");
-    assert!(world.shut_down().offline_said);
+    assert!(world.shut_down().offline_acknowledged);
     let loud = warnings(&world.notices);
     assert!(
         matches!(loud[..], [ClientNotice::MessageRefused { refusal, .. }]
@@ -142,7 +144,7 @@ fn a_removal_that_a_broker_refuses_is_not_confirmed_and_no_other_refusal_matters
     for _ in 0..2 {
         world.run_for(Duration::from_mins(10));
         assert_eq!(
-            world.client.owed_deletes(),
+            world.client.unconfirmed_deletes(),
             ["tesla2mqtt/OLD/guarded".to_owned()].into()
         );
         world.cut(Network::Open, false);
@@ -154,7 +156,7 @@ fn a_removal_that_a_broker_refuses_is_not_confirmed_and_no_other_refusal_matters
         "once a connection"
     );
     assert_eq!(
-        world.client.owed_deletes(),
+        world.client.unconfirmed_deletes(),
         ["tesla2mqtt/OLD/guarded".to_owned()].into()
     );
 }
@@ -178,7 +180,7 @@ fn a_broker_without_retained_messages_is_one_warning_and_used_as_it_is() {
     let waited = world.until_said(STATE, "online", 1);
     assert!(waited < ms(10), "without a pause between: {waited:?}");
     world.run_for(Duration::from_mins(1));
-    assert!(world.shut_down().offline_said);
+    assert!(world.shut_down().offline_acknowledged);
     let is_retained =
         |packet: &ClientPacket| matches!(packet, ClientPacket::Publish { retain: true, .. });
     assert!(!world.heard.iter().any(|(_, packet)| is_retained(packet)));
@@ -206,7 +208,7 @@ fn a_broker_that_takes_only_qos_0_is_one_warning_and_used_as_it_is() {
     }
     world.until_delivered();
     assert_eq!(world.stored.len(), 601);
-    assert!(world.shut_down().offline_said);
+    assert!(world.shut_down().offline_acknowledged);
     assert_eq!(world.stored[STATE], "offline");
     let with_id =
         |packet: &ClientPacket| matches!(packet, ClientPacket::Publish { id: Some(_), .. });
@@ -299,7 +301,7 @@ fn no_more_is_in_flight_than_the_broker_takes_and_no_more_than_fits_is_sent() {
     assert_eq!(world.connection, 1, "never disconnected");
     let loud = warnings(&world.notices);
     assert!(
-        matches!(&loud[..], [ClientNotice::NotSent(complaint)] if complaint.to_string().contains("VIN/big")),
+        matches!(&loud[..], [ClientNotice::NotSent(not_sent)] if not_sent.to_string().contains("VIN/big")),
         "{loud:#?}"
     );
 }

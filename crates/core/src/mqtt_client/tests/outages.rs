@@ -72,7 +72,7 @@ fn an_outage_is_two_lines_however_often_it_is_tried() {
     assert!(world.tried_at.len() > 2 * 8 * 3600, "twice a second");
     world.network = Network::Open;
     world.until_delivered();
-    assert!(world.shut_down().offline_said);
+    assert!(world.shut_down().offline_acknowledged);
     let [connected, lost, away, back, offline] = &world.notices[..] else {
         panic!("{:#?}", world.notices);
     };
@@ -87,7 +87,7 @@ fn an_outage_is_two_lines_however_often_it_is_tried() {
         matches!(back, ClientNotice::Back { away, n_topics: 11 } if (hours..hours + SECOND).contains(away)),
         "{back:?}"
     );
-    assert_eq!(*offline, ClientNotice::SaidOffline);
+    assert_eq!(*offline, ClientNotice::OfflineAcknowledged);
 }
 
 #[test]

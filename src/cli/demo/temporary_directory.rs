@@ -1,17 +1,17 @@
-//! The folder of a demo's state: new, private, and gone with the demo.
+//! The directory of a demo's state: new, private, and gone with the demo.
 
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// A folder that is removed when it is dropped.
-pub struct TemporaryFolder {
+/// A directory that is removed when it is dropped.
+pub struct TemporaryDirectory {
     path: PathBuf,
 }
 
-impl TemporaryFolder {
-    /// A new one below `parent`, under a name that nobody can have foreseen: the folder of
+impl TemporaryDirectory {
+    /// A new one below `parent`, under a name that nobody can have foreseen: the directory of
     /// temporary files is everybody's, and process ids are the same in every container.
     pub fn new_in(parent: &Path) -> anyhow::Result<Self> {
         let make = || {
@@ -34,9 +34,9 @@ impl TemporaryFolder {
     }
 }
 
-impl Drop for TemporaryFolder {
+impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
-        // What cannot be removed is in the system's own folder.
+        // What cannot be removed is in the system's own directory.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -50,8 +50,8 @@ mod tests {
     #[test]
     fn a_temporary_folder_is_new_private_and_removed_by_its_maker_alone() {
         let parent = tempfile::tempdir().unwrap();
-        let ours = TemporaryFolder::new_in(parent.path()).unwrap();
-        let other = TemporaryFolder::new_in(parent.path()).unwrap();
+        let ours = TemporaryDirectory::new_in(parent.path()).unwrap();
+        let other = TemporaryDirectory::new_in(parent.path()).unwrap();
         assert_ne!(ours.path, other.path);
         let mode = fs::metadata(&ours.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
@@ -59,6 +59,6 @@ mod tests {
         let left = fs::read_dir(parent.path()).unwrap();
         assert_eq!(left.count(), 1);
         drop(other);
-        assert!(TemporaryFolder::new_in(&parent.path().join("absent")).is_err());
+        assert!(TemporaryDirectory::new_in(&parent.path().join("absent")).is_err());
     }
 }

@@ -16,11 +16,11 @@ use crate::model::{DeviceId, Vin};
 use crate::mqtt::{Incoming, OneShotClient, Subscription, random_client_id, state_topic};
 
 /// A broker that went away does not hold up the end for longer.
-const CLEARED_WITHIN: Duration = Duration::from_secs(10);
+const CLEAR_MAX: Duration = Duration::from_secs(10);
 
 /// Makes sure that nobody runs below this base topic and that nobody else announces one of these
 /// cars. What an earlier demo with the same base topic left behind is taken up again.
-pub async fn look(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<()> {
+pub async fn check(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<()> {
     let base = &settings.mqtt.base_topic;
     let prefix = &settings.homeassistant.discovery_prefix;
     let online = state_topic(base);
@@ -38,12 +38,12 @@ pub async fn look(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<(
             is_online = message.payload == b"online";
         } else if let Some(vin) = announcements.get(&message.topic)
             && !message.payload.is_empty()
-            && clear::speaks_of(&message.payload, base).is_none()
+            && clear::topics_below(&message.payload, base).is_none()
         {
             others_car = Some(*vin);
         }
     };
-    hear(settings, &subscriptions, take)
+    read_stored(settings, &subscriptions, take)
         .await
         .map_err(|failure| anyhow::anyhow!("--broker: {failure}"))?;
     if is_online {
@@ -62,23 +62,25 @@ pub async fn look(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<(
     Ok(())
 }
 
-async fn hear(
+async fn read_stored(
     settings: &Settings,
     subscriptions: &[Subscription],
     take: impl FnMut(Incoming),
 ) -> Result<(), crate::mqtt::BrokerFailure> {
     let id = random_client_id();
     let (mut client, _) = OneShotClient::connect(&settings.mqtt, &id).await?;
-    client.listen(subscriptions, clear::QUIET, take).await?;
+    client
+        .listen(subscriptions, clear::SCAN_PAUSE, take)
+        .await?;
     client.close().await;
     Ok(())
 }
 
 /// Leaves somebody's broker as it was found.
-pub async fn take_away(settings: &Settings) {
+pub async fn remove_published(settings: &Settings) {
     let scopes = own_scopes(bridge::scopes(settings), settings);
     let cleared = clear::clear(&settings.mqtt, &scopes);
-    let complaint = match tokio::time::timeout(CLEARED_WITHIN, cleared).await {
+    let complaint = match tokio::time::timeout(CLEAR_MAX, cleared).await {
         Ok(Ok(cleared)) if cleared.left.is_empty() => return,
         Ok(Ok(cleared)) => format!("still there: {}", cleared.left.join(", ")),
         Ok(Err(failure)) => failure.to_string(),
