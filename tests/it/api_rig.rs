@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tesla2mqtt::api::hosts::Hosts;
-use tesla2mqtt::api::transport::Patience;
+use tesla2mqtt::api::Hosts;
+use tesla2mqtt::api::Patience;
 use tesla2mqtt::api::{Account, AccountStatus, ApiError, CarRef};
 use tesla2mqtt::clock;
 use tesla2mqtt::config::{self, Api, Region};
@@ -23,7 +23,7 @@ use crate::rig::SOON;
 
 pub const VIN: &str = "5YJ3E1EA7KF000001";
 
-pub struct Rig {
+pub struct ApiRig {
     pub state: tempfile::TempDir,
     pub settings: config::AccountSettings,
     pub hosts: Hosts,
@@ -32,9 +32,9 @@ pub struct Rig {
 }
 
 /// An account all of whose hosts are `server`.
-pub fn rig(api: Api, server: &str) -> Rig {
+pub fn rig(api: Api, server: &str) -> ApiRig {
     let url = Url::parse(server).unwrap();
-    Rig {
+    ApiRig {
         state: tempfile::tempdir().unwrap(),
         settings: config::AccountSettings {
             name: "home".into(),
@@ -61,7 +61,7 @@ pub fn rig(api: Api, server: &str) -> Rig {
     }
 }
 
-impl Rig {
+impl ApiRig {
     pub async fn open(&self) -> Account {
         self.try_open().await.unwrap()
     }
@@ -106,7 +106,7 @@ pub fn keep_living_login(state: &Path) {
     std::fs::rename(&beside, state.join("accounts/home.json")).unwrap();
 }
 
-impl Drop for Rig {
+impl Drop for ApiRig {
     fn drop(&mut self) {
         self.cancel.cancel();
     }

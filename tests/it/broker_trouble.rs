@@ -225,7 +225,7 @@ async fn a_broker_signed_by_another_ca_is_not_believed_and_the_owner_hears_why()
 
 /// A server that shakes hands over TLS and says nothing after that.
 async fn tls_listener(identity: &Identity) -> u16 {
-    tesla2mqtt::api::tls::install_provider();
+    tesla2mqtt::api::install_provider();
     let chain = CertificateDer::pem_slice_iter(identity.pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .unwrap();

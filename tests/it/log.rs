@@ -20,15 +20,15 @@ use crate::rig::world::World;
 use crate::rig::{END, SOON};
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Memory {
+impl LogBuffer {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl Write for Memory {
+impl Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -47,7 +47,7 @@ fn settings(format: Format, level: &str) -> LogSettings {
 
 /// What is written while `events` runs.
 fn written(log: &LogSettings, look: LineStyle, events: impl FnOnce(&log::Control)) -> String {
-    let memory = Memory::default();
+    let memory = LogBuffer::default();
     let writer = memory.clone();
     let (subscriber, control) = log::subscriber(log, look, move || writer.clone());
     tracing::subscriber::with_default(subscriber, || events(&control));

@@ -47,7 +47,7 @@ static MOVES: [Move; 4] = [
 ];
 
 /// A bridge that has told everything at the place of before, and ended.
-struct Past {
+struct BridgeOfElsewhere {
     world: World,
     program: Program,
     subscriber: Subscriber,
@@ -55,7 +55,7 @@ struct Past {
     vin: Vin,
 }
 
-impl Past {
+impl BridgeOfElsewhere {
     async fn new() -> Self {
         let world = World::new().await;
         let vin = world.add_parked_car(1);
@@ -143,7 +143,7 @@ where
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_was_left_while_the_broker_was_away_is_clean_once_it_is_back() {
     of_each_move(|change| async move {
-        let mut past = Past::new().await;
+        let mut past = BridgeOfElsewhere::new().await;
         // Twice, as after a night: what is still to be removed must outlive each run.
         for _ in 0..2 {
             past.away(change).await;
@@ -175,7 +175,7 @@ async fn clear_finds_every_place_of_before_that_was_left_while_the_broker_was_aw
 }
 
 async fn is_cleared(change: &'static Move, was_away: bool) {
-    let mut past = Past::new().await;
+    let mut past = BridgeOfElsewhere::new().await;
     if was_away {
         past.away(change).await;
     }

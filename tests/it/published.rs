@@ -30,14 +30,14 @@ const NOT_IN_A_TABLE: &[(&str, &str)] = &[
 ];
 
 /// A reviewed table.
-struct Table {
+struct ReviewedTable {
     /// Payload of each key.
     values: BTreeMap<String, String>,
     /// Keys of the bridge's own, which no answer tells.
     silent: BTreeSet<String>,
 }
 
-impl Table {
+impl ReviewedTable {
     fn of(recording: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
         let file = folder.join(format!("{recording}.snap"));
@@ -120,7 +120,7 @@ pub async fn play_each_recording(
         program.start(&configure(world.fresh_fleet_config()));
         let watcher = subscribe(&world);
         for (vin, name) in &cars {
-            let table = Table::of(name);
+            let table = ReviewedTable::of(name);
             let prefix = format!("tesla2mqtt/{}/", vin.as_str());
             let differences = || table.differences(&watcher.topics(), &prefix);
             let end = deadline(SOON);
@@ -133,7 +133,7 @@ pub async fn play_each_recording(
         // The watcher may have seen what was not retained.
         let fresh = subscribe(&world);
         for (vin, name) in &cars {
-            let table = Table::of(name);
+            let table = ReviewedTable::of(name);
             let prefix = format!("tesla2mqtt/{}/", vin.as_str());
             eventually(name, SOON, || {
                 table.differences(&fresh.topics(), &prefix).is_empty()

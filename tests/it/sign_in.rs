@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use tesla2mqtt::api::store::TokenStore;
+use tesla2mqtt::api::TokenStore;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
 
 use crate::child;

@@ -22,7 +22,7 @@ pub struct World {
 
 impl World {
     pub async fn with(options: CloudOptions) -> Self {
-        tesla2mqtt::api::tls::install_provider();
+        tesla2mqtt::api::install_provider();
         // A bridge in this process and its cloud live by the same clocks, however fast they run.
         let options = CloudOptions {
             now: tesla2mqtt::clock::now,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tesla2mqtt::bridge::Scopes;
-use tesla2mqtt::cli::clear::{Cleared, clear};
+use tesla2mqtt::cli::{Cleared, clear};
 use tesla2mqtt::mqtt::BrokerFailureKind;
 use tokio::time::timeout;
 
@@ -130,7 +130,7 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
         let settings = settings(broker.addr, protocol);
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         bridge.until_up().await;
         // More than mosquitto keeps for one subscriber at once.
         for n in 0..1500 {
@@ -183,7 +183,7 @@ async fn a_topic_that_is_named_goes_too() {
 async fn a_bridge_that_runs_is_noticed_and_not_thrown_out() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     let settings = settings(broker.addr, BOTH[0]);
-    let bridge = Bridge::start(&settings);
+    let bridge = MqttBridge::start(&settings);
     Watcher::start(broker.addr)
         .until_topic("tesla2mqtt/bridge/state", "online")
         .await;

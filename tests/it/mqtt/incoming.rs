@@ -13,7 +13,7 @@ fn subscriptions() -> Vec<Subscription> {
     ]
 }
 
-async fn next(bridge: &mut Bridge) -> Incoming {
+async fn next(bridge: &mut MqttBridge) -> Incoming {
     timeout(PATIENCE, bridge.incoming.recv())
         .await
         .expect("in time")
@@ -41,7 +41,7 @@ async fn stored_commands_do_not_come_or_come_marked() {
             ],
         )
         .await;
-        let mut bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
+        let mut bridge = MqttBridge::listening(&settings(broker.addr, protocol), subscriptions());
         if protocol == Protocol::V4 {
             let mut both = [next(&mut bridge).await, next(&mut bridge).await];
             both.sort_by(|a, b| a.topic.cmp(&b.topic));
@@ -68,7 +68,7 @@ async fn commands_come_again_after_the_broker_was_restarted() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
         let addr = broker.addr;
-        let mut bridge = Bridge::listening(&settings(addr, protocol), subscriptions());
+        let mut bridge = MqttBridge::listening(&settings(addr, protocol), subscriptions());
         bridge.until_up().await;
         let stopped = broker.stop().await;
         bridge.until_down("").await;
@@ -90,7 +90,7 @@ async fn commands_come_again_after_the_broker_was_restarted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_may_be_any_bytes() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.until_up().await;
     Watcher::start(broker.addr)
         .until_topic("tesla2mqtt/bridge/state", "online")
@@ -105,7 +105,7 @@ async fn payloads_may_be_any_bytes() {
 async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
+        let bridge = MqttBridge::listening(&settings(broker.addr, protocol), subscriptions());
         let watcher = Watcher::start(broker.addr);
         watcher
             .until_topic("tesla2mqtt/bridge/state", "online")
@@ -122,7 +122,7 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_we_publish_under_a_command_topic_does_not_come_back() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.state("tesla2mqtt/VIN/own/set", "1").await;
     let watcher = Watcher::start(broker.addr);
     watcher.until_topic("tesla2mqtt/VIN/own/set", "1").await;

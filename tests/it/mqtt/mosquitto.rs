@@ -1,6 +1,6 @@
 //! What only Mosquitto has: its own TLS, password file and access list.
 
-use tesla2mqtt::cli::clear::clear;
+use tesla2mqtt::cli::clear;
 use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt::BrokerFailureKind;
 
@@ -26,7 +26,7 @@ async fn its_tls_with_client_certificates_works() {
         let mut settings = settings(broker.addr, protocol);
         settings.host = "localhost".into();
         settings.tls = Some(home.files(&home.ca.pem, Some(&home.ca.signed("car"))));
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
         for n in 0..200 {
             bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
@@ -64,7 +64,7 @@ async fn its_tls_works_with_a_certificate_as_its_manual_makes_it() {
         let mut settings = settings(broker.addr, protocol);
         settings.host = "localhost".into();
         settings.tls = Some(home.files(&server.pem, None));
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
         assert!(bridge.stop().await.offline_acknowledged);
     })
@@ -80,7 +80,7 @@ async fn it_is_used_without_retained_messages_where_it_keeps_none() {
     let broker = Broker::mosquitto("allow_anonymous true\nretain_available false", &[]).await;
     let watcher = Watcher::start(broker.addr);
     watcher.until_subscribed().await;
-    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
     bridge.state("tesla2mqtt/VIN/a", "1").await;
     watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
     bridge.task.abort();
@@ -113,7 +113,7 @@ async fn its_access_list_costs_the_refused_topics_only() {
             &[("acl", "topic readwrite tesla2mqtt/#\n".to_owned())],
         )
         .await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         for n in 0..2 {
             bridge
                 .state(&format!("homeassistant/device/{n}/config"), "{}")
@@ -138,7 +138,7 @@ async fn it_is_used_with_qos_0_where_it_takes_no_more() {
     }
     let broker = Broker::mosquitto("allow_anonymous true\nmax_qos 0", &[]).await;
     let start = async || {
-        let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+        let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
         bridge.until_up().await;
         for n in 0..200 {
             bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
@@ -176,7 +176,7 @@ async fn clear_removes_everything_where_qos_1_is_not_supported() {
         without.ip()
     );
     let broker = Broker::mosquitto(&lines, &[]).await;
-    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
     bridge.until_up().await;
     for n in 0..N_TOPICS {
         bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;

@@ -231,14 +231,14 @@ pub async fn probe(settings: &MqttSettings) -> Result<BrokerFacts, BrokerFailure
 }
 
 /// A connection under test.
-pub struct Bridge {
+pub struct MqttBridge {
     pub handle: Handle,
     pub incoming: mpsc::Receiver<Incoming>,
     pub task: JoinHandle<DrainOutcome>,
     pub cancel: CancellationToken,
 }
 
-impl Bridge {
+impl MqttBridge {
     pub fn start(settings: &MqttSettings) -> Self {
         Self::listening(settings, vec![])
     }

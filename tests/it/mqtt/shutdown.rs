@@ -11,7 +11,7 @@ const STATE: &str = "tesla2mqtt/bridge/state";
 async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         bridge.until_up().await;
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
@@ -43,7 +43,7 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
 async fn the_will_speaks_for_a_bridge_that_is_killed() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
         bridge.task.abort();
@@ -61,7 +61,7 @@ async fn without_a_broker_it_ends_and_says_what_was_lost() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     let addr = broker.addr;
     broker.stop().await;
-    let bridge = Bridge::start(&settings(addr, BOTH[0]));
+    let bridge = MqttBridge::start(&settings(addr, BOTH[0]));
     bridge.state("tesla2mqtt/VIN/a", "1").await;
     bridge.until_down("nothing listens").await;
     let outcome = bridge.stop().await;
@@ -73,7 +73,7 @@ async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
         let proxy = Proxy::start(broker.addr).await;
-        let bridge = Bridge::start(&settings(proxy.addr, protocol));
+        let bridge = MqttBridge::start(&settings(proxy.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
         // More than any window, and no acknowledgement of any comes back.

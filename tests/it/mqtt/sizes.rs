@@ -11,7 +11,7 @@ use super::rig::*;
 async fn a_large_discovery_message_arrives_whole() {
     everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_subscribed().await;
         for size in [11_000, 90_000, 1_000_000] {
@@ -42,7 +42,7 @@ async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
     let facts = probe(&settings).await.unwrap();
     assert_eq!(facts.packet_max, 10_000);
 
-    let bridge = Bridge::start(&settings);
+    let bridge = MqttBridge::start(&settings);
     bridge.until_up().await;
     bridge.state("tesla2mqtt/VIN/big", &"x".repeat(9_990)).await;
     bridge
@@ -78,7 +78,7 @@ async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
     ];
     everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher
             .until_topic("tesla2mqtt/bridge/state", "online")

@@ -200,13 +200,14 @@ impl Policy {
         Some(interval)
     }
 
-    /// When an interval becomes another one by the passing of time alone.
-    pub(super) fn intervals_change_at(&self, m: Moment) -> Option<At> {
+    /// When an interval becomes another one by the passing of time alone, before the next call at
+    /// `call_at`.
+    pub(super) fn intervals_change_at(&self, call_at: At, m: Moment) -> Option<At> {
         let memory = &self.memory;
         let (last_use_at, charging) = (memory.parking.last_use_at, &memory.charging);
         let of_phase = match memory.machine.phase {
             Phase::Boot | Phase::Asleep | Phase::Unreachable => {
-                let habit = memory.habits.changes_at(m.wall);
+                let habit = memory.habits.changes_before(m.calendar(call_at), m.wall);
                 [habit.map(|at| m.at(at)), memory.calls.modest_until(), None]
             }
             Phase::Idle(_) => [
@@ -218,7 +219,10 @@ impl Policy {
             _ => [None; 3],
         };
         let changes = of_phase.into_iter().chain([memory.push.gone_at()]);
-        changes.flatten().filter(|at| *at > m.t).min()
+        changes
+            .flatten()
+            .filter(|at| *at > m.t && *at < call_at)
+            .min()
     }
 
     /// Until when what is shown of a drive or a charge is confirmed, if it is.
