@@ -36,7 +36,7 @@ pub struct ApiError {
 }
 
 /// Our own waits after a limit are no longer: what Tesla asks for beyond it is what is waited.
-pub const LONGEST_OWN_WAIT: Duration = Duration::from_mins(72);
+pub(crate) const LONGEST_OWN_WAIT: Duration = Duration::from_mins(72);
 
 impl ApiError {
     /// A failure without an answer.

@@ -43,7 +43,7 @@ use on_disk::on_disk;
 
 /// What a call needs.
 #[derive(Debug)]
-pub struct AccessGrant {
+pub(super) struct AccessGrant {
     /// The access token.
     pub token: SecretString,
     /// Where to call.
@@ -58,13 +58,13 @@ pub struct AccessGrant {
 
 impl AccessGrant {
     /// Whether the token lives.
-    pub fn is_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         clock::now().mono < self.usable_until
     }
 }
 
 /// What callers ask of the task.
-pub enum SessionRequest {
+pub(super) enum SessionRequest {
     /// A usable access grant, other than the refused one.
     Access {
         /// The grant that the server refused with 401.
@@ -95,7 +95,7 @@ const SOONEST: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_mins(2);
 
 /// What a session is made of.
-pub struct SessionParts {
+pub(super) struct SessionParts {
     /// The account.
     pub settings: config::AccountSettings,
     /// The hosts behind the region names.
@@ -113,7 +113,7 @@ pub struct SessionParts {
 }
 
 /// The owner of the tokens.
-pub struct LoginSession {
+pub(super) struct LoginSession {
     settings: config::AccountSettings,
     hosts: Hosts,
     transport: Transport,
@@ -153,7 +153,7 @@ struct Trouble {
 impl LoginSession {
     /// A session over what the store holds. No network yet. A store that cannot be read is looked
     /// at again; until then nothing is offered, for the token in it may be newer.
-    pub fn new(parts: SessionParts, found: Result<Option<StoredLogin>, StoreError>) -> Self {
+    pub(super) fn new(parts: SessionParts, found: Result<Option<StoredLogin>, StoreError>) -> Self {
         let (stored, unreadable) = match found {
             Ok(stored) => (stored, None),
             Err(error) => (None, Some(ApiError::from(error))),
@@ -196,7 +196,7 @@ impl LoginSession {
     }
 
     /// Runs until cancelled or until every handle is gone.
-    pub async fn run(
+    pub(super) async fn run(
         mut self,
         mut requests: mpsc::Receiver<SessionRequest>,
         cancel: CancellationToken,

@@ -22,7 +22,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
 /// What the tasks of an account and of its cars tell the bridge.
 #[derive(Debug)]
-pub enum FromAccount {
+pub(super) enum FromAccount {
     /// The cars on its list.
     Listed {
         /// Whose list.
@@ -61,7 +61,7 @@ pub enum FromAccount {
 }
 
 /// Runs until `cancel`. `relist` asks for an early listing.
-pub async fn run(
+pub(super) async fn run(
     index: usize,
     account: Account,
     ledger: Ledger,

@@ -33,7 +33,7 @@ struct Projection {
 }
 
 /// Publishes what the bridge says of itself.
-pub struct BridgePublisher {
+pub(super) struct BridgePublisher {
     mqtt: Handle,
     retained: Retained,
     started_at: Timestamp,
@@ -58,7 +58,7 @@ fn declaration(settings: &Settings, announced: &Announced) -> Declaration {
 }
 
 /// What the bridge publishes as soon as there is a broker.
-pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
+pub(super) fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
     let announced = manifest.announced(&discovery_topic(settings));
     declaration(settings, &announced)
 }
@@ -75,7 +75,7 @@ fn discovery_message(settings: &Settings) -> discovery::Message {
 
 impl BridgePublisher {
     /// Nothing said yet in this run.
-    pub async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
+    pub(super) async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
         let announced = retained.announced(&discovery_topic(settings)).await;
         Self {
             announcer: Announcer::new(announced),
@@ -88,13 +88,13 @@ impl BridgePublisher {
     }
 
     /// Home Assistant has started.
-    pub fn birth(&mut self) {
+    pub(super) fn birth(&mut self) {
         self.announcer.birth();
     }
 
     /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
     /// broker, and keeps its distances in real time; call it again and again.
-    pub async fn announce(&mut self, settings: &Settings) {
+    pub(super) async fn announce(&mut self, settings: &Settings) {
         let is_enabled = settings.homeassistant.enabled;
         let topic = is_enabled.then(|| discovery_topic(settings));
         self.retained
@@ -134,7 +134,7 @@ impl BridgePublisher {
 
     /// Declares what the bridge and its accounts publish; what is there of accounts that the
     /// configuration no longer has, or of an earlier version, goes.
-    pub async fn declare(&self, settings: &Settings) {
+    pub(super) async fn declare(&self, settings: &Settings) {
         let announced = if settings.homeassistant.enabled {
             self.announcer.announced().clone()
         } else {
@@ -158,7 +158,7 @@ impl BridgePublisher {
     }
 
     /// Says what each account has spent.
-    pub async fn say_accounts(
+    pub(super) async fn say_accounts(
         &mut self,
         settings: &Settings,
         accounts: Vec<(&str, GovernorStatus)>,
@@ -194,7 +194,7 @@ impl BridgePublisher {
     }
 
     /// The state of an account's login has changed: its trouble is what a person should see.
-    pub fn login_changed(&mut self, account: &str, status: &AccountStatus) {
+    pub(super) fn login_changed(&mut self, account: &str, status: &AccountStatus) {
         let trouble = match status {
             AccountStatus::SignedOut { sentence } | AccountStatus::Unreachable { sentence } => {
                 sentence
@@ -205,17 +205,17 @@ impl BridgePublisher {
     }
 
     /// An error of an account's that a person should see.
-    pub fn trouble(&mut self, account: &str, sentence: &str) {
+    pub(super) fn trouble(&mut self, account: &str, sentence: &str) {
         self.last_error = Some(format!("account {account}: {sentence}"));
     }
 
     /// Why Tesla refuses to tell of a car.
-    pub fn trouble_of_car(&mut self, vin: &Vin, sentence: &str) {
+    pub(super) fn trouble_of_car(&mut self, vin: &Vin, sentence: &str) {
         self.last_error = Some(format!("car {vin}: {sentence}"));
     }
 
     /// Says the bridge's facts; what did not change is not sent.
-    pub async fn say<'a>(
+    pub(super) async fn say<'a>(
         &self,
         settings: &Settings,
         accounts: impl Iterator<Item = &'a Account>,

@@ -37,7 +37,7 @@ const BILL_AFTER: Duration = Duration::from_millis(100);
 
 /// What the others tell a car's task.
 #[derive(Debug)]
-pub enum CarMessage {
+pub(super) enum CarMessage {
     /// The account's list shows the car.
     Listed(Box<ListedVehicle>),
     /// Anything for the device.
@@ -46,7 +46,7 @@ pub enum CarMessage {
 
 /// The way to one car through one account.
 #[derive(Debug, Clone)]
-pub struct CarClient {
+pub(super) struct CarClient {
     /// The account.
     pub account: Account,
     /// The account's calls this month.
@@ -62,7 +62,7 @@ pub struct CarClient {
 }
 
 /// Everything that a car's task owns.
-pub struct CarTask {
+pub(super) struct CarTask {
     client: CarClient,
     /// Stands for the account's login.
     login: u64,
@@ -95,7 +95,7 @@ impl CarTask {
     /// A task that goes on where the car's file ends; `announced` is what an earlier run told Home
     /// Assistant.
     #[expect(clippy::too_many_arguments, reason = "all that a task is made of")]
-    pub fn prepare(
+    pub(super) fn prepare(
         settings: &Settings,
         account: &config::AccountSettings,
         client: CarClient,
@@ -153,12 +153,12 @@ impl CarTask {
     }
 
     /// The car as it is now, for readers.
-    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+    pub(super) fn view(&self) -> watch::Receiver<Arc<View>> {
         self.view.subscribe()
     }
 
     /// Runs until cancelled, then writes the car's memory.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let cancel = self.cancel.clone();
         let mut flight: Option<CallUnderWay> = None;
         let mut bill_at = Duration::MAX;

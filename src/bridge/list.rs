@@ -9,14 +9,14 @@ use crate::api::{ApiError, ProductList};
 use crate::failure::ApiFailure;
 
 /// A limit that lasts for longer does not pass unnoticed.
-pub const LONG_LIMIT: Duration = Duration::from_mins(5);
+pub(super) const LONG_LIMIT: Duration = Duration::from_mins(5);
 
 /// The trouble of a limit.
-pub const LIMITED: &str = "Tesla limits the rate of calls";
+pub(super) const LIMITED: &str = "Tesla limits the rate of calls";
 
 /// What is worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub(super) enum News {
     /// Something is wrong.
     Trouble(String),
     /// The same is wrong as was told, but for the time at which it goes on.
@@ -27,7 +27,7 @@ pub enum News {
 
 /// What was told last.
 #[derive(Debug, Default)]
-pub struct ListWatch {
+pub(super) struct ListWatch {
     n_failed: u32,
     /// The trouble, and the words for it.
     told: Option<(String, String)>,
@@ -35,7 +35,12 @@ pub struct ListWatch {
 
 impl ListWatch {
     /// No list was had; the next is asked for after `wait`, at `next_at`.
-    pub fn failed(&mut self, error: &ApiError, wait: Duration, next_at: Timestamp) -> Option<News> {
+    pub(super) fn failed(
+        &mut self,
+        error: &ApiError,
+        wait: Duration,
+        next_at: Timestamp,
+    ) -> Option<News> {
         self.n_failed += 1;
         let is_limited = error.kind == ApiFailure::Limited;
         // Where it is for nothing to tell, the account's status tells of its login.
@@ -53,13 +58,13 @@ impl ListWatch {
     }
 
     /// An earlier run was told to leave the list alone until then.
-    pub fn limited_before(&mut self, next_at: Timestamp) -> Option<News> {
+    pub(super) fn limited_before(&mut self, next_at: Timestamp) -> Option<News> {
         let limited = ApiError::limited(None, "");
         self.failed(&limited, Duration::MAX, next_at)
     }
 
     /// A list arrived.
-    pub fn listed(&mut self, list: &ProductList) -> Option<News> {
+    pub(super) fn listed(&mut self, list: &ProductList) -> Option<News> {
         self.n_failed = 0;
         let trouble = if list.is_cut {
             "its list of products does not end, and was cut: cars beyond the cut are followed as before"
@@ -86,7 +91,7 @@ impl ListWatch {
 }
 
 /// A limit: the trouble, and the words for it, which name another time each time.
-pub fn limited(until: Timestamp) -> (String, String) {
+pub(super) fn limited(until: Timestamp) -> (String, String) {
     // A minute has begun.
     let until = until.saturating_add(jiff::SignedDuration::from_secs(59));
     let until = until.map_or_else(

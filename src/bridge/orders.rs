@@ -14,7 +14,7 @@ use crate::outbox::Publish;
 
 /// What a message comes to.
 #[derive(Debug)]
-pub enum Heard {
+pub(super) enum Heard {
     /// For a car's task.
     Command(DeviceId, Command),
     /// To be answered at once.
@@ -25,13 +25,13 @@ pub enum Heard {
 
 /// The ear.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub(super) struct Orders {
     flood: Flood,
     told_retained: bool,
 }
 
 /// What is listened to for commands: nothing, unless they are enabled.
-pub fn subscription(settings: &Settings) -> Option<Subscription> {
+pub(super) fn subscription(settings: &Settings) -> Option<Subscription> {
     let filter = format!("{}/+/command/+", settings.mqtt.base_topic);
     settings
         .commands
@@ -41,7 +41,7 @@ pub fn subscription(settings: &Settings) -> Option<Subscription> {
 
 impl Orders {
     /// Reads a message that is about one of these cars, or about none.
-    pub fn hear<'a>(
+    pub(super) fn hear<'a>(
         &mut self,
         message: &Incoming,
         settings: &'a Settings,
@@ -100,7 +100,7 @@ impl Orders {
 }
 
 /// The answer to a command that came at this uptime.
-pub fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
+pub(super) fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
     let took = clock::uptime().saturating_sub(came_at);
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     Publish::Event {

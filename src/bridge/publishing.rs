@@ -6,7 +6,7 @@ use crate::model::{DeviceId, Vin};
 use crate::topics::Paths;
 
 /// What all discovery messages of this bridge have in common.
-pub fn setup(settings: &Settings) -> Setup {
+pub(super) fn setup(settings: &Settings) -> Setup {
     Setup {
         prefix: settings.homeassistant.discovery_prefix.clone(),
         base: settings.mqtt.base_topic.clone(),
@@ -17,7 +17,7 @@ pub fn setup(settings: &Settings) -> Setup {
 }
 
 /// The topics of a car, under its alias if it has one.
-pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
+pub(super) fn paths(settings: &Settings, vin: &Vin) -> Paths {
     let alias = settings.cars.get(vin).and_then(|car| car.alias.as_deref());
     Paths::new(&settings.mqtt.base_topic, &DeviceId::from(vin), alias)
 }

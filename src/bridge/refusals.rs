@@ -11,7 +11,7 @@ use crate::policy::Ask;
 
 /// What was told of one car.
 #[derive(Debug, Default)]
-pub struct CarWatch {
+pub(super) struct CarWatch {
     light: CallWatch,
     data: CallWatch,
 }
@@ -25,7 +25,7 @@ struct CallWatch {
 
 impl CarWatch {
     /// A call was answered with an error.
-    pub fn failed(&mut self, ask: Ask, error: &ApiError, now: Timestamp) -> Option<News> {
+    pub(super) fn failed(&mut self, ask: Ask, error: &ApiError, now: Timestamp) -> Option<News> {
         let call = self.call(ask);
         call.in_a_row = match call.in_a_row {
             Some((kind, n)) if kind == error.kind => Some((kind, n.saturating_add(1))),
@@ -45,7 +45,7 @@ impl CarWatch {
     }
 
     /// A call brought what it was made for.
-    pub fn succeeded(&mut self, ask: Ask) -> Option<News> {
+    pub(super) fn succeeded(&mut self, ask: Ask) -> Option<News> {
         let before = std::mem::take(self.call(ask)).refused;
         let is_over = self.light.refused.is_none() && self.data.refused.is_none();
         before.filter(|_| is_over).map(|_| News::Mended)
