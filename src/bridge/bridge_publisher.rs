@@ -1,7 +1,7 @@
 //! What the bridge publishes of itself and of its accounts: `<base>/bridge/...` and its own
 //! discovery message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::publishing::setup;
 use super::retained::Retained;
-use crate::api::{Account, AccountStatus};
+use crate::api::Account;
 use crate::catalogue::BridgeFacts;
 use crate::clock;
 use crate::config::{Api, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer};
-use crate::model::{Now, Vin};
+use crate::failure::Explanation;
+use crate::model::{DeviceId, Now};
 use crate::mqtt::{Connection, Handle};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
@@ -33,34 +34,50 @@ struct Projection {
 }
 
 /// Publishes what the bridge says of itself.
-pub(super) struct BridgePublisher {
+pub struct BridgePublisher {
     mqtt: Handle,
     retained: Retained,
     started_at: Timestamp,
-    last_error: Option<String>,
     announcer: Announcer,
     projections: BTreeMap<String, Projection>,
 }
 
-/// The bridge's topics, for the manifest. The state topic of a fact that a later version dropped
-/// stays for as long as Home Assistant has not been told that it is gone.
-fn declaration(settings: &Settings, announced: &Announced) -> Declaration {
+/// The bridge's topics, for the manifest; `at_broker` are those that it has there.
+fn declaration(
+    settings: &Settings,
+    at_broker: BTreeSet<String>,
+    announced: &Announced,
+) -> Declaration {
     let base = &settings.mqtt.base_topic;
-    let message = discovery_message(settings);
-    let dropped = announced.components.keys();
-    let dropped = dropped.filter(|key| !message.components.contains_key(*key));
-    let keys: Vec<&str> = topics::keys_of_the_bridge().collect();
-    let keys = keys.into_iter().chain(dropped.map(String::as_str));
+    let is_announced = |key: &str| announced.components.contains_key(key);
+    let level = topics::of_bridge(base, "");
+    let dropped = dropped(at_broker, &level, is_announced);
+    let keys = topics::keys_of_the_bridge();
     Declaration::Topics {
         owner: Owner::Bridge,
-        topics: keys.map(|key| topics::of_bridge(base, key)).collect(),
+        topics: keys
+            .map(|key| topics::of_bridge(base, key))
+            .chain(dropped)
+            .collect(),
     }
 }
 
+/// The topics of facts that a later version dropped: they stay for as long as Home Assistant has not
+/// been told that they are gone.
+fn dropped(
+    at_broker: BTreeSet<String>,
+    level: &str,
+    is_announced: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = String> {
+    let is_awaited = move |topic: &String| topic.strip_prefix(level).is_some_and(&is_announced);
+    at_broker.into_iter().filter(is_awaited)
+}
+
 /// What the bridge publishes as soon as there is a broker.
-pub(super) fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
+pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
     let announced = manifest.announced(&discovery_topic(settings));
-    declaration(settings, &announced)
+    let at_broker = manifest.topics_of(&Owner::Bridge).collect();
+    declaration(settings, at_broker, &announced)
 }
 
 /// The topic of the bridge's discovery message.
@@ -75,7 +92,7 @@ fn discovery_message(settings: &Settings) -> discovery::Message {
 
 impl BridgePublisher {
     /// Nothing said yet in this run.
-    pub(super) async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
+    pub async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
         let announced = retained.announced(&discovery_topic(settings)).await;
         Self {
             announcer: Announcer::new(announced),
@@ -83,18 +100,17 @@ impl BridgePublisher {
             retained,
             mqtt,
             started_at: clock::now().wall,
-            last_error: None,
         }
     }
 
     /// Home Assistant has started.
-    pub(super) fn birth(&mut self) {
+    pub fn birth(&mut self) {
         self.announcer.birth();
     }
 
     /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
     /// broker, and keeps its distances in real time; call it again and again.
-    pub(super) async fn announce(&mut self, settings: &Settings) {
+    pub async fn announce(&mut self, settings: &Settings) {
         let is_enabled = settings.homeassistant.enabled;
         let topic = is_enabled.then(|| discovery_topic(settings));
         self.retained
@@ -134,19 +150,24 @@ impl BridgePublisher {
 
     /// Declares what the bridge and its accounts publish; what is there of accounts that the
     /// configuration no longer has, or of an earlier version, goes.
-    pub(super) async fn declare(&self, settings: &Settings) {
+    pub async fn declare(&self, settings: &Settings) {
         let announced = if settings.homeassistant.enabled {
             self.announcer.announced().clone()
         } else {
             Announced::default()
         };
-        self.retained
-            .declare(declaration(settings, &announced))
-            .await;
+        let at_broker = self.retained.topics_of(&Owner::Bridge).await;
+        let of_bridge = declaration(settings, at_broker, &announced);
+        self.retained.declare(of_bridge).await;
         let base = &settings.mqtt.base_topic;
         for name in names(settings) {
-            let topics = topics::every_topic_of_account(base, name);
             let owner = Owner::Account(name.to_owned());
+            let at_broker = self.retained.topics_of(&owner).await;
+            let level = topics::of_account(base, name, "");
+            let component = |key: &str| format!("{name}_{key}");
+            let is_announced = |key: &str| announced.components.contains_key(&component(key));
+            let dropped = dropped(at_broker, &level, is_announced);
+            let topics = topics::every_topic_of_account(base, name).chain(dropped);
             self.retained.declare_topics(owner, topics).await;
         }
         for owner in self.retained.owners().await {
@@ -158,7 +179,7 @@ impl BridgePublisher {
     }
 
     /// Says what each account has spent.
-    pub(super) async fn say_accounts(
+    pub async fn say_accounts(
         &mut self,
         settings: &Settings,
         accounts: Vec<(&str, GovernorStatus)>,
@@ -193,41 +214,21 @@ impl BridgePublisher {
         projected
     }
 
-    /// The state of an account's login has changed: its trouble is what a person should see.
-    pub(super) fn login_changed(&mut self, account: &str, status: &AccountStatus) {
-        let trouble = match status {
-            AccountStatus::SignedOut { sentence } | AccountStatus::Unreachable { sentence } => {
-                sentence
-            }
-            AccountStatus::SigningIn | AccountStatus::SignedIn { .. } => return,
-        };
-        self.trouble(account, trouble);
-    }
-
-    /// An error of an account's that a person should see.
-    pub(super) fn trouble(&mut self, account: &str, sentence: &str) {
-        self.last_error = Some(format!("account {account}: {sentence}"));
-    }
-
-    /// Why Tesla refuses to tell of a car.
-    pub(super) fn trouble_of_car(&mut self, vin: &Vin, sentence: &str) {
-        self.last_error = Some(format!("car {vin}: {sentence}"));
-    }
-
     /// Says the bridge's facts; what did not change is not sent.
-    pub(super) async fn say<'a>(
+    pub async fn say<'a>(
         &self,
         settings: &Settings,
+        last_error: Option<Explanation>,
         accounts: impl Iterator<Item = &'a Account>,
-        cars: impl Iterator<Item = &'a Vin>,
+        cars: impl Iterator<Item = &'a DeviceId>,
     ) {
-        let cars: Vec<&str> = cars.map(Vin::as_str).collect();
+        let cars: Vec<&str> = cars.map(DeviceId::as_str).collect();
         let base = &settings.mqtt.base_topic;
         let facts = BridgeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
             n_cars: cars.len(),
-            last_error: self.last_error.clone(),
+            last_error,
         };
         for message in topics::bridge(base, &facts) {
             self.mqtt.publish(message).await;

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
-use crate::model::{ApiId, Vehicle, Vin};
+use crate::model::{ApiId, DeviceId, Vehicle, Vin};
 
 const CARS: &str = "cars";
 
 /// One car's file; what is missing in it, or cannot be read, is as if it had never been known.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct SavedCar {
+pub struct SavedCar {
     /// The car itself.
     #[serde(flatten)]
     pub device: Saved,
@@ -28,7 +28,7 @@ pub(super) struct SavedCar {
 impl SavedCar {
     /// The file's bytes as a memory, and a line on each part that could not be read. An error is
     /// a file that is no JSON object at all.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
         let mut parts = Parts::of(bytes)?;
         let memory = Self {
             device: Saved::take(&mut parts),
@@ -43,7 +43,7 @@ impl SavedCar {
 /// A car that an earlier run followed: it is followed again before Tesla has answered, so that
 /// its last values are there even while Tesla, or the login, is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remembered {
+pub struct Remembered {
     /// The account's name.
     pub account: String,
     /// The car.
@@ -54,7 +54,7 @@ pub(super) struct Remembered {
 
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
 /// are nobody's: the car comes with its account's list.
-pub(super) fn remembered(state_directory: &Path) -> Vec<Remembered> {
+pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
     let cars = all(state_directory).filter_map(|(vin, memory)| {
         Some(Remembered {
             account: memory.account?,
@@ -66,35 +66,35 @@ pub(super) fn remembered(state_directory: &Path) -> Vec<Remembered> {
 }
 
 /// The memory of every car with a file below the state directory that can be read.
-pub(super) fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
+pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
     let entries = std::fs::read_dir(state_directory.join(CARS));
     entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
         let vin = Vin::new(name.to_str()?.strip_suffix(".json")?).ok()?;
-        let memory = MemoryFile::of(&vin, state_directory).read()?;
+        let memory = MemoryFile::of(&DeviceId::from(&vin), state_directory).read()?;
         Some((vin, memory))
     })
 }
 
-/// Where a car's memory is kept.
+/// Where a device's memory is kept.
 #[derive(Debug, Clone)]
-pub(super) struct MemoryFile {
-    vin: Vin,
+pub struct MemoryFile {
+    id: DeviceId,
     path: PathBuf,
 }
 
 impl MemoryFile {
-    /// The file of a car below the state directory.
-    pub(super) fn of(vin: &Vin, state_directory: &Path) -> Self {
-        let name = format!("{}.json", vin.as_str());
+    /// The file of a device below the state directory.
+    pub fn of(id: &DeviceId, state_directory: &Path) -> Self {
+        let name = format!("{}.json", id.as_str());
         Self {
-            vin: vin.clone(),
+            id: id.clone(),
             path: state_directory.join(CARS).join(name),
         }
     }
 
     /// Reads the memory; a missing, damaged or foreign file is an empty memory, said in the log.
-    pub(super) fn read(&self) -> Option<SavedCar> {
+    pub fn read(&self) -> Option<SavedCar> {
         let file = self.path.display();
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -112,7 +112,7 @@ impl MemoryFile {
         for part in damage {
             tracing::warn!(%file, %part, "a part of a car's memory cannot be read, starting without that part");
         }
-        let is_foreign = |vehicle: &Vehicle| vehicle.vin != self.vin;
+        let is_foreign = |vehicle: &Vehicle| DeviceId::from(&vehicle.vin) != self.id;
         if memory.device.vehicle.as_ref().is_some_and(is_foreign) {
             tracing::warn!(%file, "memory of another car, starting without it");
             return None;
@@ -121,7 +121,7 @@ impl MemoryFile {
     }
 
     /// Writes the memory durably, off the reactor.
-    pub(super) async fn write(&self, memory: &SavedCar) {
+    pub async fn write(&self, memory: &SavedCar) {
         let bytes = match serde_json::to_vec(memory) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn another_cars_file_is_no_memory_of_this_one() {
         let state = tempfile::tempdir().expect("a directory");
-        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
+        let other = DeviceId::new("7SAXCBE52NF000032").expect("an id");
         let file = MemoryFile::of(&other, state.path());
         fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
         fs::write(&file.path, written(&whole()).to_string()).expect("a file");
