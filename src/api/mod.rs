@@ -5,7 +5,8 @@
 //! used; the calls themselves run in the caller's task. Nothing here decides when to ask a car,
 //! and nothing here can wake one. Reading order:
 //!
-//! * `account`: the handle and its calls
+//! * `account`: the handle; in `account/car_calls` and `account/product_list` its calls, in
+//!   `account/request` what they have in common
 //! * `session`: the task that owns the tokens; in `session/sign_in` what is offered, in
 //!   `session/on_disk` what other processes and the next start find, in `session/region` where the
 //!   account lives

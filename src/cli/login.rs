@@ -206,22 +206,16 @@ async fn signed_in(
             Ok(()) => list(&opened).await,
             Err(error) => Err(error),
         },
-        Some(AccountStatus::SignedOut { sentence }) => Err(anyhow::anyhow!(sentence.clone())),
-        Some(AccountStatus::Unreachable { sentence }) => {
-            Err(anyhow::anyhow!(without_promise(sentence).to_owned()))
+        Some(AccountStatus::SignedOut { why }) => Err(anyhow::anyhow!("{why}")),
+        // The bridge tries again by itself; this command does not.
+        Some(AccountStatus::Unreachable { why }) => {
+            Err(anyhow::anyhow!("{}", why.clone().tried_once()))
         }
         Some(AccountStatus::SigningIn) | None => Err(anyhow::anyhow!("Tesla did not answer")),
     };
     cancel.cancel();
     let _late = tokio::time::timeout(LAST_ANSWER_MAX, opened.closed()).await;
     Ok((status, outcome))
-}
-
-/// The bridge tries again by itself; this command does not.
-fn without_promise(sentence: &str) -> &str {
-    sentence
-        .split_once("; it is tried again")
-        .map_or(sentence, |(fact, _)| fact)
 }
 
 async fn list(account: &api::Account) -> anyhow::Result<()> {

@@ -198,11 +198,10 @@ async fn a_login_that_cannot_work_is_tried_once_and_said_in_a_sentence() {
             );
             assert!(called.statuses.is_empty(), "nothing of this is billed");
         }
-        let AccountStatus::SignedOut { sentence } = status_becomes(&account, is_signed_out).await
-        else {
+        let AccountStatus::SignedOut { why } = status_becomes(&account, is_signed_out).await else {
             unreachable!()
         };
-        assert!(sentence.contains(words), "{sentence}");
+        assert!(why.to_string().contains(words), "{why}");
     }
 }
 

@@ -218,12 +218,12 @@ async fn a_token_that_is_old_when_it_comes_is_used_once_and_not_fetched_again_fo
         matches!(status, AccountStatus::Unreachable { .. })
     })
     .await;
-    let AccountStatus::Unreachable { sentence } = status else {
+    let AccountStatus::Unreachable { why } = status else {
         unreachable!("waited for");
     };
     assert!(
-        sentence.contains("at their end when they come"),
-        "{sentence}"
+        why.to_string().contains("at their end when they come"),
+        "{why}"
     );
     for _ in 0..30 {
         let light = account.vehicle(&car()).await;
@@ -444,7 +444,7 @@ async fn why_unreachable(account: &Account) -> String {
     let is_unreachable =
         |status: &AccountStatus| matches!(status, AccountStatus::Unreachable { .. });
     match status_becomes(account, is_unreachable).await {
-        AccountStatus::Unreachable { sentence } => sentence,
+        AccountStatus::Unreachable { why } => why.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -28,6 +28,7 @@ mod field_reports;
 mod from_teslamate;
 mod integrations;
 mod kills;
+mod last_error;
 mod log;
 mod login;
 mod login_refresh;
