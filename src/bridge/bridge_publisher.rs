@@ -13,12 +13,12 @@ use crate::publisher::{self, AccountReport, BridgePublisher, Publication};
 use crate::retained::{Declaration, Manifest};
 
 /// What the bridge publishes as soon as there is a broker.
-pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
+pub(super) fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
     publisher::first_declaration(&setup(settings), manifest)
 }
 
 /// The bridge's publisher, after what an earlier run left at the broker.
-pub async fn bridge_publisher(settings: &Settings, retained: &Retained) -> BridgePublisher {
+pub(super) async fn bridge_publisher(settings: &Settings, retained: &Retained) -> BridgePublisher {
     let setup = setup(settings);
     let announced = retained.announced(&discovery::bridge_topic(&setup)).await;
     let mut at_broker = Vec::new();

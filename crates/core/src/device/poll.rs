@@ -19,17 +19,17 @@ const LEAST_WAIT: Duration = Duration::from_micros(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
-    pub call: Call,
-    pub since: Duration,
+    pub(super) call: Call,
+    pub(super) since: Duration,
     /// Somebody wants a look and does not wait for longer.
-    pub abandon_at: Option<Duration>,
+    pub(super) abandon_at: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct CommandReply {
-    pub reply: Reply,
-    pub outcome: Result<(), String>,
-    pub came_at: Duration,
+    pub(super) reply: Reply,
+    pub(super) outcome: Result<(), String>,
+    pub(super) came_at: Duration,
 }
 
 /// Where a round of [`Device::poll`] stands: first what the policy wants, then what is to be said,

@@ -33,7 +33,7 @@ pub(crate) struct Announcement {
 
 impl Announcement {
     /// After a run that told Home Assistant of `announced`.
-    pub fn new(is_enabled: bool, announced: Announced, clock_speed: ClockSpeed) -> Self {
+    pub(crate) fn new(is_enabled: bool, announced: Announced, clock_speed: ClockSpeed) -> Self {
         Self {
             announcer: is_enabled.then(|| Announcer::new(announced)),
             clock_speed,
@@ -45,7 +45,7 @@ impl Announcement {
     }
 
     /// What Home Assistant knows.
-    pub fn announced(&self) -> &Announced {
+    pub(crate) fn announced(&self) -> &Announced {
         static NOTHING: Announced = Announced::NOTHING;
         self.announcer
             .as_ref()
@@ -53,41 +53,41 @@ impl Announcement {
     }
 
     /// Whether Home Assistant is to be told anything.
-    pub fn is_enabled(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.announcer.is_some()
     }
 
     /// Home Assistant has started.
-    pub fn birth(&mut self) {
+    pub(crate) fn birth(&mut self) {
         if let Some(announcer) = &mut self.announcer {
             announcer.birth();
         }
     }
 
     /// The broker is there, or not.
-    pub fn connection(&mut self, is_up: bool) {
+    pub(crate) fn connection(&mut self, is_up: bool) {
         self.is_connected = is_up;
     }
 
     /// Values have changed that the message may depend on.
-    pub fn values_changed(&mut self, now: Now) {
+    pub(crate) fn values_changed(&mut self, now: Now) {
         let due = self.clock_speed.real(now).mono.saturating_add(VALUES_FIRST);
         self.redraw_at.get_or_insert(due);
     }
 
     /// What the message holds is not what it was: it is drawn up anew at once.
-    pub fn redraw(&mut self) {
+    pub(crate) fn redraw(&mut self) {
         self.redraw_at = Some(Duration::ZERO);
     }
 
     /// Monotonic time of the next message, as of the last [`Announcement::next`] without one.
-    pub fn next_at(&self) -> Duration {
+    pub(crate) fn next_at(&self) -> Duration {
         self.next_at
     }
 
     /// The next message that is due, if there is one, with what is declared before and after it.
     /// `draw` draws it up, by what Home Assistant knows; `None` leaves it as it is.
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         now: Now,
         draw: impl FnOnce(&Announced) -> Option<Message>,

@@ -17,7 +17,7 @@ struct OwnTopics {
 
 impl DeclaredTopics {
     /// Nothing was declared yet; this is what an earlier run has left.
-    pub fn of_earlier(left: impl IntoIterator<Item = (Owner, BTreeSet<String>)>) -> Self {
+    pub(crate) fn of_earlier(left: impl IntoIterator<Item = (Owner, BTreeSet<String>)>) -> Self {
         let left = left.into_iter().map(|(owner, topics)| {
             let is_declared = false;
             let own = OwnTopics {
@@ -31,7 +31,7 @@ impl DeclaredTopics {
 
     /// These are all topics of an owner from now on. The first time it is declared even that there
     /// are none: an earlier run may have left some.
-    pub fn update(&mut self, owner: Owner, topics: BTreeSet<String>) -> Option<Declaration> {
+    pub(crate) fn update(&mut self, owner: Owner, topics: BTreeSet<String>) -> Option<Declaration> {
         let own = self.0.entry(owner.clone()).or_default();
         if own.is_declared && own.topics == topics {
             return None;
@@ -44,12 +44,12 @@ impl DeclaredTopics {
     }
 
     /// The topics of one of them.
-    pub fn of(&self, owner: &Owner) -> impl Iterator<Item = &String> {
+    pub(crate) fn of(&self, owner: &Owner) -> impl Iterator<Item = &String> {
         self.0.get(owner).into_iter().flat_map(|own| &own.topics)
     }
 
     /// Whoever has declared topics, or may have some of an earlier run.
-    pub fn owners(&self) -> impl Iterator<Item = &Owner> {
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &Owner> {
         self.0.keys()
     }
 }

@@ -20,7 +20,7 @@ impl<K> Default for LastValues<K> {
 
 impl<K: Ord> LastValues<K> {
     /// Takes a value; returns the payload that is to be published, if there is one and it is news.
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         key: K,
         entity: &'static Entity,
@@ -36,17 +36,17 @@ impl<K: Ord> LastValues<K> {
     }
 
     /// The value is not published any more. Returns whether it was.
-    pub fn forget(&mut self, key: &K) -> bool {
+    pub(crate) fn forget(&mut self, key: &K) -> bool {
         self.0.remove(key).is_some()
     }
 
     /// Forgets the values of which this does not hold.
-    pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
         self.0.retain(|key, _| is_kept(key));
     }
 
     /// All of them, in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &'static Entity, &EntityValue)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &'static Entity, &EntityValue)> {
         let values = self.0.iter();
         values.map(|(key, (entity, value))| (key, *entity, value))
     }
