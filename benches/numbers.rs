@@ -1,7 +1,8 @@
 //! The numbers of the release binary, as a table: `cargo bench --bench numbers`.
 //!
 //! Memory, the time from a cloud answer to the last of its values, what of it is the first
-//! snapshot's own work, and the time until every topic is back after a broker lost its memory.
+//! snapshot's own work, the time until every topic is back after a broker lost its memory, and the
+//! time from SIGTERM to the end.
 //! Cloud and embedded broker run in this process, the bridge in its own. With a real mosquitto on
 //! the machine it stands beside the embedded broker.
 //!
@@ -19,12 +20,15 @@
 
 #[path = "numbers/capture.rs"]
 mod capture;
+#[path = "numbers/end.rs"]
+mod end;
+#[path = "numbers/measurements.rs"]
+mod measurements;
 #[path = "numbers/snapshot.rs"]
 mod snapshot;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,6 +42,8 @@ use tesla2mqtt::clock;
 use tesla2mqtt::sim::cloud::CallKind;
 
 use capture::Capture;
+use measurements::{Measurements, MedianLimit};
+use tesla2mqtt_testkit::ports::free_port;
 use tesla2mqtt_testkit::program::Program;
 use tesla2mqtt_testkit::segments;
 use tesla2mqtt_testkit::world::{World, broker_on};
@@ -46,6 +52,7 @@ const PROGRAMS: usize = 3;
 const SNAPSHOTS: usize = 41;
 const ANSWERS: usize = 11;
 const RETURNS: usize = 5;
+const ENDS: usize = 3;
 const SETTLED: Duration = Duration::from_mins(1);
 /// A burst of values is over when nothing comes for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -60,10 +67,9 @@ const ANSWER_LIMIT_MS: f64 = 2.0;
 const ANSWER_FAILS_BEYOND_MS: f64 = 10.0;
 const SNAPSHOT_LIMIT_MS: f64 = 5.0;
 const RETURN_LIMIT_MS: f64 = 1000.0;
+const END_LIMIT_MS: f64 = 2000.0;
 const SIZE_LIMIT_BYTES: u32 = 20_000_000;
 const AT_THE_BROKER: &str = "at the broker's socket";
-/// How the program ends when a row with a limit could not be measured.
-const NOT_EVERYTHING: u8 = 4;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -116,6 +122,16 @@ async fn main() -> ExitCode {
             &MedianLimit::binding(RETURN_LIMIT_MS, "ms"),
         );
     }
+    let mut samples = Vec::new();
+    for _ in 0..ENDS {
+        samples.push(ms(end::while_all_others_hang().await));
+    }
+    table.row(
+        "SIGTERM -> the end, while cloud and broker hang",
+        "silent",
+        samples,
+        &MedianLimit::binding(END_LIMIT_MS, "ms"),
+    );
     let binary = fs::metadata(env!("CARGO_BIN_EXE_tesla2mqtt")).expect("the binary is built");
     let size = u32::try_from(binary.len()).unwrap_or(u32::MAX);
     table.row(
@@ -195,108 +211,6 @@ fn ms(took: Duration) -> f64 {
     took.as_secs_f64() * 1e3
 }
 
-/// The most that a median may be, and beyond what it fails the check.
-struct MedianLimit {
-    most: f64,
-    unit: &'static str,
-    fails_beyond: f64,
-}
-
-impl MedianLimit {
-    fn binding(most: f64, unit: &'static str) -> Self {
-        Self {
-            most,
-            unit,
-            fails_beyond: most,
-        }
-    }
-
-    /// Only to be seen.
-    fn none(unit: &'static str) -> Self {
-        Self::binding(f64::INFINITY, unit)
-    }
-
-    /// A figure that this machine alone does not decide.
-    fn lenient(most: f64, unit: &'static str, fails_beyond: f64) -> Self {
-        Self {
-            most,
-            unit,
-            fails_beyond,
-        }
-    }
-}
-
-/// Rows are printed as they are measured; what was missed is remembered.
-struct Measurements {
-    missed: Vec<String>,
-    has_failed: bool,
-    is_whole: bool,
-}
-
-impl Measurements {
-    fn begin() -> Self {
-        println!("| what | broker | median | least | most | wanted |");
-        println!("|---|---|---|---|---|---|");
-        Self {
-            missed: Vec::new(),
-            has_failed: false,
-            is_whole: true,
-        }
-    }
-
-    fn leave_out(&mut self, what: &str, broker: &str, why: &str) {
-        self.is_whole = false;
-        self.missed
-            .push(format!("not measured: {what} ({broker}): {why}"));
-    }
-
-    fn row(&mut self, what: &str, broker: &str, mut samples: Vec<f64>, limit: &MedianLimit) {
-        samples.sort_by(f64::total_cmp);
-        let median = samples[samples.len() / 2];
-        let (most, unit) = (limit.most, limit.unit);
-        let told = |figure: f64| match unit {
-            "bytes" => format!("{figure:.0} {unit}"),
-            _ => format!("{figure:.2} {unit}"),
-        };
-        let wanted = match most {
-            f64::INFINITY => String::new(),
-            _ => format!("<= {most} {unit}"),
-        };
-        println!(
-            "| {what} | {broker} | {} | {} | {} | {wanted} |",
-            told(median),
-            told(samples[0]),
-            told(samples[samples.len() - 1]),
-        );
-        // Also false for what is no number.
-        let is_kept = median <= most;
-        if !is_kept {
-            let fails = median > limit.fails_beyond;
-            let weight = if fails {
-                "this fails the check"
-            } else {
-                "reported only: it depends on the machine, and on what else it does"
-            };
-            self.has_failed |= fails;
-            self.missed.push(format!(
-                "missed: {what} ({broker}): {}, wanted at most {most} {unit}; {weight}",
-                told(median)
-            ));
-        }
-    }
-
-    fn verdict(self) -> ExitCode {
-        for line in &self.missed {
-            println!("{line}");
-        }
-        match (self.has_failed, self.is_whole) {
-            (true, _) => ExitCode::FAILURE,
-            (false, false) => ExitCode::from(NOT_EVERYTHING),
-            (false, true) => ExitCode::SUCCESS,
-        }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq)]
 enum BrokerKind {
     Embedded,
@@ -323,12 +237,12 @@ fn mosquitto() -> Option<&'static str> {
 }
 
 /// A broker of either kind that can be ended and begun again without its memory.
-enum MeasuredBroker {
+enum Broker {
     Embedded(Embedded),
     Mosquitto(Child, u16),
 }
 
-impl MeasuredBroker {
+impl Broker {
     async fn start(kind: BrokerKind, port: u16) -> Self {
         match kind {
             BrokerKind::Embedded => Self::Embedded(broker_on(port).await),
@@ -369,11 +283,6 @@ impl MeasuredBroker {
             }
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 fn config(world: &World, port: u16) -> String {
@@ -422,7 +331,7 @@ fn mb(status: &str, name: &str) -> f64 {
 async fn answer_to_last_at_the_broker(kind: BrokerKind) -> ((Duration, usize), Duration) {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
-    let broker = MeasuredBroker::start(kind, 0).await;
+    let broker = Broker::start(kind, 0).await;
     let mut capture = Capture::begin().expect("tried before");
     let mut program = Program::prepare();
     program.start(&config(&world, broker.port()));
@@ -456,7 +365,7 @@ async fn answer_to_last_at_the_broker(kind: BrokerKind) -> ((Duration, usize), D
 async fn answer_to_last_at_a_subscriber(kind: BrokerKind) -> (Duration, usize) {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
-    let broker = MeasuredBroker::start(kind, 0).await;
+    let broker = Broker::start(kind, 0).await;
     let (_client, mut events) =
         subscribe(broker.port(), &format!("tesla2mqtt/{}/#", vin.as_str())).await;
     let mut program = Program::prepare();
@@ -505,14 +414,14 @@ fn since_the_answer(world: &World, times: &[Timestamp]) -> (Duration, usize) {
 async fn broker_back(kind: BrokerKind) -> (Duration, usize) {
     let world = World::new().await;
     world.add_awake_car(1);
-    let broker = MeasuredBroker::start(kind, 0).await;
+    let broker = Broker::start(kind, 0).await;
     let port = broker.port();
     let mut program = Program::prepare();
     program.start(&config(&world, port));
     let expected = settle(port, &program).await;
     broker.stop().await;
     tokio::time::sleep(Duration::from_millis(700)).await;
-    let broker = MeasuredBroker::start(kind, port).await;
+    let broker = Broker::start(kind, port).await;
     let back = now();
     let (_client, mut events) = subscribe(port, "#").await;
     let mut topics = BTreeSet::new();

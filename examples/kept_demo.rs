@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let DemoArguments { state, demo } = DemoArguments::parse();
     let since = since(&state)?;
     clock::run_at_speed_since(demo.speed(), since);
-    api::tls::install_provider();
+    api::install_provider();
     demo::run(demo, &state, since).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@
 //! * [`hint`]: the part of an error that says what to do
 //! * [`retained`]: what is retained at the broker, and whose it is
 //! * [`config`]: file, environment and credentials → settings
-//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], [`rng`], [`atomic_file`]: the
+//! * [`api`], [`mqtt`], [`broker`], [`service`], [`log`], [`clock`], `rng`, [`atomic_file`]: the
 //!   edges
 //! * [`bridge`]: the wiring: one task a car, two an account, one for the broker
 //! * [`estimate`]: what following a car would cost, played in virtual time
@@ -41,5 +41,5 @@ pub mod config;
 pub mod estimate;
 pub mod log;
 pub mod mqtt;
-pub mod rng;
+mod rng;
 pub mod service;

@@ -1,9 +1,9 @@
-//! What the service manager and we tell each other: ready, status, watchdog, signals.
+//! Between the service manager and us: ready, status, watchdog, signals.
 //!
 //! Without systemd (`NOTIFY_SOCKET` unset) the notes go nowhere. The watchdog is fed by the loop
 //! that does the work, never by a timer of its own, so that a hang is a missing beat.
 
-pub mod heartbeat;
+pub(crate) mod heartbeat;
 
 use std::io;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 /// What the outside has asked for and nobody has done yet. To stop is never forgotten and comes
-/// before all else; to read the configuration again is one wish, however often it was uttered.
+/// before all else; to read the configuration again is one request, however often it came.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
     stop: CancellationToken,
@@ -102,7 +102,8 @@ impl Signals {
         }
     }
 
-    /// Does what may take long; at [`ProcessSignal::Stop`] it is left half done, and [`Self::next`] says so.
+    /// Does what may take long; at [`ProcessSignal::Stop`] it is left half done, and [`Self::next`]
+    /// says so.
     pub async fn unless_stopped(&self, work: impl Future<Output = ()>) {
         tokio::select! {
             biased;

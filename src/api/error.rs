@@ -13,6 +13,7 @@ use url::Url;
 
 use super::hosts::base_url_in;
 use super::retry_after::asked_wait;
+use super::store::StoreError;
 use super::transport::HttpReply;
 use crate::decode::DecodeError;
 use crate::failure::{Again, ApiFailure, Explanation};
@@ -35,8 +36,8 @@ pub struct ApiError {
     pub unanswered: bool,
 }
 
-/// Our own waits after a limit are no longer: what Tesla asks for beyond it is what is waited.
-pub const LONGEST_OWN_WAIT: Duration = Duration::from_mins(72);
+/// Our own waits after a limit are no longer.
+const LONGEST_OWN_WAIT: Duration = Duration::from_mins(72);
 
 impl ApiError {
     /// A failure without an answer.
@@ -182,21 +183,24 @@ impl ApiError {
         self.kind.ends_login()
     }
 
+    /// Whether Tesla says stop, which must not be lost behind another try's failure.
+    pub fn is_limit(&self) -> bool {
+        matches!(self.kind, ApiFailure::Limited | ApiFailure::BillingLimit)
+    }
+
+    /// The wait that Tesla asked for, where it is longer than any of our own: then that is what is
+    /// waited, and its end is known.
+    pub fn imposed_wait(&self) -> Option<Duration> {
+        self.retry_after.filter(|wait| *wait > LONGEST_OWN_WAIT)
+    }
+
     /// What happened and what to do, for the owner; the same for every occurrence, but for the end of
     /// a limit that is longer than our own wait.
     pub fn explanation(&self) -> Explanation {
         let explanation = self.kind.explanation();
-        match self.retry_after.filter(|wait| *wait > LONGEST_OWN_WAIT) {
-            Some(wait) => Explanation {
-                what: format!(
-                    "{}: the next one goes out in {} s",
-                    explanation.what,
-                    wait.as_secs()
-                ),
-                again: Again::Unsaid,
-                ..explanation
-            },
-            None => explanation,
+        Explanation {
+            again: self.imposed_wait().map_or(explanation.again, Again::After),
+            ..explanation
         }
     }
 
@@ -220,6 +224,15 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let mut said = Self::new(ApiFailure::Store, "");
+        // A path, not a server's words: nothing to black out.
+        said.said = Some(error.to_string());
+        said
+    }
+}
 
 fn wait(reply: &HttpReply, now: Timestamp) -> Option<Duration> {
     asked_wait(reply.header("retry-after"), &reply.body, now)

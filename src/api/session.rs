@@ -13,6 +13,7 @@
 //!
 //! A reply that is lost without a kill is the second row: the same token is offered again.
 
+mod access_grant;
 mod on_disk;
 mod region;
 mod sign_in;
@@ -20,11 +21,9 @@ mod sign_in;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
-use url::Url;
 
 use super::account::AccountStatus;
 use super::error::ApiError;
@@ -39,51 +38,8 @@ use crate::config;
 use crate::failure::ApiFailure;
 use crate::rng;
 
+pub use access_grant::{AccessGrant, SessionRequest};
 use on_disk::on_disk;
-
-/// What a call needs.
-#[derive(Debug)]
-pub struct AccessGrant {
-    /// The access token.
-    pub token: SecretString,
-    /// Where to call.
-    pub base: Url,
-    /// Counts the access grants: says which one was refused.
-    pub generation: u64,
-    /// Monotonic end of life.
-    pub usable_until: Duration,
-    /// Scopes that the token claims; empty where it does not tell.
-    pub scopes: Vec<String>,
-}
-
-impl AccessGrant {
-    /// Whether the token lives.
-    pub fn is_usable(&self) -> bool {
-        clock::now().mono < self.usable_until
-    }
-}
-
-/// What callers ask of the task.
-pub enum SessionRequest {
-    /// A usable access grant, other than the refused one.
-    Access {
-        /// The grant that the server refused with 401.
-        refused: Option<u64>,
-        /// The answer.
-        reply: AccessReply,
-    },
-    /// The server sent us to another base URL.
-    Move {
-        /// The base that was called.
-        from: Url,
-        /// Where it sends us; not checked.
-        to: Url,
-        /// The answer.
-        reply: AccessReply,
-    },
-}
-
-type AccessReply = oneshot::Sender<Result<Arc<AccessGrant>, ApiError>>;
 
 /// A second 401 this soon after a refresh is not about the token's age.
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
@@ -291,8 +247,8 @@ impl LoginSession {
                     "the access token was refused; refreshing it once"
                 );
                 if let Some(trouble) = &self.trouble {
-                    self.tell(AccountStatus::Unreachable {
-                        sentence: trouble.error.sentence(),
+                    self.show(AccountStatus::Unreachable {
+                        why: trouble.error.explanation(),
                     });
                 }
                 self.renew_if_allowed().await
@@ -377,7 +333,7 @@ impl LoginSession {
             scopes: claims.scopes.clone(),
         };
         self.access.send_replace(Some(Arc::new(access)));
-        self.tell(AccountStatus::SignedIn {
+        self.show(AccountStatus::SignedIn {
             region,
             scopes: claims.scopes,
         });
@@ -402,8 +358,8 @@ impl LoginSession {
             error!(account, %error, "signed out");
             self.access.send_replace(None);
             self.trouble = None;
-            self.tell(AccountStatus::SignedOut {
-                sentence: error.sentence(),
+            self.show(AccountStatus::SignedOut {
+                why: error.explanation(),
             });
             self.ended = Some(error.clone());
             return error;
@@ -427,8 +383,8 @@ impl LoginSession {
             debug!(account, %error, retry_in_seconds = wait.as_secs(), "still no renewal");
         }
         if !has_token {
-            self.tell(AccountStatus::Unreachable {
-                sentence: error.sentence(),
+            self.show(AccountStatus::Unreachable {
+                why: error.explanation(),
             });
         }
         let retry_at = clock::now().mono + wait;
@@ -440,7 +396,7 @@ impl LoginSession {
         error
     }
 
-    fn tell(&self, status: AccountStatus) {
+    fn show(&self, status: AccountStatus) {
         self.status.send_if_modified(|old| {
             let is_new = *old != status;
             *old = status;

@@ -2,19 +2,39 @@
 //! to its cars.
 
 use tokio::sync::mpsc;
+use tokio::task::Id;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::car::CarMessage;
+use super::device_task::DeviceMessage;
 use super::ledger::Ledger;
-use super::{Bridge, FollowedAccount, StartError, account, memory, publishing};
+use super::troubles::Troubled;
+use super::{Bridge, StartError, list_task, memory};
 use crate::api::{self, AccountStatus};
 use crate::clock;
-use crate::config::{self, Settings};
+use crate::config;
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::model::{DeviceId, Vin};
-use crate::outbox::Publish;
-use crate::retained::Owner;
+
+/// One account while it is followed.
+pub struct FollowedAccount {
+    /// Counted from the start of the process: an account that is opened anew is another.
+    pub index: usize,
+    /// The task that lists its cars.
+    pub task: Id,
+    /// As the owner configured it.
+    pub settings: config::AccountSettings,
+    /// Its login and its calls.
+    pub account: api::Account,
+    /// What its calls cost.
+    pub ledger: Ledger,
+    /// Asks for an early list.
+    pub relist: mpsc::Sender<()>,
+    /// The end of its tasks, and of those of its cars.
+    pub cancel: CancellationToken,
+    /// Whether the login has been tried: only news of a later sign-in are news to its cars.
+    was_tried: bool,
+}
 
 impl Bridge {
     pub(super) async fn open_account(
@@ -33,11 +53,11 @@ impl Bridge {
         self.next_account += 1;
         let (relist, asked) = mpsc::channel(1);
         let ledger = Ledger::open(&settings, directory, &self.settings.budget, clock::now());
-        let task = account::run(
+        let task = list_task::run(
             index,
             account.clone(),
             ledger.clone(),
-            self.news.clone(),
+            self.task_messages.clone(),
             asked,
             cancel.clone(),
         );
@@ -72,41 +92,19 @@ impl Bridge {
         self.follow(changes).await;
     }
 
-    /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
-    /// values stay, but nobody knows the cars any more. Where another car is published now, it is
-    /// that one's to say.
-    pub(super) async fn say_unconfigured_unavailable(&self) {
-        let names: Vec<&str> = self
-            .settings
-            .accounts
-            .iter()
-            .map(|account| account.name.as_str())
-            .collect();
-        for car in memory::remembered(&self.settings.state.directory) {
-            if !names.contains(&car.account.as_str()) && !self.cars.contains_key(&car.vin) {
-                self.say_unavailable(&car.vin).await;
-            }
-        }
-    }
-
-    /// Nobody knows this car any more. It is where the manifest has it.
-    pub(super) async fn say_unavailable(&self, vin: &Vin) {
-        let owner = Owner::Device(DeviceId::from(vin));
-        let topics = self.retained.topics_of(&owner).await.into_iter();
-        let is_its_own =
-            |topic: &String| !is_anothers(topic, vin, &self.settings, self.cars.keys());
-        for topic in topics.filter(|topic| is_availability(topic) && is_its_own(topic)) {
-            let payload = "offline".into();
-            self.mqtt.publish(Publish::State { topic, payload }).await;
-        }
-    }
-
     pub(super) async fn account_status(&mut self, account: usize, status: &AccountStatus) {
         let Some(followed) = self.accounts.get_mut(&account) else {
             return;
         };
         let is_first = !std::mem::replace(&mut followed.was_tried, true);
-        self.own.login_changed(&followed.settings.name, status);
+        let login = Troubled::Login(followed.settings.name.clone());
+        match status {
+            AccountStatus::SigningIn => {}
+            AccountStatus::SignedIn { .. } => self.troubles.set(login, None),
+            AccountStatus::SignedOut { why } | AccountStatus::Unreachable { why } => {
+                self.troubles.set(login, Some(why.clone()));
+            }
+        }
         let input = match status {
             AccountStatus::SignedIn { .. } if !is_first => Some(Input::SignedIn),
             AccountStatus::SignedOut { .. } => {
@@ -117,65 +115,9 @@ impl Bridge {
             _ => None,
         };
         if let Some(input) = input {
-            for vin in self.fleet.followed_by(account) {
-                self.tell(vin, CarMessage::Input(input.clone()));
+            for id in self.fleet.followed_by(account) {
+                self.send(id, DeviceMessage::Input(input.clone()));
             }
         }
-    }
-}
-
-fn is_availability(topic: &str) -> bool {
-    topic.ends_with("/availability")
-}
-
-/// Whether another car, configured or followed, says there whether it is available.
-fn is_anothers<'a>(
-    availability: &str,
-    vin: &Vin,
-    settings: &'a Settings,
-    followed: impl Iterator<Item = &'a Vin>,
-) -> bool {
-    let mut others = settings
-        .cars
-        .keys()
-        .chain(followed)
-        .filter(|other| *other != vin);
-    others.any(|other| publishing::paths(settings, other).availability() == availability)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::topics::Paths;
-
-    /// `offline` landed on a followed car, because one that is gone had had its alias.
-    #[test]
-    fn a_place_that_another_car_has_taken_is_not_the_gone_cars_any_more() {
-        let [gone, here] =
-            [31, 32].map(|n| Vin::new(&format!("LRW3E7EK5PC0000{n}")).expect("a VIN"));
-        let at_one = Paths::new("tesla2mqtt", &DeviceId::from(&gone), Some("one"));
-        let with_alias = |vin: &Vin| {
-            let text = format!(
-                "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
-                 refresh_token = \"t\"\n[cars.{}]\nalias = \"one\"\n",
-                vin.as_str()
-            );
-            config::from_text(&text).expect("a configuration")
-        };
-        let is_anothers = |place: &Paths, aliased: &Vin| {
-            is_anothers(
-                &place.availability(),
-                &gone,
-                &with_alias(aliased),
-                [&here].into_iter(),
-            )
-        };
-        assert!(is_anothers(&at_one, &here));
-        assert!(
-            !is_anothers(&at_one, &gone),
-            "its own section was left in the file"
-        );
-        let at_its_vin = Paths::new("tesla2mqtt", &DeviceId::from(&gone), None);
-        assert!(!is_anothers(&at_its_vin, &here));
     }
 }

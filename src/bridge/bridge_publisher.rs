@@ -1,7 +1,7 @@
 //! What the bridge publishes of itself and of its accounts: `<base>/bridge/...` and its own
 //! discovery message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,12 +9,13 @@ use serde_json::json;
 
 use super::publishing::setup;
 use super::retained::Retained;
-use crate::api::{Account, AccountStatus};
+use crate::api::Account;
 use crate::catalogue::BridgeFacts;
 use crate::clock;
 use crate::config::{Api, Settings};
 use crate::discovery::{self, AnnounceStep, Announced, Announcer};
-use crate::model::{Now, Vin};
+use crate::failure::Explanation;
+use crate::model::{DeviceId, Now};
 use crate::mqtt::{Connection, Handle};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
@@ -37,30 +38,46 @@ pub struct BridgePublisher {
     mqtt: Handle,
     retained: Retained,
     started_at: Timestamp,
-    last_error: Option<String>,
     announcer: Announcer,
     projections: BTreeMap<String, Projection>,
 }
 
-/// The bridge's topics, for the manifest. The state topic of a fact that a later version dropped
-/// stays for as long as Home Assistant has not been told that it is gone.
-fn declaration(settings: &Settings, announced: &Announced) -> Declaration {
+/// The bridge's topics, for the manifest; `at_broker` are those that it has there.
+fn declaration(
+    settings: &Settings,
+    at_broker: BTreeSet<String>,
+    announced: &Announced,
+) -> Declaration {
     let base = &settings.mqtt.base_topic;
-    let message = discovery_message(settings);
-    let dropped = announced.components.keys();
-    let dropped = dropped.filter(|key| !message.components.contains_key(*key));
-    let keys: Vec<&str> = topics::keys_of_the_bridge().collect();
-    let keys = keys.into_iter().chain(dropped.map(String::as_str));
+    let is_announced = |key: &str| announced.components.contains_key(key);
+    let level = topics::of_bridge(base, "");
+    let dropped = dropped(at_broker, &level, is_announced);
+    let keys = topics::keys_of_the_bridge();
     Declaration::Topics {
         owner: Owner::Bridge,
-        topics: keys.map(|key| topics::of_bridge(base, key)).collect(),
+        topics: keys
+            .map(|key| topics::of_bridge(base, key))
+            .chain(dropped)
+            .collect(),
     }
+}
+
+/// The topics of facts that a later version dropped: they stay for as long as Home Assistant has not
+/// been told that they are gone.
+fn dropped(
+    at_broker: BTreeSet<String>,
+    level: &str,
+    is_announced: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = String> {
+    let is_awaited = move |topic: &String| topic.strip_prefix(level).is_some_and(&is_announced);
+    at_broker.into_iter().filter(is_awaited)
 }
 
 /// What the bridge publishes as soon as there is a broker.
 pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
     let announced = manifest.announced(&discovery_topic(settings));
-    declaration(settings, &announced)
+    let at_broker = manifest.topics_of(&Owner::Bridge).collect();
+    declaration(settings, at_broker, &announced)
 }
 
 /// The topic of the bridge's discovery message.
@@ -83,7 +100,6 @@ impl BridgePublisher {
             retained,
             mqtt,
             started_at: clock::now().wall,
-            last_error: None,
         }
     }
 
@@ -140,13 +156,18 @@ impl BridgePublisher {
         } else {
             Announced::default()
         };
-        self.retained
-            .declare(declaration(settings, &announced))
-            .await;
+        let at_broker = self.retained.topics_of(&Owner::Bridge).await;
+        let of_bridge = declaration(settings, at_broker, &announced);
+        self.retained.declare(of_bridge).await;
         let base = &settings.mqtt.base_topic;
         for name in names(settings) {
-            let topics = topics::every_topic_of_account(base, name);
             let owner = Owner::Account(name.to_owned());
+            let at_broker = self.retained.topics_of(&owner).await;
+            let level = topics::of_account(base, name, "");
+            let component = |key: &str| format!("{name}_{key}");
+            let is_announced = |key: &str| announced.components.contains_key(&component(key));
+            let dropped = dropped(at_broker, &level, is_announced);
+            let topics = topics::every_topic_of_account(base, name).chain(dropped);
             self.retained.declare_topics(owner, topics).await;
         }
         for owner in self.retained.owners().await {
@@ -193,41 +214,21 @@ impl BridgePublisher {
         projected
     }
 
-    /// The state of an account's login has changed: its trouble is what a person should see.
-    pub fn login_changed(&mut self, account: &str, status: &AccountStatus) {
-        let trouble = match status {
-            AccountStatus::SignedOut { sentence } | AccountStatus::Unreachable { sentence } => {
-                sentence
-            }
-            AccountStatus::SigningIn | AccountStatus::SignedIn { .. } => return,
-        };
-        self.trouble(account, trouble);
-    }
-
-    /// An error of an account's that a person should see.
-    pub fn trouble(&mut self, account: &str, sentence: &str) {
-        self.last_error = Some(format!("account {account}: {sentence}"));
-    }
-
-    /// Why Tesla refuses to tell of a car.
-    pub fn trouble_of_car(&mut self, vin: &Vin, sentence: &str) {
-        self.last_error = Some(format!("car {vin}: {sentence}"));
-    }
-
     /// Says the bridge's facts; what did not change is not sent.
     pub async fn say<'a>(
         &self,
         settings: &Settings,
+        last_error: Option<Explanation>,
         accounts: impl Iterator<Item = &'a Account>,
-        cars: impl Iterator<Item = &'a Vin>,
+        cars: impl Iterator<Item = &'a DeviceId>,
     ) {
-        let cars: Vec<&str> = cars.map(Vin::as_str).collect();
+        let cars: Vec<&str> = cars.map(DeviceId::as_str).collect();
         let base = &settings.mqtt.base_topic;
         let facts = BridgeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
             n_cars: cars.len(),
-            last_error: self.last_error.clone(),
+            last_error,
         };
         for message in topics::bridge(base, &facts) {
             self.mqtt.publish(message).await;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decode::products::ListedVehicle;
-use crate::model::Vin;
+use crate::model::DeviceId;
 
 /// What to do about one car after a list arrived.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,16 +27,16 @@ pub enum FleetChange {
     /// No account lists the car any more.
     Gone {
         /// The car.
-        vin: Vin,
+        id: DeviceId,
     },
 }
 
 /// Who lists what, and who follows what.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    listed: BTreeMap<usize, BTreeMap<Vin, ListedVehicle>>,
+    listed: BTreeMap<usize, BTreeMap<DeviceId, ListedVehicle>>,
     unusable: BTreeSet<usize>,
-    followed: BTreeMap<Vin, usize>,
+    followed: BTreeMap<DeviceId, usize>,
 }
 
 impl Fleet {
@@ -48,20 +48,19 @@ impl Fleet {
         cars: Vec<ListedVehicle>,
         is_whole: bool,
     ) -> Vec<FleetChange> {
-        let mut cars: BTreeMap<Vin, ListedVehicle> =
-            cars.into_iter().map(|car| (car.vin.clone(), car)).collect();
+        let mut cars: BTreeMap<DeviceId, ListedVehicle> = cars.into_iter().map(by_id).collect();
         self.unusable.remove(&account);
         let seen: Vec<FleetChange> = cars
-            .values()
-            .filter(|car| self.followed.get(&car.vin) == Some(&account))
-            .map(|car| FleetChange::Seen {
+            .iter()
+            .filter(|(id, _)| self.followed.get(*id) == Some(&account))
+            .map(|(_, car)| FleetChange::Seen {
                 car: Box::new(car.clone()),
             })
             .collect();
-        let arrived: BTreeSet<Vin> = cars.keys().cloned().collect();
-        for (vin, car) in self.listed.remove(&account).unwrap_or_default() {
+        let arrived: BTreeSet<DeviceId> = cars.keys().cloned().collect();
+        for (id, car) in self.listed.remove(&account).unwrap_or_default() {
             if !is_whole {
-                cars.entry(vin).or_insert(car);
+                cars.entry(id).or_insert(car);
             }
         }
         self.listed.insert(account, cars);
@@ -72,7 +71,7 @@ impl Fleet {
 
     /// Takes in the cars that an account had when the bridge last ran; its list, once there, wins.
     pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<FleetChange> {
-        let cars = cars.into_iter().map(|car| (car.vin.clone(), car));
+        let cars = cars.into_iter().map(by_id);
         self.listed.entry(account).or_insert_with(|| cars.collect());
         self.assign(None)
     }
@@ -92,33 +91,33 @@ impl Fleet {
     }
 
     /// The cars that an account follows.
-    pub fn followed_by(&self, account: usize) -> impl Iterator<Item = &Vin> {
+    pub fn followed_by(&self, account: usize) -> impl Iterator<Item = &DeviceId> {
         self.followed
             .iter()
             .filter(move |(_, by)| **by == account)
-            .map(|(vin, _)| vin)
+            .map(|(id, _)| id)
     }
 
     /// Every car that an account follows.
-    pub fn followed(&self) -> impl Iterator<Item = &Vin> {
+    pub fn followed(&self) -> impl Iterator<Item = &DeviceId> {
         self.followed.keys()
     }
 
-    fn assign(&mut self, news: Option<(usize, &BTreeSet<Vin>)>) -> Vec<FleetChange> {
+    fn assign(&mut self, news: Option<(usize, &BTreeSet<DeviceId>)>) -> Vec<FleetChange> {
         let mut changes = Vec::new();
-        let vins: BTreeSet<Vin> = self
+        let ids: BTreeSet<DeviceId> = self
             .listed
             .values()
             .flat_map(|cars| cars.keys().cloned())
             .chain(self.followed.keys().cloned())
             .collect();
-        for vin in vins {
+        for id in ids {
             let lists_it = |account: &usize| {
                 self.listed
                     .get(account)
-                    .is_some_and(|cars| cars.contains_key(&vin))
+                    .is_some_and(|cars| cars.contains_key(&id))
             };
-            let present = self.followed.get(&vin).copied().filter(lists_it);
+            let present = self.followed.get(&id).copied().filter(lists_it);
             let usable = |account: &usize| lists_it(account) && !self.unusable.contains(account);
             let best = present
                 .filter(usable)
@@ -126,11 +125,11 @@ impl Fleet {
                 .or(present)
                 .or_else(|| self.listed.keys().copied().find(lists_it));
             match best {
-                Some(account) if self.followed.get(&vin) != Some(&account) => {
-                    let car = Box::new(self.listed[&account][&vin].clone());
+                Some(account) if self.followed.get(&id) != Some(&account) => {
+                    let car = Box::new(self.listed[&account][&id].clone());
                     let is_news =
-                        news.is_some_and(|(by, cars)| by == account && cars.contains(&vin));
-                    self.followed.insert(vin, account);
+                        news.is_some_and(|(by, cars)| by == account && cars.contains(&id));
+                    self.followed.insert(id, account);
                     changes.push(FleetChange::Follow {
                         car,
                         account,
@@ -139,8 +138,8 @@ impl Fleet {
                 }
                 Some(_) => {}
                 None => {
-                    if self.followed.remove(&vin).is_some() {
-                        changes.push(FleetChange::Gone { vin });
+                    if self.followed.remove(&id).is_some() {
+                        changes.push(FleetChange::Gone { id });
                     }
                 }
             }
@@ -149,12 +148,17 @@ impl Fleet {
     }
 }
 
+fn by_id(car: ListedVehicle) -> (DeviceId, ListedVehicle) {
+    (DeviceId::from(&car.vin), car)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Vin;
 
     /// A step, and what it changes: `follow car by account (news)`, `seen car`, `gone car`.
-    type Step = (Told, &'static [&'static str]);
+    type FleetStep = (Told, &'static [&'static str]);
 
     enum Told {
         Listed(usize, &'static [u8]),
@@ -170,8 +174,8 @@ mod tests {
         ListedVehicle::unseen(Vin::new(&vin).unwrap(), None)
     }
 
-    fn number(vin: &Vin) -> &str {
-        vin.as_str()[11..].trim_start_matches('0')
+    fn number(id: &DeviceId) -> &str {
+        id.as_str()[11..].trim_start_matches('0')
     }
 
     fn text(change: &FleetChange) -> String {
@@ -182,14 +186,17 @@ mod tests {
                 is_news,
             } => {
                 let news = if *is_news { " (news)" } else { "" };
-                format!("follow {} by {account}{news}", number(&car.vin))
+                format!(
+                    "follow {} by {account}{news}",
+                    number(&DeviceId::from(&car.vin))
+                )
             }
-            FleetChange::Seen { car } => format!("seen {}", number(&car.vin)),
-            FleetChange::Gone { vin } => format!("gone {}", number(vin)),
+            FleetChange::Seen { car } => format!("seen {}", number(&DeviceId::from(&car.vin))),
+            FleetChange::Gone { id } => format!("gone {}", number(id)),
         }
     }
 
-    fn play(steps: &[Step]) {
+    fn play(steps: &[FleetStep]) {
         let mut fleet = Fleet::default();
         for (n, (told, expected)) in steps.iter().enumerate() {
             let cars = |numbers: &[u8]| numbers.iter().map(|n| car(*n)).collect();

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::Bridge;
-use super::car::CarMessage;
-use super::orders::{self, Heard};
+use super::commands::{self, CommandRead};
+use super::device_task::DeviceMessage;
 use crate::config::Settings;
 use crate::device::Input;
-use crate::model::DeviceId;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
@@ -19,7 +18,7 @@ pub(super) fn subscriptions(settings: &Settings) -> Vec<Subscription> {
         .then(|| Subscription::plain(home.status_topic.clone()));
     birth
         .into_iter()
-        .chain(orders::subscription(settings))
+        .chain(commands::subscription(settings))
         .collect()
 }
 
@@ -40,8 +39,8 @@ impl Bridge {
             return;
         }
         self.own.birth();
-        for vin in self.cars.keys() {
-            self.tell(vin, CarMessage::Input(Input::HomeAssistantStarted));
+        for id in self.devices.keys() {
+            self.send(id, DeviceMessage::Input(Input::HomeAssistantStarted));
         }
         tracing::info!("Home Assistant started, saying everything again");
         let mqtt = self.mqtt.clone();
@@ -59,24 +58,25 @@ impl Bridge {
     }
 
     async fn command(&mut self, message: &Incoming) {
-        let heard = self.orders.hear(message, &self.settings, self.cars.keys());
-        let answer = match heard {
-            Heard::Nothing => return,
-            Heard::Answer(answer) => answer,
-            Heard::Command(device, command) => {
-                let mut cars = self.cars.iter();
-                let Some((_, car)) = cars.find(|(vin, _)| DeviceId::from(*vin) == device) else {
+        let read = self
+            .commands
+            .read(message, &self.settings, self.devices.keys());
+        let answer = match read {
+            CommandRead::Nothing => return,
+            CommandRead::Answer(answer) => answer,
+            CommandRead::HandOver(id, command) => {
+                let Some(device) = self.devices.get(&id) else {
                     return;
                 };
-                let message = CarMessage::Input(Input::Command(command));
-                let Err(unsent) = car.inbox.try_send(message) else {
+                let message = DeviceMessage::Input(Input::Command(command));
+                let Err(unsent) = device.inbox.try_send(message) else {
                     return;
                 };
-                let CarMessage::Input(Input::Command(command)) = unsent.into_inner() else {
+                let DeviceMessage::Input(Input::Command(command)) = unsent.into_inner() else {
                     return;
                 };
                 let refused = Err("the bridge is busy with this car".to_owned());
-                orders::answer(&command.reply, &refused, command.came_at)
+                commands::answer(&command.reply, &refused, command.came_at)
             }
         };
         self.mqtt.publish(answer).await;

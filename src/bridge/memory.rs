@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
-use crate::model::{ApiId, Vehicle, Vin};
+use crate::model::{ApiId, DeviceId, Vehicle, Vin};
 
 const CARS: &str = "cars";
 
@@ -71,24 +71,24 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
     entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
         let vin = Vin::new(name.to_str()?.strip_suffix(".json")?).ok()?;
-        let memory = MemoryFile::of(&vin, state_directory).read()?;
+        let memory = MemoryFile::of(&DeviceId::from(&vin), state_directory).read()?;
         Some((vin, memory))
     })
 }
 
-/// Where a car's memory is kept.
+/// Where a device's memory is kept.
 #[derive(Debug, Clone)]
 pub struct MemoryFile {
-    vin: Vin,
+    id: DeviceId,
     path: PathBuf,
 }
 
 impl MemoryFile {
-    /// The file of a car below the state directory.
-    pub fn of(vin: &Vin, state_directory: &Path) -> Self {
-        let name = format!("{}.json", vin.as_str());
+    /// The file of a device below the state directory.
+    pub fn of(id: &DeviceId, state_directory: &Path) -> Self {
+        let name = format!("{}.json", id.as_str());
         Self {
-            vin: vin.clone(),
+            id: id.clone(),
             path: state_directory.join(CARS).join(name),
         }
     }
@@ -112,7 +112,7 @@ impl MemoryFile {
         for part in damage {
             tracing::warn!(%file, %part, "a part of a car's memory cannot be read, starting without that part");
         }
-        let is_foreign = |vehicle: &Vehicle| vehicle.vin != self.vin;
+        let is_foreign = |vehicle: &Vehicle| DeviceId::from(&vehicle.vin) != self.id;
         if memory.device.vehicle.as_ref().is_some_and(is_foreign) {
             tracing::warn!(%file, "memory of another car, starting without it");
             return None;
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn another_cars_file_is_no_memory_of_this_one() {
         let state = tempfile::tempdir().expect("a directory");
-        let other = Vin::new("7SAXCBE52NF000032").expect("a VIN");
+        let other = DeviceId::new("7SAXCBE52NF000032").expect("an id");
         let file = MemoryFile::of(&other, state.path());
         fs::create_dir_all(file.path.parent().expect("a parent")).expect("a directory");
         fs::write(&file.path, written(&whole()).to_string()).expect("a file");

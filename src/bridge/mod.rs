@@ -1,59 +1,62 @@
-//! The wiring: one task a car, two an account, one for the broker, joined by bounded channels and
+//! The wiring: one task a device, two an account, one for the broker, joined by bounded channels and
 //! ended by one cancellation token. Nothing is decided here but who talks to whom.
 
-mod account;
 mod accounts;
 mod bridge_publisher;
-mod car;
+mod commands;
+mod device_task;
+mod device_troubles;
+mod devices;
 mod fleet;
 mod incoming;
 mod ledger;
-mod list;
+mod list_task;
+mod list_troubles;
 mod list_wait;
 mod login;
 mod memory;
-mod orders;
 mod publishing;
-mod refusals;
 mod reload;
 mod retained;
 mod scopes;
 mod start_error;
 mod state_directory_lock;
+mod task_message;
 mod teslamate;
+mod troubles;
+mod unavailable;
 mod views;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
-use crate::api;
 use crate::clock;
 use crate::config::{self, Settings};
-use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::discovery::{self, EntityPrefixes};
-use crate::model::{DeviceId, Vin};
+use crate::discovery::EntityPrefixes;
+use crate::model::DeviceId;
 use crate::mqtt::{self, Connection, Handle};
 use crate::policy::Budget;
 use crate::retained::Manifest;
 use crate::service::{self, ProcessSignal, Signals, heartbeat};
 
-use account::FromAccount;
+use accounts::FollowedAccount;
 use bridge_publisher::BridgePublisher;
-use car::{CarClient, CarMessage, CarTask};
-use fleet::{Fleet, FleetChange};
+use commands::CommandReader;
+use device_task::DeviceMessage;
+use devices::FollowedDevice;
+use fleet::Fleet;
 use incoming::subscriptions;
-use ledger::Ledger;
-use orders::Orders;
 use retained::Retained;
 pub use scopes::{Scopes, scopes};
 pub use start_error::StartError;
 pub use state_directory_lock::StateDirectoryLock;
+use task_message::TaskMessage;
+use troubles::{Troubled, Troubles};
 pub use views::Views;
 
 /// How long cars and accounts may take to end; the rest of the contract's two seconds is the
@@ -66,53 +69,25 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// systemd hears "ready" after this even if the broker is not there: the status says so, and the
 /// cars are followed meanwhile.
 const READY_AT_LATEST: Duration = Duration::from_secs(20);
-/// A task that panicked starts again after this.
-const RESTART_AFTER: Duration = Duration::from_secs(30);
-/// Messages that may wait for one car while it waits for an answer: at most a minute's. They are few,
-/// and the account's next list repeats what one beyond would have said.
-const INBOX_MAX: usize = 64;
-
 /// Reads the configuration anew at SIGHUP, and sets the log's level by it.
 pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send + Sync>;
-
-/// One account while it is followed.
-struct FollowedAccount {
-    index: usize,
-    /// Its lister.
-    task: Id,
-    settings: config::AccountSettings,
-    account: api::Account,
-    ledger: Ledger,
-    relist: mpsc::Sender<()>,
-    cancel: CancellationToken,
-    /// Whether the login has been tried: only news of a later sign-in are news to its cars.
-    was_tried: bool,
-}
-
-/// One car while it is followed.
-struct FollowedCar {
-    account: usize,
-    listed: Box<ListedVehicle>,
-    inbox: mpsc::Sender<CarMessage>,
-    cancel: CancellationToken,
-    task: Id,
-}
 
 struct Bridge {
     settings: Settings,
     mqtt: Handle,
     own: BridgePublisher,
     retained: Retained,
-    orders: Orders,
+    commands: CommandReader,
     accounts: BTreeMap<usize, FollowedAccount>,
     next_account: usize,
-    news: mpsc::Sender<FromAccount>,
+    task_messages: mpsc::Sender<TaskMessage>,
     fleet: Fleet,
-    cars: BTreeMap<Vin, FollowedCar>,
+    devices: BTreeMap<DeviceId, FollowedDevice>,
+    troubles: Troubles,
     entity_prefixes: EntityPrefixes,
     views: Views,
     tasks: JoinSet<()>,
-    restarts: JoinSet<(Vin, Id)>,
+    restarts: JoinSet<(DeviceId, Id)>,
     birth: Option<AbortHandle>,
     budgets: BTreeMap<usize, Budget>,
     cancel: CancellationToken,
@@ -146,36 +121,9 @@ pub async fn run(
         broker_cancel.clone(),
     )?;
     let mut connection = mqtt.connection();
-    let (news, mut from_accounts) = mpsc::channel(16);
-    let entity_prefixes = retained::entity_prefixes(&manifest);
-    // Before anything else is said, which may stand at the same place once more.
-    let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
-    let mut bridge = Bridge {
-        own: BridgePublisher::new(mqtt.clone(), retained.clone(), &settings).await,
-        retained,
-        orders: Orders::default(),
-        settings,
-        mqtt,
-        accounts: BTreeMap::new(),
-        next_account: 0,
-        news,
-        fleet: Fleet::default(),
-        cars: BTreeMap::new(),
-        entity_prefixes,
-        views: Views::default(),
-        tasks: JoinSet::new(),
-        restarts: JoinSet::new(),
-        birth: None,
-        budgets: BTreeMap::new(),
-        cancel: CancellationToken::new(),
-    };
-    bridge.forget_what_is_removed();
-    bridge.place_teslamates_topics().await;
-    for account in bridge.settings.accounts.clone() {
-        bridge.open_account(account).await?;
-    }
-    bridge.say_unconfigured_unavailable().await;
-    bridge.say_own().await;
+    let (task_messages, mut from_tasks) = mpsc::channel(16);
+    let mut bridge = Bridge::new(settings, mqtt, manifest, task_messages).await;
+    bridge.start().await?;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
     let mut beat = tokio::time::interval(beat_every);
     let ready_at_latest = tokio::time::sleep(READY_AT_LATEST);
@@ -188,7 +136,7 @@ pub async fn run(
                 ProcessSignal::Stop => break None,
                 ProcessSignal::Reload => signals.unless_stopped(Box::pin(bridge.reload(&reload))).await,
             },
-            Some(message) = from_accounts.recv() => bridge.receive_from_account(message).await,
+            Some(message) = from_tasks.recv() => bridge.receive_from_task(message).await,
             Some(message) = incoming.recv() => bridge.receive(&message).await,
             Ok(()) = connection.changed() => {
                 let now = connection.borrow_and_update().clone();
@@ -204,15 +152,15 @@ pub async fn run(
                     break Some(what);
                 }
             }
-            Some(Ok((vin, task))) = bridge.restarts.join_next() => bridge.restart(&vin, task).await,
+            Some(Ok((id, task))) = bridge.restarts.join_next() => bridge.restart(&id, task).await,
             _ = &mut broker_task => break Some("the broker connection's task"),
             _ = beat.tick() => bridge.beat().await,
         }
     };
     service::stopping();
     tracing::info!("stopping");
-    // A task that waits to tell us something would not see that it is to end.
-    drop(from_accounts);
+    // A task that waits to send us something would not see that it is to end.
+    drop(from_tasks);
     bridge.end().await;
     broker_cancel.cancel();
     let is_slow = !broker_task.is_finished()
@@ -264,6 +212,50 @@ fn client_id(settings: &Settings) -> std::io::Result<String> {
 }
 
 impl Bridge {
+    /// A bridge that follows nobody yet.
+    async fn new(
+        settings: Settings,
+        mqtt: Handle,
+        manifest: Manifest,
+        task_messages: mpsc::Sender<TaskMessage>,
+    ) -> Self {
+        let entity_prefixes = retained::entity_prefixes(&manifest);
+        // Before anything else is said, which may stand at the same place once more.
+        let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
+        Self {
+            own: BridgePublisher::new(mqtt.clone(), retained.clone(), &settings).await,
+            retained,
+            commands: CommandReader::default(),
+            settings,
+            mqtt,
+            accounts: BTreeMap::new(),
+            next_account: 0,
+            task_messages,
+            fleet: Fleet::default(),
+            devices: BTreeMap::new(),
+            troubles: Troubles::default(),
+            entity_prefixes,
+            views: Views::default(),
+            tasks: JoinSet::new(),
+            restarts: JoinSet::new(),
+            birth: None,
+            budgets: BTreeMap::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Opens the accounts, and follows the cars that an earlier run followed.
+    async fn start(&mut self) -> Result<(), StartError> {
+        self.forget_what_is_removed();
+        self.place_teslamates_topics().await;
+        for account in self.settings.accounts.clone() {
+            self.open_account(account).await?;
+        }
+        self.say_unconfigured_unavailable().await;
+        self.say_own().await;
+        Ok(())
+    }
+
     fn forget_what_is_removed(&mut self) {
         let forgetting = self.retained.clone().forget_what_is_removed();
         let cancel = self.cancel.clone();
@@ -272,9 +264,9 @@ impl Bridge {
         });
     }
 
-    async fn receive_from_account(&mut self, message: FromAccount) {
+    async fn receive_from_task(&mut self, message: TaskMessage) {
         match message {
-            FromAccount::Listed {
+            TaskMessage::Listed {
                 account,
                 cars,
                 is_whole,
@@ -285,169 +277,28 @@ impl Bridge {
                 let changes = self.fleet.listed(account, cars, is_whole);
                 self.follow(changes).await;
             }
-            FromAccount::Trouble { account, trouble } => {
+            TaskMessage::ListTrouble { account, trouble } => {
                 if let Some(followed) = self.accounts.get(&account) {
-                    self.own.trouble(&followed.settings.name, &trouble);
+                    let list = Troubled::List(followed.settings.name.clone());
+                    self.troubles.set(list, trouble);
                 }
             }
-            FromAccount::CarTrouble { vin, trouble } => self.own.trouble_of_car(&vin, &trouble),
-            FromAccount::Refused { account } => {
+            TaskMessage::DeviceTrouble { id, task, trouble } => {
+                if self
+                    .devices
+                    .get(&id)
+                    .is_some_and(|device| device.task == task)
+                {
+                    self.troubles.set(Troubled::Device(id), trouble);
+                }
+            }
+            TaskMessage::Refused { account } => {
                 let changes = self.fleet.unusable(account);
                 self.follow(changes).await;
             }
-            FromAccount::Status { account, status } => self.account_status(account, &status).await,
+            TaskMessage::Status { account, status } => self.account_status(account, &status).await,
         }
         self.say_own().await;
-    }
-
-    async fn follow(&mut self, changes: Vec<FleetChange>) {
-        for change in changes {
-            match change {
-                FleetChange::Follow {
-                    car,
-                    account,
-                    is_news,
-                } => {
-                    let vin = car.vin.clone();
-                    let before = self.cars.get(&vin).map(|car| car.account);
-                    self.leave(&vin).await;
-                    self.start_car(car.clone(), account).await;
-                    if before.is_some_and(|before| before != account) {
-                        let account = self.accounts.get(&account);
-                        let account = account.map(|followed| followed.settings.name.as_str());
-                        tracing::info!(%vin, account, "car is followed through another account");
-                    }
-                    if is_news {
-                        self.tell(&vin, CarMessage::Listed(car));
-                    }
-                }
-                FleetChange::Seen { car } => {
-                    let vin = car.vin.clone();
-                    if let Some(known) = self.cars.get_mut(&vin) {
-                        known.listed.clone_from(&car);
-                    }
-                    self.tell(&vin, CarMessage::Listed(car));
-                }
-                FleetChange::Gone { vin } => {
-                    tracing::warn!(%vin, "car is on no account's list any more");
-                    self.tell(&vin, CarMessage::Input(Input::Removed));
-                }
-            }
-        }
-    }
-
-    /// A car that vanished from the list keeps its task (and its topics, unavailable); it ends
-    /// when another account takes the car over.
-    async fn leave(&mut self, vin: &Vin) {
-        let Some(car) = self.cars.remove(vin) else {
-            return;
-        };
-        self.views.remove(&DeviceId::from(vin));
-        car.cancel.cancel();
-        // Its last act is to write its memory, which the successor reads.
-        let ended = tokio::time::timeout(END_OF_TASKS, car.inbox.closed()).await;
-        if ended.is_err() {
-            tracing::warn!(%vin, "the car's task is slow to end");
-        }
-    }
-
-    async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
-        let vin = listed.vin.clone();
-        let teslamate = self.teslamates_topics(&vin).await;
-        let Some(followed) = self.accounts.get(&account) else {
-            return;
-        };
-        let cancel = followed.cancel.child_token();
-        let (inbox, messages) = mpsc::channel(INBOX_MAX);
-        let client = CarClient {
-            account: followed.account.clone(),
-            ledger: followed.ledger.clone(),
-            relist: followed.relist.clone(),
-            news: self.news.clone(),
-            car: api::CarRef::of(&listed),
-            entity_prefixes: self.entity_prefixes.clone(),
-        };
-        let prefix = &self.settings.homeassistant.discovery_prefix;
-        let announced = discovery::device_topic(prefix, &DeviceId::from(&vin));
-        let announced = self.retained.announced(&announced).await;
-        let task = CarTask::prepare(
-            &self.settings,
-            &followed.settings,
-            client,
-            self.mqtt.clone(),
-            self.retained.clone(),
-            announced,
-            teslamate,
-            messages,
-            cancel.clone(),
-        );
-        self.views.insert(task.view());
-        let span = tracing::info_span!("car", %vin);
-        let task = self.tasks.spawn(task.run().instrument(span)).id();
-        let told = vin.clone();
-        self.cars.insert(
-            vin,
-            FollowedCar {
-                account,
-                listed,
-                inbox,
-                cancel,
-                task,
-            },
-        );
-        if let Some(budget) = self.budgets.get(&account) {
-            self.tell(&told, CarMessage::Input(Input::Budget(*budget)));
-        }
-    }
-
-    fn tell(&self, vin: &Vin, message: CarMessage) {
-        // One whose task has just broken is told anew when it starts again.
-        if let Some(car) = self.cars.get(vin)
-            && let Err(TrySendError::Full(_)) = car.inbox.try_send(message)
-        {
-            tracing::warn!(%vin, "the car's task has been busy for long, a message to it was dropped");
-        }
-    }
-
-    /// A task ended. A car's that broke starts again; without an account's there is no going on,
-    /// and the answer says what broke.
-    fn task_ended(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<&'static str> {
-        let (id, error) = match ended {
-            Ok((id, ())) => (id, None),
-            Err(error) => (error.id(), Some(error)),
-        };
-        let account = self.accounts.values().find(|followed| followed.task == id);
-        if let Some(followed) = account {
-            if followed.cancel.is_cancelled() {
-                return None;
-            }
-            tracing::error!(
-                account = followed.settings.name,
-                ?error,
-                "an account's task ended"
-            );
-            return Some("an account's task");
-        }
-        let error = error?;
-        let car = self.cars.iter().find(|(_, car)| car.task == id);
-        if let Some((vin, _)) = car {
-            tracing::error!(%vin, %error, "a car's task broke, it starts again in {RESTART_AFTER:?}; please report this");
-            let vin = vin.clone();
-            self.restarts.spawn(async move {
-                tokio::time::sleep(RESTART_AFTER).await;
-                (vin, id)
-            });
-        }
-        None
-    }
-
-    /// Starts a car's task again, unless another has taken its place meanwhile.
-    async fn restart(&mut self, vin: &Vin, broken: Id) {
-        if self.cars.get(vin).is_some_and(|car| car.task == broken)
-            && let Some(car) = self.cars.remove(vin)
-        {
-            self.start_car(car.listed, car.account).await;
-        }
     }
 
     async fn beat(&mut self) {
@@ -461,17 +312,17 @@ impl Bridge {
             };
             let index = followed.index;
             let is_news = self.budgets.insert(index, budget) != Some(budget);
-            for vin in self.fleet.followed_by(index) {
+            for id in self.fleet.followed_by(index) {
                 if is_news {
-                    self.tell(vin, CarMessage::Input(Input::Budget(budget)));
+                    self.send(id, DeviceMessage::Input(Input::Budget(budget)));
                 }
                 if is_new_month {
-                    self.tell(vin, CarMessage::Input(Input::MonthRolled));
+                    self.send(id, DeviceMessage::Input(Input::MonthRolled));
                 }
             }
         }
         self.say_accounts().await;
-        let is_followed = |id: &DeviceId| self.cars.keys().any(|vin| DeviceId::from(vin) == *id);
+        let is_followed = |id: &DeviceId| self.devices.contains_key(id);
         self.retained.withdraw_orphans(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
@@ -493,7 +344,12 @@ impl Bridge {
         self.say_accounts().await;
         let accounts = self.accounts.values().map(|followed| &followed.account);
         self.own
-            .say(&self.settings, accounts, self.fleet.followed())
+            .say(
+                &self.settings,
+                self.troubles.newest(),
+                accounts,
+                self.fleet.followed(),
+            )
             .await;
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::discovery::{EntityPrefixes, Setup};
-use crate::model::{DeviceId, Vin};
+use crate::model::DeviceId;
 use crate::topics::Paths;
 
 /// What all discovery messages of this bridge have in common.
@@ -16,8 +16,14 @@ pub fn setup(settings: &Settings) -> Setup {
     }
 }
 
-/// The topics of a car, under its alias if it has one.
-pub fn paths(settings: &Settings, vin: &Vin) -> Paths {
-    let alias = settings.cars.get(vin).and_then(|car| car.alias.as_deref());
-    Paths::new(&settings.mqtt.base_topic, &DeviceId::from(vin), alias)
+/// The topics of a device, under its alias if it has one.
+pub fn paths(settings: &Settings, id: &DeviceId) -> Paths {
+    Paths::new(&settings.mqtt.base_topic, id, alias(settings, id))
+}
+
+/// The owner's name for a device in topics, if there is one.
+pub fn alias<'a>(settings: &'a Settings, id: &DeviceId) -> Option<&'a str> {
+    let mut cars = settings.cars.iter();
+    let (_, car) = cars.find(|(vin, _)| vin.as_str() == id.as_str())?;
+    car.alias.as_deref()
 }

@@ -1,6 +1,7 @@
 //! SIGHUP: reads the configuration anew and takes up what changed, touching nothing else.
 
-use super::car::CarMessage;
+use super::device_task::DeviceMessage;
+use super::devices::FollowedDevice;
 use super::fleet::FleetChange;
 use super::{Bridge, Reload, subscriptions};
 use crate::api;
@@ -8,8 +9,14 @@ use crate::clock;
 use crate::config::{self, SettingChange, Settings};
 use crate::decode::products::ListedVehicle;
 use crate::device::Input;
-use crate::model::Vin;
+use crate::model::DeviceId;
 use crate::service;
+
+/// A car whose task was ended so that it starts anew.
+struct LeftCar {
+    listed: Box<ListedVehicle>,
+    account: usize,
+}
 
 impl Bridge {
     /// A configuration with errors changes nothing.
@@ -31,43 +38,45 @@ impl Bridge {
         if changes.is_empty() {
             tracing::info!("configuration read again, nothing changed");
         }
-        let mut changed_cars = Vec::new();
+        // Nobody is published meanwhile: they may have changed aliases with each other, also with a
+        // car of an account that is opened anew.
+        let renamed = changes.iter().filter_map(|change| match change {
+            SettingChange::Car(vin) => Some(DeviceId::from(vin)),
+            _ => None,
+        });
+        let renamed = self.leave_all(renamed.collect()).await;
         for change in changes {
             tracing::info!(?change, "configuration changed");
-            self.take_up(&change, &old).await;
-            if let SettingChange::Car(vin) = change {
-                changed_cars.push(vin);
-            }
+            self.take_up(&change, &old, &renamed).await;
         }
-        // Nobody speaks meanwhile: they may have changed aliases with each other.
-        let cars = self.leave_all(changed_cars).await;
-        self.start_all(cars).await;
+        self.start_all(renamed).await;
         service::ready();
         self.say_own().await;
     }
 
-    async fn take_up(&mut self, change: &SettingChange, old: &Settings) {
+    /// Takes up one change, while the `renamed` cars are left.
+    async fn take_up(&mut self, change: &SettingChange, old: &Settings, renamed: &[LeftCar]) {
         match change {
             SettingChange::AccountAdded(name) => self.open_by_name(name).await,
             SettingChange::AccountRemoved(name) => {
-                let vins = self.close_by_name(name).await;
-                self.leave_unfollowed(&vins).await;
+                let ids = self.close_by_name(name, renamed).await;
+                self.leave_unfollowed(&ids).await;
             }
             SettingChange::AccountChanged(name) => {
                 if self.keeps_unusable(name, old) {
                     return;
                 }
-                let vins = self.close_by_name(name).await;
+                let ids = self.close_by_name(name, renamed).await;
                 self.open_by_name(name).await;
-                self.leave_unfollowed(&vins).await;
+                self.leave_unfollowed(&ids).await;
             }
             SettingChange::Polling => {
-                let vins: Vec<(Vin, usize)> = self
-                    .cars
+                let devices: Vec<(DeviceId, usize)> = self
+                    .devices
                     .iter()
-                    .map(|(vin, car)| (vin.clone(), car.account))
+                    .map(|(id, device)| (id.clone(), device.account))
                     .collect();
-                for (vin, account) in vins {
+                for (id, account) in devices {
                     if let Some(followed) = self.accounts.get(&account) {
                         let config = self.settings.polling.policy(followed.settings.api);
                         let unavailable_after = self.settings.polling.unavailable_after;
@@ -75,7 +84,7 @@ impl Bridge {
                             Input::PolicyChanged(Box::new(config)),
                             Input::UnavailableAfter(unavailable_after),
                         ] {
-                            self.tell(&vin, CarMessage::Input(input));
+                            self.send(&id, DeviceMessage::Input(input));
                         }
                     }
                 }
@@ -86,11 +95,11 @@ impl Bridge {
                         .ledger
                         .set_budget(&followed.settings, &self.settings.budget);
                 }
-                for vin in self.cars.keys() {
-                    self.tell(vin, CarMessage::Input(Input::BudgetChanged));
+                for id in self.devices.keys() {
+                    self.send(id, DeviceMessage::Input(Input::BudgetChanged));
                 }
             }
-            // Together, once all is taken up.
+            // Together, before and after all else.
             SettingChange::Car(_) => {}
             SettingChange::Log => {
                 if self.settings.log.format != old.log.format {
@@ -99,10 +108,10 @@ impl Bridge {
                 }
             }
             SettingChange::Tariff => {
-                for vin in self.cars.keys() {
+                for id in self.devices.keys() {
                     let tariff = self.settings.tariff.clone();
                     let input = Input::TariffChanged(Box::new(tariff));
-                    self.tell(vin, CarMessage::Input(input));
+                    self.send(id, DeviceMessage::Input(input));
                 }
             }
             SettingChange::Compat => self.renumber().await,
@@ -130,26 +139,36 @@ impl Bridge {
     /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car says
     /// something where another is now.
     async fn renumber(&mut self) {
-        let cars = self.leave_all(self.cars.keys().cloned().collect()).await;
+        let cars = self.leave_all(self.devices.keys().cloned().collect()).await;
         self.place_teslamates_topics().await;
         self.start_all(cars).await;
     }
 
     /// Ends these cars' tasks; returns what is needed to start them anew.
-    async fn leave_all(&mut self, vins: Vec<Vin>) -> Vec<(Box<ListedVehicle>, usize)> {
-        let mut cars = Vec::new();
-        for vin in &vins {
-            if let Some(car) = self.cars.get(vin) {
-                cars.push((car.listed.clone(), car.account));
+    async fn leave_all(&mut self, ids: Vec<DeviceId>) -> Vec<LeftCar> {
+        let mut left = Vec::new();
+        for id in &ids {
+            if let Some(FollowedDevice {
+                listed, account, ..
+            }) = self.devices.get(id)
+            {
+                left.push(LeftCar {
+                    listed: listed.clone(),
+                    account: *account,
+                });
             }
-            self.leave(vin).await;
+            self.leave(id).await;
         }
-        cars
+        left
     }
 
-    async fn start_all(&mut self, cars: Vec<(Box<ListedVehicle>, usize)>) {
-        for (listed, account) in cars {
-            self.start_car(listed, account).await;
+    /// Starts cars that were left, but for those that another account, or their own one, which was
+    /// opened anew, follows by now.
+    async fn start_all(&mut self, left: Vec<LeftCar>) {
+        for LeftCar { listed, account } in left {
+            if !self.devices.contains_key(&DeviceId::from(&listed.vin)) {
+                self.start_car(listed, account).await;
+            }
         }
     }
 
@@ -186,19 +205,20 @@ impl Bridge {
     }
 
     /// Cars that nobody follows any more keep their topics: the owner may think again.
-    async fn leave_unfollowed(&mut self, vins: &[Vin]) {
-        for vin in vins {
-            if self.cars.contains_key(vin) {
+    async fn leave_unfollowed(&mut self, ids: &[DeviceId]) {
+        for id in ids {
+            if self.devices.contains_key(id) {
                 continue;
             }
-            tracing::info!(%vin, "car is not followed any more");
-            self.say_unavailable(vin).await;
-            self.leave_teslamates_topics(vin).await;
+            tracing::info!(%id, "car is not followed any more");
+            self.say_unavailable(id).await;
+            self.leave_teslamates_topics(id).await;
         }
     }
 
-    /// Ends an account; returns its cars, also those that had left its list.
-    async fn close_by_name(&mut self, name: &str) -> Vec<Vin> {
+    /// Ends an account; returns its cars, also those that had left its list and those that are left
+    /// at present.
+    async fn close_by_name(&mut self, name: &str, left: &[LeftCar]) -> Vec<DeviceId> {
         let found = self
             .accounts
             .iter()
@@ -206,20 +226,28 @@ impl Bridge {
         let Some(index) = found.map(|(index, _)| *index) else {
             return Vec::new();
         };
-        let own = self.cars.iter().filter(|(_, car)| car.account == index);
-        let vins: Vec<Vin> = own.map(|(vin, _)| vin.clone()).collect();
+        let own = self
+            .devices
+            .iter()
+            .filter(|(_, device)| device.account == index);
+        let left = left.iter().filter(|car| car.account == index);
+        let ids: Vec<DeviceId> = own
+            .map(|(id, _)| id.clone())
+            .chain(left.map(|car| DeviceId::from(&car.listed.vin)))
+            .collect();
         if let Some(followed) = self.accounts.remove(&index) {
             followed.cancel.cancel();
             followed.ledger.write_if_changed(clock::now()).await;
         }
+        self.troubles.forget_account(name);
         let changes = self.fleet.withdrawn(index);
-        for vin in &vins {
-            self.leave(vin).await;
+        for id in &ids {
+            self.leave(id).await;
         }
         let taken_over = |change: &FleetChange| matches!(change, FleetChange::Follow { .. });
         self.follow(changes.into_iter().filter(taken_over).collect())
             .await;
-        vins
+        ids
     }
 }
 

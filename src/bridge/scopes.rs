@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{publishing, retained};
 use crate::config::Settings;
+use crate::model::DeviceId;
 use crate::mqtt::base_of_state_topic;
 use crate::topics::CarTopics;
 
@@ -42,7 +43,7 @@ pub fn scopes(settings: &Settings) -> Scopes {
         .topics
         .retain(|topic| prefix_of_discovery_topic(topic).is_none() || removals.contains(topic));
     for vin in settings.cars.keys() {
-        let paths = publishing::paths(settings, vin);
+        let paths = publishing::paths(settings, &DeviceId::from(vin));
         scopes.topics.extend(CarTopics::every_topic(&paths));
     }
     scopes

@@ -44,8 +44,8 @@ impl Bridge {
     }
 
     /// Takes away the topics of a car that is not followed any more. It keeps its number.
-    pub(super) async fn leave_teslamates_topics(&self, vin: &Vin) {
-        let owner = Owner::TeslaMate(DeviceId::from(vin));
+    pub(super) async fn leave_teslamates_topics(&self, id: &DeviceId) {
+        let owner = Owner::TeslaMate(id.clone());
         self.retained.declare_topics(owner, None).await;
     }
 }

@@ -115,7 +115,7 @@ struct Stored {
 /// Collects the retained topics that are ours.
 async fn stored(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Stored, BrokerFailure> {
     let mut stored = Stored::default();
-    let mut sieve = Sieve::new(scopes);
+    let mut own_topics = OwnTopicFilter::new(scopes);
     let take = |message: Incoming| {
         // A message without the flag is live traffic; an empty one is a removal.
         if !message.retain || message.payload.is_empty() {
@@ -127,7 +127,7 @@ async fn stored(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Stored, 
         {
             stored.running.insert(base.to_owned());
         }
-        sieve.take(message);
+        own_topics.take(message);
     };
     let id = random_client_id();
     let (mut client, _) = OneShotClient::connect(mqtt, &id).await?;
@@ -135,7 +135,7 @@ async fn stored(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Stored, 
         .listen(&subscriptions(scopes), SCAN_PAUSE, take)
         .await?;
     client.close().await;
-    stored.topics = sieve.ours();
+    stored.topics = own_topics.ours();
     Ok(stored)
 }
 
@@ -159,18 +159,18 @@ fn subscriptions(scopes: &Scopes) -> Vec<Subscription> {
 }
 
 /// Parts our messages from other programs'.
-struct Sieve<'a> {
+struct OwnTopicFilter<'a> {
     scopes: &'a Scopes,
     /// The last levels of a car's topics.
     keys: BTreeSet<&'static str>,
     ours: BTreeSet<String>,
     /// Has the shape of a car's topic, if its level, base topic included, is one.
     perhaps: BTreeSet<String>,
-    /// What our discovery messages speak of.
+    /// The topics in our discovery messages.
     announced: BTreeSet<String>,
 }
 
-impl<'a> Sieve<'a> {
+impl<'a> OwnTopicFilter<'a> {
     fn new(scopes: &'a Scopes) -> Self {
         Self {
             scopes,
@@ -304,15 +304,15 @@ mod tests {
             prefixes: BTreeSet::from(["homeassistant".to_owned()]),
             topics: BTreeSet::from(["tesla2mqtt/my car/battery_level".to_owned()]),
         };
-        let mut sieve = Sieve::new(&scopes);
+        let mut own_topics = OwnTopicFilter::new(&scopes);
         for (topic, payload) in stored {
-            sieve.take(Incoming {
+            own_topics.take(Incoming {
                 topic: (*topic).to_owned(),
                 payload: payload.as_bytes().to_vec(),
                 retain: true,
             });
         }
-        sieve.ours()
+        own_topics.ours()
     }
 
     #[test]

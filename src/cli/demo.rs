@@ -38,7 +38,7 @@ const BUDGET_DOLLARS: u32 = 10_000;
 /// The same bad luck in every demo.
 const FAULTS_SEED: u64 = 40;
 
-/// What the demo can be told.
+/// The options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoOptions {
     /// How many times faster than the world the cars live, 1 to 3600

@@ -34,7 +34,7 @@ const LAST_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Refresh tokens are shorter than this by far; a wrong file at stdin is not read whole.
 const TOKEN_MAX: usize = 16 * 1024;
 
-/// What `login` can be told.
+/// The options of `login`.
 #[derive(Debug, Args)]
 pub struct LoginOptions {
     /// The account to sign in, by its name in the configuration; needed if there are several
@@ -83,27 +83,27 @@ async fn login(settings: &Settings, name: Option<&str>) -> anyhow::Result<()> {
     let has_login = store
         .load()?
         .is_some_and(|stored| stored.refresh_token.is_some());
-    let stays = if has_login {
+    let unchanged = if has_login {
         ", and the earlier login stays as it was"
     } else {
         ""
     };
     match trial {
         Trial::Kept(listed) => listed,
-        Trial::Refused(error) => Err(error.context(format!("{what} does not sign in{stays}"))),
+        Trial::Refused(error) => Err(error.context(format!("{what} does not sign in{unchanged}"))),
         Trial::Unanswered(error) => match token {
             Some(token) if !has_login => {
                 keep_login(&store, account, token, clock::now().wall)?;
                 Err(error.context("the token is kept untried, and a running bridge will try it"))
             }
-            _ => Err(error.context(format!("{what} could not be tried{stays}"))),
+            _ => Err(error.context(format!("{what} could not be tried{unchanged}"))),
         },
     }
 }
 
 /// What is left in the state directory by anybody but its owner and root is closed to the bridge.
 fn check_user(directory: &Path) -> anyhow::Result<()> {
-    let looked = std::fs::read_dir(directory).map_err(|error| error.kind());
+    let listing = std::fs::read_dir(directory).map_err(|error| error.kind());
     let place = std::fs::metadata(directory);
     let of_bridge = std::fs::metadata(directory.join(atomic_file::LOCK)).or(place);
     // Without /proc nobody knows who we are.
@@ -113,7 +113,7 @@ fn check_user(directory: &Path) -> anyhow::Result<()> {
         (Ok(found), Ok(us)) => us.uid() != 0 && ![0, us.uid()].contains(&found.uid()),
         _ => false,
     };
-    if is_anothers || matches!(looked, Err(std::io::ErrorKind::PermissionDenied)) {
+    if is_anothers || matches!(listing, Err(std::io::ErrorKind::PermissionDenied)) {
         bail!(
             "state.directory {}: it belongs to another user; run this as root (sudo), which leaves \
              the login to that user, or as that user",
@@ -196,32 +196,26 @@ async fn signed_in(
         .await
         .map_err(|error| anyhow::anyhow!(error.sentence()))?;
     let mut status = opened.status();
-    let settled = status.wait_for(|status| !matches!(status, AccountStatus::SigningIn));
-    let settled = match tokio::time::timeout(SIGN_IN_MAX, settled).await {
-        Ok(Ok(settled)) => Some(settled.clone()),
+    let decided = status.wait_for(|status| !matches!(status, AccountStatus::SigningIn));
+    let status = match tokio::time::timeout(SIGN_IN_MAX, decided).await {
+        Ok(Ok(status)) => Some(status.clone()),
         _ => None,
     };
-    let outcome = match &settled {
+    let outcome = match &status {
         Some(AccountStatus::SignedIn { .. }) => match once_in() {
             Ok(()) => list(&opened).await,
             Err(error) => Err(error),
         },
-        Some(AccountStatus::SignedOut { sentence }) => Err(anyhow::anyhow!(sentence.clone())),
-        Some(AccountStatus::Unreachable { sentence }) => {
-            Err(anyhow::anyhow!(without_promise(sentence).to_owned()))
+        Some(AccountStatus::SignedOut { why }) => Err(anyhow::anyhow!("{why}")),
+        // The bridge tries again by itself; this command does not.
+        Some(AccountStatus::Unreachable { why }) => {
+            Err(anyhow::anyhow!("{}", why.clone().tried_once()))
         }
         Some(AccountStatus::SigningIn) | None => Err(anyhow::anyhow!("Tesla did not answer")),
     };
     cancel.cancel();
     let _late = tokio::time::timeout(LAST_ANSWER_MAX, opened.closed()).await;
-    Ok((settled, outcome))
-}
-
-/// The bridge tries again by itself; this command does not.
-fn without_promise(sentence: &str) -> &str {
-    sentence
-        .split_once("; it is tried again")
-        .map_or(sentence, |(fact, _)| fact)
+    Ok((status, outcome))
 }
 
 async fn list(account: &api::Account) -> anyhow::Result<()> {

@@ -1,14 +1,17 @@
 //! The command line: one file a subcommand, errors on stderr, exit codes of the contract
 //! (0 fine, 1 failed at run time, 2 wrong usage or configuration).
 
-pub mod clear;
-pub mod config;
+mod clear;
+mod config;
 #[cfg(feature = "broker")]
 pub mod demo;
-pub mod estimate;
-pub mod health;
-pub mod login;
-pub mod run;
+mod estimate;
+mod health;
+mod login;
+mod run;
+
+pub use clear::{Cleared, clear};
+pub use config::EXAMPLE;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -156,7 +159,7 @@ fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// How long work off the reactor may go on when all is said and done.
+/// How long work off the reactor may go on at the end of the process.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
 
 /// One thread is enough for a few cars, and half a megabyte smaller; a local runtime leaves the

@@ -2,7 +2,7 @@
 //!
 //! Loading is a pure function of texts and a map of variables ([`load`]); only [`load_from_disk`]
 //! touches the disk and the environment. [`schema`] is the one list of keys. The values as given
-//! and the validated [`Settings`] are different types; the rest of the house sees the second.
+//! and the validated [`Settings`] are different types; everything else sees the second.
 
 mod differences;
 mod disk;

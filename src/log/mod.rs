@@ -1,7 +1,7 @@
 //! The log: one line an event on standard output, for people, for programs (JSON) or for the
 //! journal.
 //!
-//! Nothing in the house formats a secret. This is the second belt: whatever is written, also by a
+//! No code of ours formats a secret. This is the second safeguard: whatever is written, also by a
 //! library at `trace`, passes through [`redact`], which knows the text of every secret. Behind it a
 //! thread of the log's own writes the lines, so that a reader who pauses holds up nothing else.
 

@@ -2,7 +2,7 @@
 //! (`| less`, a log collector that hangs) must not hold up the cars, nor a signal to end.
 //!
 //! Lines wait in one bounded buffer for a thread of their own. While it is full they are counted
-//! instead of kept, and the number is told as soon as there is room again. (`tracing-appender` would
+//! instead of kept, and the number is logged as soon as there is room again. (`tracing-appender` would
 //! not do: where its queue is full at the end, it prints to the same standard output, and hangs.)
 
 use std::io::{self, Write};
@@ -53,7 +53,7 @@ struct QueueState {
     n_steps: u64,
     /// The thread, once it runs.
     writer: Option<ThreadId>,
-    /// The system gave no thread: whoever says something writes it.
+    /// The system gave no thread: whoever logs a line writes it.
     has_no_thread: bool,
 }
 
@@ -62,7 +62,7 @@ impl QueueState {
         (self.waiting.is_empty() && self.n_lost == 0 && !self.is_writing) || self.has_no_thread
     }
 
-    /// What the thread itself says, that lines were lost, always finds room: nobody would know of
+    /// The thread's own line, that lines were lost, always finds room: nobody would know of
     /// them.
     fn takes(&self, text: &[u8]) -> bool {
         let has_room = self.n_lost == 0 && fits(&self.waiting, text);

@@ -212,7 +212,7 @@ pub(super) fn read(
     match protocol {
         Protocol::V5 => {
             if let Some(last) = short_refusal(arrived).or_else(|| short_goodbye(arrived)) {
-                // Nothing is said after it.
+                // Nothing is sent after it.
                 arrived.clear();
                 return Ok(Some(last));
             }

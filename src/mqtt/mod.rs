@@ -1,9 +1,9 @@
 //! The broker connection: one task that drives the pure client with a socket.
 //!
-//! [`start`] connects and stays connected, for ever: after every CONNACK it subscribes, says
+//! [`start`] connects and stays connected, for ever: after every CONNACK it subscribes, sends
 //! `online` and everything the outbox holds again, so that a broker that lost its memory is
 //! whole within a second. A broker that is away costs nothing but the newest value of each topic.
-//! At the end it says the last values and `offline`, and waits for their acknowledgements.
+//! At the end it sends the last values and `offline`, and waits for their acknowledgements.
 //!
 //! When what is sent, and what follows from an answer, is decided in `mqtt_client`; `outbox` says
 //! what there is to be sent, `bridge` what comes in.
@@ -37,20 +37,20 @@ use crate::outbox::Publish;
 
 /// Incoming messages that wait for the bridge at most; what comes beyond is dropped and logged.
 const INCOMING_MAX: usize = 256;
-/// Messages from the rooms on their way to the outbox. A room waits when it is full, for
+/// Messages on their way to the outbox. Who publishes waits when it is full, for
 /// microseconds: the outbox never waits for the broker.
 const PUBLISH_MAX: usize = 256;
 
-/// What the rooms hand to the connection task.
+/// What is handed to the connection task.
 #[derive(Debug)]
 enum ClientRequest {
     /// For the outbox.
     Publish(Vec<Publish>),
-    /// To be answered with the deletes that are still owed, when there are fewer than now.
-    OwedDeletes(oneshot::Sender<BTreeSet<String>>),
+    /// To be answered with the deletes that are not confirmed, when there are fewer than now.
+    UnconfirmedDeletes(oneshot::Sender<BTreeSet<String>>),
 }
 
-/// The rooms' end of the connection task.
+/// The connection task, for those who publish.
 #[derive(Debug, Clone)]
 pub struct Handle {
     requests: mpsc::Sender<ClientRequest>,
@@ -80,7 +80,10 @@ impl Handle {
     /// of the connection task.
     pub async fn unconfirmed_deletes(&self) -> oneshot::Receiver<BTreeSet<String>> {
         let (answer, unconfirmed) = oneshot::channel();
-        let _ = self.requests.send(ClientRequest::OwedDeletes(answer)).await;
+        let _ = self
+            .requests
+            .send(ClientRequest::UnconfirmedDeletes(answer))
+            .await;
         unconfirmed
     }
 
@@ -108,7 +111,7 @@ pub fn check_files(settings: &config::MqttSettings) -> Result<(), TlsError> {
 
 /// Connects, and keeps connected until `cancel`; then drains for little more than a second.
 ///
-/// The will and the bridge's own state live at `<base>/bridge/state`: `online` is said on every
+/// The will and the bridge's own state live at `<base>/bridge/state`: `online` is sent on every
 /// connection, `offline` at the end. Needs a tokio runtime.
 ///
 /// # Errors
@@ -133,14 +136,14 @@ pub fn start(
         seed: getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())),
     });
     let (subscriptions, subscribed) = watch::channel(subscriptions);
-    let ends = task::Ends {
+    let channels = task::TaskChannels {
         requests: asked,
         subscriptions: subscribed,
         arrived,
         status,
         cancel,
     };
-    let task = task::Task::new(settings.clone(), client, ends);
+    let task = task::Task::new(settings.clone(), client, channels);
     let handle = Handle {
         requests,
         subscriptions,

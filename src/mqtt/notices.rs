@@ -51,7 +51,7 @@ pub(super) fn log(settings: &config::MqttSettings, notice: ClientNotice) {
     }
 }
 
-/// A duration as one says it: `2m 10s`, `340ms`.
+/// A duration, rounded: `2m 10s`, `340ms`.
 fn rounded(duration: Duration) -> String {
     let whole = if duration < Duration::from_secs(10) {
         Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

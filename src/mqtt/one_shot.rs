@@ -17,7 +17,7 @@ use crate::mqtt_client::{
 };
 use crate::outbox::{Outbox, Publish};
 
-/// Until the broker closes after our goodbye.
+/// Until the broker closes after our DISCONNECT.
 const CLOSE_MAX: Duration = Duration::from_millis(500);
 
 /// A connection that ends with its owner.
@@ -162,7 +162,7 @@ impl<'a> OneShotClient<'a> {
         }
     }
 
-    /// Says goodbye and waits for the broker to close, shortly.
+    /// Sends the DISCONNECT and waits for the broker to close, shortly.
     pub async fn close(mut self) {
         self.connection.disconnect();
         let until = clock::instant_of(clock::uptime() + CLOSE_MAX);

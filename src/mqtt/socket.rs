@@ -26,7 +26,7 @@ use crate::mqtt_client::{Cause, ClientPacket, ServerPacket, TlsFault};
 const CONNECT_ADDRESS: Duration = Duration::from_millis(1500);
 /// Room for what arrives: mostly acknowledgements of a few bytes.
 const READ_AT_ONCE: usize = 4096;
-/// For what the broker said before it hung up.
+/// For the reason that the broker sent before it closed the connection.
 const REASON_MAX: Duration = Duration::from_millis(100);
 /// No more is taken on while so much waits to be written.
 const WRITE_AT_ONCE: usize = 256 << 10;
@@ -166,7 +166,7 @@ impl Socket {
         }
     }
 
-    /// A broker that hangs up may have said its reason before.
+    /// A broker that closes the connection may have sent its reason before.
     async fn read_reason(&mut self) -> Result<SocketTurn, Cause> {
         let Some((error, until)) = &self.broken else {
             return Ok(SocketTurn::Nothing);

@@ -17,7 +17,7 @@ use crate::config;
 use crate::mqtt_client::{Cause, Client, ClientEvent, ClientInput, DrainOutcome};
 
 /// The task's ends of the channels.
-pub(super) struct Ends {
+pub(super) struct TaskChannels {
     pub requests: mpsc::Receiver<ClientRequest>,
     pub subscriptions: watch::Receiver<Vec<Subscription>>,
     pub arrived: mpsc::Sender<Incoming>,
@@ -30,10 +30,10 @@ type Dialling = Pin<Box<dyn Future<Output = Result<Socket, Cause>> + Send>>;
 pub(super) struct Task {
     settings: config::MqttSettings,
     client: Client,
-    ends: Ends,
+    channels: TaskChannels,
     dialling: Option<Dialling>,
     socket: Option<Socket>,
-    /// Who waits until fewer deletes are owed than this.
+    /// Who waits until fewer deletes are unconfirmed than this.
     waiting_for_deletes: Vec<(usize, oneshot::Sender<BTreeSet<String>>)>,
     is_flooded: bool,
 }
@@ -49,11 +49,11 @@ enum Wake {
 }
 
 impl Task {
-    pub fn new(settings: config::MqttSettings, client: Client, ends: Ends) -> Self {
+    pub fn new(settings: config::MqttSettings, client: Client, channels: TaskChannels) -> Self {
         Self {
             settings,
             client,
-            ends,
+            channels,
             dialling: None,
             socket: None,
             waiting_for_deletes: Vec::new(),
@@ -84,7 +84,7 @@ impl Task {
                     self.take_waiting();
                 }
                 Wake::Subscriptions => {
-                    let wanted = self.ends.subscriptions.borrow_and_update().clone();
+                    let wanted = self.channels.subscriptions.borrow_and_update().clone();
                     self.client.handle(ClientInput::Listen(wanted), now);
                 }
                 Wake::Dialled(Ok(socket)) => {
@@ -106,9 +106,9 @@ impl Task {
         let due_at = self.client.due_at(now);
         let due = clock::instant_of(due_at.unwrap_or_default());
         tokio::select! {
-            () = self.ends.cancel.cancelled(), if !is_draining => Wake::Shutdown,
-            Some(request) = self.ends.requests.recv(), if !is_draining => Wake::Request(request),
-            Ok(()) = self.ends.subscriptions.changed(), if !is_draining => Wake::Subscriptions,
+            () = self.channels.cancel.cancelled(), if !is_draining => Wake::Shutdown,
+            Some(request) = self.channels.requests.recv(), if !is_draining => Wake::Request(request),
+            Ok(()) = self.channels.subscriptions.changed(), if !is_draining => Wake::Subscriptions,
             socket = present(self.dialling.as_mut()), if self.dialling.is_some() => {
                 Wake::Dialled(socket)
             }
@@ -117,7 +117,7 @@ impl Task {
         }
     }
 
-    /// Does what the client says, until it says nothing more; `Some`: it has ended.
+    /// Does what the client asks for, until it asks for nothing more; `Some`: it has ended.
     fn carry_out(&mut self, now: Duration) -> Option<DrainOutcome> {
         let mut has_sent = false;
         loop {
@@ -138,19 +138,19 @@ impl Task {
         if has_sent && let (Some(socket), Some(facts)) = (&mut self.socket, self.client.facts()) {
             socket.expect_answers(self.client.n_in_flight(), facts.receive_max.into());
         }
-        self.tell_owed_deletes(now);
+        self.report_unconfirmed_deletes(now);
         self.handle_events()
     }
 
-    fn tell_owed_deletes(&mut self, now: Duration) {
+    fn report_unconfirmed_deletes(&mut self, now: Duration) {
         if self.waiting_for_deletes.is_empty() || !self.client.is_all_answered(now) {
             return;
         }
         let unconfirmed = self.client.unconfirmed_deletes();
         let is_fewer =
             |(before, _): &mut (usize, _)| unconfirmed.is_empty() || unconfirmed.len() < *before;
-        for (_, waits) in self.waiting_for_deletes.extract_if(.., is_fewer) {
-            let _ = waits.send(unconfirmed.clone());
+        for (_, reply) in self.waiting_for_deletes.extract_if(.., is_fewer) {
+            let _ = reply.send(unconfirmed.clone());
         }
     }
 
@@ -166,7 +166,7 @@ impl Task {
                     self.socket = None;
                 }
                 ClientEvent::Status(connection) => {
-                    self.ends.status.send_replace(connection);
+                    self.channels.status.send_replace(connection);
                 }
                 ClientEvent::Message(message) => self.pass_on(message),
                 ClientEvent::Log(notice) => notices::log(&self.settings, notice),
@@ -196,7 +196,7 @@ impl Task {
     }
 
     fn pass_on(&mut self, message: Incoming) {
-        if self.ends.arrived.try_send(message).is_ok() {
+        if self.channels.arrived.try_send(message).is_ok() {
             if std::mem::take(&mut self.is_flooded) {
                 info!("incoming messages are read again");
             }
@@ -206,9 +206,9 @@ impl Task {
         }
     }
 
-    /// Takes what the rooms have said so far, so that one write to the broker carries all of it.
+    /// Takes what has been published so far, so that one write to the broker carries all of it.
     fn take_waiting(&mut self) {
-        while let Ok(request) = self.ends.requests.try_recv() {
+        while let Ok(request) = self.channels.requests.try_recv() {
             self.take(request);
         }
     }
@@ -218,10 +218,10 @@ impl Task {
             ClientRequest::Publish(messages) => self
                 .client
                 .handle(ClientInput::Publish(messages), clock::uptime()),
-            ClientRequest::OwedDeletes(answer) => {
+            ClientRequest::UnconfirmedDeletes(answer) => {
                 let n_unconfirmed = self.client.unconfirmed_deletes().len();
                 self.waiting_for_deletes
-                    .retain(|(_, waits)| !waits.is_closed());
+                    .retain(|(_, reply)| !reply.is_closed());
                 self.waiting_for_deletes.push((n_unconfirmed, answer));
             }
         }

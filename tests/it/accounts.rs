@@ -8,13 +8,11 @@ use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Request, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use crate::child;
-use crate::rig::eventually;
 use crate::rig::program::Program;
 use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World, vin};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::rig::{SOON, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_car_on_two_accounts_is_followed_and_published_once() {

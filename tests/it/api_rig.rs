@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tesla2mqtt::api::hosts::Hosts;
-use tesla2mqtt::api::transport::Patience;
+use tesla2mqtt::api::Hosts;
+use tesla2mqtt::api::Patience;
 use tesla2mqtt::api::{Account, AccountStatus, ApiError, CarRef};
 use tesla2mqtt::clock;
 use tesla2mqtt::config::{self, Api, Region};
@@ -19,9 +19,11 @@ use url::Url;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use crate::rig::SOON;
+
 pub const VIN: &str = "5YJ3E1EA7KF000001";
 
-pub struct Rig {
+pub struct ApiRig {
     pub state: tempfile::TempDir,
     pub settings: config::AccountSettings,
     pub hosts: Hosts,
@@ -30,9 +32,9 @@ pub struct Rig {
 }
 
 /// An account all of whose hosts are `server`.
-pub fn rig(api: Api, server: &str) -> Rig {
+pub fn rig(api: Api, server: &str) -> ApiRig {
     let url = Url::parse(server).unwrap();
-    Rig {
+    ApiRig {
         state: tempfile::tempdir().unwrap(),
         settings: config::AccountSettings {
             name: "home".into(),
@@ -59,7 +61,7 @@ pub fn rig(api: Api, server: &str) -> Rig {
     }
 }
 
-impl Rig {
+impl ApiRig {
     pub async fn open(&self) -> Account {
         self.try_open().await.unwrap()
     }
@@ -104,7 +106,7 @@ pub fn keep_living_login(state: &Path) {
     std::fs::rename(&beside, state.join("accounts/home.json")).unwrap();
 }
 
-impl Drop for Rig {
+impl Drop for ApiRig {
     fn drop(&mut self) {
         self.cancel.cancel();
     }
@@ -169,8 +171,7 @@ pub async fn status_becomes(
     wanted: impl Fn(&AccountStatus) -> bool,
 ) -> AccountStatus {
     let mut status = account.status();
-    let found =
-        tokio::time::timeout(Duration::from_secs(10), status.wait_for(|now| wanted(now))).await;
+    let found = tokio::time::timeout(SOON, status.wait_for(|now| wanted(now))).await;
     found
         .expect("the status was not reached in time")
         .expect("the account's task ended")

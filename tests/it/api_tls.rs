@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
-use tesla2mqtt::api::tls::install_provider;
+use tesla2mqtt::api::install_provider;
 use tesla2mqtt::config::Api;
 use tesla2mqtt::failure::ApiFailure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,7 +103,7 @@ fn http2_answer() -> Vec<u8> {
 }
 
 /// An account with a living token whose API is `server`.
-fn signed_in(server: &Server) -> Rig {
+fn signed_in(server: &Server) -> ApiRig {
     let mut rig = rig(Api::Fleet, &server.url);
     rig.keep(&serde_json::json!({
         "refresh_token": "r1", "seed": "r0-secret", "access_token": "a1-secret",

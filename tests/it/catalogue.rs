@@ -12,7 +12,7 @@ use tesla2mqtt::trips::DERIVED_SIGNALS;
 
 const YARDSTICK: &str = include_str!("../fixtures/entity-catalogue.csv");
 
-struct Wanted {
+struct WantedEntity {
     key: &'static str,
     platform: &'static str,
     unit: &'static str,
@@ -25,12 +25,12 @@ struct Wanted {
     ways: [bool; 3],
 }
 
-fn yardstick() -> Vec<Wanted> {
+fn yardstick() -> Vec<WantedEntity> {
     let mut wanted = Vec::new();
     for line in YARDSTICK.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!(cells.len(), 11, "{line}");
-        wanted.push(Wanted {
+        wanted.push(WantedEntity {
             key: cells[0],
             platform: cells[1],
             unit: cells[2],

@@ -12,21 +12,21 @@ use tesla2mqtt::clock;
 const CHILD: &str = "A_PROCESS_OF_ITS_OWN";
 
 /// Plays the story with clocks that run so many times as fast as the world: the test that calls
-/// this is run once more as a child process, and only there the story is played.
+/// this is run once more as a child process, and only there the story is played. What the child
+/// said, in the test that started it.
 ///
 /// # Panics
 /// If the child does not end well, with all that it said.
 #[track_caller]
-pub fn at_speed<Story: AsyncFnOnce()>(speed: f64, story: Story) {
-    test_at_speed(test_of::<Story>(), speed, story);
+pub fn at_speed<Story: AsyncFnOnce()>(speed: f64, story: Story) -> Option<String> {
+    test_at_speed(test_of::<Story>(), speed, story)
 }
 
 /// The same for a story that is told by others than the test of this name itself.
 #[track_caller]
-pub fn test_at_speed(test: &str, speed: f64, story: impl AsyncFnOnce()) {
+pub fn test_at_speed(test: &str, speed: f64, story: impl AsyncFnOnce()) -> Option<String> {
     if env::var_os(CHILD).is_none() {
-        in_a_process_of_its_own(test);
-        return;
+        return Some(in_a_process_of_its_own(test));
     }
     clock::run_at_speed(speed);
     // The bridge has one thread; its cloud, its broker and its listener keep to it here.
@@ -34,6 +34,7 @@ pub fn test_at_speed(test: &str, speed: f64, story: impl AsyncFnOnce()) {
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(story());
+    None
 }
 
 /// The name of the test in which a closure is written.

@@ -23,13 +23,13 @@ pub const MINIMAL: &str = "[[accounts]]\nname = \"home\"\napi = \"owner\"\n";
 
 /// A world of a configuration file, variables and other files.
 #[derive(Default)]
-pub struct World {
+pub struct ConfigWorld {
     file: Option<(String, u32)>,
     env: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, (Vec<u8>, u32)>,
 }
 
-impl World {
+impl ConfigWorld {
     pub fn file(text: &str) -> Self {
         Self {
             file: Some((text.to_owned(), 0o600)),
@@ -140,14 +140,14 @@ fn every_key_can_be_set_by_its_variable() {
             _ => "other",
         },
     };
-    let base = World::file(&format!("[broker]\nusername = \"u\"\npassword = \"p\"\n[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/c\"\nclient_key_file = \"/c\"\n[tariff]\nprice = 0.3\ncheap_price = 0.2\ncheap_hours = \"22:00-06:00\"\n[cars.5YJ3E1EA7KF000001]\n{MINIMAL}client_id = \"x\"\n"))
+    let base = ConfigWorld::file(&format!("[broker]\nusername = \"u\"\npassword = \"p\"\n[mqtt]\nurl = \"mqtts://h\"\nclient_cert_file = \"/c\"\nclient_key_file = \"/c\"\n[tariff]\nprice = 0.3\ncheap_price = 0.2\ncheap_hours = \"22:00-06:00\"\n[cars.5YJ3E1EA7KF000001]\n{MINIMAL}client_id = \"x\"\n"))
         .secret_file("/f", "secret", 0o600)
         .secret_file("/other.pem", PEM, 0o600)
         .secret_file("/c", PEM, 0o600);
     let before = base.settings();
     for row in schema::rows() {
         let variable = variable_of(&row.path).replace("__VIN__", "__5YJ3E1EA7KF000001__");
-        let mut world = World {
+        let mut world = ConfigWorld {
             file: base.file.clone(),
             env: base.env.clone(),
             files: base.files.clone(),
@@ -178,7 +178,7 @@ fn the_preset_and_the_budget_follow_the_accounts_api_unless_the_owner_sets_them(
         GovernorConfig::metered()
     );
 
-    let settings = World::with(
+    let settings = ConfigWorld::with(
         "[polling]\npreset = \"push\"\nidle_data = \"7m\"\ndata_holds_awake = \"yes\"\n[budget]\ncalls = 500",
     )
     .settings();
@@ -196,7 +196,7 @@ fn the_preset_and_the_budget_follow_the_accounts_api_unless_the_owner_sets_them(
 
 #[test]
 fn the_environment_wins_over_the_file_and_stays_text_where_text_is_wanted() {
-    let world = World::file(&format!(
+    let world = ConfigWorld::file(&format!(
         "[mqtt]\nurl = \"mqtt://file\"\nusername = \"u\"\npassword_file = \"/absent\"\n{MINIMAL}"
     ))
     .env("TESLA2MQTT__MQTT__URL", "mqtt://[::1]:1884")
@@ -225,7 +225,10 @@ fn the_environment_wins_over_the_file_and_stays_text_where_text_is_wanted() {
 
 #[test]
 fn a_tariff_is_read_with_its_hours() {
-    assert_eq!(World::file(MINIMAL).settings().tariff, Tariff::default());
+    assert_eq!(
+        ConfigWorld::file(MINIMAL).settings().tariff,
+        Tariff::default()
+    );
     let text = "[tariff]\nprice = 0.32\ncheap_price = 0\ncheap_hours = \"23:30-05:30,12:00 - 24:00\"\n\
                 fast_price = 0.59\nac_loss_percent = 8\ncurrency = \"EUR\"\n";
     let hours = |from, until| Hours { from, until };
@@ -239,12 +242,12 @@ fn a_tariff_is_read_with_its_hours() {
         fast_price: Some(0.59),
         ac_loss: 0.08,
     };
-    assert_eq!(World::with(text).settings().tariff, expected);
+    assert_eq!(ConfigWorld::with(text).settings().tariff, expected);
 }
 
 #[test]
 fn the_environment_alone_is_enough() {
-    let world = World::default()
+    let world = ConfigWorld::default()
         .env("TESLA2MQTT__ACCOUNTS__0__NAME", "home")
         .env("TESLA2MQTT__ACCOUNTS__0__API", "owner");
     assert_eq!(world.settings().accounts[0].name, "home");
@@ -252,7 +255,7 @@ fn the_environment_alone_is_enough() {
 
 #[test]
 fn an_account_that_the_environment_skips_is_missing() {
-    let messages = World::file(MINIMAL)
+    let messages = ConfigWorld::file(MINIMAL)
         .env("TESLA2MQTT__ACCOUNTS__2__NAME", "third")
         .env("TESLA2MQTT__ACCOUNTS__2__API", "owner")
         .load()
@@ -268,7 +271,7 @@ fn an_account_that_the_environment_skips_is_missing() {
 
 #[test]
 fn a_variable_with_single_underscores_is_warned_about() {
-    let loaded = World::file(MINIMAL)
+    let loaded = ConfigWorld::file(MINIMAL)
         .env("TESLA2MQTT_MQTT_URL", "x")
         .load()
         .unwrap();
@@ -281,7 +284,7 @@ fn a_variable_with_single_underscores_is_warned_about() {
 #[test]
 fn a_secret_can_come_from_a_file_of_one_line() {
     let text = format!("{MINIMAL}refresh_token_file = \"/token\"");
-    let settings = World::file(&text)
+    let settings = ConfigWorld::file(&text)
         .secret_file("/token", "abc\n", 0o600)
         .settings();
     let account = &settings.accounts[0];
@@ -313,38 +316,41 @@ fn a_secret_can_come_from_a_file_of_one_line() {
         ),
     ];
     for (content, mode, expected) in refusals {
-        World::file(&text)
+        ConfigWorld::file(&text)
             .secret_file("/token", content, mode)
             .refused(&[&format!(
                 "t.toml:4: accounts[0].refresh_token_file = \"/token\": {expected}"
             )]);
     }
-    World::file(&text).refused(&["t.toml:4: accounts[0].refresh_token_file = \"/token\": cannot read this file: there is none at this path"]);
+    ConfigWorld::file(&text).refused(&["t.toml:4: accounts[0].refresh_token_file = \"/token\": cannot read this file: there is none at this path"]);
 }
 
 #[test]
 fn what_an_editor_puts_around_a_token_is_no_part_of_it() {
-    let token = |world: World| {
+    let token = |world: ConfigWorld| {
         let token = world.settings().accounts[0].refresh_token.clone().unwrap();
         token.expose_secret().to_owned()
     };
     for around in ["abc", "\u{feff}abc\r\n", "  abc\n\n", "\u{feff} abc\u{a0}"] {
-        let file = World::file(&format!("{MINIMAL}refresh_token_file = \"/token\""));
+        let file = ConfigWorld::file(&format!("{MINIMAL}refresh_token_file = \"/token\""));
         assert_eq!(token(file.secret_file("/token", around, 0o600)), "abc");
         let quoted = toml::Value::from(around);
-        let inline = World::file(&format!("{MINIMAL}refresh_token = {quoted}"));
+        let inline = ConfigWorld::file(&format!("{MINIMAL}refresh_token = {quoted}"));
         assert_eq!(token(inline), "abc");
         let variable = "TESLA2MQTT__ACCOUNTS__0__REFRESH_TOKEN";
-        assert_eq!(token(World::file(MINIMAL).env(variable, around)), "abc");
+        assert_eq!(
+            token(ConfigWorld::file(MINIMAL).env(variable, around)),
+            "abc"
+        );
     }
     // A password's own blank may be meant, where it is written down with its quotes.
-    let settings = World::with("[mqtt]\nusername = \"u\"\npassword = \"a \"").settings();
+    let settings = ConfigWorld::with("[mqtt]\nusername = \"u\"\npassword = \"a \"").settings();
     assert_eq!(settings.mqtt.password.unwrap().expose_secret(), "a ");
 }
 
 #[test]
 fn a_bad_credential_is_one_mistake() {
-    let world = |text: &str| World::file(text).env("CREDENTIALS_DIRECTORY", "/c");
+    let world = |text: &str| ConfigWorld::file(text).env("CREDENTIALS_DIRECTORY", "/c");
     let text = format!("[broker]\nlisten = \"0.0.0.0:1884\"\nusername = \"u\"\n{MINIMAL}");
     world(&text)
         .secret_file("/c/broker.password", "", 0o400)
@@ -361,7 +367,7 @@ fn what_systemd_and_docker_mount_for_one_service_may_have_any_mode() {
         "/run/credentials/tesla2mqtt.service/token",
     ] {
         let text = format!("{MINIMAL}refresh_token_file = \"{path}\"");
-        World::file(&text)
+        ConfigWorld::file(&text)
             .secret_file(path, "abc", 0o444)
             .settings();
     }
@@ -369,7 +375,7 @@ fn what_systemd_and_docker_mount_for_one_service_may_have_any_mode() {
 
 #[test]
 fn a_systemd_credential_has_the_name_of_the_key() {
-    let world = World::file(&format!("[mqtt]\nusername = \"u\"\n{MINIMAL}"))
+    let world = ConfigWorld::file(&format!("[mqtt]\nusername = \"u\"\n{MINIMAL}"))
         .env("CREDENTIALS_DIRECTORY", "/run/credentials/x")
         .secret_file("/run/credentials/x/mqtt.password", "one\n", 0o440)
         .secret_file(
@@ -387,7 +393,7 @@ fn a_systemd_credential_has_the_name_of_the_key() {
             .expose_secret(),
         "two"
     );
-    World::file(&format!(
+    ConfigWorld::file(&format!(
         "[mqtt]\nusername = \"u\"\npassword = \"hunter2\"\n{MINIMAL}"
     ))
     .env("CREDENTIALS_DIRECTORY", "/c")
@@ -395,7 +401,7 @@ fn a_systemd_credential_has_the_name_of_the_key() {
     .refused(&[
         "t.toml:3: mqtt.password: also given as the credential mqtt.password: keep one of them",
     ]);
-    World::file(MINIMAL)
+    ConfigWorld::file(MINIMAL)
         .env("CREDENTIALS_DIRECTORY", "/c")
         .secret_file("/c/mqtt.password", " \n", 0o440)
         .refused(&["credential mqtt.password (/c/mqtt.password): expected one line of text, found an empty file"]);
@@ -403,18 +409,19 @@ fn a_systemd_credential_has_the_name_of_the_key() {
 
 #[test]
 fn systemd_names_the_state_directory_unless_the_owner_does() {
-    let world = World::file(MINIMAL).env("STATE_DIRECTORY", "/var/lib/private/tesla2mqtt:/other");
+    let world =
+        ConfigWorld::file(MINIMAL).env("STATE_DIRECTORY", "/var/lib/private/tesla2mqtt:/other");
     assert_eq!(
         world.settings().state.directory,
         Path::new("/var/lib/private/tesla2mqtt")
     );
-    let world = World::with("[state]\ndirectory = \"/mine\"").env("STATE_DIRECTORY", "/x");
+    let world = ConfigWorld::with("[state]\ndirectory = \"/mine\"").env("STATE_DIRECTORY", "/x");
     assert_eq!(world.settings().state.directory, Path::new("/mine"));
 }
 
 #[test]
 fn an_address_for_a_board_that_does_not_exist_is_warned_about() {
-    let warnings = |text: &str| World::with(text).load().unwrap().warnings;
+    let warnings = |text: &str| ConfigWorld::with(text).load().unwrap().warnings;
     assert_eq!(
         warnings("[web]\nlisten = \"0.0.0.0:8321\""),
         [
@@ -426,7 +433,7 @@ fn an_address_for_a_board_that_does_not_exist_is_warned_about() {
 
 #[test]
 fn an_inline_secret_in_a_file_that_others_can_read_is_warned_about() {
-    let mut world = World::with("[mqtt]\nusername = \"u\"\npassword = \"hunter2\"");
+    let mut world = ConfigWorld::with("[mqtt]\nusername = \"u\"\npassword = \"hunter2\"");
     assert_eq!(world.load().unwrap().warnings, [""; 0]);
     world.file.as_mut().unwrap().1 = 0o644;
     assert_eq!(
@@ -438,7 +445,7 @@ fn an_inline_secret_in_a_file_that_others_can_read_is_warned_about() {
 #[test]
 fn tls_files_belong_to_mqtts_and_come_in_pairs() {
     let files = |text: &str| {
-        World::with(text)
+        ConfigWorld::with(text)
             .secret_file("/ca", PEM, 0o644)
             .secret_file("/cert", PEM, 0o644)
             .secret_file("/key", PEM, 0o600)
@@ -472,7 +479,7 @@ fn tls_files_belong_to_mqtts_and_come_in_pairs() {
 
 #[test]
 fn whoever_enables_the_own_broker_and_names_no_other_means_that_one() {
-    let settings = World::with(
+    let settings = ConfigWorld::with(
         "[broker]\nenabled = true\nlisten = \"0.0.0.0:1999\"\nusername = \"u\"\npassword = \"p\"",
     )
     .settings();

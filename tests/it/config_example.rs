@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use tesla2mqtt::cli::config::EXAMPLE;
+use tesla2mqtt::cli::EXAMPLE;
 use tesla2mqtt::config::{Region, differences, from_text, schema};
 use tesla2mqtt::policy::{self, PolicyConfig, Preset};
 
-use crate::config::{MINIMAL, PEM, World};
+use crate::config::{ConfigWorld, MINIMAL, PEM};
 
 #[test]
 fn the_example_is_valid_and_equals_the_defaults_where_it_is_not_commented_out() {
@@ -105,7 +105,7 @@ fn every_key_of_the_example_is_valid_with_the_comment_sign_removed() {
         })
         .map(|line| line.replace("mqtt://localhost", "mqtts://localhost"))
         .collect();
-    let mut world = World::file(&text.join("\n"));
+    let mut world = ConfigWorld::file(&text.join("\n"));
     for file in ["ca.pem", "client.pem", "client.key", "proxy-ca.pem"] {
         world = world.secret_file(&format!("/etc/tesla2mqtt/{file}"), PEM, 0o600);
     }

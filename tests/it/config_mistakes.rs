@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use tesla2mqtt::config::schema;
 
-use crate::config::{MINIMAL, World};
+use crate::config::{ConfigWorld, MINIMAL};
 
 #[rustfmt::skip]
 const IN_A_FILE: &[(&str, &str)] = &[
@@ -127,7 +127,7 @@ const IN_A_FILE: &[(&str, &str)] = &[
 #[test]
 fn each_mistake_in_a_file_is_one_message_with_line_key_and_expectation() {
     for (text, expected) in IN_A_FILE {
-        let messages = World::with(text).load().map(|_| ()).expect_err(text);
+        let messages = ConfigWorld::with(text).load().map(|_| ()).expect_err(text);
         assert_eq!(messages, [*expected], "for\n{text}");
     }
 }
@@ -174,7 +174,7 @@ const IN_AN_ACCOUNT: &[(&str, &[&str])] = &[
 #[test]
 fn each_mistake_in_an_account_is_told() {
     for (text, expected) in IN_AN_ACCOUNT {
-        let messages = World::file(text).load().map(|_| ()).expect_err(text);
+        let messages = ConfigWorld::file(text).load().map(|_| ()).expect_err(text);
         assert_eq!(messages, *expected, "for\n{text}");
     }
 }
@@ -199,7 +199,7 @@ const IN_THE_ENVIRONMENT: &[(&str, &str, &str)] = &[
 #[test]
 fn each_mistake_in_the_environment_names_the_variable() {
     for (variable, value, expected) in IN_THE_ENVIRONMENT {
-        let world = World::file(MINIMAL).env(variable, value);
+        let world = ConfigWorld::file(MINIMAL).env(variable, value);
         let messages = world.load().map(|_| ()).expect_err(variable);
         assert_eq!(messages, [*expected]);
     }
@@ -207,7 +207,7 @@ fn each_mistake_in_the_environment_names_the_variable() {
 
 #[test]
 fn all_mistakes_come_out_together_in_the_order_of_the_file() {
-    World::file("[mqtt]\nurl = \"x\"\nprotocol = 6\n[[accounts]]\nname = \"home\"\nap = \"owner\"").refused(&[
+    ConfigWorld::file("[mqtt]\nurl = \"x\"\nprotocol = 6\n[[accounts]]\nname = \"home\"\nap = \"owner\"").refused(&[
         "t.toml:2: mqtt.url = \"x\": expected \"mqtt://host:1883\" or, with TLS, \"mqtts://host:8883\"",
         "t.toml:3: mqtt.protocol = 6: expected 5, or 4 for MQTT 3.1.1",
         "t.toml:6: accounts[0].ap: unknown key, did you mean accounts[0].api?",
@@ -238,7 +238,7 @@ fn a_value_of_a_secret_is_never_shown() {
 
 #[track_caller]
 fn keeps_quiet(text: &str, secret: &str) {
-    let messages = World::with(text).load().map(|_| ()).expect_err(text);
+    let messages = ConfigWorld::with(text).load().map(|_| ()).expect_err(text);
     let messages = messages.join("\n");
     assert!(!messages.contains(secret), "{messages}");
     assert!(messages.starts_with("t.toml:"), "{messages}");
@@ -255,7 +255,7 @@ proptest! {
         let token = "eyJhbGciOiJSUzI1NiJ9eyJzdWIiOiJ4In0c2lnbmF0dXJl";
         for token in [token.to_owned(), format!("{token}.{token}.{token}")] {
             let text = format!("{MINIMAL}{key}{before}{token}{after}\n");
-            let messages = World::file(&text).load().map(|_| ()).err().unwrap_or_default();
+            let messages = ConfigWorld::file(&text).load().map(|_| ()).err().unwrap_or_default();
             let messages = messages.join("\n");
             prop_assert!(!messages.contains(&token[..20]), "{messages}\nfor\n{text}");
         }
@@ -269,7 +269,7 @@ fn a_message_about_a_duration_quotes_only_what_is_one() {
         let (section, name) = row.path.split_once('.').unwrap();
         for quoted in row.expected.split('"').skip(1).step_by(2) {
             let text = format!("[{section}]\n{name} = \"{quoted}\"");
-            let messages = World::with(&text).load().map(|_| ()).err();
+            let messages = ConfigWorld::with(&text).load().map(|_| ()).err();
             // The same example stands at every interval, whatever its least value.
             let messages = messages.unwrap_or_default().join("\n");
             let is_about_the_range = messages.contains("expected a duration from");
@@ -283,7 +283,10 @@ fn a_message_about_a_duration_quotes_only_what_is_one() {
         ("168h", 7 * 24),
     ] {
         let text = format!("[polling]\nunavailable_after = \"{text}\"");
-        let read = World::with(&text).settings().polling.unavailable_after;
+        let read = ConfigWorld::with(&text)
+            .settings()
+            .polling
+            .unavailable_after;
         assert_eq!(read, std::time::Duration::from_hours(expected), "{text}");
     }
 }
@@ -292,7 +295,7 @@ fn a_message_about_a_duration_quotes_only_what_is_one() {
 fn a_name_that_cannot_be_looked_up_is_too_long() {
     let check = |host: &str, is_legal: bool| {
         let text = format!("[mqtt]\nurl = \"mqtt://{host}\"");
-        assert_eq!(World::with(&text).load().is_ok(), is_legal, "{host}");
+        assert_eq!(ConfigWorld::with(&text).load().is_ok(), is_legal, "{host}");
     };
     check(&"a".repeat(63), true);
     check(&"a".repeat(64), false);
@@ -314,10 +317,10 @@ fn a_name_that_cannot_be_looked_up_is_too_long() {
 #[test]
 fn a_user_name_or_password_that_mqtt_has_no_room_for_is_refused() {
     let long = "u".repeat(65_536);
-    World::with(&format!("[mqtt]\nusername = \"u\"\npassword = \"{long}\"")).refused(&[
+    ConfigWorld::with(&format!("[mqtt]\nusername = \"u\"\npassword = \"{long}\"")).refused(&[
         "t.toml:3: mqtt.password: expected one line of text in quotes, found more than 65535 bytes",
     ]);
-    let messages = World::with(&format!("[mqtt]\nusername = \"{long}\"")).load();
+    let messages = ConfigWorld::with(&format!("[mqtt]\nusername = \"{long}\"")).load();
     let messages = messages.map(|_| ()).unwrap_err();
     assert!(
         messages[0].ends_with("expected at most 65535 bytes"),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
-use tesla2mqtt::cli::config::EXAMPLE;
+use tesla2mqtt::cli::EXAMPLE;
 
 /// The program in an empty directory, without variables of ours or systemd's.
 fn program(directory: &TempDir) -> Command {

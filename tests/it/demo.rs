@@ -13,15 +13,11 @@ use tesla2mqtt::sim::CarSpec;
 use tesla2mqtt::topics::Paths;
 use tokio::net::TcpListener;
 
-use crate::rig::eventually;
+use crate::rig::ports::free_port;
 use crate::rig::program::{CONFIG, Program};
-use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{broker_on, free_port, vin};
-
-const SOON: Duration = Duration::from_secs(30);
-const END: Duration = Duration::from_secs(3);
-/// Two looks at the broker come on top.
-const GUESTS_END: Duration = Duration::from_secs(8);
+use crate::rig::subscriber::{Subscriber, retained};
+use crate::rig::world::{broker_on, vin};
+use crate::rig::{END, SOON, eventually};
 
 /// A demo that is running, and where its temporary files are.
 struct Demo {
@@ -274,12 +270,9 @@ async fn on_somebodys_broker_everything_is_as_before_when_it_has_ended() {
             .contains("is announced to Home Assistant there"),
         "{third:?}"
     );
-    demo.end("INT", GUESTS_END).await;
+    demo.end("INT", END).await;
 
-    let fresh = Subscriber::to(port, "#");
-    eventually("the others' messages", SOON, || fresh.topics().len() >= 2).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let left: Vec<String> = fresh.topics().into_keys().collect();
+    let left: Vec<String> = retained(port).await.into_keys().collect();
     assert_eq!(left, [&theirs.0, others[0], others[1]]);
 }
 
@@ -331,7 +324,7 @@ async fn a_demo_that_nohup_started_outlives_its_terminal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_cannot_be_reached_is_said_in_one_sentence() {
-    let url = format!("mqtt://127.0.0.1:{}", free_port().await);
+    let url = format!("mqtt://127.0.0.1:{}", free_port());
     let outcome = Program::prepare().command(&["demo", "--broker", &url]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(outcome.stderr.starts_with("--broker: "), "{outcome:?}");
@@ -352,7 +345,7 @@ async fn a_base_topic_that_was_named_keeps_what_is_below_it() {
     demo.program.logs(promise, SOON).await;
     let one = format!("t20/{}/availability", cars()[0].as_str());
     subscriber.wait_for(&one, "online", SOON).await;
-    demo.end("INT", GUESTS_END).await;
+    demo.end("INT", END).await;
     let fresh = Subscriber::to(broker.addr.port(), "#");
     fresh.wait_for(state, "offline", SOON).await;
 

@@ -61,14 +61,14 @@ async fn a_drive_is_a_few_lines_however_often_the_car_was_asked() {
 }
 
 #[derive(Debug)]
-struct Change {
+struct DiaryChange {
     car: String,
     from: String,
     to: String,
     because: String,
 }
 
-fn changes(log: &str) -> Vec<Change> {
+fn changes(log: &str) -> Vec<DiaryChange> {
     let part = |line: &str, name: &str| {
         let rest = line.split_once(&format!("{name}="))?.1;
         let ends = |c: char| c == '"' || c == '}' || c == ' ';
@@ -81,7 +81,7 @@ fn changes(log: &str) -> Vec<Change> {
         .filter(|line| line.contains("car state changed"))
         .map(|line| {
             let part = |name| part(line, name).unwrap_or_else(|| panic!("{name} in {line}"));
-            Change {
+            DiaryChange {
                 car: part("vin"),
                 from: part("from"),
                 to: part("to"),

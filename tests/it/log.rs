@@ -17,19 +17,18 @@ use crate::child;
 use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::World;
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::rig::{END, SOON};
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Memory {
+impl LogBuffer {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl Write for Memory {
+impl Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -48,7 +47,7 @@ fn settings(format: Format, level: &str) -> LogSettings {
 
 /// What is written while `events` runs.
 fn written(log: &LogSettings, look: LineStyle, events: impl FnOnce(&log::Control)) -> String {
-    let memory = Memory::default();
+    let memory = LogBuffer::default();
     let writer = memory.clone();
     let (subscriber, control) = log::subscriber(log, look, move || writer.clone());
     tracing::subscriber::with_default(subscriber, || events(&control));
@@ -349,7 +348,7 @@ async fn a_reader_that_pauses_holds_up_neither_the_cars_nor_the_end() {
     program.start_to(&["run", "--config", CONFIG], &[], stdout);
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
     subscriber.wait_for(&state, "online", SOON).await;
-    let ended = program.terminate(Duration::from_secs(2)).await;
+    let ended = program.terminate(END).await;
     assert!(ended.success(), "{ended}");
     let state = "tesla2mqtt/bridge/state";
     subscriber.wait_for(state, "offline", SOON).await;
@@ -368,7 +367,7 @@ async fn a_reader_that_pauses_does_not_hold_up_a_demo() {
     let state = "tesla2mqtt-demo/bridge/state";
     subscriber.wait_for(state, "online", SOON).await;
     // Two looks at the broker, to take away what was published, come on top.
-    let ended = program.terminate(Duration::from_secs(8)).await;
+    let ended = program.terminate(END).await;
     assert!(ended.success(), "{ended}");
 }
 

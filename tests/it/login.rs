@@ -116,7 +116,7 @@ async fn an_owner_refresh_is_json_and_keeps_the_old_token_where_no_new_one_comes
     assert_eq!(rig.stored()["refresh_token"], json!("r0-secret"));
 }
 
-fn password_rig(server: &MockServer) -> Rig {
+fn password_rig(server: &MockServer) -> ApiRig {
     let mut rig = rig(Api::Password, &server.uri());
     rig.settings.refresh_token = None;
     rig.settings.email = Some("owner@example.com".into());
@@ -198,11 +198,10 @@ async fn a_login_that_cannot_work_is_tried_once_and_said_in_a_sentence() {
             );
             assert!(called.statuses.is_empty(), "nothing of this is billed");
         }
-        let AccountStatus::SignedOut { sentence } = status_becomes(&account, is_signed_out).await
-        else {
+        let AccountStatus::SignedOut { why } = status_becomes(&account, is_signed_out).await else {
             unreachable!()
         };
-        assert!(sentence.contains(words), "{sentence}");
+        assert!(why.to_string().contains(words), "{why}");
     }
 }
 

@@ -10,7 +10,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 use crate::api_rig::*;
 use crate::login::{LIGHT, TOKEN, light_answers};
 
-fn region_rig(servers: [&MockServer; 3]) -> Rig {
+fn region_rig(servers: [&MockServer; 3]) -> ApiRig {
     let mut rig = rig(Api::Fleet, &servers[0].uri());
     rig.settings.api_url = None;
     rig.settings.auth_url = None;

@@ -2,18 +2,17 @@
 //! clean, whether or not the broker was there when it changed.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
+use tokio::task::JoinSet;
 
-use crate::rig::eventually;
+use crate::rig::ports::free_port;
 use crate::rig::program::{CONFIG, Program};
-use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{ACCOUNT, World, free_port};
+use crate::rig::subscriber::{Subscriber, retained};
+use crate::rig::world::{ACCOUNT, World};
+use crate::rig::{END, SOON, eventually};
 
-const SOON: Duration = Duration::from_secs(20);
-const END: Duration = Duration::from_secs(5);
 const OTHERS: &str = "tesla2mqtt/kitchen/temperature";
 
 /// A change of place: what the configuration says before and after, and what no topic begins with
@@ -24,7 +23,7 @@ struct Move {
     left: &'static [&'static str],
 }
 
-const MOVES: [Move; 4] = [
+static MOVES: [Move; 4] = [
     Move {
         before: "base_topic = \"tesla2mqtt\"\n[homeassistant]\ndiscovery_prefix = \"homeassistant\"",
         after: "base_topic = \"home/tesla\"\n[homeassistant]\ndiscovery_prefix = \"elsewhere\"",
@@ -48,7 +47,7 @@ const MOVES: [Move; 4] = [
 ];
 
 /// A bridge that has told everything at the place of before, and ended.
-struct Past {
+struct BridgeOfElsewhere {
     world: World,
     program: Program,
     subscriber: Subscriber,
@@ -56,7 +55,7 @@ struct Past {
     vin: Vin,
 }
 
-impl Past {
+impl BridgeOfElsewhere {
     async fn new() -> Self {
         let world = World::new().await;
         let vin = world.add_parked_car(1);
@@ -105,13 +104,15 @@ impl Past {
         }
     }
 
-    /// A run that finds no broker: nothing listens where it looks.
+    /// A run that finds no broker, nothing listens where it looks, and notes what it owes one.
     async fn away(&mut self, change: &Move) {
-        let config = self.config(free_port().await, Some(change));
+        let config = self.config(free_port(), Some(change));
         let n_tried = |program: &Program| program.log().matches("nothing listens").count();
         let before = n_tried(&self.program);
         self.program.start(&config);
         eventually("no broker", SOON, || n_tried(&self.program) > before).await;
+        let is_noted = || self.removals().contains(change.left[0]);
+        eventually("what is to be removed", SOON, is_noted).await;
         assert!(self.program.terminate(END).await.success());
     }
 
@@ -130,10 +131,19 @@ impl Past {
     }
 }
 
+/// Plays the story of each change of place, all at once.
+async fn of_each_move<Story>(story: impl Fn(&'static Move) -> Story)
+where
+    Story: Future<Output = ()> + Send + 'static,
+{
+    let stories: JoinSet<()> = MOVES.iter().map(story).collect();
+    stories.join_all().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_was_left_while_the_broker_was_away_is_clean_once_it_is_back() {
-    for change in &MOVES {
-        let mut past = Past::new().await;
+    of_each_move(|change| async move {
+        let mut past = BridgeOfElsewhere::new().await;
         // Twice, as after a night: what is still to be removed must outlive each run.
         for _ in 0..2 {
             past.away(change).await;
@@ -150,26 +160,29 @@ async fn a_place_that_was_left_while_the_broker_was_away_is_clean_once_it_is_bac
         eventually("it is forgotten", SOON, || past.removals() == "[]").await;
         assert!(past.subscriber.get(OTHERS).is_some());
         assert!(past.program.terminate(END).await.success());
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clear_finds_every_place_of_before() {
-    for was_away in [false, true] {
-        for change in &MOVES {
-            let mut past = Past::new().await;
-            if was_away {
-                past.away(change).await;
-            }
-            let port = past.world.broker.addr.port();
-            past.program.write(CONFIG, &past.config(port, Some(change)));
-            let cleared = past.program.command(&["clear", "--config", CONFIG]);
-            assert_eq!(cleared.code, Some(0), "{cleared:?}");
-            let fresh = Subscriber::to(port, "#");
-            fresh.until(OTHERS, SOON).await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let left: Vec<String> = fresh.topics().into_keys().collect();
-            assert_eq!(left, [OTHERS], "{} {was_away}", change.after);
-        }
+    of_each_move(|change| is_cleared(change, false)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clear_finds_every_place_of_before_that_was_left_while_the_broker_was_away() {
+    of_each_move(|change| is_cleared(change, true)).await;
+}
+
+async fn is_cleared(change: &'static Move, was_away: bool) {
+    let mut past = BridgeOfElsewhere::new().await;
+    if was_away {
+        past.away(change).await;
     }
+    let port = past.world.broker.addr.port();
+    past.program.write(CONFIG, &past.config(port, Some(change)));
+    let cleared = past.program.command(&["clear", "--config", CONFIG]);
+    assert_eq!(cleared.code, Some(0), "{cleared:?}");
+    let left: Vec<String> = retained(port).await.into_keys().collect();
+    assert_eq!(left, [OTHERS], "{} {was_away}", change.after);
 }

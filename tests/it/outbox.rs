@@ -375,7 +375,7 @@ fn topics_that_would_end_the_connection_are_refused() {
 
 /// One thing that happens to the outbox or between it and the broker.
 #[derive(Debug, Clone)]
-enum Step {
+enum OutboxStep {
     Put(u8, u8),
     Delete(u8),
     Event,
@@ -393,16 +393,16 @@ enum Step {
     },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<OutboxStep>> {
     let step = prop_oneof![
-        6 => (0..6_u8, 0..4_u8).prop_map(|(topic, value)| Step::Put(topic, value)),
-        1 => (0..6_u8).prop_map(Step::Delete),
-        1 => Just(Step::Event),
-        1 => Just(Step::Everything),
-        4 => (1..8_u8).prop_map(Step::Send),
-        4 => (1..8_u8).prop_map(Step::Acknowledge),
-        1 => (0..8_u8).prop_map(|lost| Step::Disconnect { lost }),
-        2 => any::<bool>().prop_map(|b| Step::Connect { broker_lost_its_memory: b }),
+        6 => (0..6_u8, 0..4_u8).prop_map(|(topic, value)| OutboxStep::Put(topic, value)),
+        1 => (0..6_u8).prop_map(OutboxStep::Delete),
+        1 => Just(OutboxStep::Event),
+        1 => Just(OutboxStep::Everything),
+        4 => (1..8_u8).prop_map(OutboxStep::Send),
+        4 => (1..8_u8).prop_map(OutboxStep::Acknowledge),
+        1 => (0..8_u8).prop_map(|lost| OutboxStep::Disconnect { lost }),
+        2 => any::<bool>().prop_map(|b| OutboxStep::Connect { broker_lost_its_memory: b }),
     ];
     prop::collection::vec(step, 0..120)
 }
@@ -420,30 +420,30 @@ proptest! {
 
         for step in steps {
             match step {
-                Step::Put(topic, value) => {
+                OutboxStep::Put(topic, value) => {
                     let (topic, value) = (format!("t/{topic}"), value.to_string());
                     outbox.put(state(&topic, &value));
                     wanted.insert(topic, Some(value));
                 }
-                Step::Delete(topic) => {
+                OutboxStep::Delete(topic) => {
                     let topic = format!("t/{topic}");
                     outbox.put(Publish::Delete { topic: topic.clone() });
                     wanted.insert(topic, None);
                 }
-                Step::Event => {
+                OutboxStep::Event => {
                     let id = events_wanted.len().to_string();
                     outbox.put(event("t/e", &id));
                     events_wanted.push(id);
                 }
-                Step::Everything => outbox.put(Publish::Everything),
-                Step::Send(n) => {
+                OutboxStep::Everything => outbox.put(Publish::Everything),
+                OutboxStep::Send(n) => {
                     for _ in 0..n {
                         let Some(packet) = outbox.next_packet() else { break };
                         prop_assert!(up, "nothing is sent while the broker is away");
                         on_the_wire.push(packet);
                     }
                 }
-                Step::Acknowledge(n) => {
+                OutboxStep::Acknowledge(n) => {
                     for _ in 0..n {
                         if on_the_wire.is_empty() { break }
                         let packet = on_the_wire.remove(0);
@@ -451,7 +451,7 @@ proptest! {
                         outbox.acknowledged(packet.ticket);
                     }
                 }
-                Step::Disconnect { lost } => {
+                OutboxStep::Disconnect { lost } => {
                     let arrived = on_the_wire.len().saturating_sub(lost.into());
                     for packet in &on_the_wire[..arrived] {
                         arrive(&mut broker, &mut events_seen, packet);
@@ -460,7 +460,7 @@ proptest! {
                     outbox.disconnected();
                     up = false;
                 }
-                Step::Connect { broker_lost_its_memory } => {
+                OutboxStep::Connect { broker_lost_its_memory } => {
                     on_the_wire.clear();
                     if broker_lost_its_memory {
                         broker.clear();

@@ -13,14 +13,11 @@ use std::time::Duration;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
 use tokio::net::TcpListener;
 
+use crate::rig::ports::free_port;
 use crate::rig::program::{CONFIG, Program};
-use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{World, broker_on, config_for, free_port};
-use crate::rig::{deadline, eventually, left};
-
-const SOON: Duration = Duration::from_secs(20);
-/// The contract's time for the end.
-const END: Duration = Duration::from_secs(2);
+use crate::rig::subscriber::{Subscriber, Topics, retained};
+use crate::rig::world::{World, broker_on, config_for};
+use crate::rig::{END, SOON, deadline, eventually, left};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_and_sigint_say_offline_and_leave_private_files() {
@@ -104,7 +101,7 @@ async fn calls_that_hang_do_not_hold_up_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_away_or_silent_does_not_hold_up_the_end() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let ports = [free_port().await, silent.local_addr().unwrap().port()];
+    let ports = [free_port(), silent.local_addr().unwrap().port()];
     for port in ports {
         let world = World::new().await;
         world.add_awake_car(1);
@@ -237,7 +234,7 @@ impl Manager {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn systemd_hears_ready_after_the_broker_and_before_that_why_not() {
     let world = World::new().await;
-    let port = free_port().await;
+    let port = free_port();
     let account = world.fresh_fleet_account("home");
     let mut program = Program::prepare();
     let manager = Manager::listen(&program);
@@ -439,14 +436,14 @@ async fn clear_leaves_nothing_of_ours_and_everything_of_others() {
     }
     let mut program = Program::prepare();
     program.start(&world.fresh_fleet_config());
-    let ours = |subscriber: &Subscriber| {
-        let topics = subscriber.topics().into_keys();
+    let ours = |topics: Topics| {
+        let topics = topics.into_keys();
         topics
             .filter(|topic| !others.contains(&topic.as_str()))
             .collect::<Vec<_>>()
     };
     eventually("values and two discovery messages", SOON, || {
-        let topics = ours(&subscriber);
+        let topics = ours(subscriber.topics());
         let n_discovery = topics
             .iter()
             .filter(|t| t.starts_with("homeassistant/"))
@@ -463,17 +460,13 @@ async fn clear_leaves_nothing_of_ours_and_everything_of_others() {
     );
 
     assert!(program.terminate(END).await.success());
-    let n_ours = ours(&subscriber).len();
+    let n_ours = ours(subscriber.topics()).len();
     let outcome = program.command(&["clear", "--config", CONFIG]);
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stdout.starts_with("removed "), "{outcome:?}");
-    let fresh = Subscriber::to(port, "#");
-    eventually("the others' messages", SOON, || {
-        fresh.topics().len() >= others.len()
-    })
-    .await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(ours(&fresh), Vec::<String>::new(), "of {n_ours}");
+    let left = retained(port).await;
+    assert!(others.iter().all(|topic| left.contains_key(*topic)));
+    assert_eq!(ours(left), Vec::<String>::new(), "of {n_ours}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

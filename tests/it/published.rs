@@ -15,9 +15,7 @@ use crate::recordings::recordings;
 use crate::rig::program::Program;
 use crate::rig::subscriber::{Subscriber, Topics};
 use crate::rig::world::{ACCOUNT, World, vin};
-use crate::rig::{deadline, eventually, left};
-
-const SOON: Duration = Duration::from_secs(30);
+use crate::rig::{SOON, deadline, eventually, left};
 
 /// Lines of a table that a running bridge does not repeat: key, reason.
 const NOT_REPEATED: &[(&str, &str)] = &[(
@@ -32,14 +30,14 @@ const NOT_IN_A_TABLE: &[(&str, &str)] = &[
 ];
 
 /// A reviewed table.
-struct Table {
+struct ReviewedTable {
     /// Payload of each key.
     values: BTreeMap<String, String>,
     /// Keys of the bridge's own, which no answer tells.
     silent: BTreeSet<String>,
 }
 
-impl Table {
+impl ReviewedTable {
     fn of(recording: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
         let file = folder.join(format!("{recording}.snap"));
@@ -122,7 +120,7 @@ pub async fn play_each_recording(
         program.start(&configure(world.fresh_fleet_config()));
         let watcher = subscribe(&world);
         for (vin, name) in &cars {
-            let table = Table::of(name);
+            let table = ReviewedTable::of(name);
             let prefix = format!("tesla2mqtt/{}/", vin.as_str());
             let differences = || table.differences(&watcher.topics(), &prefix);
             let end = deadline(SOON);
@@ -135,7 +133,7 @@ pub async fn play_each_recording(
         // The watcher may have seen what was not retained.
         let fresh = subscribe(&world);
         for (vin, name) in &cars {
-            let table = Table::of(name);
+            let table = ReviewedTable::of(name);
             let prefix = format!("tesla2mqtt/{}/", vin.as_str());
             eventually(name, SOON, || {
                 table.differences(&fresh.topics(), &prefix).is_empty()

@@ -8,12 +8,12 @@ use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, CloudOptions, Fault, Login, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
-use crate::rig::eventually;
+use crate::child;
 use crate::rig::program::Program;
+use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World, vin};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::rig::{END, SOON, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_is_asked_for_only_behind_a_word_that_says_online_and_with_every_endpoint() {
@@ -93,7 +93,7 @@ async fn each_generation_of_login_works_from_the_first_token_to_the_last_topic()
             .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
             .any(|text| text.contains(family.newest().unwrap()));
         assert!(stored, "{login:?}");
-        assert!(program.terminate(Duration::from_secs(2)).await.success());
+        assert!(program.terminate(END).await.success());
     }
 }
 
@@ -132,22 +132,25 @@ async fn a_list_of_cars_that_is_refused_is_told_once_and_left_alone() {
     assert_eq!(program.log().matches(trouble).count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_cars_that_fails_for_a_while_is_told_once_and_that_it_is_there_again() {
-    let world = World::new().await;
-    let vin = world.add_sleeping_car(1);
-    world
-        .cloud
-        .fail_next(3, &Aim::at(&[CallKind::Products]), &Fault::Html(502));
-    let mut program = Program::prepare();
-    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-    program.start(&world.fresh_fleet_config());
+#[test]
+fn a_list_of_cars_that_fails_for_a_while_is_told_once_and_that_it_is_there_again() {
     let trouble = "no list of its cars";
-    program.logs(trouble, 3 * SOON).await;
-    let state = format!("tesla2mqtt/{}/state", vin.as_str());
-    subscriber.wait_for(&state, "asleep", 3 * SOON).await;
-    program.logs("its list of cars is there again", SOON).await;
-    assert_eq!(program.log().matches(trouble).count(), 1);
+    let log = child::at_speed(60.0, async || {
+        let world = World::new().await;
+        let vin = world.add_sleeping_car(1);
+        world
+            .cloud
+            .fail_next(3, &Aim::at(&[CallKind::Products]), &Fault::Html(502));
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        let running = RunningBridge::start(&world.fresh_fleet_config());
+        last_error(&subscriber, trouble).await;
+        let state = format!("tesla2mqtt/{}/state", vin.as_str());
+        subscriber.wait_for(&state, "asleep", SOON).await;
+        running.stop().await;
+    });
+    let Some(log) = log else { return };
+    assert!(log.contains("its list of cars is there again"), "{log}");
+    assert_eq!(log.matches(trouble).count(), 1, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -296,25 +299,24 @@ async fn says(subscriber: &Subscriber, words: &str) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_login_stops_the_calls_and_asks_the_owner_to_sign_in_again() {
+#[test]
+fn a_revoked_login_stops_the_calls_and_asks_the_owner_to_sign_in_again() {
+    let log = child::at_speed(60.0, async || revoked_login().await);
+    assert!(log.is_none_or(|log| log.contains("sign in again")));
+}
+
+async fn revoked_login() {
     let world = World::new().await;
     let vin = world.add_awake_car(1);
     let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
     let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-    let mut program = Program::prepare();
-    let config = world.fresh_fleet_config().replace(
-        "[polling]\n",
-        "[polling]\nidle_light = \"10s\"\nidle_first_data = \"10s\"\nidle_early_data = \"10s\"\n",
-    );
-    program.start(&config);
+    let mut running = RunningBridge::start(&world.fresh_fleet_config());
     let level = subscriber.until(&topic("battery_level"), SOON).await;
     subscriber
         .wait_for(&topic("availability"), "online", SOON)
         .await;
     world.cloud.revoke(ACCOUNT);
     says(&subscriber, "sign in again").await;
-    program.logs("sign in again", SOON).await;
     subscriber
         .wait_for(&topic("availability"), "offline", SOON)
         .await;
@@ -323,14 +325,13 @@ async fn a_revoked_login_stops_the_calls_and_asks_the_owner_to_sign_in_again() {
         .await;
     // The last values stay.
     assert_eq!(subscriber.get(&topic("battery_level")), Some(level));
-    let n_requests = world.cloud.ledger().requests().count();
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(world.cloud.ledger().requests().count(), n_requests);
+    let n_requests = || world.cloud.read_ledger(|ledger| ledger.requests().count());
+    let before = n_requests();
+    world.passes(Duration::from_mins(4)).await;
+    assert_eq!(n_requests(), before);
 
     // After a restart too: the car is known, and known to be out of reach.
-    assert!(program.terminate(Duration::from_secs(2)).await.success());
-    subscriber.forget();
-    program.start(&config);
+    running.restart(|_| subscriber.forget()).await;
     says(&subscriber, "sign in again").await;
     eventually("the car is unavailable", SOON, || {
         let messages = subscriber.messages();
@@ -341,15 +342,16 @@ async fn a_revoked_login_stops_the_calls_and_asks_the_owner_to_sign_in_again() {
         newest.is_some_and(|(_, payload, _)| payload == "offline")
     })
     .await;
-    assert!(world.cloud.ledger().requests().count() <= n_requests + 3);
+    assert!(n_requests() <= before + 3);
 
     // A new token in the configuration, and the car is back.
     let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Fleet);
-    program.reload(&world.fleet_config(&token));
+    running.reload(&world.fleet_config(&token));
     subscriber
         .wait_for(&topic("availability"), "online", SOON)
         .await;
     subscriber.wait_for(&topic("state"), "online", SOON).await;
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -364,7 +366,7 @@ async fn last_values_are_there_while_tesla_cannot_be_reached() {
         program.start(&config);
         subscriber.until(&level, SOON).await
     };
-    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    assert!(program.terminate(END).await.success());
     // Both are gone: the cloud, and the broker with its memory.
     let World { cloud, broker } = world;
     let port = broker.addr.port();
@@ -386,7 +388,7 @@ async fn a_start_without_an_answer_does_not_make_a_car_available_that_was_not() 
     let mut program = Program::prepare();
     program.start(&config);
     subscriber.until(&topic("battery_level"), SOON).await;
-    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    assert!(program.terminate(END).await.success());
 
     // Two hours later, and Tesla is away.
     world.cloud.shutdown().await;
@@ -407,15 +409,17 @@ async fn a_start_without_an_answer_does_not_make_a_car_available_that_was_not() 
     assert_eq!(words, ["offline"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_car_that_falls_out_of_reach_in_gear_and_is_asleep_does_not_drive_on() {
+#[test]
+fn a_car_that_falls_out_of_reach_in_gear_and_is_asleep_does_not_drive_on() {
+    child::at_speed(20.0, async || car_out_of_reach().await);
+}
+
+async fn car_out_of_reach() {
     let world = World::new().await;
     let vin = world.add_driven_car(1);
     let topic = |key: &str| format!("tesla2mqtt/{}/{key}", vin.as_str());
     let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-    let mut program = Program::prepare();
-    let config = world.fresh_fleet_config();
-    program.start(&config.replace("[polling]\n", "[polling]\ndriving_data = \"5s\"\n"));
+    let running = RunningBridge::start(&world.fresh_fleet_config());
     subscriber.wait_for(&topic("shift_state"), "d", SOON).await;
 
     let away = Fault::status(408, "vehicle unavailable");
@@ -442,6 +446,7 @@ async fn a_car_that_falls_out_of_reach_in_gear_and_is_asleep_does_not_drive_on()
     ] {
         subscriber.wait_for(&topic(key), payload, SOON).await;
     }
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
+use tesla2mqtt::sim::{CarSpec, Plan};
 
-use crate::rig::eventually;
 use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::tls::Ca;
-use crate::rig::world::{ACCOUNT, World};
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::rig::world::{ACCOUNT, World, vin};
+use crate::rig::{END, SOON, eventually};
 
 /// One account with a sleeping car, running; a second one with another is prepared.
 struct House {
@@ -32,7 +31,13 @@ impl House {
         let world = World::new().await;
         world.cloud.add_account(TeslaAccount::new("second"));
         let first = world.add_awake_car(1);
-        let second = world.add_awake_car_of("second", 2);
+        // Told from the first by its battery.
+        let second = vin(2);
+        let mut spec = CarSpec::new(second.clone(), Plan::parked());
+        spec.time_to_sleep = Duration::from_hours(24);
+        spec.awake_at_start = true;
+        spec.battery_level = 41.0;
+        world.cloud.add_car("second", spec);
         let first_account = world.fresh_fleet_account(ACCOUNT);
         let second_account = world.fresh_fleet_account("second");
         let mut house = Self {
@@ -326,7 +331,7 @@ async fn a_token_file_that_is_written_anew_with_the_same_content_touches_no_car(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_car_that_had_left_its_list_goes_with_its_account() {
     let mut house = House::new(true).await;
-    let ended = house.program.terminate(Duration::from_secs(5)).await;
+    let ended = house.program.terminate(END).await;
     assert!(ended.success());
     house.world.cloud.remove_car("second", &house.second);
     house.subscriber.forget();
@@ -355,7 +360,7 @@ async fn a_car_that_had_left_its_list_goes_with_its_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_taken_out_while_the_bridge_was_stopped_leaves_its_car_offline() {
     let mut house = House::new(true).await;
-    let ended = house.program.terminate(Duration::from_secs(5)).await;
+    let ended = house.program.terminate(END).await;
     assert!(ended.success());
     let availability = House::topic(&house.second, "availability");
     assert_eq!(
@@ -433,10 +438,60 @@ async fn an_alias_moves_the_topics_and_leaves_none_behind() {
     .await;
 
     // Also when it changes while the bridge does not run.
-    let end = Duration::from_secs(2);
-    assert!(house.program.terminate(end).await.success());
+    assert!(house.program.terminate(END).await.success());
     house.program.start(&as_two);
     moved(&house, "one", "two").await;
+}
+
+/// The account that changed with the alias started its car at a place where the other was still
+/// published.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alias_that_goes_to_a_car_of_an_account_that_changes_too_takes_no_value_along() {
+    let house = House::new(true).await;
+    let [first, second] = [&house.first, &house.second].map(Vin::as_str);
+    let alias = |vin: &str, second_account: &str| {
+        let accounts = format!("{}{second_account}", house.first_account);
+        house.config(&format!("{accounts}[cars.{vin}]\nalias = \"one\"\n"))
+    };
+    house.program.reload(&alias(first, &house.second_account));
+    moved(&house, first, "one").await;
+    settle().await;
+    let before = [keys(&house, "one"), keys(&house, second)];
+
+    let another_client = house
+        .second_account
+        .replace("client-of-the-test", "another-client");
+    house.program.reload(&alias(second, &another_client));
+    moved(&house, second, "one").await;
+    let level = format!("tesla2mqtt/{first}/battery_level");
+    house.subscriber.until(&level, SOON).await;
+    settle().await;
+    let level = |place: &str| {
+        let level = format!("tesla2mqtt/{place}/battery_level");
+        house.subscriber.get(&level)
+    };
+    assert_ne!(level("one"), level(first));
+    assert_eq!([keys(&house, first), keys(&house, "one")], before);
+}
+
+/// What is retained of one car, and the values of it that do not change by themselves.
+fn keys(house: &House, place: &str) -> Vec<(String, Option<String>)> {
+    const CHANGING: [&str; 6] = [
+        "next_poll",
+        "polling_reason",
+        "snapshot",
+        "last_update",
+        "light_calls_today",
+        "polling_interval",
+    ];
+    let level = format!("tesla2mqtt/{place}/");
+    let topics = house.subscriber.topics().into_iter();
+    let of_car = topics.filter_map(|(topic, payload)| {
+        let key = topic.strip_prefix(&level)?.to_owned();
+        let payload = Some(payload).filter(|_| !CHANGING.contains(&key.as_str()));
+        Some((key, payload))
+    });
+    of_car.collect()
 }
 
 async fn moved(house: &House, from: &str, to: &str) {
@@ -494,13 +549,7 @@ async fn what_only_a_restart_can_change_is_said_and_left_as_it_is() {
 async fn a_base_topic_and_a_prefix_of_before_are_left_clean() {
     let mut house = House::new(true).await;
     settle().await;
-    assert!(
-        house
-            .program
-            .terminate(Duration::from_secs(5))
-            .await
-            .success()
-    );
+    assert!(house.program.terminate(END).await.success());
 
     let moved = house
         .both()
@@ -529,7 +578,7 @@ async fn a_stop_after_many_reloads_is_heeded_in_time() {
         let compat = format!("[compat]\nteslamate = {}\n", n % 2 == 0);
         house.program.reload(&format!("{}{compat}", house.both()));
     }
-    let ended = house.program.terminate(Duration::from_secs(2)).await;
+    let ended = house.program.terminate(END).await;
     assert!(ended.success(), "{ended}: {}", house.program.log());
     let state = "tesla2mqtt/bridge/state";
     house.subscriber.wait_for(state, "offline", SOON).await;

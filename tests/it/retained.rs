@@ -9,12 +9,12 @@ use serde_json::Value as Json;
 use tesla2mqtt::sim::cloud::TeslaAccount;
 use tesla2mqtt::sim::{CarSpec, Plan};
 
-use crate::rig::eventually;
+use crate::rig::ports::free_port;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
-use crate::rig::world::{ACCOUNT, World, config_for, free_port, vin};
+use crate::rig::world::{ACCOUNT, World, config_for, vin};
+use crate::rig::{SOON, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
 const OTHERS: &str = "tesla2mqtt/kitchen/temperature";
 
 fn manifest(program: &Program) -> Json {
@@ -66,7 +66,7 @@ async fn an_alias_that_is_handed_over_leaves_nothing_of_the_first_car_behind() {
         let alias = format!("[cars.{}]\nalias = \"one\"\n", second.as_str());
         format!("{}{alias}", config_for(port, &account))
     };
-    program.start(&of_second(free_port().await));
+    program.start(&of_second(free_port()));
     let new_owner = format!("device {}", second.as_str());
     eventually("the new owner", SOON, || {
         manifest(&program)["levels"]["tesla2mqtt/one"]["owner"] == new_owner.as_str()
@@ -132,7 +132,7 @@ async fn two_cars_change_aliases_while_the_broker_is_away() {
     eventually("both", SOON, || is_at("one", 1) && is_at("two", 2)).await;
     program.kill();
 
-    program.start(&config(free_port().await, ["two", "one"]));
+    program.start(&config(free_port(), ["two", "one"]));
     let owner_of = |level: &str, vin: &str| {
         manifest(&program)["levels"][format!("tesla2mqtt/{level}")]["owner"]
             == format!("device {vin}")

@@ -3,21 +3,20 @@
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use serde_json::json;
 use tesla2mqtt::broker;
 use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login};
+use tokio::task::JoinSet;
 
 use crate::recordings::recordings;
-use crate::rig::eventually;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World, config_for, vin};
+use crate::rig::{END, SOON, eventually};
 
-const SOON: Duration = Duration::from_secs(20);
 const MQTT_PASSWORD: &str = "mqtt-p\u{e4}ss+word/1";
 const CLIENT_SECRET: &str = "client-secret-of-the-test";
 
@@ -102,7 +101,7 @@ impl Household {
             let level = format!("tesla2mqtt/{}/battery_level", vin(number).as_str());
             subscriber.until(&level, SOON).await;
         }
-        assert!(program.terminate(Duration::from_secs(2)).await.success());
+        assert!(program.terminate(END).await.success());
         self.world.cloud.revoke("fleet");
         self.world.cloud.expire_access("owner");
         // Servers echo what they were sent; then the redactor is all that is left.
@@ -124,7 +123,7 @@ impl Household {
         .await;
         program.signal("HUP");
         program.logs("nothing changed", SOON).await;
-        assert!(program.terminate(Duration::from_secs(2)).await.success());
+        assert!(program.terminate(END).await.success());
         let mut published = String::new();
         for (topic, payload, _) in subscriber.messages() {
             let _ = writeln!(published, "{topic} {payload}");
@@ -135,31 +134,37 @@ impl Household {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quirk_30_no_secret_is_logged_or_published_even_at_trace() {
-    for format in ["text", "json"] {
-        let home = Household::with_log(&format!("level = \"trace\"\nformat = \"{format}\"")).await;
-        let (log, published) = home.day().await;
-        // The log is deep enough to be a test: the libraries speak, and had secrets to tell.
-        assert!(
-            log.contains("[redacted]"),
-            "{format}: the redactor had nothing to do"
-        );
-        for words in ["hyper_util::", "token host answered", "signed out"] {
-            assert!(log.contains(words), "{format}: {words}");
-        }
-        assert!(
-            log.lines().count() > 300,
-            "{format}: {}",
-            log.lines().count()
-        );
-        assert!(published.contains("battery_level"));
-        let secrets = home.secrets();
-        assert!(secrets.len() > 9, "{}", secrets.len());
-        for secret in secrets {
-            for form in forms(&secret) {
-                for (place, text) in [("log", &log), ("broker", &published)] {
-                    let line = text.lines().find(|line| line.contains(&form));
-                    assert!(line.is_none(), "{format}, {place}: {line:?}");
-                }
+    let each: JoinSet<()> = ["text", "json"]
+        .into_iter()
+        .map(no_secret_is_logged_at_trace)
+        .collect();
+    each.join_all().await;
+}
+
+async fn no_secret_is_logged_at_trace(format: &'static str) {
+    let home = Household::with_log(&format!("level = \"trace\"\nformat = \"{format}\"")).await;
+    let (log, published) = home.day().await;
+    // The log is deep enough to be a test: the libraries speak, and had secrets to tell.
+    assert!(
+        log.contains("[redacted]"),
+        "{format}: the redactor had nothing to do"
+    );
+    for words in ["hyper_util::", "token host answered", "signed out"] {
+        assert!(log.contains(words), "{format}: {words}");
+    }
+    assert!(
+        log.lines().count() > 300,
+        "{format}: {}",
+        log.lines().count()
+    );
+    assert!(published.contains("battery_level"));
+    let secrets = home.secrets();
+    assert!(secrets.len() > 9, "{}", secrets.len());
+    for secret in secrets {
+        for form in forms(&secret) {
+            for (place, text) in [("log", &log), ("broker", &published)] {
+                let line = text.lines().find(|line| line.contains(&form));
+                assert!(line.is_none(), "{format}, {place}: {line:?}");
             }
         }
     }
@@ -181,20 +186,26 @@ fn forms(secret: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quirk_30_the_usual_levels_hold_no_whole_vin_and_no_position() {
-    for level in ["info", "debug"] {
-        let home = Household::with_log(&format!("level = \"{level}\"")).await;
-        let (log, published) = home.day().await;
-        assert!(published.contains("\"latitude\":52.09"), "{level}");
-        for position in ["52.09", "5.104"] {
-            let line = log.lines().find(|line| line.contains(position));
-            assert!(line.is_none(), "{level}: {line:?}");
-        }
-        assert!(log.contains("car state changed"), "{log}");
-        for number in 1..=3 {
-            let whole: Vin = vin(number);
-            let line = log.lines().find(|line| line.contains(whole.as_str()));
-            assert!(line.is_none(), "{level}: {line:?}");
-        }
+    let each: JoinSet<()> = ["info", "debug"]
+        .into_iter()
+        .map(no_whole_vin_and_no_position_is_logged)
+        .collect();
+    each.join_all().await;
+}
+
+async fn no_whole_vin_and_no_position_is_logged(level: &'static str) {
+    let home = Household::with_log(&format!("level = \"{level}\"")).await;
+    let (log, published) = home.day().await;
+    assert!(published.contains("\"latitude\":52.09"), "{level}");
+    for position in ["52.09", "5.104"] {
+        let line = log.lines().find(|line| line.contains(position));
+        assert!(line.is_none(), "{level}: {line:?}");
+    }
+    assert!(log.contains("car state changed"), "{log}");
+    for number in 1..=3 {
+        let whole: Vin = vin(number);
+        let line = log.lines().find(|line| line.contains(whole.as_str()));
+        assert!(line.is_none(), "{level}: {line:?}");
     }
 }
 
@@ -227,7 +238,7 @@ async fn quirk_30_what_a_car_tells_of_its_people_is_not_logged() {
             .all(|word| said.iter().any(|(_, payload, _)| payload.contains(word)))
     };
     eventually("all of it", SOON, all_said).await;
-    assert!(program.terminate(Duration::from_secs(2)).await.success());
+    assert!(program.terminate(END).await.success());
     let log = program.log();
     assert!(log.contains("car state changed"), "{log}");
     for word in private {

@@ -6,12 +6,15 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use tesla2mqtt::api::store::TokenStore;
+use tesla2mqtt::api::TokenStore;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
 
+use crate::child;
 use crate::rig::program::Program;
+use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World};
+use crate::rig::{SOON, eventually};
 
 fn signed_out_config(world: &World) -> String {
     let url = world.cloud.url();
@@ -49,16 +52,20 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pasted_token_signs_in_and_revives_a_running_bridge() {
+#[test]
+fn a_pasted_token_signs_in_and_revives_a_running_bridge() {
+    // The bridge looks for a new login every twenty seconds.
+    child::at_speed(20.0, async || pasted_token().await);
+}
+
+async fn pasted_token() {
     let world = World::new().await;
     let vin = world.add_sleeping_car(1);
     let config = signed_out_config(&world);
-    let mut program = Program::prepare();
-    program.start(&config);
+    let running = RunningBridge::start(&config);
     let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
     let error = "tesla2mqtt/bridge/last_error";
-    crate::rig::eventually("the owner is told", Duration::from_secs(15), || {
+    eventually("the owner is told", SOON, || {
         subscriber
             .get(error)
             .is_some_and(|text| text.contains("tesla2mqtt login"))
@@ -66,19 +73,20 @@ async fn a_pasted_token_signs_in_and_revives_a_running_bridge() {
     .await;
 
     let (token, _) = world.cloud.issue_tokens(ACCOUNT, Login::Fleet);
-    let output = login(&program, &config, &format!("{token}\n"), &[]).await;
+    let state = format!("{:?}", running.state_directory().display().to_string());
+    let config = config.replace("\"state\"", &state);
+    let output = login(&Program::prepare(), &config, &format!("{token}\n"), &[]).await;
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     assert!(said.contains(vin.as_str()), "{said}");
     assert!(!said.contains(&token));
 
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
-    subscriber
-        .wait_for(&state, "asleep", Duration::from_mins(1))
-        .await;
+    subscriber.wait_for(&state, "asleep", SOON).await;
     assert_eq!(world.cloud.family(ACCOUNT, Login::Fleet).n_refused, 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
     assert_eq!(world.cloud.ledger().count(CallKind::Data), 0);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,9 +129,7 @@ async fn a_bad_paste_over_a_good_login_changes_nothing() {
     program.start(&config);
     let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
-    subscriber
-        .wait_for(&state, "asleep", Duration::from_secs(20))
-        .await;
+    subscriber.wait_for(&state, "asleep", SOON).await;
 }
 
 /// What trials left in the state directory.
@@ -161,7 +167,7 @@ async fn two_logins_at_once_leave_each_other_alone() {
         .fail_next(1, &Aim::at(&[CallKind::Token]), &late);
     let second = async {
         let asked = || world.cloud.count(CallKind::Token) > 0;
-        crate::rig::eventually("the first asks", Duration::from_secs(20), asked).await;
+        eventually("the first asks", SOON, asked).await;
         login(&program, &config, &cabin, &["--account", "cabin"]).await
     };
     let first = login(&program, &config, &home, &["--account", ACCOUNT]);

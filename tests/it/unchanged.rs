@@ -11,12 +11,11 @@ use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::CallKind;
 
 use crate::recordings::recordings;
-use crate::rig::eventually;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World};
+use crate::rig::{SOON, eventually};
 
-const SOON: Duration = Duration::from_secs(20);
 /// Longer than the bridge takes from an answer to the last of its messages, also on a busy machine.
 const SETTLED: Duration = Duration::from_millis(1500);
 /// How much later the second answer is.

@@ -10,10 +10,8 @@ use tesla2mqtt::model::Vin;
 use crate::rig::program::Program;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::World;
-use crate::rig::{deadline, eventually, left};
+use crate::rig::{END, SOON, deadline, eventually, left};
 
-const SOON: Duration = Duration::from_secs(20);
-const END: Duration = Duration::from_secs(5);
 const BIRTH: &str = "homeassistant/status";
 
 /// A bridge that has told everything, and ended.

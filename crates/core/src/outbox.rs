@@ -3,7 +3,7 @@
 //!
 //! The MQTT client's own queue loses what it accepted whenever a broker comes back without the
 //! session, and holds every old value where only the newest matters. So nothing is queued there:
-//! this keeps one payload a topic, and says everything again on every connection, which heals any
+//! this keeps one payload a topic, and sends everything again on every connection, which heals any
 //! loss without a record of acknowledgements. Only what is not retained (events) and what must not
 //! come back (deletes) is kept until the broker has acknowledged it.
 //!
@@ -22,7 +22,7 @@ pub const EVENTS_MAX: usize = 256;
 /// is killed may come back with a retained message that it had already removed.
 const CONFIRMATIONS: u8 = 2;
 
-/// What the rooms say to the broker. QoS 1 throughout, or 0 where the broker takes no more.
+/// What the bridge publishes. QoS 1 throughout, or 0 where the broker takes no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Publish {
     /// A retained topic's newest payload; sent only if it differs from the last, and again after
@@ -47,7 +47,7 @@ pub enum Publish {
         /// Full topic.
         topic: String,
     },
-    /// Say every retained topic again although nothing changed (Home Assistant's birth).
+    /// Send every retained topic again although nothing changed (Home Assistant's birth).
     Everything,
 }
 
@@ -68,7 +68,7 @@ pub struct Packet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-/// Something that was not sent, for the log. Each is said once, not per message.
+/// Something that was not sent, for the log: once, not per message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
     /// Larger than the broker or we ourselves allow.
@@ -101,7 +101,7 @@ pub enum NotSent {
     TooManyEvents,
 }
 
-/// Where a topic stands in line: what makes the rest readable comes first.
+/// In which order topics are sent: what makes the rest readable comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Ahead,
@@ -171,7 +171,7 @@ impl Outbox {
         }
     }
 
-    /// Takes what a room says. Never fails: what cannot be sent becomes a [`NotSent`].
+    /// Takes a message. Never fails: what cannot be sent becomes a [`NotSent`].
     pub fn put(&mut self, message: Publish) {
         match message {
             Publish::State { topic, payload } if payload.is_empty() => {
@@ -189,7 +189,7 @@ impl Outbox {
         }
     }
 
-    /// The broker has answered: everything is to be said again, in packets of at most `limit`
+    /// The broker has answered: everything is to be sent again, in packets of at most `limit`
     /// bytes.
     pub fn connected(&mut self, limit: usize) {
         self.limit = Some(limit);
@@ -206,7 +206,7 @@ impl Outbox {
     }
 
     /// The next message to send: the bridge's own state, availability, discovery, states in the
-    /// order in which they changed, then events (so that they speak of values already seen).
+    /// order in which they changed, then events (so that the values they are about have arrived).
     pub fn next_packet(&mut self) -> Option<Packet> {
         let limit = self.limit?;
         while let Some((_, topic)) = self.dirty.pop_first() {
@@ -217,7 +217,7 @@ impl Outbox {
         self.take_event(limit)
     }
 
-    /// Says a topic next, although nothing changed.
+    /// Sends a topic next, although nothing changed.
     pub fn send_next(&mut self, topic: &str) {
         self.send_again(topic);
         let mut waiting = self.dirty.iter();
@@ -229,7 +229,7 @@ impl Outbox {
         }
     }
 
-    /// Says a topic again, although nothing changed: its value, and its events that are left.
+    /// Sends a topic again, although nothing changed: its value, and its events that are left.
     pub fn send_again(&mut self, topic: &str) {
         if let Some((topic, _)) = self.topics.get_key_value(topic) {
             let topic = Arc::clone(topic);
@@ -246,19 +246,19 @@ impl Outbox {
         self.excluded.insert(topic.into());
     }
 
-    /// Leaves it out no longer; its value is said when it changes, or with the next connection.
+    /// Leaves it out no longer; its value is sent when it changes, or with the next connection.
     pub fn include(&mut self, topic: &str) {
         self.excluded.remove(topic);
     }
 
-    /// The broker has refused a message for the moment; [`Outbox::send_again`] says it again.
+    /// The broker has refused a message for the moment; [`Outbox::send_again`] sends it again.
     pub fn put_back(&mut self, ticket: Ticket) {
         // That is no confirmation.
         self.deletes.remove(&ticket);
     }
 
     /// The broker has refused a message for good: an event is given up; a delete is not done, and
-    /// is said again with the next connection.
+    /// is sent again with the next connection.
     pub fn refused(&mut self, ticket: Ticket) {
         if self.deletes.remove(&ticket).is_none() {
             self.events.retain(|event| event.ticket != ticket);
@@ -284,7 +284,7 @@ impl Outbox {
     }
 
     /// The deletes that have not been confirmed on any connection yet, for whatever reason: a topic
-    /// that is left out owes it, too, and one that the broker refuses. A value that was put since
+    /// that is left out has one, too, and one that the broker refuses. A value that was put since
     /// does as well as the delete: what stood there before is gone once it is acknowledged.
     pub fn unconfirmed_deletes(&self) -> BTreeSet<String> {
         let owing = self
@@ -332,7 +332,7 @@ impl Outbox {
             return;
         }
         if let Some((key, entry)) = self.topics.get_key_value(topic.as_str()) {
-            // A delete said twice starts its confirmations anew; an equal value says nothing new.
+            // A delete that is put twice starts its confirmations anew; an equal value is no change.
             if matches!(value, TopicValue::Payload(_)) && entry.value == value {
                 return;
             }
@@ -363,7 +363,7 @@ impl Outbox {
         self.topics.insert(key, entry);
     }
 
-    /// Puts a topic in line; one that stands there keeps its place.
+    /// Marks a topic to be sent; one that is marked already keeps its place.
     fn mark(&mut self, topic: &Arc<str>) {
         let rank = self.rank(topic);
         let number = self.number();

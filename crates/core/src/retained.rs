@@ -1,5 +1,5 @@
 //! The manifest of what is retained at the broker, and whose it is. Pure: the bridge owns one,
-//! keeps it on the disk, and says the removals that it is told of.
+//! keeps it on the disk, and publishes the removals that it names.
 //!
 //! Retained messages outlive the program that published them. So every owner of topics (the
 //! bridge, an account, a device, its tree in TeslaMate's words, a discovery message) declares all
@@ -26,7 +26,7 @@ pub struct Manifest {
     levels: BTreeMap<String, Level>,
     /// What is to be removed, and since which [`Manifest::next_round`].
     removals: BTreeMap<String, u64>,
-    /// What Home Assistant was told, by the topic of the discovery message.
+    /// What was announced to Home Assistant, by the topic of the discovery message.
     announced: BTreeMap<String, Announced>,
     numbers: CarNumbers,
     round: u64,
@@ -39,7 +39,7 @@ struct Level {
     keys: BTreeSet<String>,
 }
 
-/// What somebody who publishes says to the manifest before it does.
+/// What somebody is about to publish, declared to the manifest before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Declaration {
     /// These are all topics of an owner from now on.
@@ -49,7 +49,7 @@ pub enum Declaration {
         /// Full topics.
         topics: BTreeSet<String>,
     },
-    /// Home Assistant is told this.
+    /// This is announced to Home Assistant.
     Announced {
         /// The topic of the discovery message.
         topic: String,
@@ -61,7 +61,7 @@ pub enum Declaration {
 /// What a declaration changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Topics to be removed now, before the owner says anything more.
+    /// Topics to be removed now, before the owner publishes anything more.
     pub remove: Vec<String>,
     /// Whether the manifest is another than before: it must be on the disk before the owner says
     /// anything more.
@@ -152,7 +152,7 @@ impl Manifest {
 
     /// Takes in what an older version has left, without a word on the owner's other topics. Where
     /// two owners claim one level, nobody knows whose values stand there: all of them are to be
-    /// removed before either speaks.
+    /// removed before either publishes.
     pub fn adopt(&mut self, owner: &Owner, topics: impl IntoIterator<Item = String>) {
         let mut doubtful = Vec::new();
         for topic in topics {
@@ -186,13 +186,13 @@ impl Manifest {
         }
     }
 
-    /// What is to be removed: to be said at each start, before anything else.
+    /// What is to be removed: to be published at each start, before anything else.
     pub fn removals(&self) -> impl Iterator<Item = &String> {
         self.removals.keys()
     }
 
     /// Begins a new round; what is to be removed from now on is of no earlier one. To be called
-    /// when the outbox is asked what it still owes.
+    /// when the outbox is asked for its unconfirmed deletes.
     pub fn next_round(&mut self) -> u64 {
         let ending = self.round;
         self.round += 1;
@@ -237,13 +237,14 @@ impl Manifest {
         declared.chain(self.removals.keys().cloned()).collect()
     }
 
-    /// What Home Assistant was told in a discovery message; nothing, if it was another's or none.
+    /// What was announced to Home Assistant in a discovery message; nothing, if it was another's or
+    /// none.
     pub fn announced(&self, topic: &str) -> Announced {
         self.announced.get(topic).cloned().unwrap_or_default()
     }
 
-    /// Home Assistant is told this in a discovery message that was declared. Returns whether that
-    /// is news, and must be on the disk.
+    /// This is announced to Home Assistant in a discovery message that was declared. Returns
+    /// whether that is news, and must be on the disk.
     pub fn announce(&mut self, topic: &str, announced: &Announced) -> bool {
         if self.announced.get(topic) == Some(announced) {
             return false;

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -119,6 +120,8 @@ pub struct Cloud {
 struct Shared {
     world: Arc<Mutex<CloudState>>,
     time: Arc<Mutex<Time>>,
+    /// Changes with each request that is noted.
+    noted: watch::Sender<()>,
     stop: CancellationToken,
 }
 
@@ -184,6 +187,7 @@ impl Cloud {
                 format!("http://{address}"),
             ))),
             time: Arc::new(Mutex::new(time)),
+            noted: watch::Sender::default(),
             stop: CancellationToken::new(),
         };
         let server = tokio::spawn(http::serve(Doors(listener), shared.clone()));
@@ -368,12 +372,23 @@ impl Cloud {
 
     /// Counters and requests, as of now.
     pub fn ledger(&self) -> RequestLog {
-        self.shared.world().ledger.clone()
+        self.read_ledger(RequestLog::clone)
     }
 
-    /// Calls of a kind so far; cheaper than [`Self::ledger`] for waiting on it.
+    /// Reads the counters and requests where they are: for what is asked often.
+    pub fn read_ledger<T>(&self, read: impl FnOnce(&RequestLog) -> T) -> T {
+        read(&self.shared.world().ledger)
+    }
+
+    /// Calls of a kind so far.
     pub fn count(&self, call: CallKind) -> u64 {
-        self.shared.world().ledger.count(call)
+        self.read_ledger(|ledger| ledger.count(call))
+    }
+
+    /// Waits until there were more than `n` calls of a kind, and returns as the next one comes.
+    pub async fn until_more_than(&self, n: u64, call: CallKind) {
+        let mut noted = self.shared.noted.subscribe();
+        while self.count(call) <= n && noted.changed().await.is_ok() {}
     }
 
     /// Stops within two seconds: no new connections, hanging answers cut.

@@ -7,6 +7,7 @@
 )]
 
 pub mod ci;
+pub mod ports;
 pub mod program;
 pub mod running;
 pub mod segments;
@@ -15,6 +16,15 @@ pub mod tls;
 pub mod world;
 
 use std::time::{Duration, Instant};
+
+/// For whatever is waited for: no measure, but an end where it never comes. A busy machine may take
+/// many times as long as an idle one.
+pub const SOON: Duration = Duration::from_mins(1);
+
+/// For a program that was told to end, as [`SOON`], but less than what it must not wait for: a call
+/// that hangs is given up after half a minute. The promised two seconds are measured by
+/// `benches/numbers.rs`.
+pub const END: Duration = Duration::from_secs(15);
 
 /// Waits until `holds` says true; panics with `what` after `limit`.
 pub async fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {

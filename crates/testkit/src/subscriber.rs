@@ -1,6 +1,7 @@
 //! A fresh subscriber that keeps the newest payload of every topic it is sent.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 
-use super::eventually;
+use super::{SOON, eventually};
 
 /// Topics by name, with their newest payload; an empty payload removes a topic.
 pub type Topics = BTreeMap<String, String>;
@@ -17,6 +18,7 @@ pub type Topics = BTreeMap<String, String>;
 pub struct Subscriber {
     topics: Arc<Mutex<Topics>>,
     messages: Arc<Mutex<Vec<(String, String, bool)>>>,
+    is_subscribed: Arc<AtomicBool>,
     client: AsyncClient,
     task: tokio::task::JoinHandle<()>,
 }
@@ -38,12 +40,17 @@ impl Subscriber {
         let handle = client.clone();
         let topics = Arc::new(Mutex::new(Topics::new()));
         let messages = Arc::new(Mutex::new(Vec::new()));
+        let is_subscribed = Arc::new(AtomicBool::new(false));
+        let answered = is_subscribed.clone();
         let (kept, seen, filter) = (topics.clone(), messages.clone(), filter.to_owned());
         let task = tokio::spawn(async move {
             loop {
                 match events.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
                         let _ = client.subscribe(&filter, QoS::AtLeastOnce).await;
+                    }
+                    Ok(Event::Incoming(Packet::SubAck(_))) => {
+                        answered.store(true, Ordering::Relaxed);
                     }
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
                         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
@@ -68,9 +75,16 @@ impl Subscriber {
         Self {
             topics,
             messages,
+            is_subscribed,
             client: handle,
             task,
         }
+    }
+
+    /// Waits until the broker has taken its subscription: from then on it hears all that is said.
+    pub async fn is_listening(&self) {
+        let answered = || self.is_subscribed.load(Ordering::Relaxed);
+        eventually("a subscription", SOON, answered).await;
     }
 
     /// Publishes a retained message, as somebody else.
@@ -128,8 +142,20 @@ impl Drop for Subscriber {
     }
 }
 
+/// Every topic that a broker on this machine retains now.
+pub async fn retained(port: u16) -> Topics {
+    let fresh = Subscriber::to(port, "#");
+    // A broker hands out what it retains before it carries what a subscriber says itself.
+    let last = format!("a-mark-of-the-test/{}", client_id());
+    fresh.is_listening().await;
+    fresh.send(&last, "1").await;
+    fresh.until(&last, SOON).await;
+    let mut topics = fresh.topics();
+    topics.remove(&last);
+    topics
+}
+
 fn client_id() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
         "test-{}-{}",

@@ -8,9 +8,9 @@ use tesla2mqtt::config;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{CallKind, Cloud, CloudOptions, Login, Request, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Deed, Plan, Segment};
-use tokio::net::TcpListener;
 
-use super::eventually;
+use super::ports::free_port;
+use super::{SOON, eventually};
 
 pub const ACCOUNT: &str = "home";
 
@@ -22,7 +22,7 @@ pub struct World {
 
 impl World {
     pub async fn with(options: CloudOptions) -> Self {
-        tesla2mqtt::api::tls::install_provider();
+        tesla2mqtt::api::install_provider();
         // A bridge in this process and its cloud live by the same clocks, however fast they run.
         let options = CloudOptions {
             now: tesla2mqtt::clock::now,
@@ -113,22 +113,30 @@ impl World {
 
     /// The calls of a kind about one car.
     pub fn n_calls(&self, call: CallKind, vin: &Vin) -> usize {
-        let ledger = self.cloud.ledger();
         let about = |request: &&Request| request.call == call && request.vin.as_ref() == Some(vin);
-        ledger.requests().filter(about).count()
+        self.cloud
+            .read_ledger(|ledger| ledger.requests().filter(about).count())
     }
 
     /// Every call about one car, oldest first.
     pub fn calls(&self, vin: &Vin) -> Vec<Request> {
-        let ledger = self.cloud.ledger();
         let about = |request: &&Request| request.vin.as_ref() == Some(vin);
-        ledger.requests().filter(about).cloned().collect()
+        self.cloud
+            .read_ledger(|ledger| ledger.requests().filter(about).cloned().collect())
     }
 
-    /// Waits until a car's data was asked for.
+    /// Waits until there was a call of this kind.
     pub async fn until_asked(&self, call: CallKind, limit: Duration) {
-        let what = format!("a {call:?} call");
-        eventually(&what, limit, || self.cloud.count(call) > 0).await;
+        let asked = self.cloud.until_more_than(0, call);
+        let in_time = tokio::time::timeout(limit, asked).await;
+        assert!(in_time.is_ok(), "not within {limit:?}: a {call:?} call");
+    }
+
+    /// Waits until so much of the cloud's time has passed.
+    pub async fn passes(&self, time: Duration) {
+        let until = self.cloud.now() + time;
+        let is_over = || self.cloud.now() >= until;
+        eventually("the cloud's time", 10 * SOON, is_over).await;
     }
 }
 
@@ -141,20 +149,14 @@ pub fn config_for(port: u16, accounts: &str) -> String {
     )
 }
 
-/// A port that nobody listens at.
-pub async fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-    let address = listener.expect("loopback").local_addr();
-    address.expect("an address").port()
-}
-
 /// A VIN of its own for each number.
 pub fn vin(number: u32) -> Vin {
     Vin::new(&format!("LRW3E7EK5PC{number:06}")).expect("a legal VIN")
 }
 
-/// An embedded broker; port 0 lets the system choose.
+/// An embedded broker; port 0 lets the system choose one that stays ours.
 pub async fn broker_on(port: u16) -> Embedded {
+    let port = if port == 0 { free_port() } else { port };
     let settings = config::BrokerSettings {
         enabled: true,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),

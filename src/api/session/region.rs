@@ -63,7 +63,7 @@ impl LoginSession {
             }
         };
         match told.and_then(|url| self.hosts.region_of(&url)) {
-            Some(region) => self.settle_in(region).await,
+            Some(region) => self.use_region(region).await,
             None => access,
         }
     }
@@ -96,10 +96,10 @@ impl LoginSession {
             return refused("sent back and forth between regions");
         }
         self.moved_at = Some(now);
-        Ok(self.settle_in(region).await)
+        Ok(self.use_region(region).await)
     }
 
-    async fn settle_in(&mut self, region: Region) -> Arc<AccessGrant> {
+    async fn use_region(&mut self, region: Region) -> Arc<AccessGrant> {
         let name = token::region_name(region);
         info!(
             account = self.settings.name,

@@ -42,16 +42,16 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-struct Rig {
+struct StoreRig {
     state: tempfile::TempDir,
     store: TokenStore,
 }
 
-fn rig() -> Rig {
+fn rig() -> StoreRig {
     let state = tempfile::tempdir().unwrap();
     let store = TokenStore::new(state.path(), "home").unwrap();
     drop(store.try_lock().unwrap());
-    Rig { state, store }
+    StoreRig { state, store }
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn like_case_01_to_03_a_restart_in_the_midst_neither_adds_nor_loses_energy() {
     report.extra = PRICE.to_owned();
     play_report(&report, async |field| {
         field.all_answered(3).await;
-        field.bridge.restart().await;
+        field.bridge.lock().await.restart(|_| {}).await;
         field.all_answered(10).await;
         let wrong: Vec<String> = field
             .cars()

@@ -88,10 +88,10 @@ fn like_case_20_ids_once_given_stay_over_a_restart_a_reload_and_other_names() {
         for [first, second] in [[0, 1], [2, 3]] {
             assert!(given[second].starts_with(&given[first][..5]), "{given:?}");
         }
-        field.bridge.restart().await;
+        field.bridge.lock().await.restart(|_| {}).await;
         let n_looks = field.answers().len();
         field.all_answered(n_looks.max(8) + 2).await;
-        field.bridge.reload();
+        field.bridge.lock().await.reload(field.config);
         field.all_answered(n_looks.max(8) + 5).await;
         assert_eq!(ids(), given);
         for vin in field.vins {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{CallKind, Login, Request};
+use tokio::sync::Mutex;
 
 use super::report::Report;
 use crate::child;
@@ -28,7 +29,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub struct Field<'a> {
     pub world: &'a World,
     pub vins: &'a [Vin],
-    pub bridge: &'a RunningBridge,
+    pub bridge: &'a Mutex<RunningBridge>,
+    /// What the bridge was started with.
+    pub config: &'a str,
     pub vin: &'a Vin,
     subscriber: &'a Subscriber,
 }
@@ -57,16 +60,18 @@ pub fn play_report<Look: AsyncFnOnce(&Field<'_>)>(report: &Report, look: Look) {
         let world = World::new().await;
         let vins = report.fill(&world.cloud);
         let subscriber = Subscriber::to(world.broker.addr.port(), "#");
-        let bridge = RunningBridge::start(&config(report, &world));
+        let config = config(report, &world);
+        let bridge = Mutex::new(RunningBridge::start(&config));
         let field = Field {
             world: &world,
             vins: &vins,
             bridge: &bridge,
+            config: &config,
             vin: &vins[0],
             subscriber: &subscriber,
         };
         look(&field).await;
-        bridge.stop().await;
+        bridge.into_inner().stop().await;
     });
 }
 

@@ -88,7 +88,7 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_subscriber_gets_every_retained_topic() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
     for n in 0..1000 {
         bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
     }

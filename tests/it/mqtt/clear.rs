@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tesla2mqtt::bridge::Scopes;
-use tesla2mqtt::cli::clear::{Cleared, clear};
+use tesla2mqtt::cli::{Cleared, clear};
 use tesla2mqtt::mqtt::BrokerFailureKind;
 use tokio::time::timeout;
 
@@ -92,7 +92,7 @@ async fn of_two_bridges_on_one_broker_only_the_one_of_the_base_topic_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_programs_under_the_same_base_topic_keep_what_is_theirs() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let announced = announcement("tesla2mqtt", "home", "ours");
         let goes = [
@@ -121,15 +121,16 @@ async fn other_programs_under_the_same_base_topic_keep_what_is_theirs() {
         assert_eq!(cleared, removed(goes.len()), "{make:?} {protocol:?}");
         let expected = stays.map(|(topic, ..)| topic);
         assert_eq!(left(broker.addr, stays.len()).await, expected);
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_of_ours_goes_and_everything_else_stays() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let settings = settings(broker.addr, protocol);
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         bridge.until_up().await;
         // More than mosquitto keeps for one subscriber at once.
         for n in 0..1500 {
@@ -138,6 +139,9 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
         let ours = "homeassistant/device/tesla2mqtt_VIN/config";
         let long = announcement("tesla2mqtt", "tesla2mqtt", &"x".repeat(90_000));
         bridge.state(ours, &long).await;
+        Watcher::start(broker.addr)
+            .until("all of it", |seen| seen.topics.len() == 1502)
+            .await;
         bridge.stop().await;
         let others = [
             ("homeassistant/device/tesla_VIN/config", "{}", true),
@@ -160,7 +164,8 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
 
         let again = clear(&settings, &at("tesla2mqtt")).await.unwrap();
         assert_eq!(again.removed, 0);
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +183,7 @@ async fn a_topic_that_is_named_goes_too() {
 async fn a_bridge_that_runs_is_noticed_and_not_thrown_out() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     let settings = settings(broker.addr, BOTH[0]);
-    let bridge = Bridge::start(&settings);
+    let bridge = MqttBridge::start(&settings);
     Watcher::start(broker.addr)
         .until_topic("tesla2mqtt/bridge/state", "online")
         .await;

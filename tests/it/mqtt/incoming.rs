@@ -13,7 +13,7 @@ fn subscriptions() -> Vec<Subscription> {
     ]
 }
 
-async fn next(bridge: &mut Bridge) -> Incoming {
+async fn next(bridge: &mut MqttBridge) -> Incoming {
     timeout(PATIENCE, bridge.incoming.recv())
         .await
         .expect("in time")
@@ -30,7 +30,7 @@ fn message(topic: &str, payload: &[u8], retain: bool) -> Incoming {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_commands_do_not_come_or_come_marked() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let stored = "tesla2mqtt/VIN/lock/set";
         publish(
@@ -41,7 +41,7 @@ async fn stored_commands_do_not_come_or_come_marked() {
             ],
         )
         .await;
-        let mut bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
+        let mut bridge = MqttBridge::listening(&settings(broker.addr, protocol), subscriptions());
         if protocol == Protocol::V4 {
             let mut both = [next(&mut bridge).await, next(&mut bridge).await];
             both.sort_by(|a, b| a.topic.cmp(&b.topic));
@@ -59,15 +59,16 @@ async fn stored_commands_do_not_come_or_come_marked() {
         publish(broker.addr, &[(stored, "lock", false)]).await;
         let live = next(&mut bridge).await;
         assert_eq!(live, message(stored, b"lock", false));
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_come_again_after_the_broker_was_restarted() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let addr = broker.addr;
-        let mut bridge = Bridge::listening(&settings(addr, protocol), subscriptions());
+        let mut bridge = MqttBridge::listening(&settings(addr, protocol), subscriptions());
         bridge.until_up().await;
         let stopped = broker.stop().await;
         bridge.until_down("").await;
@@ -82,13 +83,14 @@ async fn commands_come_again_after_the_broker_was_restarted() {
             next(&mut bridge).await,
             message("tesla2mqtt/VIN/lock/set", b"lock", false)
         );
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_may_be_any_bytes() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.until_up().await;
     Watcher::start(broker.addr)
         .until_topic("tesla2mqtt/bridge/state", "online")
@@ -101,9 +103,9 @@ async fn payloads_may_be_any_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::listening(&settings(broker.addr, protocol), subscriptions());
+        let bridge = MqttBridge::listening(&settings(broker.addr, protocol), subscriptions());
         let watcher = Watcher::start(broker.addr);
         watcher
             .until_topic("tesla2mqtt/bridge/state", "online")
@@ -113,13 +115,14 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
         assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_we_publish_under_a_command_topic_does_not_come_back() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let mut bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
+    let mut bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.state("tesla2mqtt/VIN/own/set", "1").await;
     let watcher = Watcher::start(broker.addr);
     watcher.until_topic("tesla2mqtt/VIN/own/set", "1").await;

@@ -78,7 +78,7 @@ async fn an_outage_is_two_or_three_lines_however_often_it_is_tried() {
     let (log, _guard) = Log::start("tesla2mqtt::mqtt=info");
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     let addr = broker.addr;
-    let bridge = Bridge::start(&settings(addr, BOTH[0]));
+    let bridge = MqttBridge::start(&settings(addr, BOTH[0]));
     for n in 0..10 {
         bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;
     }
@@ -114,7 +114,7 @@ async fn a_broker_that_takes_only_qos_0_is_one_warning_and_used_as_it_is() {
     const ACCEPTED_WITH_QOS_0: [u8; 7] = [0x20, 5, 0, 0, 2, 0x24, 0];
     let (log, _guard) = Log::start("tesla2mqtt::mqtt=info");
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
-    let bridge = Bridge::start(&settings(listener.local_addr().unwrap(), Protocol::V5));
+    let bridge = MqttBridge::start(&settings(listener.local_addr().unwrap(), Protocol::V5));
     let mut said = [0; 1024];
     for (will_qos, answer) in [(1, &REFUSED_FOR_QOS[..]), (0, &ACCEPTED_WITH_QOS_0)] {
         let accepted = timeout(PATIENCE, listener.accept()).await;
@@ -155,7 +155,7 @@ async fn no_password_is_logged_at_any_level() {
         settings.username = Some("car".into());
         for password in ["right-secret", "wrong-secret"] {
             settings.password = Some(password.into());
-            let bridge = Bridge::start(&settings);
+            let bridge = MqttBridge::start(&settings);
             if password == "right-secret" {
                 bridge.until_up().await;
             } else {

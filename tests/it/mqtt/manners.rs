@@ -50,7 +50,7 @@ async fn a_refused_subscription_is_told_once() {
     let (log, _guard) = Log::start("tesla2mqtt::mqtt=info");
     let broker = Fake::start(Deaf).await;
     let filters = vec![Subscription::plain("homeassistant/status")];
-    let bridge = Bridge::listening(&settings(broker.addr, Protocol::V5), filters);
+    let bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), filters);
     broker.until_said(STATE, "online", 3).await;
     bridge.stop().await;
     let lines = log.lines();

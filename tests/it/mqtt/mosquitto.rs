@@ -1,6 +1,6 @@
 //! What only Mosquitto has: its own TLS, password file and access list.
 
-use tesla2mqtt::cli::clear::clear;
+use tesla2mqtt::cli::clear;
 use tesla2mqtt::config::Protocol;
 use tesla2mqtt::mqtt::BrokerFailureKind;
 
@@ -8,19 +8,10 @@ use super::clear::at;
 use super::rig::*;
 use super::tls::{Home, version_1};
 
-/// Both versions, or nothing where it is not installed.
-fn mosquitto() -> Vec<Protocol> {
-    everywhere()
-        .into_iter()
-        .filter(|(make, _)| *make == Make::Mosquitto)
-        .map(|(_, protocol)| protocol)
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn its_tls_with_client_certificates_works() {
     let home = Home::new();
-    for protocol in mosquitto() {
+    with_mosquitto(async |protocol| {
         let server = home.ca.signed("localhost");
         let broker = Broker::mosquitto(
             "allow_anonymous true\ncafile @ca.pem\ncertfile @server.pem\nkeyfile @server.key\n\
@@ -35,7 +26,7 @@ async fn its_tls_with_client_certificates_works() {
         let mut settings = settings(broker.addr, protocol);
         settings.host = "localhost".into();
         settings.tls = Some(home.files(&home.ca.pem, Some(&home.ca.signed("car"))));
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
         for n in 0..200 {
             bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
@@ -51,7 +42,8 @@ async fn its_tls_with_client_certificates_works() {
         settings.tls = None;
         let failure = probe(&settings).await.unwrap_err();
         assert!(failure.to_string().contains("mqtts://"), "{failure}");
-    }
+    })
+    .await;
 }
 
 /// Of X.509 version 1.
@@ -59,7 +51,7 @@ async fn its_tls_with_client_certificates_works() {
 async fn its_tls_works_with_a_certificate_as_its_manual_makes_it() {
     let home = Home::new();
     let server = version_1();
-    for protocol in mosquitto() {
+    with_mosquitto(async |protocol| {
         let broker = Broker::mosquitto(
             "allow_anonymous true\ncafile @server.pem\ncertfile @server.pem\n\
              keyfile @server.key",
@@ -72,22 +64,23 @@ async fn its_tls_works_with_a_certificate_as_its_manual_makes_it() {
         let mut settings = settings(broker.addr, protocol);
         settings.host = "localhost".into();
         settings.tls = Some(home.files(&server.pem, None));
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         assert_eq!(bridge.until_up().await, 1);
         assert!(bridge.stop().await.offline_acknowledged);
-    }
+    })
+    .await;
 }
 
 /// The will alone had kept such a broker away.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_used_without_retained_messages_where_it_keeps_none() {
-    if mosquitto().is_empty() {
+    if !mosquitto_is_here() {
         return;
     }
     let broker = Broker::mosquitto("allow_anonymous true\nretain_available false", &[]).await;
     let watcher = Watcher::start(broker.addr);
     watcher.until_subscribed().await;
-    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
     bridge.state("tesla2mqtt/VIN/a", "1").await;
     watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
     bridge.task.abort();
@@ -98,7 +91,7 @@ async fn it_is_used_without_retained_messages_where_it_keeps_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_refuses_who_has_no_password() {
-    for protocol in mosquitto() {
+    with_mosquitto(async |protocol| {
         let broker = Broker::mosquitto("allow_anonymous false", &[]).await;
         let mut settings = settings(broker.addr, protocol);
         for username in [None, Some("car")] {
@@ -108,18 +101,19 @@ async fn it_refuses_who_has_no_password() {
             assert_eq!(failure.kind, BrokerFailureKind::Refused, "{failure}");
             assert!(failure.to_string().contains("mqtt.username"), "{failure}");
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_access_list_costs_the_refused_topics_only() {
-    for protocol in mosquitto() {
+    with_mosquitto(async |protocol| {
         let broker = Broker::mosquitto(
             "allow_anonymous true\nacl_file @acl",
             &[("acl", "topic readwrite tesla2mqtt/#\n".to_owned())],
         )
         .await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         for n in 0..2 {
             bridge
                 .state(&format!("homeassistant/device/{n}/config"), "{}")
@@ -133,17 +127,18 @@ async fn its_access_list_costs_the_refused_topics_only() {
             .until("all others", |seen| seen.topics.len() == 201)
             .await;
         assert!(bridge.stop().await.offline_acknowledged);
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_used_with_qos_0_where_it_takes_no_more() {
-    if mosquitto().is_empty() {
+    if !mosquitto_is_here() {
         return;
     }
     let broker = Broker::mosquitto("allow_anonymous true\nmax_qos 0", &[]).await;
     let start = async || {
-        let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+        let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
         bridge.until_up().await;
         for n in 0..200 {
             bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
@@ -170,22 +165,25 @@ async fn it_is_used_with_qos_0_where_it_takes_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clear_removes_everything_where_qos_1_is_not_supported() {
     const N_TOPICS: usize = 1500;
-    if mosquitto().is_empty() {
+    if !mosquitto_is_here() {
         return;
     }
     // The same broker behind two doors: it takes a will with QoS 1 at one of them only.
-    let without = free_port(LOOPBACK.parse().unwrap()).await;
+    let without = free_address();
     let lines = format!(
         "allow_anonymous true\nlistener {} {}\nmax_qos 0",
         without.port(),
         without.ip()
     );
     let broker = Broker::mosquitto(&lines, &[]).await;
-    let bridge = Bridge::start(&settings(broker.addr, Protocol::V5));
+    let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
     bridge.until_up().await;
     for n in 0..N_TOPICS {
         bridge.state(&format!("tesla2mqtt/bridge/{n}"), "1").await;
     }
+    Watcher::start(broker.addr)
+        .until("all of it", |seen| seen.topics.len() == N_TOPICS + 1)
+        .await;
     assert!(bridge.stop().await.offline_acknowledged);
 
     let settings = settings(without, Protocol::V5);

@@ -12,7 +12,7 @@ use super::rig::*;
 async fn every_topic_is_back(make: Make, protocol: Protocol) {
     let broker = make.open().await;
     let addr = broker.addr;
-    let bridge = Bridge::start(&settings(addr, protocol));
+    let bridge = MqttBridge::start(&settings(addr, protocol));
     let mut wanted = BTreeMap::from([("tesla2mqtt/bridge/state".to_owned(), "online".to_owned())]);
     for n in 0..300 {
         let topic = format!("tesla2mqtt/VIN/key_{n}");
@@ -49,18 +49,16 @@ async fn every_topic_is_back(make: Make, protocol: Protocol) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_topic_is_back_at_a_broker_that_lost_its_memory() {
-    for (make, protocol) in everywhere() {
-        every_topic_is_back(make, protocol).await;
-    }
+    everywhere(every_topic_is_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_starts_later_is_found() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let addr = broker.addr;
         let stopped = broker.stop().await;
-        let bridge = Bridge::start(&settings(addr, protocol));
+        let bridge = MqttBridge::start(&settings(addr, protocol));
         bridge.state("tesla2mqtt/VIN/state", "asleep").await;
         bridge
             .until_down("nothing listens at broker 127.0.0.1")
@@ -71,15 +69,16 @@ async fn a_broker_that_starts_later_is_found() {
         watcher
             .until_topic("tesla2mqtt/bridge/state", "online")
             .await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let proxy = Proxy::start(broker.addr).await;
-        let bridge = Bridge::start(&settings(proxy.addr, protocol));
+        let bridge = MqttBridge::start(&settings(proxy.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_subscribed().await;
         let n_events = 60;
@@ -112,7 +111,8 @@ async fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
                 events == (0..n_events).collect::<Vec<_>>()
             })
             .await;
-    }
+    })
+    .await;
 }
 
 /// The outbox takes what is said, whatever the socket does.
@@ -121,7 +121,7 @@ async fn a_broker_that_takes_nothing_holds_nobody_up_who_publishes() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     for protocol in BOTH {
         let proxy = Proxy::start(broker.addr).await;
-        let bridge = Bridge::start(&settings(proxy.addr, protocol));
+        let bridge = MqttBridge::start(&settings(proxy.addr, protocol));
         bridge.until_up().await;
         proxy.set(ProxyMode::Blackhole);
         // More than any window, and than the buffers of both sockets together.

@@ -19,7 +19,7 @@ async fn a_wrong_password_is_named() {
         let mut settings = settings(broker.addr, protocol);
         settings.username = Some("car".into());
         settings.password = Some("wrong-secret".into());
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         let sentence = bridge.until_down("mqtt.password").await;
         assert!(sentence.contains("refuses user car"), "{sentence}");
         assert!(!sentence.contains("wrong-secret"), "{sentence}");
@@ -28,16 +28,18 @@ async fn a_wrong_password_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clients_with_one_id_are_told_of_each_other() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let settings = settings(broker.addr, protocol);
-        let [one, two] = [(), ()]
-            .map(|()| Bridge::named(&settings, "twin".into(), vec![], CancellationToken::new()));
+        let [one, two] = [(), ()].map(|()| {
+            MqttBridge::named(&settings, "twin".into(), vec![], CancellationToken::new())
+        });
         tokio::select! {
             _ = one.until_down("id twin") => {}
             _ = two.until_down("id twin") => {}
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! What the tests of the connection stand on: a broker, a proxy in front of it, a watcher.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
@@ -25,11 +26,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::ci;
+use crate::rig::SOON;
+use crate::rig::ports::free_port;
 
 pub const BOTH: [Protocol; 2] = [Protocol::V5, Protocol::V4];
 pub const LOOPBACK: &str = "127.0.0.1:0";
-/// No condition of these tests takes longer, unless something is broken.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// For whatever is waited for, however busy the machine is.
+pub const PATIENCE: Duration = SOON;
 
 /// Which broker a test runs against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,18 +43,31 @@ pub enum Make {
     Mosquitto,
 }
 
-/// Every broker at hand with both protocol versions.
-pub fn everywhere() -> Vec<(Make, Protocol)> {
+/// Plays the story with every broker at hand and both protocol versions, all at once.
+pub async fn everywhere(story: impl AsyncFn(Make, Protocol)) {
     let mut makes = vec![Make::Embedded];
-    if ci::program("mosquitto").is_some() {
+    if mosquitto_is_here() {
         makes.push(Make::Mosquitto);
-    } else {
-        ci::skip("mosquitto is not installed, only the embedded broker is tested");
     }
     let pairs = makes.into_iter();
-    pairs
-        .flat_map(|make| BOTH.map(|protocol| (make, protocol)))
-        .collect()
+    let pairs = pairs.flat_map(|make| BOTH.map(|protocol| (make, protocol)));
+    join_all(pairs.map(|(make, protocol)| story(make, protocol))).await;
+}
+
+/// Plays the story with a real Mosquitto and both protocol versions at once, where there is one.
+pub async fn with_mosquitto(story: impl AsyncFn(Protocol)) {
+    if mosquitto_is_here() {
+        join_all(BOTH.map(|protocol| story(protocol))).await;
+    }
+}
+
+/// Says so where it is not.
+pub fn mosquitto_is_here() -> bool {
+    let is_here = ci::program("mosquitto").is_some();
+    if !is_here {
+        ci::skip("mosquitto is not installed, only the embedded broker is tested");
+    }
+    is_here
 }
 
 /// A broker that anyone on this machine may use; keeps nothing over a restart.
@@ -78,19 +94,13 @@ impl Drop for Killed {
 
 impl Make {
     pub async fn open(self) -> Broker {
-        self.open_at(LOOPBACK.parse().expect("an address")).await
+        self.open_at(free_address()).await
     }
 
-    async fn open_at(self, listen: SocketAddr) -> Broker {
-        let (addr, running) = match self {
-            Self::Embedded => {
-                let broker = open_broker(listen).await;
-                (broker.addr, Running::Embedded(broker))
-            }
-            Self::Mosquitto => {
-                let addr = free_port(listen).await;
-                (addr, mosquitto(addr, "allow_anonymous true", &[]).await)
-            }
+    async fn open_at(self, addr: SocketAddr) -> Broker {
+        let running = match self {
+            Self::Embedded => Running::Embedded(open_broker(addr).await),
+            Self::Mosquitto => mosquitto(addr, "allow_anonymous true", &[]).await,
         };
         Broker {
             addr,
@@ -103,7 +113,7 @@ impl Make {
 impl Broker {
     /// Mosquitto with its own lines of configuration and files beside it (named `@name` there).
     pub async fn mosquitto(configuration: &str, files: &[(&str, String)]) -> Self {
-        let addr = free_port(LOOPBACK.parse().expect("an address")).await;
+        let addr = free_address();
         Self {
             addr,
             make: Make::Mosquitto,
@@ -138,10 +148,9 @@ impl Stopped {
     }
 }
 
-/// Nobody listens there when it is asked.
-pub async fn free_port(listen: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind(listen).await.expect("free");
-    listener.local_addr().expect("bound")
+/// Where nobody listens, on loopback.
+pub fn free_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 async fn mosquitto(addr: SocketAddr, configuration: &str, files: &[(&str, String)]) -> Running {
@@ -222,14 +231,14 @@ pub async fn probe(settings: &MqttSettings) -> Result<BrokerFacts, BrokerFailure
 }
 
 /// A connection under test.
-pub struct Bridge {
+pub struct MqttBridge {
     pub handle: Handle,
     pub incoming: mpsc::Receiver<Incoming>,
     pub task: JoinHandle<DrainOutcome>,
     pub cancel: CancellationToken,
 }
 
-impl Bridge {
+impl MqttBridge {
     pub fn start(settings: &MqttSettings) -> Self {
         Self::listening(settings, vec![])
     }

@@ -9,9 +9,9 @@ const STATE: &str = "tesla2mqtt/bridge/state";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         bridge.until_up().await;
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
@@ -35,14 +35,15 @@ async fn the_last_values_and_offline_arrive_and_the_will_does_not_fire() {
         assert_eq!(states.last().unwrap().1, "offline");
         let n_offline = states.iter().filter(|(_, p)| p == "offline").count();
         assert_eq!(n_offline, 1, "{protocol:?}: the will fired as well");
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_will_speaks_for_a_bridge_that_is_killed() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
         bridge.task.abort();
@@ -51,7 +52,8 @@ async fn the_will_speaks_for_a_bridge_that_is_killed() {
         Watcher::start(broker.addr)
             .until_topic(STATE, "offline")
             .await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +61,7 @@ async fn without_a_broker_it_ends_and_says_what_was_lost() {
     let broker = open_broker(LOOPBACK.parse().unwrap()).await;
     let addr = broker.addr;
     broker.stop().await;
-    let bridge = Bridge::start(&settings(addr, BOTH[0]));
+    let bridge = MqttBridge::start(&settings(addr, BOTH[0]));
     bridge.state("tesla2mqtt/VIN/a", "1").await;
     bridge.until_down("nothing listens").await;
     let outcome = bridge.stop().await;
@@ -68,10 +70,10 @@ async fn without_a_broker_it_ends_and_says_what_was_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
         let proxy = Proxy::start(broker.addr).await;
-        let bridge = Bridge::start(&settings(proxy.addr, protocol));
+        let bridge = MqttBridge::start(&settings(proxy.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_topic(STATE, "online").await;
         // More than any window, and no acknowledgement of any comes back.
@@ -82,5 +84,6 @@ async fn the_will_speaks_where_offline_found_no_room_in_the_window() {
         let outcome = bridge.stop().await;
         assert!(!outcome.offline_acknowledged && outcome.n_lost > 0);
         watcher.until_topic(STATE, "offline").await;
-    }
+    })
+    .await;
 }

@@ -9,9 +9,9 @@ use super::rig::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_discovery_message_arrives_whole() {
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher.until_subscribed().await;
         for size in [11_000, 90_000, 1_000_000] {
@@ -24,7 +24,8 @@ async fn a_large_discovery_message_arrives_whole() {
                 .await;
         }
         assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +42,7 @@ async fn what_exceeds_the_brokers_limit_is_left_out_without_a_reconnect() {
     let facts = probe(&settings).await.unwrap();
     assert_eq!(facts.packet_max, 10_000);
 
-    let bridge = Bridge::start(&settings);
+    let bridge = MqttBridge::start(&settings);
     bridge.until_up().await;
     bridge.state("tesla2mqtt/VIN/big", &"x".repeat(9_990)).await;
     bridge
@@ -75,9 +76,9 @@ async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
         "é\u{301}",
         &long,
     ];
-    for (make, protocol) in everywhere() {
+    everywhere(async |make, protocol| {
         let broker = make.open().await;
-        let bridge = Bridge::start(&settings(broker.addr, protocol));
+        let bridge = MqttBridge::start(&settings(broker.addr, protocol));
         let watcher = Watcher::start(broker.addr);
         watcher
             .until_topic("tesla2mqtt/bridge/state", "online")
@@ -96,5 +97,6 @@ async fn no_name_breaks_out_of_its_level_or_ends_the_connection() {
             );
         }
         assert_eq!(bridge.until_up().await, 1, "never disconnected");
-    }
+    })
+    .await;
 }

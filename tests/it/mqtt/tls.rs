@@ -29,11 +29,11 @@ async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
     let home = Home::new();
     for protocol in BOTH {
         let broker = home
-            .broker(&home.ca.signed("localhost"), Ask::Certificate)
+            .broker(&home.ca.signed("localhost"), ClientAuth::Certificate)
             .await;
         let mut settings = broker.settings(protocol);
         settings.tls = Some(home.files(&home.ca.pem, Some(&home.ca.signed("car"))));
-        let bridge = Bridge::start(&settings);
+        let bridge = MqttBridge::start(&settings);
         bridge.state("tesla2mqtt/VIN/a", "1").await;
         let watcher = Watcher::start(broker.plain.addr);
         watcher.until_topic("tesla2mqtt/VIN/a", "1").await;
@@ -48,9 +48,13 @@ async fn a_bridge_works_with_an_own_ca_and_a_client_certificate() {
 async fn one_of_several_cas_in_the_file_is_enough() {
     let home = Home::new();
     let broker = home
-        .broker(&home.ca.signed("localhost"), Ask::Nothing)
+        .broker(&home.ca.signed("localhost"), ClientAuth::Nothing)
         .await;
-    let several = format!("{}\n# ours:\n{}", Ca::new("another").pem, home.ca.pem);
+    let several = format!(
+        "{}\n# ours:\n{}",
+        PrivateCa::new("another").pem,
+        home.ca.pem
+    );
     broker.probe(home.files(&several, None)).await.unwrap();
 }
 
@@ -64,14 +68,14 @@ async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
         .distinguished_name
         .push(DnType::CommonName, "raspberrypi");
     let key = KeyPair::generate().unwrap();
-    let plain = Identity {
+    let plain = IssuedCertificate {
         pem: params.self_signed(&key).unwrap().pem(),
         key: key.serialize_pem(),
     };
     for identity in [as_ca, plain] {
-        let broker = home.broker(&identity, Ask::Nothing).await;
+        let broker = home.broker(&identity, ClientAuth::Nothing).await;
         broker.probe(home.files(&identity.pem, None)).await.unwrap();
-        let stranger = Ca::new("stranger").pem;
+        let stranger = PrivateCa::new("stranger").pem;
         let failure = broker.probe(home.files(&stranger, None)).await.unwrap_err();
         assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
         assert!(failure.to_string().contains("self-signed"), "{failure}");
@@ -82,7 +86,7 @@ async fn a_self_signed_certificate_is_believed_when_the_file_holds_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_version_1_is_believed_when_the_file_holds_it() {
     let home = Home::new();
-    let broker = home.broker(&version_1(), Ask::Nothing).await;
+    let broker = home.broker(&version_1(), ClientAuth::Nothing).await;
     broker.probe(home.files(VERSION_1, None)).await.unwrap();
     let failure = broker
         .probe(home.files(&home.ca.pem, None))
@@ -92,11 +96,11 @@ async fn a_certificate_of_version_1_is_believed_when_the_file_holds_it() {
     assert!(failure.to_string().contains("X.509 version 1"), "{failure}");
 
     // Who shows it must have its key.
-    let thief = Identity {
+    let thief = IssuedCertificate {
         pem: VERSION_1.to_owned(),
         key: home.ca.signed("localhost").key,
     };
-    let broker = home.broker(&thief, Ask::Nothing).await;
+    let broker = home.broker(&thief, ClientAuth::Nothing).await;
     let failure = broker.probe(home.files(VERSION_1, None)).await.unwrap_err();
     assert_eq!(failure.kind, BrokerFailureKind::Tls, "{failure}");
 }
@@ -108,7 +112,7 @@ async fn a_client_certificate_of_version_1_is_for_the_broker_to_judge() {
     let mut settings = settings("127.0.0.1:1".parse().unwrap(), Protocol::V5);
     settings.tls = Some(home.files(&home.ca.pem, Some(&version_1())));
     check_files(&settings).unwrap();
-    let others = Identity {
+    let others = IssuedCertificate {
         key: home.ca.signed("other").key,
         ..version_1()
     };
@@ -130,8 +134,8 @@ async fn each_failure_says_what_to_do() {
         assert_eq!(failure.kind, kind, "{failure}");
     };
 
-    let broker = home.broker(&good, Ask::Nothing).await;
-    let wrong_ca = home.files(&Ca::new("another").pem, None);
+    let broker = home.broker(&good, ClientAuth::Nothing).await;
+    let wrong_ca = home.files(&PrivateCa::new("another").pem, None);
     let failure = broker.probe(wrong_ca).await.unwrap_err();
     check(
         failure,
@@ -143,7 +147,7 @@ async fn each_failure_says_what_to_do() {
     check(failure, BrokerFailureKind::Tls, "set mqtt.ca_file");
 
     let other_name = home
-        .broker(&home.ca.signed("mqtt.example"), Ask::Nothing)
+        .broker(&home.ca.signed("mqtt.example"), ClientAuth::Nothing)
         .await;
     let failure = other_name
         .probe(home.files(&home.ca.pem, None))
@@ -155,21 +159,21 @@ async fn each_failure_says_what_to_do() {
         "another name than localhost",
     );
 
-    let nameless = home.broker(&home.ca.nameless(), Ask::Nothing).await;
+    let nameless = home.broker(&home.ca.nameless(), ClientAuth::Nothing).await;
     let failure = nameless
         .probe(home.files(&home.ca.pem, None))
         .await
         .unwrap_err();
     check(failure, BrokerFailureKind::Tls, "no subjectAltName");
 
-    let asks = home.broker(&good, Ask::Certificate).await;
+    let asks = home.broker(&good, ClientAuth::Certificate).await;
     let failure = asks
         .probe(home.files(&home.ca.pem, None))
         .await
         .unwrap_err();
     check(failure, BrokerFailureKind::Tls, "mqtt.client_cert_file");
 
-    let stranger = Ca::new("another").signed("car");
+    let stranger = PrivateCa::new("another").signed("car");
     let with_stranger = home.files(&home.ca.pem, Some(&stranger));
     let failure = asks.probe(with_stranger).await.unwrap_err();
     check(failure, BrokerFailureKind::Tls, "does not accept ours");
@@ -267,8 +271,8 @@ xBiB5auZ9D3VIwDPtPcUYOZUkckxmKoAkwupvoGHjTfiBVynAopfIZuF\n\
 -----END PRIVATE KEY-----\n\
 ";
 
-pub fn version_1() -> Identity {
-    Identity {
+pub fn version_1() -> IssuedCertificate {
+    IssuedCertificate {
         pem: VERSION_1.to_owned(),
         key: VERSION_1_KEY.to_owned(),
     }
@@ -313,22 +317,22 @@ fn check_and_run_refuse_wrong_files_as_a_wrong_configuration() {
 /// The certificates and files of one household.
 pub struct Home {
     directory: TempDir,
-    pub ca: Ca,
+    pub ca: PrivateCa,
 }
 
-pub struct Ca {
+pub struct PrivateCa {
     issuer: Issuer<'static, KeyPair>,
     pub pem: String,
     key: String,
 }
 
-pub struct Identity {
+pub struct IssuedCertificate {
     pub pem: String,
     pub key: String,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Ask {
+enum ClientAuth {
     Nothing,
     Certificate,
 }
@@ -339,7 +343,7 @@ struct TlsBroker {
     plain: Embedded,
 }
 
-impl Ca {
+impl PrivateCa {
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -352,30 +356,30 @@ impl Ca {
         }
     }
 
-    pub fn signed(&self, name: &str) -> Identity {
+    pub fn signed(&self, name: &str) -> IssuedCertificate {
         self.signed_for(vec![name.into()])
     }
 
     /// Without a subjectAltName.
-    fn nameless(&self) -> Identity {
+    fn nameless(&self) -> IssuedCertificate {
         self.signed_for(Vec::new())
     }
 
-    fn signed_for(&self, names: Vec<String>) -> Identity {
+    fn signed_for(&self, names: Vec<String>) -> IssuedCertificate {
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
         let key = KeyPair::generate().unwrap();
-        Identity {
+        IssuedCertificate {
             pem: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),
         }
     }
 
-    fn as_server(&self) -> Identity {
-        Identity {
+    fn as_server(&self) -> IssuedCertificate {
+        IssuedCertificate {
             pem: self.pem.clone(),
             key: self.key.clone(),
         }
@@ -386,7 +390,7 @@ impl Home {
     pub fn new() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            ca: Ca::new("home"),
+            ca: PrivateCa::new("home"),
         }
     }
 
@@ -396,7 +400,7 @@ impl Home {
         path
     }
 
-    pub fn files(&self, ca: &str, client: Option<&Identity>) -> TlsSettings {
+    pub fn files(&self, ca: &str, client: Option<&IssuedCertificate>) -> TlsSettings {
         TlsSettings {
             ca_file: Some(self.write("trusted.pem", ca)),
             client_cert_file: client.map(|c| self.write("client.pem", &c.pem)),
@@ -404,7 +408,7 @@ impl Home {
         }
     }
 
-    async fn broker(&self, identity: &Identity, ask: Ask) -> TlsBroker {
+    async fn broker(&self, identity: &IssuedCertificate, ask: ClientAuth) -> TlsBroker {
         let plain = open_broker(LOOPBACK.parse().unwrap()).await;
         let to = plain.addr;
         let acceptor = TlsAcceptor::from(Arc::new(self.server_config(identity, ask)));
@@ -423,14 +427,14 @@ impl Home {
         TlsBroker { addr, plain }
     }
 
-    fn server_config(&self, identity: &Identity, ask: Ask) -> ServerConfig {
+    fn server_config(&self, identity: &IssuedCertificate, ask: ClientAuth) -> ServerConfig {
         use rustls::pki_types::CertificateDer;
         use rustls::pki_types::pem::PemObject;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();
-        let builder = if ask == Ask::Certificate {
+        let builder = if ask == ClientAuth::Certificate {
             let mut roots = RootCertStore::empty();
             let ca = CertificateDer::from_pem_slice(self.ca.pem.as_bytes()).unwrap();
             roots.add(ca).unwrap();

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::entity::{Entity, Platform};
 use super::extractor::Extractor;
 use super::value::EntityValue;
+use crate::failure::Explanation;
 use crate::policy::{GovernorStatus, MonthlyLimit};
 
 /// What the bridge knows about itself.
@@ -17,8 +18,8 @@ pub struct BridgeFacts {
     pub started_at: Timestamp,
     /// Cars that are followed.
     pub n_cars: usize,
-    /// The newest error that a person should see; stays until the next, or `None`.
-    pub last_error: Option<String>,
+    /// The newest error that a person should see and that has not ended.
+    pub last_error: Option<Explanation>,
 }
 
 /// A row and where its value comes from.
@@ -36,7 +37,7 @@ pub const BRIDGE_ENTITIES: &[BridgeEntity] = &[
     of(sensor("version",    "Version")   .diagnostic().icon("numeric"),              |facts| EntityValue::text(&facts.version)),
     of(sensor("started_at", "Started")   .diagnostic().class("timestamp"),           |facts| EntityValue::Time(facts.started_at)),
     of(sensor("cars",       "Cars")      .diagnostic().icon("car-multiple"),         |facts| EntityValue::Text(facts.n_cars.to_string())),
-    of(sensor("last_error", "Last error").diagnostic().icon("alert-circle-outline"), |facts| facts.last_error.as_deref().map_or(EntityValue::Word("none"), EntityValue::text)),
+    of(sensor("last_error", "Last error").diagnostic().icon("alert-circle-outline"), last_error),
 ];
 
 /// A row of an account and where its value comes from.
@@ -62,6 +63,13 @@ pub const ACCOUNT_ENTITIES: &[AccountEntity] = &[
     account(sensor("data_calls_limit",  "Data call limit")          .diagnostic().off().icon("speedometer-slow"),                      data_calls_limit),
     account(sensor("budget_factor",     "Stretch of intervals")     .measured("", "").precision(1).diagnostic().icon("arrow-expand-horizontal"), |status| EntityValue::number(status.factor, 2)),
 ];
+
+fn last_error(facts: &BridgeFacts) -> EntityValue {
+    match &facts.last_error {
+        Some(error) => EntityValue::text(&error.to_string()),
+        None => EntityValue::Word("none"),
+    }
+}
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a month")]
 fn count(calls: u64) -> EntityValue {

@@ -78,15 +78,28 @@ impl Call {
         for status in earlier {
             governor.billed_in_addition(now, class, *status);
         }
-        match answers.limit {
+        answers.limit(governor, now, class);
+    }
+}
+
+impl Answers<'_> {
+    /// Puts an account's list of its cars on the account's bill. It needs no permit: the governor
+    /// has cars to think of.
+    pub fn bill_list(&self, governor: &mut Governor, now: Now) {
+        for status in self.statuses {
+            governor.billed_in_addition(now, CallClass::Light, *status);
+        }
+        self.limit(governor, now, CallClass::Light);
+    }
+
+    fn limit(&self, governor: &mut Governor, now: Now, class: CallClass) {
+        match self.limit {
             Some(Limit::Rate(retry_after)) => governor.limited(now, class, retry_after),
             Some(Limit::Billing) => governor.over_limit(now, class),
             None => {}
         }
     }
-}
 
-impl Answers<'_> {
     /// The call was given up before anything came back.
     pub const NONE: Self = Self {
         statuses: &[],
@@ -101,5 +114,37 @@ impl From<Denied> for Input {
             class: denied.class,
             retry_after: denied.retry_after,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::GovernorConfig;
+
+    #[test]
+    fn lists_are_on_the_account_and_their_limit_stops_light_calls() {
+        let now = Now {
+            mono: Duration::ZERO,
+            wall: "2026-06-02T12:00:00Z".parse().expect("a time"),
+        };
+        let mut governor = Governor::new(GovernorConfig::metered(), now);
+        let list = |governor: &mut Governor, statuses, limit| {
+            let answers = Answers {
+                statuses,
+                is_lost: false,
+                limit,
+            };
+            answers.bill_list(governor, now);
+        };
+        list(&mut governor, &[401, 200], None);
+        list(&mut governor, &[503], None);
+        assert_eq!(governor.status(now).today.light, 2);
+        let permit =
+            |governor: &mut Governor| governor.permit(now, CallClass::Light, Purpose::Parked);
+        assert_eq!(permit(&mut governor), Permit::Go);
+        let limit = Limit::Rate(Some(Duration::from_mins(2)));
+        list(&mut governor, &[429], Some(limit));
+        assert!(matches!(permit(&mut governor), Permit::NotBefore { .. }));
     }
 }

@@ -120,7 +120,7 @@ fn seen(source: Source, values: &[(&str, Value)]) -> Vec<Observation> {
 }
 
 /// A device and a clock.
-struct Rig {
+struct DeviceRig {
     device: Device,
     now: Now,
     published: Vec<Publish>,
@@ -129,7 +129,7 @@ struct Rig {
     n_saves: usize,
 }
 
-impl Rig {
+impl DeviceRig {
     fn new() -> Self {
         Self::with(config(), Saved::default())
     }
@@ -237,7 +237,7 @@ impl Rig {
 
 #[test]
 fn a_new_car_is_asked_for_its_state_and_then_for_everything() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     let call = rig.call();
     assert_eq!((call.class, call.endpoints.len()), (Ask::Light, 0));
     assert!(matches!(
@@ -255,7 +255,7 @@ fn a_new_car_is_asked_for_its_state_and_then_for_everything() {
 
 #[test]
 fn an_answer_becomes_topics_in_the_order_in_which_a_reader_wants_them() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.device.handle(Input::Broker { is_up: true }, rig.now);
     rig.published.clear();
     let wait = rig.next();
@@ -279,7 +279,7 @@ fn an_answer_becomes_topics_in_the_order_in_which_a_reader_wants_them() {
 
 #[test]
 fn what_a_data_call_stands_on_is_saved_before_it_is_made() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     rig.call();
     rig.observe(&light("online"));
     while !matches!(rig.device.poll(rig.now), Output::Wait { .. }) {}
@@ -288,14 +288,14 @@ fn what_a_data_call_stands_on_is_saved_before_it_is_made() {
     assert!(rig.n_saves > before);
     let saved = rig.saved.take().unwrap();
     // Killed while the call was under way, it is not made again at once.
-    let mut next = Rig::with(config(), saved);
+    let mut next = DeviceRig::with(config(), saved);
     assert_eq!(next.call().class, Ask::Light);
     assert!(next.now.mono > Duration::ZERO);
 }
 
 #[test]
 fn a_restart_says_what_was_known_before_anything_is_asked() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     rig.device.handle(Input::Owner(User::Pause), rig.now);
     rig.next();
@@ -304,7 +304,7 @@ fn a_restart_says_what_was_known_before_anything_is_asked() {
     let mut parts = Parts::of(&bytes).unwrap();
     let read = Saved::take(&mut parts);
     assert_eq!(parts.damage(), Vec::<String>::new());
-    let mut next = Rig::with(config(), read);
+    let mut next = DeviceRig::with(config(), read);
     assert!(matches!(next.next(), Output::Wait { .. }));
     assert_eq!(next.payload("battery_level"), Some("71"));
     assert_eq!(next.payload("state"), Some("paused"));
@@ -316,7 +316,7 @@ fn a_restart_says_what_was_known_before_anything_is_asked() {
 
 #[test]
 fn a_refused_let_sleep_says_the_word_of_the_topic() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     rig.call();
     rig.observe(&data(70, "D"));
@@ -326,7 +326,7 @@ fn a_refused_let_sleep_says_the_word_of_the_topic() {
     assert_eq!(rig.payload("state"), Some("driving"));
     assert_eq!(rig.result()["reason"], "the car is driving");
 
-    let mut new = Rig::new();
+    let mut new = DeviceRig::new();
     new.command(Verb::LetSleep);
     new.next();
     assert_eq!(new.result()["reason"], "the car is starting");
@@ -335,7 +335,7 @@ fn a_refused_let_sleep_says_the_word_of_the_topic() {
 
 #[test]
 fn a_promise_is_saved_before_it_is_made() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     rig.command(Verb::Pause);
     assert_eq!(rig.device.poll(rig.now), Output::Save);
@@ -344,7 +344,7 @@ fn a_promise_is_saved_before_it_is_made() {
 
 #[test]
 fn a_light_call_that_hangs_is_given_up_for_who_waits() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     rig.call();
     rig.at(rig.now.mono + SECOND);
     rig.device.handle(Input::Hint, rig.now);
@@ -356,7 +356,7 @@ fn a_light_call_that_hangs_is_given_up_for_who_waits() {
     assert_eq!(rig.call().class, Ask::Light);
 
     // A data call is billed, and waited for.
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     assert_eq!(rig.call().class, Ask::Data);
     rig.device.handle(Input::Hint, rig.now);
@@ -369,7 +369,7 @@ fn a_light_call_that_hangs_is_given_up_for_who_waits() {
 
 #[test]
 fn without_an_answer_for_long_the_car_is_unavailable() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     assert!(rig.device.view().is_available);
     let end = rig.now.mono + Duration::from_mins(31);
@@ -402,7 +402,7 @@ fn without_an_answer_for_long_the_car_is_unavailable() {
 
 #[test]
 fn a_view_is_made_anew_only_when_something_changed() {
-    let mut rig = Rig::awake();
+    let mut rig = DeviceRig::awake();
     rig.next();
     let before = Arc::clone(rig.device.view());
     assert_eq!(before.state, "online");
@@ -417,7 +417,7 @@ fn a_view_is_made_anew_only_when_something_changed() {
 
 #[test]
 fn a_call_that_the_account_denies_is_asked_for_again_later() {
-    let mut rig = Rig::new();
+    let mut rig = DeviceRig::new();
     let call = rig.call();
     let account = GovernorConfig::metered();
     let mut governor = Governor::new(account, rig.now);
@@ -432,13 +432,13 @@ fn a_call_that_the_account_denies_is_asked_for_again_later() {
 }
 
 #[derive(Debug, Clone)]
-enum Deed {
+enum DeviceStep {
     Input(Input),
     Observe(Vec<Observation>),
     Poll,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn device_step() -> impl Strategy<Value = DeviceStep> {
     let class = || prop_oneof![Just(Ask::Light), Just(Ask::Data)];
     let failure = prop_oneof![
         Just(Failure::Unavailable),
@@ -493,16 +493,16 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Input::UnavailableAfter(Duration::ZERO)),
     ];
     prop_oneof![
-        3 => input.prop_map(Deed::Input),
-        2 => word.prop_map(|word| Deed::Observe(light(word))),
-        1 => Just(Deed::Observe(seen(Source::List, &[("state", Value::Text("online".into()))]))),
-        1 => gear.clone().prop_map(|gear| Deed::Observe(seen(
+        3 => input.prop_map(DeviceStep::Input),
+        2 => word.prop_map(|word| DeviceStep::Observe(light(word))),
+        1 => Just(DeviceStep::Observe(seen(Source::List, &[("state", Value::Text("online".into()))]))),
+        1 => gear.clone().prop_map(|gear| DeviceStep::Observe(seen(
             Source::Push,
             &[("drive_state.shift_state", Value::Text(gear.to_owned()))],
         ))),
-        3 => (any::<i64>(), gear).prop_map(|(level, gear)| Deed::Observe(data(level, gear))),
-        1 => Just(Deed::Observe(Vec::new())),
-        6 => Just(Deed::Poll),
+        3 => (any::<i64>(), gear).prop_map(|(level, gear)| DeviceStep::Observe(data(level, gear))),
+        1 => Just(DeviceStep::Observe(Vec::new())),
+        6 => Just(DeviceStep::Poll),
     ]
 }
 
@@ -513,25 +513,25 @@ proptest! {
     /// no topic is deleted by an empty payload.
     #[test]
     fn every_order_of_events_ends_in_a_wait(
-        deeds in proptest::collection::vec((deed(), 0..900_000_u64, -9000..9000_i64), 1..60),
+        deeds in proptest::collection::vec((device_step(), 0..900_000_u64, -9000..9000_i64), 1..60),
         clock_speed in prop_oneof![Just(1.0), Just(60.0)],
     ) {
         let config = Config { clock_speed: ClockSpeed::times(clock_speed), ..config() };
         let mut declared = Declared::default();
         let mut device = Device::car(&vin(), config, Saved::default(), 7, start());
         let mut now = start();
-        for (deed, ms, jump_s) in deeds {
+        for (device_step, ms, jump_s) in deeds {
             now = now.later(Duration::from_millis(ms));
             now.wall = now.wall.saturating_add(jiff::SignedDuration::from_secs(jump_s)).unwrap();
-            match deed {
-                Deed::Input(input) => device.handle(input, now),
-                Deed::Observe(mut seen) => {
+            match device_step {
+                DeviceStep::Input(input) => device.handle(input, now),
+                DeviceStep::Observe(mut seen) => {
                     for seen in &mut seen {
                         seen.at = now.wall;
                     }
                     device.observe(&seen, now);
                 }
-                Deed::Poll => {}
+                DeviceStep::Poll => {}
             }
             let mut n_outputs = 0;
             loop {

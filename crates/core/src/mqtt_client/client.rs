@@ -1,4 +1,4 @@
-//! The client over all its connections: owns the outbox, connects, says everything again, waits
+//! The client over all its connections: owns the outbox, connects, sends everything again, waits
 //! between attempts, drains at the end.
 
 mod lost;
@@ -23,8 +23,8 @@ use crate::random::Random;
 pub struct Client {
     options: ClientOptions,
     state_topic: Arc<str>,
-    /// Retained and with QoS 1 until the broker refuses that; messages follow what it says of
-    /// itself.
+    /// Retained and with QoS 1 until the broker refuses that; messages follow what its CONNACK
+    /// says.
     will: Will,
     phase: ConnectionPhase,
     outbox: Outbox,
@@ -126,8 +126,8 @@ impl Client {
         }
     }
 
-    /// The topics of the deletes that were handed over and that the broker has not done: one that
-    /// was refused is owed.
+    /// The topics of the deletes that were handed over and that the broker has not done, those that
+    /// it refused among them.
     pub fn unconfirmed_deletes(&self) -> BTreeSet<String> {
         self.outbox.unconfirmed_deletes()
     }
@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    /// What the broker says of itself, while connected.
+    /// What the broker's CONNACK says about it, while connected.
     pub fn facts(&self) -> Option<BrokerFacts> {
         match &self.phase {
             ConnectionPhase::Active(active) if active.is_connected() => {

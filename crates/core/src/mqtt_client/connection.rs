@@ -10,7 +10,7 @@ use super::quarantine::CarefulConnection;
 use super::reconnect::STABLE_AFTER;
 use super::retry_queue::RetryQueue;
 
-/// A broker that acknowledges nothing for this long is as good as gone.
+/// A broker that acknowledges nothing for this long is given up.
 const STALL: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -20,12 +20,12 @@ pub(super) struct ActiveConnection {
     pub is_open: bool,
     /// Monotonic time of the CONNACK.
     pub connected_at: Option<Duration>,
-    /// Monotonic time of the last sign of life.
+    /// Monotonic time of the last answer.
     pub answered_at: Duration,
     pub careful: CarefulConnection,
-    /// How often the first topic is still to be said before any other.
+    /// How often the first topic is still to be sent before any other.
     pub n_probes: u32,
-    /// Messages sent since the CONNACK, until the first moment with nothing left to say.
+    /// Messages sent since the CONNACK, until the first moment with nothing left to send.
     pub n_sent_again: Option<usize>,
     pub retry_queue: RetryQueue,
     pub drain: Option<Drain>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Time for the last values, `offline` and their acknowledgements.
 pub const DRAIN_MAX: Duration = Duration::from_millis(1200);
-/// When `offline` is said even if values are left, and how long its acknowledgement may take.
+/// When `offline` is sent even if values are left, and how long its acknowledgement may take.
 const VALUES_MAX: Duration = Duration::from_millis(700);
 const OFFLINE_MAX: Duration = Duration::from_secs(1);
 
@@ -43,11 +43,11 @@ pub(super) enum Drain {
 pub(super) enum DrainStep {
     /// Wait for acknowledgements.
     Wait,
-    /// Say `offline`.
+    /// Publish `offline`.
     PublishOffline,
     /// Send the DISCONNECT, which takes the will back.
     Disconnect,
-    /// The will must speak: no DISCONNECT.
+    /// The broker must publish the will: no DISCONNECT.
     LeaveWill,
     /// It is over.
     End(DrainOutcome),

@@ -18,7 +18,7 @@ pub enum BrokerFailureKind {
     Dropped,
     /// The connection had been made, and the broker ended it without a word.
     HungUp,
-    /// The broker said no: only the owner can mend it.
+    /// The broker refused: only the owner can mend it.
     Refused,
     /// The broker takes nothing with QoS 1: try again at once with less.
     OnlyQos0,
@@ -56,7 +56,7 @@ impl fmt::Display for BrokerFailure {
 /// How a connection ended, or why there was none; both versions alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The broker did not accept us; with what it says of that.
+    /// The broker did not accept us; with the text in its answer.
     Refused(ConnectRefusal, Option<String>),
     /// The network.
     Transport(TransportFault),
@@ -70,7 +70,7 @@ pub enum Cause {
     NoAcknowledgement,
     /// The broker closed the connection without a word.
     Closed,
-    /// The broker said goodbye; with what it says of that.
+    /// The broker sent a DISCONNECT; with the text in it.
     Disconnected(DisconnectReason, Option<String>),
     /// What came is not MQTT.
     NotMqtt(String),
@@ -149,7 +149,7 @@ pub enum ConnectRefusal {
     Other(&'static str),
 }
 
-/// Why the broker says goodbye.
+/// Why the broker sends a DISCONNECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DisconnectReason {
     /// Another client connected with our id.

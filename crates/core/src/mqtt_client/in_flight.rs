@@ -166,7 +166,7 @@ impl PacketsInFlight {
         }
     }
 
-    /// Everything that [`PacketsInFlight::next_packet`] gave is written: all that is ever heard of
+    /// Everything that [`PacketsInFlight::next_packet`] gave is written: all that is ever known of
     /// messages that a broker does not acknowledge.
     pub fn written(&mut self) -> Vec<BrokerAnswer> {
         let written = self.unacknowledged.drain(..);
@@ -213,7 +213,7 @@ impl PacketsInFlight {
         self.to_send.pop_front()
     }
 
-    /// What the broker said of itself.
+    /// What the broker's CONNACK says about it.
     pub fn facts(&self) -> BrokerFacts {
         self.facts
     }
@@ -278,7 +278,7 @@ impl PacketsInFlight {
             .push_back(ClientPacket::Unsubscribe { id, filter });
     }
 
-    /// Says goodbye, so that the will is not published. Closing at once would reset the
+    /// Sends the DISCONNECT, so that the will is not published. Closing at once would reset the
     /// connection and lose what the broker has not read: go on until the broker closes.
     pub fn disconnect(&mut self) {
         self.to_send.push_back(ClientPacket::Disconnect);
@@ -397,7 +397,7 @@ mod tests {
                 answer,
                 Ok(Some(BrokerAnswer::Acknowledged { .. }))
             ));
-            // One that comes twice meets nothing.
+            // One that comes twice belongs to nothing.
             let again = connection.receive(ServerPacket::PubAck(id, None), AT_ONCE);
             assert_eq!(again, Ok(None));
         }

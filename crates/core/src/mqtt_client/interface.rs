@@ -28,7 +28,7 @@ pub struct ClientOptions {
 /// Something that happened.
 #[derive(Debug)]
 pub enum ClientInput {
-    /// The rooms say this, in this order.
+    /// Publish these, in this order.
     Publish(Vec<Publish>),
     /// Listen to these from now on, and to nothing else.
     Listen(Vec<Subscription>),

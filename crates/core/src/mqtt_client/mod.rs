@@ -1,10 +1,10 @@
-//! The MQTT client without its socket and its clock: connects, says everything again, waits for
+//! The MQTT client without its socket and its clock: connects, sends everything again, waits for
 //! acknowledgements, waits between attempts, drains.
 //!
-//! [`Client`] is what the bridge runs: the edge hands it what comes from the rooms and from the
-//! broker, writes what [`Client::next_packet`] gives, does what [`Client::next_event`] says, and
-//! comes back at [`Client::due_at`]. [`PacketsInFlight`] is one connection of it, which a one-shot client
-//! drives by itself.
+//! [`Client`] is what the bridge runs: the edge hands it what the bridge publishes and what comes
+//! from the broker, writes what [`Client::next_packet`] gives, does what [`Client::next_event`]
+//! says, and comes back at [`Client::due_at`]. [`PacketsInFlight`] is one connection of it, which a
+//! one-shot client drives by itself.
 //!
 //! Nothing here knows bytes, sockets or TLS; what topics mean is none of its business.
 

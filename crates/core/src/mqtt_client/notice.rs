@@ -1,4 +1,4 @@
-//! What the log is told of the connection: what lasts, when it begins and when it ends, never once
+//! What is logged of the connection: what lasts, when it begins and when it ends, never once
 //! per attempt: an outage of a night is two lines.
 
 use std::collections::BTreeSet;
@@ -19,16 +19,16 @@ pub enum ClientNotice {
     Lost(BrokerFailure),
     /// The same: only the owner can mend it.
     NeedsOwner(BrokerFailure),
-    /// The first connection has said everything.
+    /// The first connection has sent everything.
     Connected {
-        /// Topics that were said.
+        /// Topics that were sent.
         n_topics: usize,
     },
-    /// An outage is over: everything has been said again.
+    /// An outage is over: everything has been sent again.
     Back {
         /// Since its first failure.
         away: Duration,
-        /// Topics that were said.
+        /// Topics that were sent.
         n_topics: usize,
     },
     /// The broker keeps no retained messages.
@@ -62,7 +62,7 @@ pub enum ClientNotice {
     },
 }
 
-/// What the log has been told once and for all, or until it was mended.
+/// What has been logged once and for all, or until it was mended.
 #[derive(Debug, Default)]
 pub(super) struct NoticesGiven {
     facts: bool,
@@ -74,11 +74,11 @@ pub(super) struct NoticesGiven {
     outage: Option<Outage>,
 }
 
-/// The time without a broker, from its first failure to the last topic said again.
+/// The time without a broker, from its first failure to the last topic sent again.
 #[derive(Debug)]
 struct Outage {
     since: Duration,
-    /// What the log has been told of it.
+    /// What has been logged of it.
     logged: BTreeSet<String>,
 }
 
@@ -104,7 +104,7 @@ impl NoticesGiven {
         })
     }
 
-    /// Everything has been said again: an outage ends here, not with the CONNACK.
+    /// Everything has been sent again: an outage ends here, not with the CONNACK.
     pub fn complete(&mut self, n_topics: usize, now: Duration) -> ClientNotice {
         match self.outage.take() {
             Some(outage) => ClientNotice::Back {
@@ -115,7 +115,7 @@ impl NoticesGiven {
         }
     }
 
-    /// The broker has said what it can do.
+    /// The CONNACK says what the broker can do.
     pub fn facts(&mut self, facts: BrokerFacts) -> Vec<ClientNotice> {
         if std::mem::replace(&mut self.facts, true) {
             return Vec::new();

@@ -20,7 +20,7 @@ pub enum Protocol {
     V4,
 }
 
-/// What the broker says of itself in its CONNACK.
+/// What the broker's CONNACK says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerFacts {
     /// Largest packet it takes, in bytes.
@@ -36,7 +36,7 @@ pub struct BrokerFacts {
 }
 
 impl Default for BrokerFacts {
-    /// A broker that says nothing of itself.
+    /// A broker whose CONNACK has no properties.
     fn default() -> Self {
         Self {
             packet_max: PACKET_MAX as usize,
@@ -174,9 +174,10 @@ pub enum ClientPacket {
     Connect {
         /// The name that the broker knows us by.
         client_id: String,
-        /// Silence after which it takes us for dead, in seconds, times one and a half.
+        /// The keep-alive, in seconds: after one and a half of it without a packet the broker ends
+        /// the connection.
         keep_alive_s: u16,
-        /// What it says then.
+        /// What the broker publishes then.
         will: Option<Will>,
     },
     /// A message.
@@ -206,7 +207,7 @@ pub enum ClientPacket {
     },
     /// The acknowledgement of a message that came.
     PubAck(u16),
-    /// Asks for a sign of life.
+    /// Asks whether the broker is there.
     PingReq,
     /// Takes the will back and ends the connection.
     Disconnect,
@@ -230,7 +231,7 @@ pub enum ServerPacket {
         /// To be acknowledged.
         id: Option<u16>,
     },
-    /// The sign of life that we asked for.
+    /// The answer to our PINGREQ.
     PingResp,
     /// It ends the connection; with its reason and words, if it has any.
     Disconnect(Option<DisconnectReason>, Option<String>),

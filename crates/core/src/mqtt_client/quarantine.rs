@@ -1,17 +1,17 @@
 //! Why connections keep ending soon: another client with our id, or one topic of ours.
 //!
 //! Brokers rarely say. Mosquitto 2.0.11 (MQTT 5) and some cloud brokers end the connection over a
-//! message that their access list forbids; as everything is said again on every connection, one
+//! message that their access list forbids; as everything is sent again on every connection, one
 //! forbidden topic would keep all the others away for ever. So after some short connections
 //! messages go one by one, and the topic over which one ended is quarantined: it waits until a
 //! connection has lasted without it.
 //!
-//! That alone puts no blame on it. Whoever ends connections at times of its own (another client
-//! with our id, a broker that hangs up) also finds one topic or another on its way. Two things
-//! tell it apart. Careful connections begin with a changing number of messages that are known to
-//! pass, so that such an end falls on one of these soon, and then all are released. And what is
-//! left in quarantine when a connection lasts is tested there, each by itself: only a topic that
-//! ends a connection that had lasted is left out.
+//! That alone does not prove that it was the cause. Whoever ends connections at times of its own
+//! (another client with our id, a broker that hangs up) also finds one topic or another on its way.
+//! Two things tell it apart. Careful connections begin with a changing number of messages that are
+//! known to pass, so that such an end falls on one of these soon, and then all are released. And
+//! what is left in quarantine when a connection lasts is tested there, each by itself: only a topic
+//! that ends a connection that had lasted is left out.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const PROBES_MAX: u32 = 4;
 /// for the broker to show which.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What the last connections have taught.
+/// What is known from the last connections.
 #[derive(Debug)]
 pub(super) struct Quarantine {
     /// The topic that is the first on each connection: without it there is no bridge.
@@ -95,7 +95,7 @@ impl Quarantine {
         self.n_short
     }
 
-    /// How often a connection says the first topic before anything else.
+    /// How often a connection sends the first topic before anything else.
     pub fn n_probes(&self) -> u32 {
         if self.n_short >= self.careful_at {
             1 + self.n_short % PROBES_MAX
@@ -104,7 +104,7 @@ impl Quarantine {
         }
     }
 
-    /// A careful connection has outlived a message.
+    /// A careful connection has survived a message.
     pub fn survived(&mut self, Survived { topic, was_taken }: Survived) {
         if self.on_test.as_ref() == Some(&topic) {
             self.on_test = None;
@@ -114,7 +114,7 @@ impl Quarantine {
     }
 
     /// The broker is away, which it had said or which the next attempt shows: the connection before
-    /// has ended for that, and says nothing of the next ones.
+    /// has ended for that, which tells nothing about the next ones.
     pub fn broker_is_away(&mut self) {
         self.n_short = 0;
         self.careful_at = CAREFUL_AFTER;
@@ -127,7 +127,7 @@ impl Quarantine {
         self.passed.clear();
     }
 
-    /// The next topic to try by itself on a connection that lasts and has said everything else.
+    /// The next topic to try by itself on a connection that lasts and has sent everything else.
     pub fn next_test(&mut self) -> Option<Arc<str>> {
         self.on_test = self.quarantined.pop_front();
         self.on_test.clone()
@@ -168,7 +168,7 @@ impl Quarantine {
     }
 }
 
-/// A topic whose message a connection has outlived.
+/// A topic whose message a connection has survived.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Survived {
     pub topic: Arc<str>,
@@ -206,7 +206,7 @@ impl CarefulConnection {
         self.pause_until
     }
 
-    /// What the connection has outlived when the rest after a message is over, once.
+    /// What the connection has survived when the pause after a message is over, once.
     pub fn survived(&mut self) -> Option<Survived> {
         let topic = self.acknowledged.take()?;
         let was_taken = self.refused.as_ref() != Some(&topic);

@@ -1,4 +1,4 @@
-//! What the broker refused for the moment (a quota that is used up): when to say it again.
+//! What the broker refused for the moment (a quota that is used up): when to send it again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ const REPEAT: Backoff = Backoff::fixed(
     Jitter::NONE,
 );
 
-/// The topics of one connection that wait to be said again.
+/// The topics of one connection that wait to be sent again.
 #[derive(Debug, Default)]
 pub(super) struct RetryQueue {
     topics: BTreeSet<Arc<str>>,
@@ -46,7 +46,7 @@ impl RetryQueue {
         self.due_at
     }
 
-    /// What to say again at `now`; each is waited for until it is taken or refused anew.
+    /// What to send again at `now`; each is waited for until it is taken or refused anew.
     pub fn due(&mut self, now: Duration) -> Vec<Arc<str>> {
         match self.due_at {
             Some(at) if at <= now => {

@@ -174,9 +174,9 @@ const LEVELS: [&str; 3] = ["t/one", "t/two", "t/three"];
 const KEYS: [&str; 4] = ["w", "x", "y", "z"];
 
 #[derive(Debug, Clone)]
-enum Step {
+enum ManifestStep {
     /// An owner declares keys at a level; the process may be killed on the way.
-    Declare(usize, usize, Vec<bool>, Killed),
+    Declare(usize, usize, Vec<bool>, KilledAt),
     /// An owner has nothing any more.
     Leave(usize),
     /// An owner publishes one of its topics, if it has declared it.
@@ -191,7 +191,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Killed {
+enum KilledAt {
     No,
     /// The removals are said, the file is the old one.
     BeforeTheWrite,
@@ -199,7 +199,7 @@ enum Killed {
 }
 
 /// A bridge, and the broker as a map: each payload is the name of the one who said it.
-struct Rig {
+struct ManifestRig {
     manifest: Manifest,
     disk: Vec<u8>,
     outbox: Outbox,
@@ -207,7 +207,7 @@ struct Rig {
     is_connected: bool,
 }
 
-impl Rig {
+impl ManifestRig {
     fn new() -> Self {
         let manifest = Manifest::default();
         Self {
@@ -219,12 +219,12 @@ impl Rig {
         }
     }
 
-    fn declare(&mut self, owner: &Owner, topics: Vec<String>, killed: Killed) {
+    fn declare(&mut self, owner: &Owner, topics: Vec<String>, killed: KilledAt) {
         let change = self.manifest.declare(owner, topics);
         for topic in change.remove {
             self.outbox.put(Publish::Delete { topic });
         }
-        if killed == Killed::BeforeTheWrite {
+        if killed == KilledAt::BeforeTheWrite {
             // Removals may be on their way already.
             self.broker(usize::MAX, true);
             return self.restart();
@@ -232,7 +232,7 @@ impl Rig {
         if change.is_news {
             self.disk = self.manifest.encode().expect("JSON");
         }
-        if killed == Killed::AfterTheWrite {
+        if killed == KilledAt::AfterTheWrite {
             self.restart();
         }
     }
@@ -289,23 +289,27 @@ impl Rig {
         }
     }
 
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &ManifestStep) {
         match step {
-            Step::Declare(owner, level, which, killed) => {
+            ManifestStep::Declare(owner, level, which, killed) => {
                 let keys = KEYS.iter().zip(which).filter(|(_, declared)| **declared);
                 let topics = keys.map(|(key, _)| format!("{}/{key}", LEVELS[*level]));
                 self.declare(&device(OWNERS[*owner]), topics.collect(), *killed);
             }
-            Step::Leave(owner) => self.declare(&device(OWNERS[*owner]), Vec::new(), Killed::No),
-            Step::Value(owner, nth) => self.value(*owner, *nth),
-            Step::Connect => self.connect(),
-            Step::Disconnect => {
+            ManifestStep::Leave(owner) => {
+                self.declare(&device(OWNERS[*owner]), Vec::new(), KilledAt::No);
+            }
+            ManifestStep::Value(owner, nth) => self.value(*owner, *nth),
+            ManifestStep::Connect => self.connect(),
+            ManifestStep::Disconnect => {
                 self.outbox.disconnected();
                 self.is_connected = false;
             }
-            Step::Broker(n_messages, is_acknowledged) => self.broker(*n_messages, *is_acknowledged),
-            Step::Settle => self.settle(),
-            Step::Kill => self.restart(),
+            ManifestStep::Broker(n_messages, is_acknowledged) => {
+                self.broker(*n_messages, *is_acknowledged);
+            }
+            ManifestStep::Settle => self.settle(),
+            ManifestStep::Kill => self.restart(),
         }
     }
 
@@ -341,22 +345,22 @@ impl Rig {
     }
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ManifestStep> {
     let killed = prop_oneof![
-        4 => Just(Killed::No),
-        1 => Just(Killed::BeforeTheWrite),
-        1 => Just(Killed::AfterTheWrite),
+        4 => Just(KilledAt::No),
+        1 => Just(KilledAt::BeforeTheWrite),
+        1 => Just(KilledAt::AfterTheWrite),
     ];
     prop_oneof![
         6 => (0..3_usize, 0..3_usize, prop::collection::vec(any::<bool>(), 4), killed)
-            .prop_map(|(owner, level, which, killed)| Step::Declare(owner, level, which, killed)),
-        1 => (0..3_usize).prop_map(Step::Leave),
-        8 => (0..3_usize, 0..4_usize).prop_map(|(owner, nth)| Step::Value(owner, nth)),
-        3 => Just(Step::Connect),
-        1 => Just(Step::Disconnect),
-        6 => (0..6_usize, any::<bool>()).prop_map(|(n, acks)| Step::Broker(n, acks)),
-        3 => Just(Step::Settle),
-        2 => Just(Step::Kill),
+            .prop_map(|(owner, level, which, killed)| ManifestStep::Declare(owner, level, which, killed)),
+        1 => (0..3_usize).prop_map(ManifestStep::Leave),
+        8 => (0..3_usize, 0..4_usize).prop_map(|(owner, nth)| ManifestStep::Value(owner, nth)),
+        3 => Just(ManifestStep::Connect),
+        1 => Just(ManifestStep::Disconnect),
+        6 => (0..6_usize, any::<bool>()).prop_map(|(n, acks)| ManifestStep::Broker(n, acks)),
+        3 => Just(ManifestStep::Settle),
+        2 => Just(ManifestStep::Kill),
     ]
 }
 
@@ -367,7 +371,7 @@ proptest! {
     fn in_the_end_the_broker_has_what_is_declared_and_at_no_time_more_than_is_known(
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut rig = Rig::new();
+        let mut rig = ManifestRig::new();
         for step in &steps {
             rig.take(step);
             rig.check_known();

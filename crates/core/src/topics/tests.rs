@@ -10,13 +10,13 @@ use crate::model::{Now, Observation, Signal, Source, Value, Vin};
 
 const VIN: &str = "5YJ3E7EB0KF000005";
 
-struct Rig {
+struct TopicsRig {
     car: Vehicle,
     topics: CarTopics,
     at: Timestamp,
 }
 
-impl Rig {
+impl TopicsRig {
     fn new() -> Self {
         let vin = Vin::new(VIN).unwrap();
         let paths = Paths::new("tesla2mqtt", &DeviceId::from(&vin), None);
@@ -110,18 +110,18 @@ fn text(text: &str) -> Option<Value> {
 
 #[test]
 fn nothing_is_said_about_what_was_never_heard_of() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     assert_eq!(rig.news(), []);
     let news = rig.see(Source::Light, &[("state", text("asleep"))]);
     assert_eq!(
-        Rig::keys(&news),
+        TopicsRig::keys(&news),
         ["online", "state", "asleep", "model", "snapshot"]
     );
 }
 
 #[test]
 fn a_value_is_said_once_and_again_only_when_it_changes() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let news = rig.see(
         Source::Data,
         &[("vehicle_state.odometer", Some(Value::Float(100.004)))],
@@ -134,12 +134,12 @@ fn a_value_is_said_once_and_again_only_when_it_changes() {
     );
     assert_eq!(news, [], "rounds to the same");
     let news = rig.see(Source::Data, &[("vehicle_state.odometer", int(101))]);
-    assert_eq!(Rig::keys(&news), ["odometer", "snapshot"]);
+    assert_eq!(TopicsRig::keys(&news), ["odometer", "snapshot"]);
 }
 
 #[test]
 fn a_poll_in_which_nothing_changed_says_nothing_but_the_age() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let looks = |n: i64| {
         [
             ("bridge.last_update", int(n)),
@@ -159,7 +159,7 @@ fn a_poll_in_which_nothing_changed_says_nothing_but_the_age() {
 fn topics_do_not_freeze_when_the_clock_is_set_back_nor_after_a_start_with_a_late_clock() {
     const HOURS: u64 = 7 * 3600;
     for is_restarted in [false, true] {
-        let mut rig = Rig::new();
+        let mut rig = TopicsRig::new();
         rig.see(
             Source::Bridge,
             &[
@@ -204,7 +204,7 @@ fn topics_do_not_freeze_when_the_clock_is_set_back_nor_after_a_start_with_a_late
 
 #[test]
 fn a_car_that_fell_out_of_reach_in_gear_and_is_asleep_does_not_drive_on() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let driving = [
         ("drive_state.shift_state", text("D")),
         ("drive_state.speed", int(43)),
@@ -263,7 +263,7 @@ fn a_car_that_fell_out_of_reach_in_gear_and_is_asleep_does_not_drive_on() {
 
 #[test]
 fn the_finish_of_a_charge_moves_only_by_more_than_its_jitter() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let charging = |minutes: i64| {
         [
             ("charge_state.charging_state", text("Charging")),
@@ -280,7 +280,7 @@ fn the_finish_of_a_charge_moves_only_by_more_than_its_jitter() {
         rig.later(60);
         let news = rig.see(Source::Data, &charging(minutes));
         assert_eq!(
-            Rig::keys(&news).contains(&"time_to_full_charge"),
+            TopicsRig::keys(&news).contains(&"time_to_full_charge"),
             moves,
             "{minutes}"
         );
@@ -295,7 +295,7 @@ fn the_finish_of_a_charge_moves_only_by_more_than_its_jitter() {
 
 #[test]
 fn what_becomes_unknown_is_said_as_none_and_never_as_nothing() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     rig.see(
         Source::Data,
         &[("climate_state.inside_temp", Some(Value::Float(20.5)))],
@@ -308,12 +308,12 @@ fn what_becomes_unknown_is_said_as_none_and_never_as_nothing() {
 
 #[test]
 fn half_a_position_is_not_published() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let news = rig.see(
         Source::Data,
         &[("drive_state.latitude", Some(Value::Float(52.0)))],
     );
-    assert!(!Rig::keys(&news).contains(&"location"));
+    assert!(!TopicsRig::keys(&news).contains(&"location"));
     let news = rig.see(
         Source::Data,
         &[
@@ -334,12 +334,12 @@ fn half_a_position_is_not_published() {
         Source::Data,
         &[("drive_state.latitude", Some(Value::Float(520.0)))],
     );
-    assert!(!Rig::keys(&news).contains(&"location"));
+    assert!(!TopicsRig::keys(&news).contains(&"location"));
 }
 
 #[test]
 fn a_place_that_is_only_newer_is_not_said_again() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let place = |second: i64, longitude: i64| {
         [
             ("drive_state.latitude", int(52)),
@@ -361,7 +361,7 @@ fn a_place_that_is_only_newer_is_not_said_again() {
 
 #[test]
 fn the_snapshot_holds_every_known_value_with_its_time_and_source() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let news = rig.see(
         Source::Data,
         &[
@@ -384,7 +384,7 @@ fn the_snapshot_holds_every_known_value_with_its_time_and_source() {
 
 #[test]
 fn the_snapshot_never_contradicts_a_topic() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let look = |n: i64, level: i64| {
         [
             ("bridge.state", text("online")),
@@ -420,7 +420,7 @@ fn the_snapshot_never_contradicts_a_topic() {
 
 #[test]
 fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let heater = |heaters: i64| {
         [
             ("vehicle_config.rear_seat_heaters", int(heaters)),
@@ -430,7 +430,7 @@ fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
     let news = rig.see(Source::Data, &heater(1));
     assert!(news.contains(&(format!("{VIN}/seat_heater_rear_left"), "medium".into())));
     let topic = rig.topics.paths().of("seat_heater_rear_left");
-    let declared = |rig: &Rig| rig.topics.declared(&rig.car, &Announced::default());
+    let declared = |rig: &TopicsRig| rig.topics.declared(&rig.car, &Announced::default());
     assert!(declared(&rig).contains(&topic));
     rig.later(1);
     let news = rig.see(Source::Data, &heater(0));
@@ -440,7 +440,7 @@ fn a_row_that_the_car_turns_out_not_to_have_is_declared_no_more() {
 
 #[test]
 fn an_unlisted_word_is_unknown_and_reported_once() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let news = rig.see(
         Source::Data,
         &[("charge_state.charging_state", text("Pondering"))],
@@ -462,7 +462,7 @@ fn an_unlisted_word_is_unknown_and_reported_once() {
 
 #[test]
 fn availability_is_said_when_it_changes() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     let said = |message: Option<Publish>| match message {
         Some(Publish::State { topic, payload }) => Some((topic, payload.to_string())),
         _ => None,
@@ -563,7 +563,7 @@ fn an_account_has_topics_of_its_own_and_leaves_none_behind() {
 
 #[test]
 fn what_the_car_does_not_have_is_not_declared_unless_home_assistant_still_knows_of_it() {
-    let mut rig = Rig::new();
+    let mut rig = TopicsRig::new();
     rig.see(
         Source::Data,
         &[

@@ -9,7 +9,7 @@ mod meter;
 mod watch;
 
 /// A car whose days are told in minutes since the start of a Monday.
-struct Rig {
+struct TripsRig {
     car: Vehicle,
     trips: Trips,
     tariff: Tariff,
@@ -41,7 +41,7 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
 }
 
-impl Rig {
+impl TripsRig {
     fn new() -> Self {
         Self {
             car: Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap()),
@@ -139,7 +139,7 @@ fn close(a: f64, b: f64) -> bool {
 
 #[test]
 fn a_drive_has_its_distance_energy_and_efficiency() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     // A charge has shown that 66.5 rated miles are 14.54 kWh.
     rig.after(
         0,
@@ -180,7 +180,7 @@ fn a_drive_has_its_distance_energy_and_efficiency() {
 
 #[test]
 fn a_drive_has_no_energy_until_a_charge_has_shown_what_a_rated_mile_is() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -198,7 +198,7 @@ fn a_drive_has_no_energy_until_a_charge_has_shown_what_a_rated_mile_is() {
 
 #[test]
 fn a_car_that_slept_before_the_drive_counts_from_its_last_odometer_but_not_its_last_charge() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("odometer", 1000.0), ("battery_level", 80.0)]);
     rig.after(
         600,
@@ -212,7 +212,7 @@ fn a_car_that_slept_before_the_drive_counts_from_its_last_odometer_but_not_its_l
 
 #[test]
 fn a_drive_that_nobody_saw_is_not_invented() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("odometer", 1000.0)]);
     assert_eq!(rig.after(600, PARKED, &[("odometer", 1050.0)]), []);
     // Nor is it added to the next.
@@ -223,7 +223,7 @@ fn a_drive_that_nobody_saw_is_not_invented() {
 
 #[test]
 fn a_drive_into_an_underground_garage_ends_where_it_was_last_seen() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("odometer", 1000.0)]);
     rig.after(5, DRIVING, &[("odometer", 1001.0)]);
     rig.after(5, DRIVING, &[("odometer", 1004.0)]);
@@ -234,7 +234,7 @@ fn a_drive_into_an_underground_garage_ends_where_it_was_last_seen() {
 
 #[test]
 fn a_gear_change_in_the_driveway_is_no_drive() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("odometer", 1000.0)]);
     rig.after(1, DRIVING, &[("odometer", 1000.0)]);
     // Its start was told, and so is its end.
@@ -245,7 +245,7 @@ fn a_gear_change_in_the_driveway_is_no_drive() {
 
 #[test]
 fn quirk_26_an_odometer_that_goes_back_a_little_is_no_drive_of_less_than_nothing() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("odometer", 1000.0)]);
     rig.after(5, DRIVING, &[("odometer", 1002.0)]);
     let ended = drive(rig.after(5, PARKED, &[("odometer", 1001.98)]));
@@ -258,7 +258,7 @@ fn quirk_26_an_odometer_that_goes_back_a_little_is_no_drive_of_less_than_nothing
 
 #[test]
 fn a_charge_has_its_energy_and_power() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -303,7 +303,7 @@ fn a_charge_has_its_energy_and_power() {
 
 #[test]
 fn a_charge_that_is_stopped_and_resumed_is_two_whose_energies_add_up() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 5.0)]);
     rig.after(10, CHARGING, &[("charge_energy_added", 0.2)]);
     let first = charge(rig.after(60, STOPPED, &[("charge_energy_added", 8.0)]));
@@ -314,8 +314,8 @@ fn a_charge_that_is_stopped_and_resumed_is_two_whose_energies_add_up() {
 
 #[test]
 fn quirk_8_the_meter_counts_every_session_once() {
-    let mut rig = Rig::new();
-    let total = |rig: &mut Rig, minutes, words, kwh: f64| {
+    let mut rig = TripsRig::new();
+    let total = |rig: &mut TripsRig, minutes, words, kwh: f64| {
         rig.after(minutes, words, &[("charge_energy_added", kwh)]);
         rig.figure("charge_energy_total").unwrap()
     };
@@ -340,7 +340,7 @@ fn quirk_8_the_meter_counts_every_session_once() {
 fn quirk_8_a_charge_has_the_energy_that_the_meter_counts() {
     // Counters of the looks, first parked and last complete; what the session was.
     let check = |counters: &[f64], expected: f64| {
-        let mut rig = Rig::new();
+        let mut rig = TripsRig::new();
         let (first, rest) = counters.split_first().unwrap();
         let (last, under_way) = rest.split_last().unwrap();
         rig.after(0, PARKED, &[("charge_energy_added", *first)]);
@@ -365,7 +365,7 @@ fn quirk_8_a_charge_has_the_energy_that_the_meter_counts() {
 
 #[test]
 fn what_a_look_at_an_unplugged_car_shows_more_is_still_the_sessions() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
     rig.after(10, CHARGING, &[("charge_energy_added", 0.5)]);
     rig.after(50, CHARGING, &[("charge_energy_added", 10.0)]);
@@ -379,7 +379,7 @@ fn what_a_look_at_an_unplugged_car_shows_more_is_still_the_sessions() {
 
 #[test]
 fn the_meter_knows_a_new_session_by_the_drive_before_it() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         COMPLETE,
@@ -395,7 +395,7 @@ fn the_meter_knows_a_new_session_by_the_drive_before_it() {
 
 #[test]
 fn absurd_counters_do_not_spoil_the_meter() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 5.0)]);
     for absurd in [-3.0, 1e9, 400.0] {
         rig.after(1, CHARGING, &[("charge_energy_added", absurd)]);
@@ -405,7 +405,7 @@ fn absurd_counters_do_not_spoil_the_meter() {
 
 #[test]
 fn a_parked_car_loses_by_the_hour() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -437,7 +437,7 @@ fn a_parked_car_loses_by_the_hour() {
 #[test]
 fn a_car_that_is_heated_for_somebody_does_not_lose_by_it() {
     for field in ["is_climate_on", "is_preconditioning"] {
-        let mut rig = Rig::new();
+        let mut rig = TripsRig::new();
         let mut look = |minutes, range_mi, climate| {
             rig.car.apply(&Observation {
                 source: Source::Data,
@@ -466,7 +466,7 @@ fn a_car_that_is_heated_for_somebody_does_not_lose_by_it() {
 
 #[test]
 fn an_answer_that_is_not_newer_changes_nothing() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -480,12 +480,12 @@ fn an_answer_that_is_not_newer_changes_nothing() {
 
 #[test]
 fn a_drive_is_not_lost_when_the_clock_is_set_back() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let now = |minute| Now {
         mono: std::time::Duration::ZERO,
         wall: at(minute),
     };
-    let answer = |rig: &mut Rig, minutes, words: &[_], odometer| {
+    let answer = |rig: &mut TripsRig, minutes, words: &[_], odometer| {
         rig.car.not_after(now(rig.minute + minutes));
         rig.trips.not_after(now(rig.minute + minutes));
         rig.after(minutes, words, &[("odometer", odometer)])
@@ -507,7 +507,7 @@ fn a_drive_is_not_lost_when_the_clock_is_set_back() {
 
 #[test]
 fn an_event_tells_the_figures_with_their_units_and_the_cost() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -543,7 +543,7 @@ fn an_event_tells_the_figures_with_their_units_and_the_cost() {
 
 #[test]
 fn every_figure_is_listed_as_a_signal() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -589,7 +589,7 @@ proptest::proptest! {
             (0_i64..2000, 0_usize..5, proptest::num::f64::ANY, -10.0_f64..500.0, -10.0_f64..120.0), 0..60,
         ),
     ) {
-        let mut rig = Rig::new();
+        let mut rig = TripsRig::new();
         let mut meter = 0.0;
         for (minutes, state, odometer, kwh, level) in story {
             let words = [PARKED, DRIVING, CHARGING, COMPLETE, STOPPED][state];

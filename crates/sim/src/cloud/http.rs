@@ -93,6 +93,7 @@ async fn handle(
         };
         let done = if status == 0 { right_status } else { status };
         world.ledger.note(request, done);
+        shared.noted.send_replace(());
         (fault, answer)
     };
     match (fault, answer) {

@@ -22,12 +22,12 @@ fn page(body: &Json) -> ProductPage {
 }
 
 /// VIN, id, vehicle_id, state, command_signing, whether the configuration is inline.
-type Row<'a> = (&'a str, u64, u64, LightState, &'a str, bool);
+type ProductRow<'a> = (&'a str, u64, u64, LightState, &'a str, bool);
 
 #[test]
 fn every_recorded_list_is_read_whole() {
     use LightState::{Asleep, Online};
-    let table: &[(&str, &[Row], &[u64])] = &[
+    let table: &[(&str, &[ProductRow], &[u64])] = &[
         (
             "products-model3-online-battery-site.json",
             &[(
@@ -85,7 +85,7 @@ fn every_recorded_list_is_read_whole() {
             continue;
         };
         let page = products(&body).unwrap();
-        let seen: Vec<Row> = page
+        let seen: Vec<ProductRow> = page
             .vehicles
             .iter()
             .map(|v| {

@@ -5,12 +5,12 @@ use super::*;
 use crate::model::{Observation, Signal, Source, Vehicle, Vin};
 
 /// A car that is looked at every ten seconds, with a restart of the bridge after each look.
-struct Rig {
+struct PlausibilityRig {
     car: Vehicle,
     second: i64,
 }
 
-impl Rig {
+impl PlausibilityRig {
     fn new() -> Self {
         Self {
             car: Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap()),
@@ -74,13 +74,13 @@ fn the_table_is_sorted_and_each_signal_is_one_that_a_car_sends() {
 fn what_is_beyond_all_bounds_is_unknown_from_the_first_look_on() {
     for row in measured() {
         for wrong in [row.least - 0.02, row.most + 1.0, -1e9, 1e12] {
-            let mut rig = Rig::new();
+            let mut rig = PlausibilityRig::new();
             let said = rig.look(row.signal, number(wrong));
             assert_eq!(said, None, "{}: {wrong}", row.signal);
             assert!(rig.car.is_implausible(row.signal));
         }
         for right in [row.least, row.most] {
-            let said = Rig::new().look(row.signal, number(right));
+            let said = PlausibilityRig::new().look(row.signal, number(right));
             assert_eq!(said, number(right), "{}", row.signal);
         }
     }
@@ -93,7 +93,7 @@ fn one_look_that_no_car_can_follow_keeps_the_last_value_and_a_second_one_is_beli
         let middle = f64::midpoint(row.least, row.most).round();
         let wild = [0.0, row.least - 1.0, row.most + 1.0, row.most, row.least];
         for wrong in wild {
-            let mut rig = Rig::new();
+            let mut rig = PlausibilityRig::new();
             rig.look(row.signal, number(middle));
             assert_eq!(
                 rig.look(row.signal, number(wrong)),
@@ -118,13 +118,13 @@ fn what_a_car_can_do_is_believed_at_once() {
     for row in measured() {
         let middle = f64::midpoint(row.least, row.most).round();
         for step in [0.75, -0.75] {
-            let mut rig = Rig::new();
+            let mut rig = PlausibilityRig::new();
             rig.look(row.signal, number(middle));
             let next = number(middle + step);
             assert_eq!(rig.look(row.signal, next.clone()), next, "{row:?}");
         }
     }
-    let mut rig = Rig::new();
+    let mut rig = PlausibilityRig::new();
     rig.look("vehicle_state.odometer", number(33_000.0));
     let day = 24 * 3600;
     let after = rig.look_after(day, "vehicle_state.odometer", number(33_900.0), 0);
@@ -145,7 +145,7 @@ fn one_null_is_a_gap_where_a_car_always_knows_and_a_word_where_it_may_not() {
         } else {
             Some(Value::Text("D".to_owned()))
         };
-        let mut rig = Rig::new();
+        let mut rig = PlausibilityRig::new();
         rig.look(row.signal, value.clone());
         let is_gap = row.null == Null::IsAGap;
         let first = rig.look(row.signal, None);
@@ -159,7 +159,7 @@ fn one_null_is_a_gap_where_a_car_always_knows_and_a_word_where_it_may_not() {
 fn a_car_that_moves_has_not_parked_because_one_answer_has_no_gear() {
     const GEAR: &str = "drive_state.shift_state";
     let gear = || Some(Value::Text("D".to_owned()));
-    let mut rig = Rig::new();
+    let mut rig = PlausibilityRig::new();
     rig.look_after(10, GEAR, gear(), 30);
     assert_eq!(rig.look_after(10, GEAR, None, 30), gear());
     assert_eq!(rig.look_after(10, GEAR, gear(), 30), gear());
@@ -168,10 +168,10 @@ fn a_car_that_moves_has_not_parked_because_one_answer_has_no_gear() {
 
 #[test]
 fn a_signal_that_is_missing_in_one_answer_is_a_gap_too() {
-    let mut rig = Rig::new();
+    let mut rig = PlausibilityRig::new();
     let level = "charge_state.battery_level";
     rig.look(level, number(70.0));
-    let other = |rig: &mut Rig| rig.look("charge_state.charge_limit_soc", number(80.0));
+    let other = |rig: &mut PlausibilityRig| rig.look("charge_state.charge_limit_soc", number(80.0));
     other(&mut rig);
     assert_eq!(rig.car.value(level).cloned(), number(70.0));
     other(&mut rig);

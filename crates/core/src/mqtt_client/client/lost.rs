@@ -55,7 +55,7 @@ impl Client {
         }
     }
 
-    /// What the end of a connection that had been made tells.
+    /// What the end of a connection that had been made shows.
     fn note_end(
         &mut self,
         failure: BrokerFailure,

@@ -98,13 +98,13 @@ fn where_offline_is_refused_the_will_speaks() {
 
 #[test]
 fn a_connection_that_ends_while_it_drains_is_not_made_again() {
-    struct HangsUp;
-    impl BrokerHabits for HangsUp {
+    struct HangsUpOverTopic;
+    impl BrokerHabits for HangsUpOverTopic {
         fn hangs_up_over(&self, topic: &str) -> bool {
             topic.ends_with("last")
         }
     }
-    let mut world = ClientWorld::new(HangsUp);
+    let mut world = ClientWorld::new(HangsUpOverTopic);
     world.until_delivered();
     world.state("tesla2mqtt/VIN/last", "1");
     let outcome = world.shut_down();

@@ -25,17 +25,17 @@ fn warnings(notices: &[ClientNotice]) -> Vec<&ClientNotice> {
 #[test]
 fn a_broker_that_hangs_up_soon_after_each_connack_costs_no_topic() {
     const SHORT_ONES: usize = 8;
-    struct HangsUp;
-    impl BrokerHabits for HangsUp {
+    struct HangsUpSoon;
+    impl BrokerHabits for HangsUpSoon {
         fn hangs_up_after(&self, connection: usize) -> Option<Duration> {
             (connection <= SHORT_ONES).then_some(ms(30))
         }
     }
-    let mut world = ClientWorld::new(HangsUp);
+    let mut world = ClientWorld::new(HangsUpSoon);
     for n in 0..50 {
         world.state(&format!("tesla2mqtt/VIN/{n:02}"), "1");
     }
-    let n_values = |world: &ClientWorld<HangsUp>| {
+    let n_values = |world: &ClientWorld<HangsUpSoon>| {
         let last = world.heard.iter().filter(|(n, _)| *n > SHORT_ONES);
         let values = last.filter(
             |(_, packet)| matches!(packet, ClientPacket::Publish { topic, .. } if **topic != *STATE),
@@ -219,8 +219,8 @@ fn a_broker_that_takes_only_qos_0_is_one_warning_and_used_as_it_is() {
 /// It had been a line at each connection.
 #[test]
 fn a_refused_subscription_is_told_once() {
-    struct Deaf;
-    impl BrokerHabits for Deaf {
+    struct RefusesSubscriptions;
+    impl BrokerHabits for RefusesSubscriptions {
         fn suback(&self, _: usize) -> Option<String> {
             Some("NotAuthorized".to_owned())
         }
@@ -230,7 +230,7 @@ fn a_refused_subscription_is_told_once() {
         }
     }
     let filters = vec![Subscription::plain("homeassistant/status")];
-    let mut world = ClientWorld::listening(Deaf, filters);
+    let mut world = ClientWorld::listening(RefusesSubscriptions, filters);
     world.until_said(STATE, "online", 3);
     world.shut_down();
     let told = world.notices.iter();

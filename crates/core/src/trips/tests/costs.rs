@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 /// The rig's first minute is 22:13 UTC.
-fn night(rig: &mut Rig, offset_s: f64) {
+fn night(rig: &mut TripsRig, offset_s: f64) {
     rig.tariff.cheap = Some(Cheap {
         price: 0.10,
         hours: vec![Hours {
@@ -26,7 +26,7 @@ fn night(rig: &mut Rig, offset_s: f64) {
 
 #[test]
 fn a_charge_into_the_night_costs_each_kilowatt_hour_by_its_hour() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     // An hour ahead of UTC: it begins at 23:13 by the car.
     night(&mut rig, 3600.0);
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
@@ -41,7 +41,7 @@ fn a_charge_into_the_night_costs_each_kilowatt_hour_by_its_hour() {
 
 #[test]
 fn a_price_that_changes_under_way_holds_from_then_on() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
     rig.after(10, CHARGING, &[("charge_energy_added", 0.0)]);
     rig.after(30, CHARGING, &[("charge_energy_added", 5.0)]);
@@ -52,7 +52,7 @@ fn a_price_that_changes_under_way_holds_from_then_on() {
 
 #[test]
 fn the_last_sessions_energy_costs_nothing_again() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
     // Tesla's counter falls some time into the session.
     rig.after(10, CHARGING, &[("charge_energy_added", 20.0)]);
@@ -63,7 +63,7 @@ fn the_last_sessions_energy_costs_nothing_again() {
 
 /// A charge that the car's first look, at 23:33 of its time, shows at 11 kWh.
 fn begun_unseen(charger_kw: f64) -> Json {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     night(&mut rig, 0.0);
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
     let shown = [("charge_energy_added", 11.0), ("charger_power", charger_kw)];
@@ -84,8 +84,8 @@ fn what_came_before_the_first_look_is_not_priced_at_the_minute_of_the_look() {
 
 #[test]
 fn a_counter_that_falls_late_is_priced_since_the_look_before_the_charge() {
-    let cost = |tariff: fn(&mut Rig)| {
-        let mut rig = Rig::new();
+    let cost = |tariff: fn(&mut TripsRig)| {
+        let mut rig = TripsRig::new();
         tariff(&mut rig);
         rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
         rig.after(70, CHARGING, &[("charge_energy_added", 20.0)]);
@@ -100,7 +100,7 @@ fn a_counter_that_falls_late_is_priced_since_the_look_before_the_charge() {
 
 #[test]
 fn a_charge_that_the_first_look_of_all_finds_under_way_costs_what_it_still_takes() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, CHARGING, &[("charge_energy_added", 12.0)]);
     let found = rig.after(60, COMPLETE, &[("charge_energy_added", 22.0)]);
     let (_, figures) = found[0].event().unwrap();
@@ -112,7 +112,7 @@ fn a_charge_that_the_first_look_of_all_finds_under_way_costs_what_it_still_takes
 
 #[test]
 fn where_a_price_is_missing_the_cost_is_not_known() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
     rig.after(10, CHARGING, &[("charge_energy_added", 0.0)]);
     rig.tariff.price = None;
@@ -126,11 +126,11 @@ fn where_a_price_is_missing_the_cost_is_not_known() {
 
 #[test]
 fn a_figure_that_the_last_drive_or_charge_has_not_does_not_show_an_earlier_ones() {
-    let shown = |rig: &mut Rig, name: &str| {
+    let shown = |rig: &mut TripsRig, name: &str| {
         rig.car.apply(&rig.trips.observation(at(rig.minute)));
         rig.car.number(&format!("derived.{name}"))
     };
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.after(
         0,
         PARKED,
@@ -171,7 +171,7 @@ fn a_figure_that_the_last_drive_or_charge_has_not_does_not_show_an_earlier_ones(
 #[test]
 fn a_fast_charger_has_its_own_price() {
     let charge = |fast_price| {
-        let mut rig = Rig::new();
+        let mut rig = TripsRig::new();
         rig.tariff.fast_price = fast_price;
         rig.after(0, PARKED, &[("charge_energy_added", 20.0)]);
         let dc = [("charge_energy_added", 0.0), ("fast_charger_present", 1.0)];

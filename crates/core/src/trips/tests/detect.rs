@@ -10,7 +10,11 @@ fn names(found: &[Finding]) -> Vec<&'static str> {
 }
 
 /// A look whose odometer is older than the rest, or missing.
-fn lagging(rig: &mut Rig, words: &[(&str, &str)], odometer: Option<(i64, f64)>) -> Vec<Finding> {
+fn lagging(
+    rig: &mut TripsRig,
+    words: &[(&str, &str)],
+    odometer: Option<(i64, f64)>,
+) -> Vec<Finding> {
     if let Some((minutes_ago, miles)) = odometer {
         rig.car.apply(&Observation {
             source: Source::Data,
@@ -27,7 +31,7 @@ fn lagging(rig: &mut Rig, words: &[(&str, &str)], odometer: Option<(i64, f64)>) 
 
 #[test]
 fn a_start_and_an_end_are_told_once() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.all_after(0, PARKED, &[("odometer", 1000.0)]);
     let found = rig.all_after(1, DRIVING, &[("odometer", 1000.2)]);
     assert_eq!(names(&found), ["drive_started"]);
@@ -46,7 +50,7 @@ fn a_start_and_an_end_are_told_once() {
 
 #[test]
 fn what_the_bridge_came_upon_has_no_start() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let found = rig.all_after(0, DRIVING, &[("odometer", 1000.0)]);
     assert_eq!(found, [Finding::DriveStarted(None)]);
     assert_eq!(names(&found), [] as [&str; 0]);
@@ -56,7 +60,7 @@ fn what_the_bridge_came_upon_has_no_start() {
 
 #[test]
 fn an_end_waits_for_the_odometer_that_belongs_to_it() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.all_after(0, PARKED, &[("odometer", 1000.0)]);
     rig.all_after(1, DRIVING, &[("odometer", 1000.2)]);
     rig.all_after(1, DRIVING, &[("odometer", 1002.0)]);
@@ -71,7 +75,7 @@ fn an_end_waits_for_the_odometer_that_belongs_to_it() {
 
 #[test]
 fn an_end_does_not_wait_for_ever_and_no_mile_is_missed() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.all_after(0, PARKED, &[("odometer", 1000.0)]);
     rig.all_after(1, DRIVING, &[("odometer", 1000.2)]);
     rig.all_after(1, DRIVING, &[("odometer", 1002.0)]);
@@ -88,7 +92,7 @@ fn an_end_does_not_wait_for_ever_and_no_mile_is_missed() {
 
 #[test]
 fn an_end_that_waits_is_told_before_the_next_start() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.all_after(0, PARKED, &[("odometer", 1000.0)]);
     rig.all_after(1, DRIVING, &[("odometer", 1002.0)]);
     assert_eq!(lagging(&mut rig, PARKED, None), []);
@@ -98,7 +102,7 @@ fn an_end_that_waits_is_told_before_the_next_start() {
 
 #[test]
 fn what_is_out_of_sight_has_ended_with_its_last_look() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let parked = [("odometer", 1000.0), ("charge_energy_added", 20.0)];
     rig.all_after(0, PARKED, &parked);
     rig.all_after(1, DRIVING, &[("odometer", 1001.0)]);
@@ -120,7 +124,7 @@ fn what_is_out_of_sight_has_ended_with_its_last_look() {
 
 #[test]
 fn a_push_begins_and_ends_and_the_next_look_has_the_figures() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.all_after(0, PARKED, &[("odometer", 1000.0)]);
     let found = rig.trips.pushed(Some(Gear::D), None, at(10));
     assert_eq!(names(&found), ["drive_started"]);
@@ -144,7 +148,7 @@ fn a_push_begins_and_ends_and_the_next_look_has_the_figures() {
 #[test]
 fn a_charge_that_nobody_saw_is_told_at_the_next_look_be_it_in_gear() {
     for words in [PARKED, DRIVING, COMPLETE] {
-        let mut rig = Rig::new();
+        let mut rig = TripsRig::new();
         rig.all_after(0, PARKED, &[("odometer", 1000.0), ("battery_level", 50.0)]);
         let found = rig.all_after(300, words, &[("battery_level", 63.0)]);
         assert_eq!(names(&found)[0], "missed_charge", "{words:?}");
@@ -154,7 +158,7 @@ fn a_charge_that_nobody_saw_is_told_at_the_next_look_be_it_in_gear() {
 
 #[test]
 fn a_missing_word_ends_nothing() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let unknown: &[(&str, &str)] = &[
         ("drive_state.shift_state", "?"),
         ("charge_state.charging_state", ""),
@@ -188,7 +192,7 @@ fn what_an_older_version_left_under_way_ends_once() {
             "odometer_mi": 1000.0, "level": 81.0, "range_mi": null, "session_kwh": 5.0,
             "session_mi": null, "charger_kw": 0.0, "is_dc": false}}, "last": null},
     });
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     rig.trips = serde_json::from_value(kept).unwrap();
     let found = rig.all_after(
         5,

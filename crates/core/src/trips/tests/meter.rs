@@ -7,7 +7,7 @@ use super::*;
 
 /// What a car shows of its charge, and what it truly took.
 struct Charger {
-    rig: Rig,
+    rig: TripsRig,
     /// The session's counter, as it should be.
     session: f64,
     /// What it shows until the next session's shows.
@@ -22,7 +22,7 @@ struct Charger {
 
 /// One thing that happens to it.
 #[derive(Debug, Clone, Copy)]
-enum Act {
+enum MeterAct {
     /// Current flows until the next look: kWh.
     Charge(f64),
     /// The counter is this much too low for one look, and comes back.
@@ -34,13 +34,13 @@ enum Act {
     Stop,
     Unplug,
     Drive,
-    Look,
+    MeterRow,
 }
 
 impl Charger {
     fn new() -> Self {
         let mut charger = Self {
-            rig: Rig::new(),
+            rig: TripsRig::new(),
             session: 12.0,
             old: None,
             plugged: false,
@@ -54,9 +54,9 @@ impl Charger {
         charger
     }
 
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: MeterAct) {
         match act {
-            Act::Charge(kwh) => {
+            MeterAct::Charge(kwh) => {
                 if !self.plugged {
                     // The cable goes in, and the last session's value is seen once more.
                     self.plugged = true;
@@ -73,31 +73,31 @@ impl Charger {
                     self.look(0.0);
                 }
             }
-            Act::Dip(kwh) => {
+            MeterAct::Dip(kwh) => {
                 // A dip shows while current flows; else it is a flap of the rounding.
                 let kwh = if self.charging { kwh } else { kwh.min(0.02) };
                 self.look(kwh.min(self.session / 2.0));
                 self.look(0.0);
             }
-            Act::Zero => {
+            MeterAct::Zero => {
                 self.look(self.session);
                 self.look(0.0);
             }
-            Act::Drain(kwh) => {
+            MeterAct::Drain(kwh) => {
                 self.stop();
                 self.session = (self.session - kwh).max(0.0);
                 self.look(0.0);
                 // What was drained is seen to stay so.
                 self.look(0.0);
             }
-            Act::Stop => self.stop(),
-            Act::Unplug => self.unplug(),
-            Act::Drive => {
+            MeterAct::Stop => self.stop(),
+            MeterAct::Unplug => self.unplug(),
+            MeterAct::Drive => {
                 self.unplug();
                 self.odometer += 5.0;
                 self.look(0.0);
             }
-            Act::Look => self.look(0.0),
+            MeterAct::MeterRow => self.look(0.0),
         }
     }
 
@@ -141,16 +141,16 @@ impl Charger {
     }
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn act() -> impl Strategy<Value = MeterAct> {
     prop_oneof![
-        4 => (0.5_f64..8.0).prop_map(Act::Charge),
-        2 => (0.01_f64..1.5).prop_map(Act::Dip),
-        1 => Just(Act::Zero),
-        1 => (0.05_f64..0.3).prop_map(Act::Drain),
-        1 => Just(Act::Stop),
-        1 => Just(Act::Unplug),
-        1 => Just(Act::Drive),
-        1 => Just(Act::Look),
+        4 => (0.5_f64..8.0).prop_map(MeterAct::Charge),
+        2 => (0.01_f64..1.5).prop_map(MeterAct::Dip),
+        1 => Just(MeterAct::Zero),
+        1 => (0.05_f64..0.3).prop_map(MeterAct::Drain),
+        1 => Just(MeterAct::Stop),
+        1 => Just(MeterAct::Unplug),
+        1 => Just(MeterAct::Drive),
+        1 => Just(MeterAct::MeterRow),
     ]
 }
 
@@ -174,7 +174,7 @@ proptest! {
 /// The counter and the state of each look, a minute apart; the total after the last, and the cost of
 /// the charges that ended.
 fn play(looks: &[(&[(&str, &str)], f64)]) -> (f64, f64) {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let mut cost = 0.0;
     for (words, counter) in looks {
         for finding in rig.after(1, words, &[("charge_energy_added", *counter)]) {
@@ -266,9 +266,9 @@ fn a_leap_that_no_charger_makes_waits_for_the_next_look() {
 
 #[test]
 fn what_was_charged_unseen_counts_once() {
-    type Look = (i64, &'static [(&'static str, &'static str)], f64, f64);
-    let check = |rows: &[Look], expected: f64| {
-        let mut rig = Rig::new();
+    type MeterRow = (i64, &'static [(&'static str, &'static str)], f64, f64);
+    let check = |rows: &[MeterRow], expected: f64| {
+        let mut rig = TripsRig::new();
         for (minutes, words, counter, level) in rows {
             let shown = [("charge_energy_added", *counter), ("battery_level", *level)];
             rig.after(*minutes, words, &shown);

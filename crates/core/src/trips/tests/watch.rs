@@ -5,12 +5,12 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 /// The fields that a look shows.
-type Look<'a> = &'a [(&'a str, f64)];
+type LookFields<'a> = &'a [(&'a str, f64)];
 
 /// Looks a minute apart, each with the fields that it shows; what each was told to have changed.
 #[track_caller]
-fn check(looks: &[(Look<'_>, &[&str])]) {
-    let mut rig = Rig::new();
+fn check(looks: &[(LookFields<'_>, &[&str])]) {
+    let mut rig = TripsRig::new();
     for (n, (fields, expected)) in looks.iter().enumerate() {
         let signals = fields.iter().map(|(field, number)| {
             let signal = Signal::new(&format!("vehicle_state.{field}"));
@@ -65,9 +65,9 @@ fn a_door_that_is_open_at_the_first_look_was_not_seen_to_open() {
 
 #[test]
 fn sentry_mode_tells_of_itself_and_of_its_warning_screen() {
-    let off: Look<'_> = &[("sentry_mode", 0.0), ("center_display_state", 0.0)];
-    let on: Look<'_> = &[("sentry_mode", 1.0), ("center_display_state", 0.0)];
-    let alarm: Look<'_> = &[("sentry_mode", 1.0), ("center_display_state", 7.0)];
+    let off: LookFields<'_> = &[("sentry_mode", 0.0), ("center_display_state", 0.0)];
+    let on: LookFields<'_> = &[("sentry_mode", 1.0), ("center_display_state", 0.0)];
+    let alarm: LookFields<'_> = &[("sentry_mode", 1.0), ("center_display_state", 7.0)];
     check(&[
         (off, &[]),
         (on, &["sentry_on"]),
@@ -85,7 +85,7 @@ fn sentry_mode_tells_of_itself_and_of_its_warning_screen() {
 
 #[test]
 fn a_notice_tells_both_looks() {
-    let mut rig = Rig::new();
+    let mut rig = TripsRig::new();
     let mut look = |minutes, open| {
         rig.car.apply(&Observation {
             source: Source::Data,

@@ -5,37 +5,28 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::troubles::TroubleChange;
 use crate::api::{ApiError, ProductList};
-use crate::failure::ApiFailure;
+use crate::failure::{Again, ApiFailure, Explanation};
 
 /// A limit that lasts for longer does not pass unnoticed.
 pub const LONG_LIMIT: Duration = Duration::from_mins(5);
 
-/// The trouble of a limit.
-pub const LIMITED: &str = "Tesla limits the rate of calls";
-
-/// What is worth telling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// Something is wrong.
-    Trouble(String),
-    /// The same is wrong as was told, but for the time at which it goes on.
-    Still(String),
-    /// It no longer is.
-    Mended,
-}
-
-/// What was told last.
+/// What was told of one account's lists.
 #[derive(Debug, Default)]
-pub struct ListWatch {
+pub struct ListTroubles {
     n_failed: u32,
-    /// The trouble, and the words for it.
-    told: Option<(String, String)>,
+    told: Option<Explanation>,
 }
 
-impl ListWatch {
+impl ListTroubles {
     /// No list was had; the next is asked for after `wait`, at `next_at`.
-    pub fn failed(&mut self, error: &ApiError, wait: Duration, next_at: Timestamp) -> Option<News> {
+    pub fn failed(
+        &mut self,
+        error: &ApiError,
+        wait: Duration,
+        next_at: Timestamp,
+    ) -> Option<TroubleChange> {
         self.n_failed += 1;
         let is_limited = error.kind == ApiFailure::Limited;
         // Where it is for nothing to tell, the account's status tells of its login.
@@ -43,23 +34,25 @@ impl ListWatch {
         if self.n_failed < told_from && !(is_limited && wait > LONG_LIMIT) {
             return None;
         }
-        let (trouble, words) = if is_limited {
-            limited(next_at)
+        let trouble = if is_limited {
+            Explanation {
+                again: Again::at(next_at),
+                ..error.kind.explanation()
+            }
         } else {
-            (error.sentence(), error.sentence())
+            error.explanation()
         };
-        let no_list = |of: String| format!("no list of its cars: {of}");
-        self.tell(no_list(trouble), no_list(words))
+        self.stands(trouble.about("no list of its cars"))
     }
 
     /// An earlier run was told to leave the list alone until then.
-    pub fn limited_before(&mut self, next_at: Timestamp) -> Option<News> {
+    pub fn limited_before(&mut self, next_at: Timestamp) -> Option<TroubleChange> {
         let limited = ApiError::limited(None, "");
         self.failed(&limited, Duration::MAX, next_at)
     }
 
     /// A list arrived.
-    pub fn listed(&mut self, list: &ProductList) -> Option<News> {
+    pub fn listed(&mut self, list: &ProductList) -> Option<TroubleChange> {
         self.n_failed = 0;
         let trouble = if list.is_cut {
             "its list of products does not end, and was cut: cars beyond the cut are followed as before"
@@ -68,33 +61,21 @@ impl ListWatch {
         } else if list.vehicles.is_empty() {
             "it has no car: expected the login of somebody who owns or drives one"
         } else {
-            return self.told.take().map(|_| News::Mended);
+            return self.told.take().map(|_| TroubleChange::Ended);
         };
-        self.tell(trouble.to_owned(), trouble.to_owned())
+        self.stands(Explanation::of(trouble))
     }
 
-    fn tell(&mut self, trouble: String, words: String) -> Option<News> {
-        let now = (trouble, words);
-        let news = match &self.told {
-            Some(before) if *before == now => None,
-            Some((trouble, _)) if *trouble == now.0 => Some(News::Still(now.1.clone())),
-            _ => Some(News::Trouble(now.1.clone())),
-        };
-        self.told = Some(now);
-        news
+    fn stands(&mut self, trouble: Explanation) -> Option<TroubleChange> {
+        let before = self.told.replace(trouble.clone());
+        match before {
+            Some(before) if before == trouble => None,
+            Some(before) if before.is_same_but_for_the_time(&trouble) => {
+                Some(TroubleChange::Changed(trouble))
+            }
+            _ => Some(TroubleChange::Begun(trouble)),
+        }
     }
-}
-
-/// A limit: the trouble, and the words for it, which name another time each time.
-pub fn limited(until: Timestamp) -> (String, String) {
-    // A minute has begun.
-    let until = until.saturating_add(jiff::SignedDuration::from_secs(59));
-    let until = until.map_or_else(
-        |_| "later".to_owned(),
-        |at| format!("at {}", at.strftime("%Y-%m-%d %H:%M UTC")),
-    );
-    let words = format!("{LIMITED}: the next one goes out {until}");
-    (LIMITED.to_owned(), words)
 }
 
 #[cfg(test)]
@@ -114,32 +95,32 @@ mod tests {
         }
     }
 
-    fn told(news: Option<News>) -> String {
-        match news {
-            Some(News::Trouble(trouble)) => trouble,
-            Some(News::Still(trouble)) => format!("still {trouble}"),
-            Some(News::Mended) => "mended".to_owned(),
+    fn told(change: Option<TroubleChange>) -> String {
+        match change {
+            Some(TroubleChange::Begun(trouble)) => trouble.to_string(),
+            Some(TroubleChange::Changed(trouble)) => format!("still {trouble}"),
+            Some(TroubleChange::Ended) => "ended".to_owned(),
             None => String::new(),
         }
     }
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn failed(watch: &mut ListWatch, kind: ApiFailure) -> String {
+    fn failed(troubles: &mut ListTroubles, kind: ApiFailure) -> String {
         let next_at = "2026-11-26T12:00:00Z".parse().expect("a time");
-        told(watch.failed(&ApiError::new(kind, ""), MINUTE, next_at))
+        told(troubles.failed(&ApiError::new(kind, ""), MINUTE, next_at))
     }
 
     #[test]
     fn a_refusal_is_told_once_until_it_is_another_or_over() {
-        let mut watch = ListWatch::default();
-        let mut failed = |kind| failed(&mut watch, kind);
+        let mut troubles = ListTroubles::default();
+        let mut failed = |kind| failed(&mut troubles, kind);
         assert!(failed(ApiFailure::Redirected).contains("sends us elsewhere"));
         assert_eq!(failed(ApiFailure::Redirected), "");
         assert!(failed(ApiFailure::MissingScope).contains("permission"));
         assert_eq!(failed(ApiFailure::SignedOut), "", "the status tells");
-        assert_eq!(told(watch.listed(&list(1, 0))), "mended");
-        assert_eq!(told(watch.listed(&list(1, 0))), "");
+        assert_eq!(told(troubles.listed(&list(1, 0))), "ended");
+        assert_eq!(told(troubles.listed(&list(1, 0))), "");
     }
 
     #[test]
@@ -150,24 +131,24 @@ mod tests {
             ApiFailure::Garbled,
             ApiFailure::Unreachable,
         ] {
-            let mut watch = ListWatch::default();
-            let mut failed = || failed(&mut watch, kind);
+            let mut troubles = ListTroubles::default();
+            let mut failed = || failed(&mut troubles, kind);
             assert_eq!([failed(), failed()], ["", ""]);
             assert!(failed().starts_with("no list of its cars: "));
             assert_eq!(failed(), "");
         }
-        let mut watch = ListWatch::default();
+        let mut troubles = ListTroubles::default();
         for _ in 0..5 {
-            let mut failed = || failed(&mut watch, ApiFailure::Server);
+            let mut failed = || failed(&mut troubles, ApiFailure::Server);
             assert_eq!([failed(), failed()], ["", ""]);
-            assert_eq!(told(watch.listed(&list(1, 0))), "");
+            assert_eq!(told(troubles.listed(&list(1, 0))), "");
         }
     }
 
     #[test]
     fn a_short_limit_is_told_when_it_does_not_pass() {
-        let mut watch = ListWatch::default();
-        let mut limited = || failed(&mut watch, ApiFailure::Limited);
+        let mut troubles = ListTroubles::default();
+        let mut limited = || failed(&mut troubles, ApiFailure::Limited);
         assert_eq!([limited(), limited()], ["", ""]);
         assert!(limited().contains("limits the rate"));
         assert_eq!(limited(), "");
@@ -176,32 +157,32 @@ mod tests {
     #[test]
     fn a_long_limit_is_told_at_once_with_the_time_at_which_it_goes_on() {
         let error = ApiError::limited(None, "");
-        let limited = |watch: &mut ListWatch, next_at: &str| {
-            told(watch.failed(&error, 6 * MINUTE, next_at.parse().expect("a time")))
+        let limited = |troubles: &mut ListTroubles, next_at: &str| {
+            told(troubles.failed(&error, 6 * MINUTE, next_at.parse().expect("a time")))
         };
-        let mut watch = ListWatch::default();
-        let trouble = limited(&mut watch, "2026-11-26T12:00:01Z");
+        let mut troubles = ListTroubles::default();
+        let trouble = limited(&mut troubles, "2026-11-26T12:00:01Z");
         assert_eq!(
             trouble,
             "no list of its cars: Tesla limits the rate of calls: the next one goes out at 2026-11-26 12:01 UTC"
         );
         // Not warned about again, but no time that has passed stays published.
-        let later = limited(&mut watch, "2026-11-26T13:00:00Z");
+        let later = limited(&mut troubles, "2026-11-26T13:00:00Z");
         assert!(
             later.starts_with("still ") && later.contains("13:00"),
             "{later}"
         );
-        assert_eq!(told(watch.listed(&list(1, 0))), "mended");
+        assert_eq!(told(troubles.listed(&list(1, 0))), "ended");
     }
 
     #[test]
     fn a_list_without_a_car_and_one_that_is_not_whole_are_told() {
-        let mut watch = ListWatch::default();
-        assert!(told(watch.listed(&list(0, 0))).starts_with("it has no car"));
-        assert_eq!(told(watch.listed(&list(0, 0))), "");
-        assert!(told(watch.listed(&list(0, 1))).contains("cannot be read"));
-        assert_eq!(told(watch.listed(&list(1, 1))), "");
-        assert_eq!(told(watch.listed(&list(1, 0))), "mended");
+        let mut troubles = ListTroubles::default();
+        assert!(told(troubles.listed(&list(0, 0))).starts_with("it has no car"));
+        assert_eq!(told(troubles.listed(&list(0, 0))), "");
+        assert!(told(troubles.listed(&list(0, 1))).contains("cannot be read"));
+        assert_eq!(told(troubles.listed(&list(1, 1))), "");
+        assert_eq!(told(troubles.listed(&list(1, 0))), "ended");
     }
 
     #[test]
@@ -210,9 +191,9 @@ mod tests {
             is_cut: true,
             ..list(1, 0)
         };
-        let mut watch = ListWatch::default();
-        let trouble = told(watch.listed(&endless));
+        let mut troubles = ListTroubles::default();
+        let trouble = told(troubles.listed(&endless));
         assert!(trouble.contains("does not end"), "{trouble}");
-        assert_eq!(told(watch.listed(&endless)), "");
+        assert_eq!(told(troubles.listed(&endless)), "");
     }
 }

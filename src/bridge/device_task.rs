@@ -1,6 +1,7 @@
-//! One car's task: it makes the calls that its [`Device`] wants, hands in what they bring, and
+//! One device's task: it makes the calls that its [`Device`] wants, hands in what they bring, and
 //! passes on what it publishes and saves. What to do and when is the device's decision.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,26 +9,18 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::account::FromAccount;
+use super::device_troubles::DeviceTroubles;
 use super::ledger::Ledger;
-use super::list::News;
-use super::login;
 use super::memory::{MemoryFile, SavedCar};
-use super::publishing::{paths, setup};
-use super::refusals::CarWatch;
 use super::retained::Retained;
+use super::task_message::TaskMessage;
+use super::troubles::TroubleChange;
 use crate::api::{Account, ApiError, Called, CarRef};
 use crate::clock;
-use crate::compat::teslamate::TeslaMateTopics;
-use crate::config::{self, Settings};
 use crate::decode;
 use crate::decode::products::ListedVehicle;
-use crate::device::{
-    self, Answers, Call, ClockSpeed, Device, Input, Limit, Note, Output, Publishing, Saving, View,
-};
-use crate::discovery::{Announced, EntityPrefixes, Setup};
-use crate::failure::ApiFailure;
-use crate::model::{Now, Source};
+use crate::device::{self, Answers, Call, Device, Input, Note, Output, View};
+use crate::model::{DeviceId, Now, Source};
 use crate::mqtt::{Connection, Handle};
 use crate::policy::{Ask, Event, Failure, Why};
 
@@ -35,9 +28,9 @@ use crate::policy::{Ask, Event, Failure, Why};
 /// its readers for the processor.
 const BILL_AFTER: Duration = Duration::from_millis(100);
 
-/// What the others tell a car's task.
+/// What the bridge sends to a device's task.
 #[derive(Debug)]
-pub enum CarMessage {
+pub enum DeviceMessage {
     /// The account's list shows the car.
     Listed(Box<ListedVehicle>),
     /// Anything for the device.
@@ -49,38 +42,45 @@ pub enum CarMessage {
 pub struct CarClient {
     /// The account.
     pub account: Account,
+    /// Stands for the account's login.
+    pub login: u64,
     /// The account's calls this month.
     pub ledger: Ledger,
-    /// The account's lister.
+    /// Asks the account's task for an early list.
     pub relist: mpsc::Sender<()>,
-    /// The bridge, which tells the owner of troubles.
-    pub news: mpsc::Sender<FromAccount>,
     /// The car's names.
     pub car: CarRef,
-    /// What the entity ids of all cars begin with.
-    pub entity_prefixes: EntityPrefixes,
 }
 
-/// Everything that a car's task owns.
-pub struct CarTask {
+/// What joins a device's task with the others.
+pub struct Channels {
+    /// From the bridge.
+    pub inbox: mpsc::Receiver<DeviceMessage>,
+    /// To the bridge.
+    pub bridge: mpsc::Sender<TaskMessage>,
+    /// To the broker.
+    pub mqtt: Handle,
+    /// What is retained at the broker.
+    pub retained: Retained,
+    /// The end of the task.
+    pub cancel: CancellationToken,
+}
+
+/// Everything that a device's task owns.
+pub struct DeviceTask {
     client: CarClient,
-    /// Stands for the account's login.
-    login: u64,
     device: Device,
-    watch: CarWatch,
+    troubles: DeviceTroubles,
     file: MemoryFile,
-    mqtt: Handle,
-    retained: Retained,
-    inbox: mpsc::Receiver<CarMessage>,
+    channels: Channels,
     connection: watch::Receiver<Connection>,
     view: watch::Sender<Arc<View>>,
     /// The reason for the last wait, as the log has it.
     waits_because: Option<Why>,
-    cancel: CancellationToken,
 }
 
 /// What a call brought.
-enum Brought {
+enum CallAnswer {
     Light(Called<ListedVehicle>),
     Data(Called<Vec<u8>>),
 }
@@ -88,79 +88,50 @@ enum Brought {
 /// A call under way.
 struct CallUnderWay {
     call: Call,
-    answer: Pin<Box<dyn Future<Output = Brought> + Send>>,
+    answer: Pin<Box<dyn Future<Output = CallAnswer> + Send>>,
 }
 
-impl CarTask {
-    /// A task that goes on where the car's file ends; `announced` is what an earlier run told Home
-    /// Assistant.
-    #[expect(clippy::too_many_arguments, reason = "all that a task is made of")]
-    pub fn prepare(
-        settings: &Settings,
-        account: &config::AccountSettings,
+impl DeviceTask {
+    /// A task that goes on where the device's file ends.
+    pub fn new(
+        config: device::Config,
         client: CarClient,
-        mqtt: Handle,
-        retained: Retained,
-        announced: Announced,
-        teslamate: Option<TeslaMateTopics>,
-        inbox: mpsc::Receiver<CarMessage>,
-        cancel: CancellationToken,
+        channels: Channels,
+        state_directory: &Path,
     ) -> Self {
         let now = clock::now();
-        let vin = client.car.vin.clone();
-        let file = MemoryFile::of(&vin, &settings.state.directory);
+        let vin = &client.car.vin;
+        let file = MemoryFile::of(&DeviceId::from(vin), state_directory);
         let memory = file.read().unwrap_or_default();
-        let login = login::fingerprint(account);
-        let is_anothers = memory.login.is_some_and(|before| before != login);
-        let config = device::Config {
-            policy: settings.polling.policy(account.api),
-            tariff: settings.tariff.clone(),
-            unavailable_after: settings.polling.unavailable_after,
-            saving: Saving::TO_DISK,
-            publishing: Some(Publishing {
-                paths: paths(settings, &vin),
-                setup: Setup {
-                    entity_prefixes: client.entity_prefixes.clone(),
-                    ..setup(settings)
-                },
-                homeassistant: settings.homeassistant.enabled,
-                announced,
-                teslamate,
-            }),
-            clock_speed: ClockSpeed::times(clock::speed()),
-        };
-        let mut device = Device::car(&vin, config, memory.device, random_seed(), now);
+        let is_anothers = memory.login.is_some_and(|before| before != client.login);
+        let mut device = Device::car(vin, config, memory.device, random_seed(), now);
         // What the login before was refused says nothing of this one.
         if is_anothers {
             device.handle(Input::SignedIn, now);
         }
-        let mut connection = mqtt.connection();
+        let mut connection = channels.mqtt.connection();
         connection.mark_changed();
         Self {
             client,
-            login,
             view: watch::Sender::new(Arc::clone(device.view())),
             device,
-            watch: CarWatch::default(),
+            troubles: DeviceTroubles::default(),
             file,
+            channels,
             connection,
-            mqtt,
-            retained,
-            inbox,
             waits_because: None,
-            cancel,
         }
     }
 
-    /// The car as it is now, for readers.
+    /// The device as it is now, for readers.
     pub fn view(&self) -> watch::Receiver<Arc<View>> {
         self.view.subscribe()
     }
 
-    /// Runs until cancelled, then writes the car's memory.
+    /// Runs until cancelled, then writes the device's memory.
     pub async fn run(mut self) {
-        let cancel = self.cancel.clone();
-        let mut flight: Option<CallUnderWay> = None;
+        let cancel = self.channels.cancel.clone();
+        let mut under_way: Option<CallUnderWay> = None;
         let mut bill_at = Duration::MAX;
         loop {
             let is_news = self.connection.has_changed().unwrap_or(false);
@@ -172,14 +143,14 @@ impl CarTask {
             let output = self.device.poll(now);
             self.log();
             match output {
-                Output::Call(call) => flight = self.make(call, now).await,
+                Output::Call(call) => under_way = self.make(call, now).await,
                 Output::Abandon(call) => {
-                    flight = None;
+                    under_way = None;
                     call.bill(&mut self.client.ledger.governor(), now, &Answers::NONE);
                 }
-                Output::Declare(declaration) => self.retained.declare(declaration).await,
+                Output::Declare(declaration) => self.channels.retained.declare(declaration).await,
                 Output::Publish(messages) => {
-                    self.mqtt.publish_all(messages).await;
+                    self.channels.mqtt.publish_all(messages).await;
                     // The connection's tasks take them to the socket before more is drawn up.
                     tokio::task::yield_now().await;
                 }
@@ -202,12 +173,12 @@ impl CarTask {
                         () = clock::sleep_until(until.min(bill_at)) => {}
                         // What waited for the broker is due.
                         Ok(()) = self.connection.changed() => self.connection.mark_changed(),
-                        (call, brought) = answered(&mut flight) => {
-                            self.take(&call, brought);
+                        (call, answer) = answered(&mut under_way) => {
+                            self.take_in(&call, answer).await;
                             bill_at = clock::now().mono + BILL_AFTER;
                         }
-                        message = self.inbox.recv() => match message {
-                            Some(message) => self.receive(message),
+                        message = self.channels.inbox.recv() => match message {
+                            Some(message) => self.receive(message).await,
                             None => break,
                         },
                     }
@@ -217,16 +188,24 @@ impl CarTask {
         self.save(clock::now()).await;
     }
 
-    fn receive(&mut self, message: CarMessage) {
+    async fn receive(&mut self, message: DeviceMessage) {
         let now = clock::now();
         match message {
-            CarMessage::Listed(listed) => {
+            DeviceMessage::Listed(listed) => {
                 self.client.car = CarRef::of(&listed);
                 self.device.handle(Input::Listed, now);
                 let seen = listed.observations(Source::List, now.wall);
                 self.device.observe(&seen, now);
             }
-            CarMessage::Input(input) => self.device.handle(input, now),
+            DeviceMessage::Input(input) => {
+                let change = match &input {
+                    Input::SignedIn => self.troubles.signed_in(),
+                    Input::Removed => self.troubles.not_asked(),
+                    _ => None,
+                };
+                self.device.handle(input, now);
+                self.tell_bridge(change).await;
+            }
         }
     }
 
@@ -248,40 +227,81 @@ impl CarTask {
         }
         let (account, car) = (self.client.account.clone(), self.client.car.clone());
         let endpoints = call.endpoints.clone();
-        let answer: Pin<Box<dyn Future<Output = Brought> + Send>> = match class {
-            Ask::Light => Box::pin(async move { Brought::Light(account.vehicle(&car).await) }),
+        let answer: Pin<Box<dyn Future<Output = CallAnswer> + Send>> = match class {
+            Ask::Light => Box::pin(async move { CallAnswer::Light(account.vehicle(&car).await) }),
             Ask::Data => {
-                Box::pin(async move { Brought::Data(account.vehicle_data(&car, &endpoints).await) })
+                Box::pin(
+                    async move { CallAnswer::Data(account.vehicle_data(&car, &endpoints).await) },
+                )
             }
         };
         Some(CallUnderWay { call, answer })
     }
 
-    /// Takes in what a call brought.
-    fn take(&mut self, call: &Call, brought: Brought) {
+    async fn take_in(&mut self, call: &Call, answer: CallAnswer) {
         let now = clock::now();
-        match brought {
-            Brought::Light(called) => {
-                self.settle(call, &called, now);
-                match called.outcome {
-                    Ok(listed) => {
-                        let seen = listed.observations(Source::Light, now.wall);
-                        self.device.observe(&seen, now);
-                    }
-                    Err(error) => self.failed(call, &error, &called.statuses, now),
+        match answer {
+            CallAnswer::Light(called) => {
+                if let Some(listed) = self.outcome(call, called, now).await {
+                    let seen = listed.observations(Source::Light, now.wall);
+                    self.device.observe(&seen, now);
                 }
             }
-            Brought::Data(called) => {
-                self.settle(call, &called, now);
-                match called.outcome {
-                    Ok(body) => self.take_data(&body, now),
-                    Err(error) => self.failed(call, &error, &called.statuses, now),
+            CallAnswer::Data(called) => {
+                if let Some(body) = self.outcome(call, called, now).await {
+                    self.take_in_data(&body, now);
                 }
             }
         }
     }
 
-    fn take_data(&mut self, body: &[u8], now: Now) {
+    /// Puts a call on the account's bill. What it was made for, if it brought that: else the device
+    /// hears how it failed.
+    async fn outcome<T>(&mut self, call: &Call, called: Called<T>, now: Now) -> Option<T> {
+        call.bill(&mut self.client.ledger.governor(), now, &called.answers());
+        self.tell_owner(call.class, &called, now).await;
+        match called.outcome {
+            Ok(wanted) => Some(wanted),
+            Err(error) => {
+                self.failed(call, &error, &called.statuses, now);
+                None
+            }
+        }
+    }
+
+    /// Tells the owner why Tesla refuses to tell of the car, once, and that it no longer does.
+    async fn tell_owner<T>(&mut self, class: Ask, called: &Called<T>, now: Now) {
+        let change = match &called.outcome {
+            Ok(_) => self.troubles.succeeded(class),
+            // The account tells of its login.
+            Err(_) if called.statuses.is_empty() => None,
+            Err(error) => self.troubles.failed(class, error, now.wall),
+        };
+        match &change {
+            Some(TroubleChange::Begun(trouble)) => {
+                tracing::warn!(?class, "Tesla refuses to tell of this car: {trouble}");
+            }
+            Some(TroubleChange::Ended) => tracing::info!(?class, "Tesla tells of this car again"),
+            Some(TroubleChange::Changed(_)) | None => {}
+        }
+        self.tell_bridge(change).await;
+    }
+
+    async fn tell_bridge(&self, change: Option<TroubleChange>) {
+        let Some(change) = change else {
+            return;
+        };
+        let Channels { bridge, cancel, .. } = &self.channels;
+        let message = bridge.send(TaskMessage::DeviceTrouble {
+            id: self.device.view().id.clone(),
+            task: tokio::task::id(),
+            trouble: change.standing(),
+        });
+        // The bridge waits for the end of a task that it cancels, and receives nothing meanwhile.
+        let _ = cancel.run_until_cancelled(message).await;
+    }
+
+    fn take_in_data(&mut self, body: &[u8], now: Now) {
         match decode::vehicle_data::vehicle_data(body, now) {
             Ok(data) => {
                 for oddity in &data.oddities {
@@ -309,46 +329,6 @@ impl CarTask {
             is_contact: !statuses.is_empty() && error.kind.meaning().car.tells_of_it,
         };
         self.device.handle(failed, now);
-    }
-
-    /// Puts a call on the account's bill, and tells the owner why Tesla refuses to tell of the car,
-    /// once, and that it no longer does.
-    fn settle<T>(&mut self, call: &Call, called: &Called<T>, now: Now) {
-        let error = called.outcome.as_ref().err();
-        let answers = Answers {
-            statuses: &called.statuses,
-            is_lost: error.is_some_and(|error| error.unanswered),
-            limit: error.and_then(|error| match error.kind {
-                ApiFailure::Limited => Some(Limit::Rate(error.retry_after)),
-                ApiFailure::BillingLimit => Some(Limit::Billing),
-                _ => None,
-            }),
-        };
-        call.bill(&mut self.client.ledger.governor(), now, &answers);
-
-        let class = call.class;
-        let news = match &called.outcome {
-            Ok(_) => self.watch.succeeded(class),
-            // The account tells of its login.
-            Err(_) if called.statuses.is_empty() => None,
-            Err(error) => self.watch.failed(class, error, now.wall),
-        };
-        let trouble = match news {
-            Some(News::Trouble(trouble)) => {
-                tracing::warn!(?class, "Tesla refuses to tell of this car: {trouble}");
-                trouble
-            }
-            Some(News::Still(trouble)) => trouble,
-            Some(News::Mended) => {
-                tracing::info!(?class, "Tesla tells of this car again");
-                return;
-            }
-            None => return,
-        };
-        let vin = self.client.car.vin.clone();
-        let trouble = FromAccount::CarTrouble { vin, trouble };
-        // Full means that others have trouble at the same time: one of them is the last.
-        let _ = self.client.news.try_send(trouble);
     }
 
     /// Everything is said: readers see it, and the log hears why nothing is asked for a while.
@@ -387,7 +367,7 @@ impl CarTask {
         let memory = SavedCar {
             device: self.device.saved(now),
             account: Some(self.client.account.name().to_owned()),
-            login: Some(self.login),
+            login: Some(self.client.login),
             id: self.client.car.id,
         };
         self.file.write(&memory).await;
@@ -395,13 +375,13 @@ impl CarTask {
 }
 
 /// The call under way, when it is answered.
-async fn answered(flight: &mut Option<CallUnderWay>) -> (Call, Brought) {
-    let Some(under_way) = flight else {
+async fn answered(under_way: &mut Option<CallUnderWay>) -> (Call, CallAnswer) {
+    let Some(waiting) = under_way else {
         return std::future::pending().await;
     };
-    let brought = under_way.answer.as_mut().await;
-    match flight.take() {
-        Some(CallUnderWay { call, .. }) => (call, brought),
+    let answer = waiting.answer.as_mut().await;
+    match under_way.take() {
+        Some(CallUnderWay { call, .. }) => (call, answer),
         None => std::future::pending().await,
     }
 }

@@ -1,36 +1,37 @@
-//! Commands on their way from the broker to a car's task: who is meant, whether it is too much,
+//! Commands on their way from the broker to a device's task: who is meant, whether it is too much,
 //! and how it is answered.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::publishing::alias;
 use crate::clock;
 use crate::command::{self, Admission, Flood, OwnerCommand, Reply};
 use crate::config::Settings;
 use crate::device::Command;
-use crate::model::{DeviceId, Vin};
+use crate::model::DeviceId;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
 
-/// What a message comes to.
+/// What is to be done about a message.
 #[derive(Debug)]
-pub enum Heard {
-    /// For a car's task.
-    Command(DeviceId, Command),
-    /// To be answered at once.
+pub enum CommandRead {
+    /// Hand it to a device's task.
+    HandOver(DeviceId, Command),
+    /// Answer it at once.
     Answer(Publish),
     /// Nothing.
     Nothing,
 }
 
-/// The ear.
+/// Reads messages as commands.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub struct CommandReader {
     flood: Flood,
-    told_retained: bool,
+    warned_of_retained: bool,
 }
 
-/// What is listened to for commands: nothing, unless they are enabled.
+/// Where commands arrive; nowhere, unless they are enabled.
 pub fn subscription(settings: &Settings) -> Option<Subscription> {
     let filter = format!("{}/+/command/+", settings.mqtt.base_topic);
     settings
@@ -39,29 +40,28 @@ pub fn subscription(settings: &Settings) -> Option<Subscription> {
         .then(|| Subscription::commands(filter))
 }
 
-impl Orders {
-    /// Reads a message that is about one of these cars, or about none.
-    pub fn hear<'a>(
+impl CommandReader {
+    /// Reads a message that is about one of these devices, or about none.
+    pub fn read<'a>(
         &mut self,
         message: &Incoming,
         settings: &'a Settings,
-        cars: impl Iterator<Item = &'a Vin>,
-    ) -> Heard {
+        devices: impl Iterator<Item = &'a DeviceId>,
+    ) -> CommandRead {
         if !settings.commands.enabled {
-            return Heard::Nothing;
+            return CommandRead::Nothing;
         }
         if message.retain {
             // It would be carried out again at every start.
-            if !std::mem::replace(&mut self.told_retained, true) {
+            if !std::mem::replace(&mut self.warned_of_retained, true) {
                 let topic = message.topic.escape_debug();
                 tracing::warn!(%topic, "a retained message is no command; publish it without the retain flag, and remove this one (only the first is named)");
             }
-            return Heard::Nothing;
+            return CommandRead::Nothing;
         }
         let came_at = clock::uptime();
-        let alias = |vin| settings.cars.get(vin)?.alias.as_deref();
-        let levels: BTreeMap<&str, DeviceId> = cars
-            .map(|vin| (alias(vin).unwrap_or(vin.as_str()), vin.into()))
+        let levels: BTreeMap<&str, DeviceId> = devices
+            .map(|id| (alias(settings, id).unwrap_or(id.as_str()), id.clone()))
             .collect();
         let base = &settings.mqtt.base_topic;
         let parsed = command::parse(&message.topic, &message.payload, base, &levels);
@@ -71,7 +71,7 @@ impl Orders {
         };
         let admission = self.flood.admit(device, came_at);
         let (reply, reason) = match (admission, parsed) {
-            (Admission::Drop, _) => return Heard::Nothing,
+            (Admission::Drop, _) => return CommandRead::Nothing,
             (Admission::Take, Ok(command)) => {
                 let OwnerCommand {
                     device,
@@ -83,7 +83,7 @@ impl Orders {
                     reply,
                     came_at,
                 };
-                return Heard::Command(device, command);
+                return CommandRead::HandOver(device, command);
             }
             (Admission::Refuse, Ok(command)) => {
                 let reason = "too many commands within a second".to_owned();
@@ -93,8 +93,8 @@ impl Orders {
         };
         tracing::debug!(%reason, "a command was refused");
         match reply {
-            Some(reply) => Heard::Answer(answer(&reply, &Err(reason), came_at)),
-            None => Heard::Nothing,
+            Some(reply) => CommandRead::Answer(answer(&reply, &Err(reason), came_at)),
+            None => CommandRead::Nothing,
         }
     }
 }

@@ -1,0 +1,154 @@
+//! What is wrong at present, as the owner is told: each trouble from when it is worth telling until
+//! it has ended. The newest of them is the topic `last_error`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::failure::Explanation;
+use crate::model::DeviceId;
+
+/// What became of a trouble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TroubleChange {
+    /// Something is wrong.
+    Begun(Explanation),
+    /// The owner knows that something is wrong: another part of it, or another time at which it is
+    /// tried again.
+    Changed(Explanation),
+    /// Nothing is wrong any more.
+    Ended,
+}
+
+impl TroubleChange {
+    /// What is wrong now.
+    pub fn standing(self) -> Option<Explanation> {
+        match self {
+            Self::Begun(trouble) | Self::Changed(trouble) => Some(trouble),
+            Self::Ended => None,
+        }
+    }
+}
+
+/// What a trouble is about: each has one at most.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Troubled {
+    /// The login of the account of this name.
+    Login(String),
+    /// The list of cars of the account of this name.
+    List(String),
+    /// Tesla refuses to tell of this device.
+    Device(DeviceId),
+}
+
+impl fmt::Display for Troubled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Login(name) | Self::List(name) => write!(f, "account {name}"),
+            Self::Device(id) => write!(f, "car {id}"),
+        }
+    }
+}
+
+/// Every trouble that has not ended.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    /// With the number of each, counted from the first.
+    standing: BTreeMap<Troubled, (u64, Explanation)>,
+    n_begun: u64,
+}
+
+impl Troubles {
+    /// What is wrong with one thing now, if anything is.
+    pub fn set(&mut self, thing: Troubled, trouble: Option<Explanation>) {
+        let Some(trouble) = trouble else {
+            self.standing.remove(&thing);
+            return;
+        };
+        match self.standing.get_mut(&thing) {
+            Some((_, before)) if before.is_same_but_for_the_time(&trouble) => *before = trouble,
+            _ => {
+                self.n_begun += 1;
+                self.standing.insert(thing, (self.n_begun, trouble));
+            }
+        }
+    }
+
+    /// An account is not followed any more, at least not as it was.
+    pub fn forget_account(&mut self, name: &str) {
+        for thing in [Troubled::Login, Troubled::List] {
+            self.set(thing(name.to_owned()), None);
+        }
+    }
+
+    /// The newest, with the thing that it is about in front.
+    pub fn newest(&self) -> Option<Explanation> {
+        let newest = self.standing.iter().max_by_key(|(_, (number, _))| *number);
+        newest.map(|(thing, (_, trouble))| trouble.clone().about(thing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::failure::{Again, ApiFailure};
+
+    fn car() -> Troubled {
+        Troubled::Device(DeviceId::new("LRW3E7EK5PC000031").expect("an id"))
+    }
+
+    fn newest(troubles: &Troubles) -> String {
+        let newest = troubles.newest();
+        newest.map_or_else(String::new, |trouble| trouble.to_string())
+    }
+
+    fn limited(minute: i64) -> Explanation {
+        let time = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minute);
+        Explanation {
+            again: Again::at(time),
+            ..ApiFailure::Limited.explanation()
+        }
+    }
+
+    #[test]
+    fn the_newest_trouble_that_has_not_ended_is_shown_and_then_none() {
+        let home = || "home".to_owned();
+        let mut troubles = Troubles::default();
+        assert_eq!(troubles.newest(), None);
+        troubles.set(Troubled::List(home()), Some(limited(1)));
+        troubles.set(car(), Some(ApiFailure::Privacy.explanation()));
+        troubles.set(
+            Troubled::Login(home()),
+            Some(ApiFailure::SignedOut.explanation()),
+        );
+        assert!(newest(&troubles).starts_with("account home: Tesla ended this login: sign in"));
+        let shown = troubles.newest().and_then(|trouble| trouble.hint);
+        assert_eq!(shown, ApiFailure::SignedOut.meaning().hint, "kept apart");
+
+        troubles.set(Troubled::Login(home()), None);
+        assert!(newest(&troubles).starts_with("car LRW…000031: a privacy setting"));
+        // Told anew with another time, which makes it no newer.
+        troubles.set(Troubled::List(home()), Some(limited(2)));
+        assert!(newest(&troubles).starts_with("car "));
+        troubles.set(car(), None);
+        assert!(newest(&troubles).ends_with("at 1970-01-01 00:02 UTC"));
+        troubles.set(Troubled::List(home()), None);
+        troubles.set(Troubled::List(home()), None);
+        assert_eq!(troubles.newest(), None);
+    }
+
+    #[test]
+    fn an_account_that_goes_takes_its_troubles_with_it() {
+        let mut troubles = Troubles::default();
+        for name in ["home", "cabin"] {
+            troubles.set(Troubled::List(name.to_owned()), Some(limited(1)));
+            let signed_out = ApiFailure::SignedOut.explanation();
+            troubles.set(Troubled::Login(name.to_owned()), Some(signed_out));
+        }
+        troubles.forget_account("cabin");
+        assert!(newest(&troubles).starts_with("account home: "));
+        troubles.forget_account("home");
+        assert_eq!(troubles.newest(), None);
+    }
+}

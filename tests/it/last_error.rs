@@ -1,0 +1,120 @@
+//! `bridge/last_error`: what is wrong with a login, a list or a car, for as long as it is. The waits
+//! after a refusal are played in a process of its own, whose clocks run fast.
+
+use tesla2mqtt::model::Vin;
+use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
+
+use crate::child;
+use crate::rig::running::RunningBridge;
+use crate::rig::subscriber::Subscriber;
+use crate::rig::world::{ACCOUNT, World};
+use crate::rig::{SOON, eventually};
+
+/// An hour is three seconds.
+const SPEED: f64 = 1200.0;
+
+/// An account with an awake car that has been read.
+struct House {
+    world: World,
+    vin: Vin,
+    subscriber: Subscriber,
+    running: RunningBridge,
+}
+
+impl House {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let vin = world.add_awake_car(1);
+        let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+        let running = RunningBridge::start(&world.fresh_fleet_config());
+        let house = Self {
+            world,
+            vin,
+            subscriber,
+            running,
+        };
+        house.is_well().await;
+        house
+    }
+
+    fn refuse(&self, calls: &[CallKind], fault: Fault) {
+        self.world
+            .cloud
+            .fail_share(1.0, Aim::at(calls), vec![fault], 1);
+    }
+
+    fn last_error(&self) -> String {
+        let error = self.subscriber.get("tesla2mqtt/bridge/last_error");
+        error.unwrap_or_default()
+    }
+
+    async fn says(&self, words: &str) {
+        eventually(words, SOON, || self.last_error().starts_with(words)).await;
+    }
+
+    async fn is_well(&self) {
+        self.says("none").await;
+        let healthy = format!("tesla2mqtt/{}/healthy", self.vin.as_str());
+        self.subscriber.wait_for(&healthy, "on", SOON).await;
+    }
+
+    async fn is_unhealthy(&self) {
+        let healthy = format!("tesla2mqtt/{}/healthy", self.vin.as_str());
+        self.subscriber.wait_for(&healthy, "off", SOON).await;
+    }
+}
+
+#[test]
+fn the_trouble_of_a_car_ends_with_its_next_data() {
+    child::at_speed(SPEED, async || {
+        let house = House::new().await;
+        let refused = Fault::status(401, "mobile_access_disabled");
+        house.refuse(&[CallKind::Data], refused);
+        let trouble = format!(
+            "car {}: mobile access is switched off in the car: allow it there",
+            house.vin
+        );
+        house.says(&trouble).await;
+        house.is_unhealthy().await;
+        house.world.cloud.heal();
+        house.is_well().await;
+        house.running.stop().await;
+    });
+}
+
+#[test]
+fn the_trouble_of_a_login_ends_when_it_is_renewed() {
+    child::at_speed(SPEED, async || {
+        let house = House::new().await;
+        house.refuse(&[CallKind::Token], Fault::status(503, "away"));
+        house.world.cloud.expire_access(ACCOUNT);
+        house
+            .says("account home: Tesla's servers have a fault")
+            .await;
+        house.world.cloud.heal();
+        house.is_well().await;
+        house.running.stop().await;
+    });
+}
+
+#[test]
+fn the_trouble_of_a_list_ends_with_the_next_list_and_hides_no_older_one() {
+    child::at_speed(SPEED, async || {
+        let house = House::new().await;
+        let refused = Fault::status(401, "mobile_access_disabled");
+        house.refuse(&[CallKind::Data], refused);
+        let of_the_car = format!("car {}: mobile access", house.vin);
+        house.says(&of_the_car).await;
+
+        let refused = Fault::status(412, "account must be registered in the current region");
+        let lists = Aim::at(&[CallKind::Products]);
+        house.world.cloud.fail_next(1, &lists, &refused);
+        house
+            .says("account home: no list of its cars: your app")
+            .await;
+        house.says(&of_the_car).await;
+        house.world.cloud.heal();
+        house.is_well().await;
+        house.running.stop().await;
+    });
+}
