@@ -60,6 +60,9 @@ pub fn play_report<Look: AsyncFnOnce(&Field<'_>)>(report: &Report, look: Look) {
         let world = World::new().await;
         let vins = report.fill(&world.cloud);
         let subscriber = Subscriber::to(world.broker.addr.port(), "#");
+        // Events are not kept for who subscribes later.
+        subscriber.publish("a/test", "listens").await;
+        subscriber.wait_for("a/test", "listens", LIMIT).await;
         let config = config(report, &world);
         let bridge = Mutex::new(RunningBridge::start(&config));
         let field = Field {

@@ -222,9 +222,8 @@ fn like_case_09_an_end_waits_for_the_odometer_that_belongs_to_it() {
     let with = |end: Vec<Answer>| [begin(), end].concat();
     let old = |odometer: f64| Answer::parked(&still(odometer)).group_ahead("vehicle_state", -60);
     let report = Report::of([
-        // The part that has the odometer is older than the gear, for one look or for two.
+        // The part that has the odometer is older than the gear.
         with(vec![old(1001.0), Answer::set(&still(1002.0))]),
-        with(vec![old(1001.0), old(1001.5), Answer::set(&still(1002.0))]),
         // The part that has the charge is older, or far older, and the odometer is not.
         with(vec![
             Answer::parked(&still(1002.0)).group_ahead("charge_state", -60),

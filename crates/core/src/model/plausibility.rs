@@ -97,10 +97,11 @@ pub const BOUNDS: &[Bounds] = &[
     row("drive_state.speed",                           (0.0, 250.0),       ANY, ANY, Null::IsAWord),
     // It goes back by its rounding (tesla-api.md, quirk 26).
     row("vehicle_state.odometer",                      (0.0, 3_000_000.0), rate(5.0, 250.0), rate(1.0, 0.0), Null::IsAGap),
-    row("vehicle_state.tpms_pressure_fl",              (0.0, 10.0),        ANY, ANY, Null::IsAWord),
-    row("vehicle_state.tpms_pressure_fr",              (0.0, 10.0),        ANY, ANY, Null::IsAWord),
-    row("vehicle_state.tpms_pressure_rl",              (0.0, 10.0),        ANY, ANY, Null::IsAWord),
-    row("vehicle_state.tpms_pressure_rr",              (0.0, 10.0),        ANY, ANY, Null::IsAWord),
+    // Without a pressure, the catalogue says, it is 0 or less.
+    row("vehicle_state.tpms_pressure_fl",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
+    row("vehicle_state.tpms_pressure_fr",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
+    row("vehicle_state.tpms_pressure_rl",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
+    row("vehicle_state.tpms_pressure_rr",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
 ];
 
 /// A value that waits for the next look.
