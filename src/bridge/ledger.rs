@@ -74,7 +74,7 @@ impl Ledger {
         self.governor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For how long the list must still be left alone, by the word of a run before this one.
+    /// For how long the list must still be left alone, as a run before this one was told.
     pub fn list_limited_for(&self, now: Timestamp) -> Option<Duration> {
         let left = (*self.list_limit())?.duration_since(now);
         let left = Duration::try_from(left).ok()?;
