@@ -34,7 +34,7 @@ struct Projection {
 }
 
 /// Publishes what the bridge says of itself.
-pub struct BridgePublisher {
+pub(super) struct BridgePublisher {
     mqtt: Handle,
     retained: Retained,
     started_at: Timestamp,
@@ -90,7 +90,7 @@ fn dropped(
 }
 
 /// What the bridge publishes as soon as there is a broker.
-pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
+pub(super) fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
     let announced = manifest.announced(&discovery_topic(settings));
     let at_broker = manifest.topics_of(&Owner::Bridge).collect();
     declaration(settings, at_broker, &announced)
@@ -108,7 +108,7 @@ fn discovery_message(settings: &Settings) -> discovery::Message {
 
 impl BridgePublisher {
     /// Nothing said yet in this run.
-    pub async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
+    pub(super) async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
         let announced = retained.announced(&discovery_topic(settings)).await;
         Self {
             announcer: Announcer::new(announced),
@@ -120,13 +120,13 @@ impl BridgePublisher {
     }
 
     /// Home Assistant has started.
-    pub fn birth(&mut self) {
+    pub(super) fn birth(&mut self) {
         self.announcer.birth();
     }
 
     /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
     /// broker, and keeps its distances in real time; call it again and again.
-    pub async fn announce(&mut self, settings: &Settings) {
+    pub(super) async fn announce(&mut self, settings: &Settings) {
         let is_enabled = settings.homeassistant.enabled;
         let topic = is_enabled.then(|| discovery_topic(settings));
         self.retained
@@ -166,7 +166,7 @@ impl BridgePublisher {
 
     /// Declares what the bridge and its accounts publish; what is there of accounts that the
     /// configuration no longer has, or of an earlier version, goes.
-    pub async fn declare(&self, settings: &Settings) {
+    pub(super) async fn declare(&self, settings: &Settings) {
         let announced = if settings.homeassistant.enabled {
             self.announcer.announced().clone()
         } else {
@@ -191,7 +191,7 @@ impl BridgePublisher {
     }
 
     /// Says what each account has spent.
-    pub async fn say_accounts(
+    pub(super) async fn say_accounts(
         &mut self,
         settings: &Settings,
         accounts: Vec<(&str, GovernorStatus)>,
@@ -227,7 +227,7 @@ impl BridgePublisher {
     }
 
     /// Says the bridge's facts; what did not change is not sent.
-    pub async fn say<'a>(
+    pub(super) async fn say<'a>(
         &self,
         settings: &Settings,
         last_error: Option<Explanation>,
