@@ -5,10 +5,12 @@
 //! answer. It exists because a polling interval that looks harmless costs more than Tesla's monthly
 //! credit or a night's sleep of the car, and nobody should find out from the bill.
 //!
-//! In reading order: `life` whose day is played (`life_file` an owner's own), `play` the event
-//! loop, `report` the figures, `plot` one day as a picture. What other tools' intervals cost on the same
-//! car is examples/other_tools.
+//! In reading order: `life` whose day is played (`life_file` an owner's own), `follower` who follows
+//! it, `play` the event loop, `figures` what it cost, `report` the same for people and machines, `plot`
+//! one day as a picture. What other tools' intervals cost on the same car is examples/other_tools.
 
+mod figures;
+mod follower;
 mod life;
 mod life_file;
 mod play;
@@ -19,11 +21,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use figures::{Delays, Figures};
+pub use follower::{Follower, Turn};
 pub use life::{LIVES, Life, NamedLife};
 pub use life_file::{FORM as LIFE_FILE_FORM, LifeFileErrors, parse as parse_life};
-pub use play::{CallMade, CallOutcome, CarTrace, Follower, Played, Turn};
+pub use play::{CallMade, CallOutcome, CarTrace, Played};
 pub use plot::{busiest_day, plot};
-pub use report::{Delays, Figures, Report, Row};
+pub use report::{Report, Row};
 
 use crate::config::{Api, BudgetSettings, PollingSettings};
 use crate::model::{Now, Vin};
@@ -124,7 +128,7 @@ pub fn ours(case: &Case) -> Played {
     let follow = |vin: &_| -> Box<dyn Follower> {
         let way = &case.way;
         let policy = way.policy.clone();
-        Box::new(play::Ours::new(vin, policy, way.has_push, SEED, now))
+        Box::new(follower::Ours::new(vin, policy, way.has_push, SEED, now))
     };
     let governor = Governor::new(case.way.governor.clone(), now);
     play::play(case, follow, Some(governor))

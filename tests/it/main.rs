@@ -1,4 +1,5 @@
 //! One integration binary, a file a behaviour.
+#![allow(unreachable_pub, reason = "nobody is outside of a test binary")]
 
 use tesla2mqtt_testkit as rig;
 use tesla2mqtt_testkit::ci;

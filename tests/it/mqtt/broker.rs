@@ -11,7 +11,7 @@ use super::rig::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_told_apart_from_other_failures() {
-    let first = open_broker(LOOPBACK.parse().unwrap()).await;
+    let first = open_broker(free_address()).await;
     let second = broker::start(&broker_settings(first.addr)).await;
     assert!(matches!(second, Err(BrokerError::PortTaken(addr)) if addr == first.addr));
     // An address of the documentation, which no machine has.
@@ -34,7 +34,7 @@ async fn it_does_not_open_itself_to_the_network_without_a_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_broker_gives_its_port_back_and_leaves_nothing_on_disk() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let addr = broker.addr;
     publish(addr, &[("a", "1", true)]).await;
     broker.stop().await;
@@ -87,7 +87,7 @@ async fn wrong_passwords_are_refused_and_do_not_lock_the_right_one_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_subscriber_gets_every_retained_topic() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let bridge = MqttBridge::start(&settings(broker.addr, Protocol::V5));
     for n in 0..1000 {
         bridge.state(&format!("tesla2mqtt/VIN/{n}"), "1").await;

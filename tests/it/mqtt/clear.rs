@@ -52,7 +52,7 @@ fn announcement(origin: &str, base: &str, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_bridges_on_one_broker_only_the_one_of_the_base_topic_goes() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let (mine, theirs) = (
         announcement("tesla2mqtt", "home/tesla", "mine"),
         announcement("tesla2mqtt", "tesla2mqtt", "theirs"),
@@ -170,7 +170,7 @@ async fn everything_of_ours_goes_and_everything_else_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_named_goes_too() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     publish(broker.addr, &[("old/topic", "1", true)]).await;
     let mut places = at("tesla2mqtt");
     places.topics.insert("old/topic".to_owned());
@@ -181,7 +181,7 @@ async fn a_topic_that_is_named_goes_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_that_runs_is_noticed_and_not_thrown_out() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let settings = settings(broker.addr, BOTH[0]);
     let bridge = MqttBridge::start(&settings);
     Watcher::start(broker.addr)
@@ -194,7 +194,7 @@ async fn a_bridge_that_runs_is_noticed_and_not_thrown_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_messages_do_not_hold_it_up() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let settings = settings(broker.addr, BOTH[0]);
     publish(broker.addr, &[("tesla2mqtt/bridge/a", "1", true)]).await;
     let addr = broker.addr;
@@ -211,9 +211,7 @@ async fn live_messages_do_not_hold_it_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_broker_it_says_so_at_once() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
-    let settings = settings(broker.addr, BOTH[0]);
-    broker.stop().await;
+    let settings = settings(free_address(), BOTH[0]);
     let failure = clear(&settings, &at("tesla2mqtt")).await.unwrap_err();
     assert_eq!(failure.kind, BrokerFailureKind::Unreachable, "{failure}");
 }

@@ -89,7 +89,7 @@ async fn commands_come_again_after_the_broker_was_restarted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_may_be_any_bytes() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let mut bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.until_up().await;
     Watcher::start(broker.addr)
@@ -121,7 +121,7 @@ async fn a_flood_that_nobody_reads_does_not_stop_what_is_published() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_we_publish_under_a_command_topic_does_not_come_back() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let mut bridge = MqttBridge::listening(&settings(broker.addr, Protocol::V5), subscriptions());
     bridge.state("tesla2mqtt/VIN/own/set", "1").await;
     let watcher = Watcher::start(broker.addr);

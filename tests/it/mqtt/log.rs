@@ -76,7 +76,7 @@ impl MakeWriter<'_> for Log {
 #[tokio::test]
 async fn an_outage_is_two_or_three_lines_however_often_it_is_tried() {
     let (log, _guard) = Log::start("tesla2mqtt::mqtt=info");
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let addr = broker.addr;
     let bridge = MqttBridge::start(&settings(addr, BOTH[0]));
     for n in 0..10 {

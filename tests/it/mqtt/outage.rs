@@ -118,7 +118,7 @@ async fn nothing_is_lost_over_connections_that_are_cut_again_and_again() {
 /// The outbox takes what is said, whatever the socket does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_takes_nothing_holds_nobody_up_who_publishes() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     for protocol in BOTH {
         let proxy = Proxy::start(broker.addr).await;
         let bridge = MqttBridge::start(&settings(proxy.addr, protocol));

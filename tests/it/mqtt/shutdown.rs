@@ -58,7 +58,7 @@ async fn the_will_speaks_for_a_bridge_that_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_broker_it_ends_and_says_what_was_lost() {
-    let broker = open_broker(LOOPBACK.parse().unwrap()).await;
+    let broker = open_broker(free_address()).await;
     let addr = broker.addr;
     broker.stop().await;
     let bridge = MqttBridge::start(&settings(addr, BOTH[0]));

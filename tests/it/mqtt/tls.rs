@@ -409,7 +409,7 @@ impl Home {
     }
 
     async fn broker(&self, identity: &IssuedCertificate, ask: ClientAuth) -> TlsBroker {
-        let plain = open_broker(LOOPBACK.parse().unwrap()).await;
+        let plain = open_broker(free_address()).await;
         let to = plain.addr;
         let acceptor = TlsAcceptor::from(Arc::new(self.server_config(identity, ask)));
         let listener = TcpListener::bind(LOOPBACK).await.unwrap();

@@ -59,18 +59,25 @@ impl Habits {
         }
     }
 
-    /// Whether a start is likely about now.
+    /// Whether a start is likely about now: in this slot or one beside it, on whatever day.
     pub(super) fn expects_start(&self, wall: Timestamp) -> bool {
-        let slot = slot_of(wall);
-        (slot - 1..=slot + 1).any(|near| self.weight(near) >= ENOUGH)
+        let first = slot_of(wall) - 1;
+        let mut near = [0; 3];
+        for (start, count) in &self.starts {
+            let of_day = usize::try_from((start - first).rem_euclid(SLOTS_A_DAY));
+            if let Some(weight) = of_day.ok().and_then(|nth| near.get_mut(nth)) {
+                let is_same_weekday = (start - first).rem_euclid(SLOTS_A_WEEK) < SLOTS_A_DAY;
+                *weight += u32::from(*count) * if is_same_weekday { 2 } else { 1 };
+            }
+        }
+        near.iter().any(|weight| *weight >= ENOUGH)
     }
 
-    fn weight(&self, slot: i64) -> u32 {
-        let of_day = |day: i64| {
-            let key = (slot + day * SLOTS_A_DAY).rem_euclid(SLOTS_A_WEEK);
-            u32::from(self.starts.get(&key).copied().unwrap_or_default())
-        };
-        of_day(0) + (0..7).map(of_day).sum::<u32>()
+    /// When a start becomes likely or unlikely, if that is before a time.
+    pub(super) fn changes_before(&self, end: Timestamp, wall: Timestamp) -> Option<Timestamp> {
+        let next = Timestamp::from_second((slot_of(wall) + 1) * SLOT_SECONDS).ok()?;
+        let changes = next < end && self.expects_start(next) != self.expects_start(wall);
+        changes.then_some(next)
     }
 }
 
