@@ -174,11 +174,8 @@ impl BridgePublisher {
         ];
         for name in &self.accounts {
             let owner = Owner::Account(name.clone());
-            let level = topics::of_account(base, name, "");
-            let is_known = |key: &str| announced.components.contains_key(&format!("{name}_{key}"));
-            let dropped = dropped(self.declared.of(&owner), &level, is_known);
-            let topics = topics::every_topic_of_account(base, name).chain(dropped);
-            declarations.push((owner, topics.collect()));
+            let topics = topics_of_account(base, name, self.declared.of(&owner), announced);
+            declarations.push((owner, topics));
         }
         let is_gone = |owner: &&Owner| match owner {
             Owner::Account(name) => !self.accounts.contains(name),
@@ -251,6 +248,20 @@ fn topics_of_bridge<'a>(
     let dropped = dropped(at_broker, &topics::of_bridge(base, ""), is_known);
     let facts = topics::keys_of_the_bridge().map(|key| topics::of_bridge(base, key));
     facts.chain(dropped).collect()
+}
+
+/// An account's topics, for the manifest, likewise.
+fn topics_of_account<'a>(
+    base: &str,
+    name: &str,
+    at_broker: impl Iterator<Item = &'a String>,
+    announced: &Announced,
+) -> BTreeSet<String> {
+    let is_known = |key: &str| announced.components.contains_key(&format!("{name}_{key}"));
+    let dropped = dropped(at_broker, &topics::of_account(base, name, ""), is_known);
+    topics::every_topic_of_account(base, name)
+        .chain(dropped)
+        .collect()
 }
 
 /// The topics of facts that a later version dropped: they stay for as long as Home Assistant, which

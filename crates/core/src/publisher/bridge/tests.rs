@@ -239,3 +239,30 @@ fn the_topic_of_a_fact_that_is_dropped_stays_until_home_assistant_is_told() {
     }
     assert_eq!(rig.removed, [mood]);
 }
+
+/// Those of accounts were declared as the bridge's.
+#[test]
+fn a_dropped_fact_stays_whose_it_was_until_home_assistant_knows_that_it_is_gone() {
+    let of_bridge = ["dropped", "never_told"].map(|key| topics::of_bridge("tesla2mqtt", key));
+    let of_account =
+        ["dollars", "dropped"].map(|key| topics::of_account("tesla2mqtt", "home", key));
+    let declared = |keys: &[&str]| {
+        let components = keys
+            .iter()
+            .map(|key| ((*key).to_owned(), "sensor".to_owned()));
+        let announced = Announced {
+            components: components.collect(),
+            ..Announced::default()
+        };
+        let bridges = topics_of_bridge("tesla2mqtt", of_bridge.iter(), &announced);
+        let accounts = topics_of_account("tesla2mqtt", "home", of_account.iter(), &announced);
+        let has =
+            |topics: &BTreeSet<String>, key: &str| topics.iter().any(|topic| topic.ends_with(key));
+        assert!(has(&bridges, "/last_error") && has(&accounts, "/dollars"));
+        assert!(!has(&bridges, "never_told") && !has(&bridges, "home_dropped"));
+        (has(&bridges, "/dropped"), has(&accounts, "/dropped"))
+    };
+    assert_eq!(declared(&["dropped", "home_dropped"]), (true, true));
+    assert_eq!(declared(&["home_dropped"]), (false, true));
+    assert_eq!(declared(&[]), (false, false));
+}
