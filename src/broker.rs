@@ -26,8 +26,8 @@ use crate::config;
 
 /// The library's names that are spread over its modules.
 mod mqtt5_protocol_names {
-    pub use mqtt5::packet::connect::ConnectPacket;
-    pub use mqtt5::protocol::v5::reason_codes::ReasonCode;
+    pub(super) use mqtt5::packet::connect::ConnectPacket;
+    pub(super) use mqtt5::protocol::v5::reason_codes::ReasonCode;
 }
 
 /// Largest packet: twice our largest, whatever others publish.

@@ -2,6 +2,6 @@
 //! moment. What a test must be able to play again takes its chance as an argument, or from a seed.
 
 /// From 0 to 1, another at each call and in each process.
-pub fn share() -> f64 {
+pub(crate) fn share() -> f64 {
     getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
 }

@@ -25,7 +25,7 @@ const PACKET_MAX: usize = 64 << 10;
 /// Room in the kernel for all that passes while one bridge starts.
 const KEPT: usize = 32 << 20;
 /// Keeps what passes from now on.
-pub struct Capture {
+pub(crate) struct Capture {
     socket: OwnedFd,
     passed: Vec<TcpSegment>,
 }
@@ -33,7 +33,7 @@ pub struct Capture {
 impl Capture {
     /// # Errors
     /// This process may not capture.
-    pub fn begin() -> io::Result<Self> {
+    pub(crate) fn begin() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Packet,
             SockType::Datagram,
@@ -49,7 +49,7 @@ impl Capture {
     }
 
     /// Everything that has passed so far.
-    pub fn passed(&mut self) -> &[TcpSegment] {
+    pub(crate) fn passed(&mut self) -> &[TcpSegment] {
         self.read();
         &self.passed
     }

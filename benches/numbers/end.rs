@@ -10,7 +10,7 @@ use tesla2mqtt_testkit::{END, SOON};
 use tokio::net::TcpListener;
 
 /// From SIGTERM to the end, while a call to the cloud and a broker that has accepted hang.
-pub async fn while_all_others_hang() -> Duration {
+pub(crate) async fn while_all_others_hang() -> Duration {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let port = silent.local_addr().expect("bound").port();
     let world = World::new().await;

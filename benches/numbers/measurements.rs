@@ -6,7 +6,7 @@ use std::process::ExitCode;
 const NOT_EVERYTHING: u8 = 4;
 
 /// The most that a median may be, and beyond what it fails the check.
-pub struct MedianLimit {
+pub(crate) struct MedianLimit {
     most: f64,
     unit: &'static str,
     fails_beyond: f64,
@@ -14,7 +14,7 @@ pub struct MedianLimit {
 
 impl MedianLimit {
     /// Beyond which the check fails.
-    pub fn binding(most: f64, unit: &'static str) -> Self {
+    pub(crate) fn binding(most: f64, unit: &'static str) -> Self {
         Self {
             most,
             unit,
@@ -23,12 +23,12 @@ impl MedianLimit {
     }
 
     /// Only to be seen.
-    pub fn none(unit: &'static str) -> Self {
+    pub(crate) fn none(unit: &'static str) -> Self {
         Self::binding(f64::INFINITY, unit)
     }
 
     /// A figure that this machine alone does not decide.
-    pub fn lenient(most: f64, unit: &'static str, fails_beyond: f64) -> Self {
+    pub(crate) fn lenient(most: f64, unit: &'static str, fails_beyond: f64) -> Self {
         Self {
             most,
             unit,
@@ -38,7 +38,7 @@ impl MedianLimit {
 }
 
 /// Rows are printed as they are measured; what was missed is remembered.
-pub struct Measurements {
+pub(crate) struct Measurements {
     missed: Vec<String>,
     has_failed: bool,
     is_whole: bool,
@@ -46,7 +46,7 @@ pub struct Measurements {
 
 impl Measurements {
     /// Prints its head.
-    pub fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         println!("| what | broker | median | least | most | wanted |");
         println!("|---|---|---|---|---|---|");
         Self {
@@ -57,14 +57,20 @@ impl Measurements {
     }
 
     /// A row that cannot be measured here.
-    pub fn leave_out(&mut self, what: &str, broker: &str, why: &str) {
+    pub(crate) fn leave_out(&mut self, what: &str, broker: &str, why: &str) {
         self.is_whole = false;
         self.missed
             .push(format!("not measured: {what} ({broker}): {why}"));
     }
 
     /// Prints the row of these samples, and remembers whether its median keeps to the limit.
-    pub fn row(&mut self, what: &str, broker: &str, mut samples: Vec<f64>, limit: &MedianLimit) {
+    pub(crate) fn row(
+        &mut self,
+        what: &str,
+        broker: &str,
+        mut samples: Vec<f64>,
+        limit: &MedianLimit,
+    ) {
         samples.sort_by(f64::total_cmp);
         let median = samples[samples.len() / 2];
         let (most, unit) = (limit.most, limit.unit);
@@ -100,7 +106,7 @@ impl Measurements {
     }
 
     /// Says what was missed, and ends the program with it.
-    pub fn verdict(self) -> ExitCode {
+    pub(crate) fn verdict(self) -> ExitCode {
         for line in &self.missed {
             println!("{line}");
         }

@@ -15,7 +15,7 @@ use tesla2mqtt::topics::{CarTopics, Paths};
 const BASE: &str = "tesla2mqtt";
 
 /// How long it took each time, and how many packets there were to send.
-pub fn first_of_a_car(times: usize) -> (Vec<Duration>, usize) {
+pub(crate) fn first_of_a_car(times: usize) -> (Vec<Duration>, usize) {
     let now = Now {
         mono: Duration::from_secs(1),
         wall: "2026-11-23T12:00:00Z".parse().expect("a time"),

@@ -9,16 +9,16 @@ use tesla2mqtt::policy::{Preset, Prices};
 use crate::theirs;
 
 /// The table stands between these lines.
-pub const BEGIN: &str =
+pub(crate) const BEGIN: &str =
     "<!-- generated: cargo run --release --example other_tools -- --write DATE -->";
 /// See [`BEGIN`].
-pub const END: &str = "<!-- end of the generated part -->";
-pub const DATED: &str = "Generated on ";
+pub(crate) const END: &str = "<!-- end of the generated part -->";
+pub(crate) const DATED: &str = "Generated on ";
 /// A whole month, so that the budget has its say.
 const DAYS: u32 = 30;
 
 /// The generated part, with the date of its making as given.
-pub fn generated(date: &str) -> String {
+pub(crate) fn generated(date: &str) -> String {
     let mut text = format!(
         "{BEGIN}\n{DATED}{date}: {DAYS} model days each; dollars by Tesla's published prices of \
          {PRICES_AS_OF}, without the monthly credit.\n"
@@ -51,7 +51,7 @@ pub fn generated(date: &str) -> String {
 }
 
 /// A document with its generated part replaced by another; `None`: it has none.
-pub fn renewed(document: &str, generated: &str) -> Option<String> {
+pub(crate) fn renewed(document: &str, generated: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     let after = after.strip_prefix('\n').unwrap_or(after);

@@ -29,7 +29,7 @@ const SCOPE_OWNER: &str = "openid email offline_access";
 
 /// What is offered for a token.
 #[derive(Debug, Clone, Copy)]
-pub enum Grant<'a> {
+pub(crate) enum Grant<'a> {
     /// A refresh token. On the Fleet API it is spent by this.
     Refresh(&'a SecretString),
     /// E-mail and password of the settings (2019 login only).
@@ -37,7 +37,7 @@ pub enum Grant<'a> {
 }
 
 /// Asks the token host of the account once.
-pub async fn ask(
+pub(crate) async fn ask(
     transport: &Transport,
     hosts: &Hosts,
     settings: &config::AccountSettings,

@@ -108,7 +108,7 @@ impl Hosts {
 }
 
 /// `base` plus an absolute path, keeping a path that the base brings along (a proxy's prefix).
-pub fn joined(base: &Url, path: &str) -> Url {
+pub(crate) fn joined(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let whole = format!("{}{path}", base.path().trim_end_matches('/'));
     url.set_path(&whole);
@@ -134,7 +134,7 @@ fn china(region: Option<Region>) -> usize {
 }
 
 /// The base URL in a 421 body: `user out of region, use base URL: https://…, see https://…`.
-pub fn base_url_in(text: &str) -> Option<Url> {
+pub(crate) fn base_url_in(text: &str) -> Option<Url> {
     let at = text.find("base URL")?;
     let rest = &text[at..];
     let start = rest.find("http")?;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use crate::backoff::LONGEST_ASKED as LONGEST;
+pub(super) use crate::backoff::LONGEST_ASKED as LONGEST;
 
 /// The wait that an answer asks for, at most [`LONGEST`]; the header outranks the body.
-pub fn asked_wait(header: Option<&str>, body: &[u8], now: Timestamp) -> Option<Duration> {
+pub(super) fn asked_wait(header: Option<&str>, body: &[u8], now: Timestamp) -> Option<Duration> {
     header
         .and_then(|value| of_header(value, now))
         .or_else(|| of_text(body))

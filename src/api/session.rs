@@ -38,7 +38,7 @@ use crate::config;
 use crate::failure::ApiFailure;
 use crate::rng;
 
-pub use access_grant::{AccessGrant, SessionRequest};
+pub(super) use access_grant::{AccessGrant, SessionRequest};
 use on_disk::on_disk;
 
 /// A second 401 this soon after a refresh is not about the token's age.
@@ -51,7 +51,7 @@ const SOONEST: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_mins(2);
 
 /// What a session is made of.
-pub struct SessionParts {
+pub(super) struct SessionParts {
     /// The account.
     pub settings: config::AccountSettings,
     /// The hosts behind the region names.
@@ -69,7 +69,7 @@ pub struct SessionParts {
 }
 
 /// The owner of the tokens.
-pub struct LoginSession {
+pub(super) struct LoginSession {
     settings: config::AccountSettings,
     hosts: Hosts,
     transport: Transport,
@@ -109,7 +109,7 @@ struct Trouble {
 impl LoginSession {
     /// A session over what the store holds. No network yet. A store that cannot be read is looked
     /// at again; until then nothing is offered, for the token in it may be newer.
-    pub fn new(parts: SessionParts, found: Result<Option<StoredLogin>, StoreError>) -> Self {
+    pub(super) fn new(parts: SessionParts, found: Result<Option<StoredLogin>, StoreError>) -> Self {
         let (stored, unreadable) = match found {
             Ok(stored) => (stored, None),
             Err(error) => (None, Some(ApiError::from(error))),
@@ -152,7 +152,7 @@ impl LoginSession {
     }
 
     /// Runs until cancelled or until every handle is gone.
-    pub async fn run(
+    pub(super) async fn run(
         mut self,
         mut requests: mpsc::Receiver<SessionRequest>,
         cancel: CancellationToken,

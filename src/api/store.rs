@@ -129,7 +129,7 @@ impl StoredLogin {
 
 /// Keeps a pasted token that was not tried yet, where there is no login to lose: it outranks the
 /// token that the configuration holds today.
-pub fn keep_login(
+pub(crate) fn keep_login(
     store: &TokenStore,
     settings: &config::AccountSettings,
     refresh_token: SecretString,
@@ -146,7 +146,7 @@ pub fn keep_login(
 /// Replaces the account's login by one that Tesla has taken (`tesla2mqtt login`): it outranks the
 /// token that the configuration holds today. Call with the account's lock held; a running bridge
 /// takes it up when it next renews its login, or looks for one.
-pub fn replace_login(
+pub(crate) fn replace_login(
     store: &TokenStore,
     settings: &config::AccountSettings,
     proven: &StoredLogin,
@@ -171,7 +171,7 @@ pub fn replace_login(
 }
 
 /// Whether two optional secrets are both there and equal.
-pub fn same(a: Option<&SecretString>, b: Option<&SecretString>) -> bool {
+pub(crate) fn same(a: Option<&SecretString>, b: Option<&SecretString>) -> bool {
     matches!((a, b), (Some(a), Some(b)) if a.expose_secret() == b.expose_secret())
 }
 

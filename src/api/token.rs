@@ -20,11 +20,11 @@ use crate::decode::{DecodeError, open, text};
 const USUAL_LIFE: Duration = Duration::from_hours(8);
 
 /// A life beyond this is a mistake or an attack on the timer; the longest real one is 90 days.
-pub const LONGEST_LIFE: Duration = Duration::from_hours(24 * 400);
+pub(crate) const LONGEST_LIFE: Duration = Duration::from_hours(24 * 400);
 
 /// The claims that plan our work; whatever is missing or odd is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenClaims {
+pub(crate) struct TokenClaims {
     /// End of life.
     pub expires_at: Option<Timestamp>,
     /// Begin of life.
@@ -40,7 +40,7 @@ pub struct TokenClaims {
 }
 
 /// The claims of a JWT; `None` for an opaque token.
-pub fn claims(token: &SecretString) -> Option<TokenClaims> {
+pub(crate) fn claims(token: &SecretString) -> Option<TokenClaims> {
     let token = token.expose_secret();
     let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -61,7 +61,7 @@ pub fn claims(token: &SecretString) -> Option<TokenClaims> {
 }
 
 /// The region that a token tells, by claim or by prefix.
-pub fn region(token: &SecretString, hosts: &Hosts) -> Option<Region> {
+pub(crate) fn region(token: &SecretString, hosts: &Hosts) -> Option<Region> {
     if let Some(claims) = claims(token) {
         return region_of_claims(&claims, hosts);
     }
@@ -96,7 +96,7 @@ fn region_of_claims(claims: &TokenClaims, hosts: &Hosts) -> Option<Region> {
 }
 
 /// `na`, `eu`, `cn`, in any case.
-pub fn region_by_name(name: &str) -> Option<Region> {
+pub(crate) fn region_by_name(name: &str) -> Option<Region> {
     match name.trim().to_ascii_lowercase().as_str() {
         "na" => Some(Region::Na),
         "eu" => Some(Region::Eu),
@@ -106,7 +106,7 @@ pub fn region_by_name(name: &str) -> Option<Region> {
 }
 
 /// The name of a region, as in the configuration.
-pub fn region_name(region: Region) -> &'static str {
+pub(crate) fn region_name(region: Region) -> &'static str {
     match region {
         Region::Na => "na",
         Region::Eu => "eu",
@@ -116,7 +116,7 @@ pub fn region_name(region: Region) -> &'static str {
 
 /// What a token host gave.
 #[derive(Debug, Clone)]
-pub struct TokenAnswer {
+pub(crate) struct TokenAnswer {
     /// For calls.
     pub access: SecretString,
     /// Missing: the old one stays valid.
@@ -126,7 +126,7 @@ pub struct TokenAnswer {
 }
 
 /// Reads the body of a token answer with status 2xx.
-pub fn token_answer(body: &[u8]) -> Result<TokenAnswer, DecodeError> {
+pub(crate) fn token_answer(body: &[u8]) -> Result<TokenAnswer, DecodeError> {
     let body = text(body);
     let members = open(&body)?
         .object(|within, name| {
@@ -160,7 +160,7 @@ pub fn token_answer(body: &[u8]) -> Result<TokenAnswer, DecodeError> {
 
 /// How long a token lives that arrived at `now`. The token's own `exp` decides; a machine whose
 /// clock is wrong (it may even be past `exp`) goes by the token's length of life instead.
-pub fn life(answer: &TokenAnswer, now: Timestamp) -> Duration {
+pub(crate) fn life(answer: &TokenAnswer, now: Timestamp) -> Duration {
     let claims = claims(&answer.access).unwrap_or_default();
     let whole = claims
         .expires_at
@@ -181,7 +181,7 @@ pub fn life(answer: &TokenAnswer, now: Timestamp) -> Duration {
 
 /// When in its life to replace a token: at 75 %, give or take 5 % by `jitter` (0 to 1), so that
 /// many bridges do not come together.
-pub fn refresh_after(life: Duration, jitter: f64) -> Duration {
+pub(crate) fn refresh_after(life: Duration, jitter: f64) -> Duration {
     life.mul_f64(0.70 + 0.10 * jitter.clamp(0.0, 1.0))
 }
 

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_hours(24);
 /// The refresh tokens worth offering, best first: one that was pasted later, the newest, its
 /// predecessor (whose successor may have been lost), and the configuration's as a last resort.
 /// What was spent longer ago than Tesla's grace is not among them.
-pub fn candidates(
+pub(super) fn candidates(
     stored: &StoredLogin,
     settings: &config::AccountSettings,
     now: Timestamp,
@@ -56,7 +56,10 @@ pub fn candidates(
 }
 
 /// The token of the configuration, if it is one that the store has not dealt with.
-pub fn pasted(stored: &StoredLogin, settings: &config::AccountSettings) -> Option<SecretString> {
+pub(super) fn pasted(
+    stored: &StoredLogin,
+    settings: &config::AccountSettings,
+) -> Option<SecretString> {
     let configured = settings.refresh_token.as_ref();
     let known = [
         &stored.configured_token,
@@ -70,7 +73,7 @@ pub fn pasted(stored: &StoredLogin, settings: &config::AccountSettings) -> Optio
 /// Whether a token host's no to a refresh token is a reason to offer what comes next. Words that
 /// end the login always are. A pasted token may be anything, and is refused in any words: the
 /// stored login must not wait for it. Behind a token of the 2019 login there is the password.
-pub fn moves_on(no: &ApiError, is_pasted: bool, api: Api) -> bool {
+pub(super) fn moves_on(no: &ApiError, is_pasted: bool, api: Api) -> bool {
     match no.kind {
         ApiFailure::SignedOut => true,
         ApiFailure::Firewall | ApiFailure::Garbled | ApiFailure::Server | ApiFailure::Limited => {
@@ -94,7 +97,7 @@ pub fn belongs(stored: &StoredLogin, settings: &config::AccountSettings) -> bool
     !is_other_api && !is_other_person
 }
 
-pub fn asker(settings: &config::AccountSettings) -> Asker {
+pub(super) fn asker(settings: &config::AccountSettings) -> Asker {
     Asker {
         api: generation_name(settings.api).to_owned(),
         auth_url: settings.auth_url.as_ref().map(Url::to_string),
@@ -103,7 +106,7 @@ pub fn asker(settings: &config::AccountSettings) -> Asker {
     }
 }
 
-pub fn generation_name(api: Api) -> &'static str {
+pub(super) fn generation_name(api: Api) -> &'static str {
     match api {
         Api::Fleet => "fleet",
         Api::Owner => "owner",
@@ -112,7 +115,7 @@ pub fn generation_name(api: Api) -> &'static str {
 }
 
 /// How long the stored access token lives, if it does.
-pub fn life_left(stored: &StoredLogin, now: Timestamp) -> Option<Duration> {
+pub(super) fn life_left(stored: &StoredLogin, now: Timestamp) -> Option<Duration> {
     stored.access_token.as_ref()?;
     let end = stored.access_expires_at?;
     let left = Duration::try_from(end.duration_since(now)).ok()?;
@@ -123,7 +126,7 @@ pub fn life_left(stored: &StoredLogin, now: Timestamp) -> Option<Duration> {
 
 /// What is left of a wait that a token host asked for before a restart; nothing where another token
 /// was pasted since, or where it is another host's, or another login's.
-pub fn wait_left(
+pub(super) fn wait_left(
     wait: &Wait,
     settings: &config::AccountSettings,
     now: Timestamp,
@@ -137,7 +140,7 @@ pub fn wait_left(
 }
 
 /// The base URL in an answer of `users/region`.
-pub fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
+pub(super) fn home_of(body: &[u8], hosts: &Hosts) -> Option<Url> {
     let body = decode::text(body);
     let home = decode::open(&body).ok()?.object(|within, name| {
         within.is_empty() && matches!(name, "fleet_api_base_url" | "region")

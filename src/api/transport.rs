@@ -16,16 +16,16 @@ use super::error::ApiError;
 use crate::failure::ApiFailure;
 
 /// Sent with every request.
-pub const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("tesla2mqtt/", env!("CARGO_PKG_VERSION"));
 
 /// Longest `vehicle_data` that is read; real ones are some 30 kB.
-pub const LONGEST_DATA: usize = 4 * 1024 * 1024;
+pub(crate) const LONGEST_DATA: usize = 4 * 1024 * 1024;
 /// Longest page of a list, and longest light answer: a hundred cars, many times over.
-pub const LONGEST_LIST: usize = 1024 * 1024;
+pub(crate) const LONGEST_LIST: usize = 1024 * 1024;
 /// Longest answer of a token host; real ones are some 5 kB.
-pub const LONGEST_TOKEN_ANSWER: usize = 64 * 1024;
+pub(crate) const LONGEST_TOKEN_ANSWER: usize = 64 * 1024;
 /// So much is read of an answer that is none: its words stand at its begin.
-pub const LONGEST_REFUSAL: usize = 16 * 1024;
+pub(crate) const LONGEST_REFUSAL: usize = 16 * 1024;
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,7 +53,7 @@ impl Default for Patience {
 
 /// The client.
 #[derive(Debug, Clone)]
-pub struct Transport {
+pub(crate) struct Transport {
     client: Client,
 }
 
@@ -97,7 +97,7 @@ impl Transport {
     /// A client for these base URLs. With `ca_file` its certificates are trusted in addition to
     /// the system's. Where no URL is `https`, the system's certificates are not even read: the
     /// demo must run on a machine without any.
-    pub fn new(
+    pub(crate) fn new(
         bases: &[&Url],
         ca_file: Option<&Path>,
         patience: Patience,
@@ -130,13 +130,13 @@ impl Transport {
     }
 
     /// The client, to begin a request with.
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// Sends a request and reads its answer. One of a success that is longer than `longest` bytes is
     /// none; of any other no more than its begin is read, and its status counts.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         request: RequestBuilder,
         longest: usize,

@@ -17,7 +17,7 @@ use crate::decode::products::ListedVehicle;
 use crate::device::Input;
 
 /// One account while it is followed.
-pub struct FollowedAccount {
+pub(super) struct FollowedAccount {
     /// Counted from the start of the process: an account that is opened anew is another.
     pub index: usize,
     /// The task that lists its cars.

@@ -34,7 +34,7 @@ struct Projection {
 }
 
 /// Publishes what the bridge says of itself.
-pub struct BridgePublisher {
+pub(super) struct BridgePublisher {
     mqtt: Handle,
     retained: Retained,
     started_at: Timestamp,
@@ -62,6 +62,22 @@ fn declaration(
     }
 }
 
+/// An account's topics, for the manifest, likewise.
+fn of_account(
+    base: &str,
+    name: &str,
+    at_broker: BTreeSet<String>,
+    announced: &Announced,
+) -> BTreeSet<String> {
+    let component = |key: &str| format!("{name}_{key}");
+    let is_announced = |key: &str| announced.components.contains_key(&component(key));
+    let level = topics::of_account(base, name, "");
+    let dropped = dropped(at_broker, &level, is_announced);
+    topics::every_topic_of_account(base, name)
+        .chain(dropped)
+        .collect()
+}
+
 /// The topics of facts that a later version dropped: they stay for as long as Home Assistant has not
 /// been told that they are gone.
 fn dropped(
@@ -74,7 +90,7 @@ fn dropped(
 }
 
 /// What the bridge publishes as soon as there is a broker.
-pub fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
+pub(super) fn first_declaration(settings: &Settings, manifest: &Manifest) -> Declaration {
     let announced = manifest.announced(&discovery_topic(settings));
     let at_broker = manifest.topics_of(&Owner::Bridge).collect();
     declaration(settings, at_broker, &announced)
@@ -92,7 +108,7 @@ fn discovery_message(settings: &Settings) -> discovery::Message {
 
 impl BridgePublisher {
     /// Nothing said yet in this run.
-    pub async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
+    pub(super) async fn new(mqtt: Handle, retained: Retained, settings: &Settings) -> Self {
         let announced = retained.announced(&discovery_topic(settings)).await;
         Self {
             announcer: Announcer::new(announced),
@@ -104,13 +120,13 @@ impl BridgePublisher {
     }
 
     /// Home Assistant has started.
-    pub fn birth(&mut self) {
+    pub(super) fn birth(&mut self) {
         self.announcer.birth();
     }
 
     /// Tells Home Assistant of the bridge and its accounts. Like a car's message it waits for the
     /// broker, and keeps its distances in real time; call it again and again.
-    pub async fn announce(&mut self, settings: &Settings) {
+    pub(super) async fn announce(&mut self, settings: &Settings) {
         let is_enabled = settings.homeassistant.enabled;
         let topic = is_enabled.then(|| discovery_topic(settings));
         self.retained
@@ -150,7 +166,7 @@ impl BridgePublisher {
 
     /// Declares what the bridge and its accounts publish; what is there of accounts that the
     /// configuration no longer has, or of an earlier version, goes.
-    pub async fn declare(&self, settings: &Settings) {
+    pub(super) async fn declare(&self, settings: &Settings) {
         let announced = if settings.homeassistant.enabled {
             self.announcer.announced().clone()
         } else {
@@ -163,11 +179,7 @@ impl BridgePublisher {
         for name in names(settings) {
             let owner = Owner::Account(name.to_owned());
             let at_broker = self.retained.topics_of(&owner).await;
-            let level = topics::of_account(base, name, "");
-            let component = |key: &str| format!("{name}_{key}");
-            let is_announced = |key: &str| announced.components.contains_key(&component(key));
-            let dropped = dropped(at_broker, &level, is_announced);
-            let topics = topics::every_topic_of_account(base, name).chain(dropped);
+            let topics = of_account(base, name, at_broker, &announced);
             self.retained.declare_topics(owner, topics).await;
         }
         for owner in self.retained.owners().await {
@@ -179,7 +191,7 @@ impl BridgePublisher {
     }
 
     /// Says what each account has spent.
-    pub async fn say_accounts(
+    pub(super) async fn say_accounts(
         &mut self,
         settings: &Settings,
         accounts: Vec<(&str, GovernorStatus)>,
@@ -215,7 +227,7 @@ impl BridgePublisher {
     }
 
     /// Says the bridge's facts; what did not change is not sent.
-    pub async fn say<'a>(
+    pub(super) async fn say<'a>(
         &self,
         settings: &Settings,
         last_error: Option<Explanation>,
@@ -267,5 +279,55 @@ fn api_word(api: Api) -> &'static str {
         Api::Fleet => "fleet",
         Api::Owner => "owner",
         Api::Password => "password",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(items: &[&str]) -> BTreeSet<String> {
+        items.iter().map(|item| (*item).to_owned()).collect()
+    }
+
+    /// Those of accounts were declared as the bridge's.
+    #[test]
+    fn a_dropped_fact_stays_whose_it_was_until_home_assistant_knows_that_it_is_gone() {
+        let settings = crate::config::from_text(
+            "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
+             refresh_token = \"t\"\n",
+        )
+        .expect("a configuration");
+        let of_bridge = set(&["tesla2mqtt/bridge/dropped", "tesla2mqtt/bridge/never_told"]);
+        let at_account = "tesla2mqtt/bridge/accounts/home";
+        let account_at_broker = BTreeSet::from([
+            format!("{at_account}/dollars"),
+            format!("{at_account}/dropped"),
+        ]);
+        let declared = |keys: &[&str]| {
+            let components = keys
+                .iter()
+                .map(|key| ((*key).to_owned(), "sensor".to_owned()));
+            let announced = Announced {
+                components: components.collect(),
+                ..Announced::default()
+            };
+            let Declaration::Topics { topics, .. } =
+                declaration(&settings, of_bridge.clone(), &announced)
+            else {
+                panic!("topics")
+            };
+            let account_at_broker = account_at_broker.clone();
+            let of_account = of_account("tesla2mqtt", "home", account_at_broker, &announced);
+            let has = |topics: &BTreeSet<String>, key: &str| {
+                topics.iter().any(|topic| topic.ends_with(key))
+            };
+            assert!(has(&topics, "/last_error") && has(&of_account, "/dollars"));
+            assert!(!has(&topics, "never_told") && !has(&topics, "home_dropped"));
+            (has(&topics, "/dropped"), has(&of_account, "/dropped"))
+        };
+        assert_eq!(declared(&["dropped", "home_dropped"]), (true, true));
+        assert_eq!(declared(&["home_dropped"]), (false, true));
+        assert_eq!(declared(&[]), (false, false));
     }
 }

@@ -15,7 +15,7 @@ use crate::outbox::Publish;
 
 /// What is to be done about a message.
 #[derive(Debug)]
-pub enum CommandRead {
+pub(super) enum CommandRead {
     /// Hand it to a device's task.
     HandOver(DeviceId, Command),
     /// Answer it at once.
@@ -26,13 +26,13 @@ pub enum CommandRead {
 
 /// Reads messages as commands.
 #[derive(Debug, Default)]
-pub struct CommandReader {
+pub(super) struct CommandReader {
     flood: Flood,
     warned_of_retained: bool,
 }
 
 /// Where commands arrive; nowhere, unless they are enabled.
-pub fn subscription(settings: &Settings) -> Option<Subscription> {
+pub(super) fn subscription(settings: &Settings) -> Option<Subscription> {
     let filter = format!("{}/+/command/+", settings.mqtt.base_topic);
     settings
         .commands
@@ -42,7 +42,7 @@ pub fn subscription(settings: &Settings) -> Option<Subscription> {
 
 impl CommandReader {
     /// Reads a message that is about one of these devices, or about none.
-    pub fn read<'a>(
+    pub(super) fn read<'a>(
         &mut self,
         message: &Incoming,
         settings: &'a Settings,
@@ -100,7 +100,7 @@ impl CommandReader {
 }
 
 /// The answer to a command that came at this uptime.
-pub fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
+pub(super) fn answer(reply: &Reply, outcome: &Result<(), String>, came_at: Duration) -> Publish {
     let took = clock::uptime().saturating_sub(came_at);
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     Publish::Event {

@@ -30,7 +30,7 @@ const BILL_AFTER: Duration = Duration::from_millis(100);
 
 /// What the bridge sends to a device's task.
 #[derive(Debug)]
-pub enum DeviceMessage {
+pub(super) enum DeviceMessage {
     /// The account's list shows the car.
     Listed(Box<ListedVehicle>),
     /// Anything for the device.
@@ -39,7 +39,7 @@ pub enum DeviceMessage {
 
 /// The way to one car through one account.
 #[derive(Debug, Clone)]
-pub struct CarClient {
+pub(super) struct CarClient {
     /// The account.
     pub account: Account,
     /// Stands for the account's login.
@@ -53,7 +53,7 @@ pub struct CarClient {
 }
 
 /// What joins a device's task with the others.
-pub struct Channels {
+pub(super) struct Channels {
     /// From the bridge.
     pub inbox: mpsc::Receiver<DeviceMessage>,
     /// To the bridge.
@@ -67,7 +67,7 @@ pub struct Channels {
 }
 
 /// Everything that a device's task owns.
-pub struct DeviceTask {
+pub(super) struct DeviceTask {
     client: CarClient,
     device: Device,
     troubles: DeviceTroubles,
@@ -93,7 +93,7 @@ struct CallUnderWay {
 
 impl DeviceTask {
     /// A task that goes on where the device's file ends.
-    pub fn new(
+    pub(super) fn new(
         config: device::Config,
         client: CarClient,
         channels: Channels,
@@ -124,12 +124,12 @@ impl DeviceTask {
     }
 
     /// The device as it is now, for readers.
-    pub fn view(&self) -> watch::Receiver<Arc<View>> {
+    pub(super) fn view(&self) -> watch::Receiver<Arc<View>> {
         self.view.subscribe()
     }
 
     /// Runs until cancelled, then writes the device's memory.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let cancel = self.channels.cancel.clone();
         let mut under_way: Option<CallUnderWay> = None;
         let mut bill_at = Duration::MAX;

@@ -11,7 +11,7 @@ use crate::policy::{Ask, Failure};
 
 /// What was told of one car.
 #[derive(Debug, Default)]
-pub struct DeviceTroubles {
+pub(super) struct DeviceTroubles {
     light: Outcomes,
     data: Outcomes,
 }
@@ -32,7 +32,12 @@ struct Told {
 
 impl DeviceTroubles {
     /// A call was answered with an error.
-    pub fn failed(&mut self, ask: Ask, error: &ApiError, now: Timestamp) -> Option<TroubleChange> {
+    pub(super) fn failed(
+        &mut self,
+        ask: Ask,
+        error: &ApiError,
+        now: Timestamp,
+    ) -> Option<TroubleChange> {
         let of_class = self.of_class(ask);
         of_class.in_a_row = match of_class.in_a_row {
             Some((kind, n)) if kind == error.kind => Some((kind, n.saturating_add(1))),
@@ -56,7 +61,7 @@ impl DeviceTroubles {
     }
 
     /// A call brought what it was made for.
-    pub fn succeeded(&mut self, ask: Ask) -> Option<TroubleChange> {
+    pub(super) fn succeeded(&mut self, ask: Ask) -> Option<TroubleChange> {
         let before = std::mem::take(self.of_class(ask)).told?;
         let is_not_found = |told: &Told| told.failure == Failure::NotFound;
         // A car that is found again is found by every call.
@@ -67,7 +72,7 @@ impl DeviceTroubles {
     }
 
     /// There is another login: what the one before was refused says nothing of this one.
-    pub fn signed_in(&mut self) -> Option<TroubleChange> {
+    pub(super) fn signed_in(&mut self) -> Option<TroubleChange> {
         let is_of_login = |told: &mut Told| {
             matches!(
                 told.failure,
@@ -84,7 +89,7 @@ impl DeviceTroubles {
     }
 
     /// The car is not asked about any more.
-    pub fn not_asked(&mut self) -> Option<TroubleChange> {
+    pub(super) fn not_asked(&mut self) -> Option<TroubleChange> {
         let before = std::mem::take(self);
         let was_told = before.light.told.is_some() || before.data.told.is_some();
         was_told.then_some(TroubleChange::Ended)

@@ -25,7 +25,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(30);
 const INBOX_MAX: usize = 64;
 
 /// One device while it is followed.
-pub struct FollowedDevice {
+pub(super) struct FollowedDevice {
     /// The account through which it is.
     pub account: usize,
     /// As the account last listed it.

@@ -9,7 +9,7 @@ use crate::model::DeviceId;
 
 /// What to do about one car after a list arrived.
 #[derive(Debug, Clone, PartialEq)]
-pub enum FleetChange {
+pub(super) enum FleetChange {
     /// Follow this car through this account.
     Follow {
         /// The car as listed.
@@ -33,7 +33,7 @@ pub enum FleetChange {
 
 /// Who lists what, and who follows what.
 #[derive(Debug, Default)]
-pub struct Fleet {
+pub(super) struct Fleet {
     listed: BTreeMap<usize, BTreeMap<DeviceId, ListedVehicle>>,
     unusable: BTreeSet<usize>,
     followed: BTreeMap<DeviceId, usize>,
@@ -42,7 +42,7 @@ pub struct Fleet {
 impl Fleet {
     /// Takes in an account's list. Of a car that is missing in one that is not whole nothing is
     /// known: it stays where it was.
-    pub fn listed(
+    pub(super) fn listed(
         &mut self,
         account: usize,
         cars: Vec<ListedVehicle>,
@@ -70,7 +70,11 @@ impl Fleet {
     }
 
     /// Takes in the cars that an account had when the bridge last ran; its list, once there, wins.
-    pub fn remembered(&mut self, account: usize, cars: Vec<ListedVehicle>) -> Vec<FleetChange> {
+    pub(super) fn remembered(
+        &mut self,
+        account: usize,
+        cars: Vec<ListedVehicle>,
+    ) -> Vec<FleetChange> {
         let cars = cars.into_iter().map(by_id);
         self.listed.entry(account).or_insert_with(|| cars.collect());
         self.assign(None)
@@ -78,20 +82,20 @@ impl Fleet {
 
     /// The account was signed out, or has been refused for long: until its next list, its cars go to
     /// another account that lists them, if any.
-    pub fn unusable(&mut self, account: usize) -> Vec<FleetChange> {
+    pub(super) fn unusable(&mut self, account: usize) -> Vec<FleetChange> {
         self.unusable.insert(account);
         self.assign(None)
     }
 
     /// The account was taken out of the configuration.
-    pub fn withdrawn(&mut self, account: usize) -> Vec<FleetChange> {
+    pub(super) fn withdrawn(&mut self, account: usize) -> Vec<FleetChange> {
         self.listed.remove(&account);
         self.unusable.remove(&account);
         self.assign(None)
     }
 
     /// The cars that an account follows.
-    pub fn followed_by(&self, account: usize) -> impl Iterator<Item = &DeviceId> {
+    pub(super) fn followed_by(&self, account: usize) -> impl Iterator<Item = &DeviceId> {
         self.followed
             .iter()
             .filter(move |(_, by)| **by == account)
@@ -99,7 +103,7 @@ impl Fleet {
     }
 
     /// Every car that an account follows.
-    pub fn followed(&self) -> impl Iterator<Item = &DeviceId> {
+    pub(super) fn followed(&self) -> impl Iterator<Item = &DeviceId> {
         self.followed.keys()
     }
 

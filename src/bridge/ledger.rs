@@ -30,7 +30,7 @@ struct LedgerFile {
 
 /// A cheap handle. The lock is held for a few instructions and never across an await.
 #[derive(Debug, Clone)]
-pub struct Ledger {
+pub(super) struct Ledger {
     governor: Arc<Mutex<Governor>>,
     /// Tesla wants the account's list left alone until then.
     list_limited_until: Arc<Mutex<Option<Timestamp>>>,
@@ -41,7 +41,7 @@ pub struct Ledger {
 impl Ledger {
     /// Goes on with the account's file, or begins a new one. What was counted stays counted; what
     /// Tesla forbade to another login of this name is not forbidden to this one.
-    pub fn open(
+    pub(super) fn open(
         account: &config::AccountSettings,
         directory: &Path,
         budget: &config::BudgetSettings,
@@ -70,19 +70,19 @@ impl Ledger {
     }
 
     /// The governor itself.
-    pub fn governor(&self) -> MutexGuard<'_, Governor> {
+    pub(super) fn governor(&self) -> MutexGuard<'_, Governor> {
         self.governor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For how long the list must still be left alone, by the word of a run before this one.
-    pub fn list_limited_for(&self, now: Timestamp) -> Option<Duration> {
+    pub(super) fn list_limited_for(&self, now: Timestamp) -> Option<Duration> {
         let left = (*self.list_limit())?.duration_since(now);
         let left = Duration::try_from(left).ok()?;
         (!left.is_zero()).then_some(left.min(LONGEST_LIMIT))
     }
 
     /// Notes until when the list must be left alone, or that it need not be, durably.
-    pub async fn limit_list(&self, until: Option<Timestamp>, now: Now) {
+    pub(super) async fn limit_list(&self, until: Option<Timestamp>, now: Now) {
         let before = std::mem::replace(&mut *self.list_limit(), until);
         if before != until {
             self.write(now).await;
@@ -95,20 +95,24 @@ impl Ledger {
     }
 
     /// A new budget; the month's account stays.
-    pub fn set_budget(&self, account: &config::AccountSettings, budget: &config::BudgetSettings) {
+    pub(super) fn set_budget(
+        &self,
+        account: &config::AccountSettings,
+        budget: &config::BudgetSettings,
+    ) {
         self.governor().reconfigure(budget.governor(account.api));
     }
 
     /// Writes the file if there is something to remember. Writers of the same account wait for
     /// each other off the reactor, so that the newest account is the last one written.
-    pub async fn write_if_changed(&self, now: Now) {
+    pub(super) async fn write_if_changed(&self, now: Now) {
         if self.governor().wants_persisting() {
             self.write(now).await;
         }
     }
 
     /// Writes the file; what was counted before is on the disk afterwards.
-    pub async fn write(&self, now: Now) {
+    pub(super) async fn write(&self, now: Now) {
         let _ = self.governor().wants_persisting();
         let this = self.clone();
         let written = tokio::task::spawn_blocking(move || {

@@ -21,7 +21,7 @@ use crate::rng;
 const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
 /// Runs until `cancel`. `relist` asks for an early listing.
-pub async fn run(
+pub(super) async fn run(
     index: usize,
     account: Account,
     ledger: Ledger,

@@ -10,18 +10,18 @@ use crate::api::{ApiError, ProductList};
 use crate::failure::{Again, ApiFailure, Explanation};
 
 /// A limit that lasts for longer does not pass unnoticed.
-pub const LONG_LIMIT: Duration = Duration::from_mins(5);
+pub(super) const LONG_LIMIT: Duration = Duration::from_mins(5);
 
 /// What was told of one account's lists.
 #[derive(Debug, Default)]
-pub struct ListTroubles {
+pub(super) struct ListTroubles {
     n_failed: u32,
     told: Option<Explanation>,
 }
 
 impl ListTroubles {
     /// No list was had; the next is asked for after `wait`, at `next_at`.
-    pub fn failed(
+    pub(super) fn failed(
         &mut self,
         error: &ApiError,
         wait: Duration,
@@ -46,13 +46,13 @@ impl ListTroubles {
     }
 
     /// An earlier run was told to leave the list alone until then.
-    pub fn limited_before(&mut self, next_at: Timestamp) -> Option<TroubleChange> {
+    pub(super) fn limited_before(&mut self, next_at: Timestamp) -> Option<TroubleChange> {
         let limited = ApiError::limited(None, "");
         self.failed(&limited, Duration::MAX, next_at)
     }
 
     /// A list arrived.
-    pub fn listed(&mut self, list: &ProductList) -> Option<TroubleChange> {
+    pub(super) fn listed(&mut self, list: &ProductList) -> Option<TroubleChange> {
         self.n_failed = 0;
         let trouble = if list.is_cut {
             "its list of products does not end, and was cut: cars beyond the cut are followed as before"

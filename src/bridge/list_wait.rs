@@ -25,7 +25,7 @@ const ENDLESS: Backoff = Backoff::fixed(
 
 /// How a list ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// With at least one car, and with nothing that cannot be read.
     Whole,
     /// Without a car, or with something that cannot be read.
@@ -43,12 +43,12 @@ pub enum Ending {
 
 impl Ending {
     /// Whether it is refused by somebody who will not think better of it within minutes.
-    pub fn is_refused(self) -> bool {
+    pub(super) fn is_refused(self) -> bool {
         matches!(self, Self::Failed { failure, .. } if failure.meaning().list.is_refused)
     }
 
     /// Whether the wait after it is a minimum that nobody's wish for a list shortens.
-    pub fn is_imposed(self) -> bool {
+    pub(super) fn is_imposed(self) -> bool {
         match self {
             Self::Whole | Self::Doubtful => false,
             Self::Endless => true,
@@ -75,7 +75,7 @@ impl Ending {
 
 /// The endings of one schedule in a row.
 #[derive(Debug, Default)]
-pub struct ListWait {
+pub(super) struct ListWait {
     schedule: Option<Backoff>,
     n_in_a_row: u32,
     /// Refusals since the last whole list, of whatever kind.
@@ -87,7 +87,7 @@ pub struct ListWait {
 impl ListWait {
     /// The wait after one more ending. `chance` is between 0 and 1 and spreads it, so that the
     /// accounts of a bridge do not ask in step; what Tesla asked for is a minimum.
-    pub fn after(&mut self, ending: Ending, chance: f64) -> Duration {
+    pub(super) fn after(&mut self, ending: Ending, chance: f64) -> Duration {
         let schedule = ending.schedule();
         if self.schedule.replace(schedule) != Some(schedule) {
             self.n_in_a_row = 0;

@@ -7,7 +7,7 @@ use crate::config;
 
 /// Stands for the account as the owner configured it: its name, its generation of the API, its
 /// hosts, its client and its person. A token that is pasted anew leaves it as it is.
-pub fn fingerprint(account: &config::AccountSettings) -> u64 {
+pub(super) fn fingerprint(account: &config::AccountSettings) -> u64 {
     let config::AccountSettings {
         name,
         api,
@@ -29,13 +29,13 @@ pub fn fingerprint(account: &config::AccountSettings) -> u64 {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use secrecy::SecretString;
 
     use super::*;
     use crate::config::{AccountSettings, Api, Region};
 
-    pub fn account() -> AccountSettings {
+    pub(crate) fn account() -> AccountSettings {
         AccountSettings {
             name: "home".to_owned(),
             api: Api::Owner,

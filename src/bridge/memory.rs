@@ -13,7 +13,7 @@ const CARS: &str = "cars";
 
 /// One car's file; what is missing in it, or cannot be read, is as if it had never been known.
 #[derive(Debug, Default, Serialize)]
-pub struct SavedCar {
+pub(super) struct SavedCar {
     /// The car itself.
     #[serde(flatten)]
     pub device: Saved,
@@ -28,7 +28,7 @@ pub struct SavedCar {
 impl SavedCar {
     /// The file's bytes as a memory, and a line on each part that could not be read. An error is
     /// a file that is no JSON object at all.
-    pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
         let mut parts = Parts::of(bytes)?;
         let memory = Self {
             device: Saved::take(&mut parts),
@@ -43,7 +43,7 @@ impl SavedCar {
 /// A car that an earlier run followed: it is followed again before Tesla has answered, so that
 /// its last values are there even while Tesla, or the login, is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
+pub(super) struct Remembered {
     /// The account's name.
     pub account: String,
     /// The car.
@@ -54,7 +54,7 @@ pub struct Remembered {
 
 /// Every car with a file below the state directory, and whose it was. Files that cannot be read
 /// are nobody's: the car comes with its account's list.
-pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
+pub(super) fn remembered(state_directory: &Path) -> Vec<Remembered> {
     let cars = all(state_directory).filter_map(|(vin, memory)| {
         Some(Remembered {
             account: memory.account?,
@@ -66,7 +66,7 @@ pub fn remembered(state_directory: &Path) -> Vec<Remembered> {
 }
 
 /// The memory of every car with a file below the state directory that can be read.
-pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
+pub(super) fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
     let entries = std::fs::read_dir(state_directory.join(CARS));
     entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
@@ -78,14 +78,14 @@ pub fn all(state_directory: &Path) -> impl Iterator<Item = (Vin, SavedCar)> {
 
 /// Where a device's memory is kept.
 #[derive(Debug, Clone)]
-pub struct MemoryFile {
+pub(super) struct MemoryFile {
     id: DeviceId,
     path: PathBuf,
 }
 
 impl MemoryFile {
     /// The file of a device below the state directory.
-    pub fn of(id: &DeviceId, state_directory: &Path) -> Self {
+    pub(super) fn of(id: &DeviceId, state_directory: &Path) -> Self {
         let name = format!("{}.json", id.as_str());
         Self {
             id: id.clone(),
@@ -94,7 +94,7 @@ impl MemoryFile {
     }
 
     /// Reads the memory; a missing, damaged or foreign file is an empty memory, said in the log.
-    pub fn read(&self) -> Option<SavedCar> {
+    pub(super) fn read(&self) -> Option<SavedCar> {
         let file = self.path.display();
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -121,7 +121,7 @@ impl MemoryFile {
     }
 
     /// Writes the memory durably, off the reactor.
-    pub async fn write(&self, memory: &SavedCar) {
+    pub(super) async fn write(&self, memory: &SavedCar) {
         let bytes = match serde_json::to_vec(memory) {
             Ok(bytes) => bytes,
             Err(error) => {

@@ -29,7 +29,7 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// The manifest, for all who publish.
 #[derive(Clone)]
-pub struct Retained(Arc<SharedManifest>);
+pub(super) struct Retained(Arc<SharedManifest>);
 
 struct SharedManifest {
     mqtt: Handle,
@@ -50,7 +50,7 @@ struct VersionedManifest {
 
 /// The manifest of a state directory, with what version 0.1.0 left there instead. A file that is
 /// damaged costs what it held, and is said in the log.
-pub fn read(settings: &Settings) -> Manifest {
+pub(super) fn read(settings: &Settings) -> Manifest {
     let directory = &settings.state.directory;
     let path = path(directory);
     let file = path.display();
@@ -86,7 +86,7 @@ fn path(state_directory: &Path) -> PathBuf {
 
 /// Reads the manifest with what will be said before anything else, and has it on the disk. To be
 /// called before there is a connection, by which the first topics are published.
-pub fn open(settings: &Settings, first: impl FnOnce(&Manifest) -> Declaration) -> Manifest {
+pub(super) fn open(settings: &Settings, first: impl FnOnce(&Manifest) -> Declaration) -> Manifest {
     let directory = &settings.state.directory;
     let mut manifest = read(settings);
     // Its removals are said with all others that are owed.
@@ -104,7 +104,7 @@ pub fn open(settings: &Settings, first: impl FnOnce(&Manifest) -> Declaration) -
 }
 
 /// What the entity ids of the devices of an earlier run begin with.
-pub fn entity_prefixes(manifest: &Manifest) -> EntityPrefixes {
+pub(super) fn entity_prefixes(manifest: &Manifest) -> EntityPrefixes {
     let prefixes = EntityPrefixes::default();
     for owner in manifest.owners() {
         let Owner::Discovery(id) = owner else {
@@ -126,7 +126,7 @@ fn warn_of(path: &Path, error: &io::Error) {
 impl Retained {
     /// Says what is still to be removed; before anything else is said, which may stand at the same
     /// place once more.
-    pub async fn start(manifest: Manifest, mqtt: Handle, settings: &Settings) -> Self {
+    pub(super) async fn start(manifest: Manifest, mqtt: Handle, settings: &Settings) -> Self {
         // This one the connection says itself: its value takes the place of what is to be removed.
         let state = crate::mqtt::state_topic(&settings.mqtt.base_topic);
         let to_remove = manifest.removals().filter(|topic| **topic != state);
@@ -146,7 +146,7 @@ impl Retained {
     }
 
     /// Takes in a declaration. When this returns, what follows from it may be published.
-    pub async fn declare(&self, declaration: Declaration) {
+    pub(super) async fn declare(&self, declaration: Declaration) {
         let version = {
             let mut kept = self.0.kept.lock().await;
             let change = kept.manifest.take_in(declaration);
@@ -166,7 +166,11 @@ impl Retained {
     }
 
     /// These are all topics of an owner from now on.
-    pub async fn declare_topics(&self, owner: Owner, topics: impl IntoIterator<Item = String>) {
+    pub(super) async fn declare_topics(
+        &self,
+        owner: Owner,
+        topics: impl IntoIterator<Item = String>,
+    ) {
         let topics = topics.into_iter().collect();
         self.declare(Declaration::Topics { owner, topics }).await;
     }
@@ -181,7 +185,7 @@ impl Retained {
     }
 
     /// Forgets what is to be removed as the broker acknowledges it; never ends.
-    pub async fn forget_what_is_removed(self) {
+    pub(super) async fn forget_what_is_removed(self) {
         loop {
             let asked = {
                 let mut kept = self.0.kept.lock().await;
@@ -238,13 +242,13 @@ impl Retained {
     }
 
     /// What Home Assistant was told in a discovery message.
-    pub async fn announced(&self, topic: &str) -> Announced {
+    pub(super) async fn announced(&self, topic: &str) -> Announced {
         self.0.kept.lock().await.manifest.announced(topic)
     }
 
     /// Takes back what Home Assistant was told of devices that nobody follows and whose topics are
     /// another's now: it would show that one's values as theirs.
-    pub async fn withdraw_orphans(&self, is_followed: impl Fn(&DeviceId) -> bool) {
+    pub(super) async fn withdraw_orphans(&self, is_followed: impl Fn(&DeviceId) -> bool) {
         let orphans = self.0.kept.lock().await.manifest.orphans();
         for owner in orphans {
             if matches!(&owner, Owner::Discovery(id) if !is_followed(id)) {
@@ -254,20 +258,20 @@ impl Retained {
     }
 
     /// Every owner of a topic.
-    pub async fn owners(&self) -> Vec<Owner> {
+    pub(super) async fn owners(&self) -> Vec<Owner> {
         let kept = self.0.kept.lock().await;
         kept.manifest.owners().into_iter().cloned().collect()
     }
 
     /// The topics of one owner.
-    pub async fn topics_of(&self, owner: &Owner) -> BTreeSet<String> {
+    pub(super) async fn topics_of(&self, owner: &Owner) -> BTreeSet<String> {
         let kept = self.0.kept.lock().await;
         kept.manifest.topics_of(owner).collect()
     }
 
     /// The number of a car in TeslaMate's topics. One that is new is on the disk when this returns:
     /// a kill must not give it to another car.
-    pub async fn number(&self, vin: &Vin) -> u32 {
+    pub(super) async fn number(&self, vin: &Vin) -> u32 {
         let (number, version) = {
             let mut kept = self.0.kept.lock().await;
             let before = kept.manifest.numbers().clone();
@@ -280,7 +284,7 @@ impl Retained {
     }
 
     /// Gives cars the numbers that the owner wants.
-    pub async fn pin_numbers(&self, pins: &BTreeMap<Vin, u32>) {
+    pub(super) async fn pin_numbers(&self, pins: &BTreeMap<Vin, u32>) {
         let version = {
             let mut kept = self.0.kept.lock().await;
             let before = kept.manifest.numbers().clone();

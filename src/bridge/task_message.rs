@@ -9,7 +9,7 @@ use crate::model::DeviceId;
 
 /// A message to the bridge.
 #[derive(Debug)]
-pub enum TaskMessage {
+pub(super) enum TaskMessage {
     /// The cars on an account's list.
     Listed {
         /// Whose list.

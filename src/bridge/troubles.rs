@@ -9,7 +9,7 @@ use crate::model::DeviceId;
 
 /// What became of a trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TroubleChange {
+pub(super) enum TroubleChange {
     /// Something is wrong.
     Begun(Explanation),
     /// The owner knows that something is wrong: another part of it, or another time at which it is
@@ -21,7 +21,7 @@ pub enum TroubleChange {
 
 impl TroubleChange {
     /// What is wrong now.
-    pub fn standing(self) -> Option<Explanation> {
+    pub(super) fn standing(self) -> Option<Explanation> {
         match self {
             Self::Begun(trouble) | Self::Changed(trouble) => Some(trouble),
             Self::Ended => None,
@@ -31,7 +31,7 @@ impl TroubleChange {
 
 /// What a trouble is about: each has one at most.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Troubled {
+pub(super) enum Troubled {
     /// The login of the account of this name.
     Login(String),
     /// The list of cars of the account of this name.
@@ -51,7 +51,7 @@ impl fmt::Display for Troubled {
 
 /// Every trouble that has not ended.
 #[derive(Debug, Default)]
-pub struct Troubles {
+pub(super) struct Troubles {
     /// With the number of each, counted from the first.
     standing: BTreeMap<Troubled, (u64, Explanation)>,
     n_begun: u64,
@@ -59,7 +59,7 @@ pub struct Troubles {
 
 impl Troubles {
     /// What is wrong with one thing now, if anything is.
-    pub fn set(&mut self, thing: Troubled, trouble: Option<Explanation>) {
+    pub(super) fn set(&mut self, thing: Troubled, trouble: Option<Explanation>) {
         let Some(trouble) = trouble else {
             self.standing.remove(&thing);
             return;
@@ -74,14 +74,14 @@ impl Troubles {
     }
 
     /// An account is not followed any more, at least not as it was.
-    pub fn forget_account(&mut self, name: &str) {
+    pub(super) fn forget_account(&mut self, name: &str) {
         for thing in [Troubled::Login, Troubled::List] {
             self.set(thing(name.to_owned()), None);
         }
     }
 
     /// The newest, with the thing that it is about in front.
-    pub fn newest(&self) -> Option<Explanation> {
+    pub(super) fn newest(&self) -> Option<Explanation> {
         let newest = self.standing.iter().max_by_key(|(_, (number, _))| *number);
         newest.map(|(thing, (_, trouble))| trouble.clone().about(thing))
     }

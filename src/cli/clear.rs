@@ -74,7 +74,7 @@ pub async fn clear(mqtt: &config::MqttSettings, scopes: &Scopes) -> Result<Clear
 }
 
 /// Runs the subcommand and says what was removed.
-pub fn main(file: Option<&Path>) -> ExitCode {
+pub(super) fn main(file: Option<&Path>) -> ExitCode {
     let settings = match config::load_from_disk(file) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return super::wrong_configuration(&errors),

@@ -14,7 +14,7 @@ pub const EXAMPLE: &str = include_str!("../../config/tesla2mqtt.toml");
 
 /// What a check has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckReport {
+pub(super) struct CheckReport {
     /// For standard output; ends with a line break unless empty.
     pub stdout: String,
     /// For standard error; the same.
@@ -24,7 +24,7 @@ pub struct CheckReport {
 }
 
 /// Prints the example.
-pub fn example() -> ExitCode {
+pub(super) fn example() -> ExitCode {
     print(EXAMPLE);
     ExitCode::SUCCESS
 }
@@ -34,7 +34,7 @@ pub fn example() -> ExitCode {
     clippy::needless_pass_by_value,
     reason = "every subcommand takes its arguments whole"
 )]
-pub fn check(named: Option<PathBuf>) -> ExitCode {
+pub(super) fn check(named: Option<PathBuf>) -> ExitCode {
     let report = report(named.as_deref());
     print(&report.stdout);
     // Where standard error is closed nobody can be told.
@@ -43,7 +43,7 @@ pub fn check(named: Option<PathBuf>) -> ExitCode {
 }
 
 /// Loads the named file, or the first of the usual ones, and looks into the files that it names.
-pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+pub(super) fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
     let loaded = config::load_from_disk(named)?;
     match mqtt::check_files(&loaded.settings.mqtt) {
         Ok(()) => Ok(loaded),
@@ -54,7 +54,7 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigErrors> {
 }
 
 /// Checks a configuration with this process's environment.
-pub fn report(named: Option<&Path>) -> CheckReport {
+pub(super) fn report(named: Option<&Path>) -> CheckReport {
     match load(named) {
         Ok(loaded) => CheckReport {
             stdout: summary(&loaded.settings),

@@ -21,7 +21,7 @@ const MOST_CAR_DAYS: u32 = 1000;
 /// What can be asked.
 #[derive(Debug, Args)]
 #[command(after_long_help = after_help())]
-pub struct EstimateOptions {
+pub(super) struct EstimateOptions {
     /// Whose life to play: commuter, weekender, taxi, parked, model-day, or a file
     #[arg(long, default_value = "commuter", value_name = "LIFE|FILE")]
     life: String,
@@ -92,7 +92,7 @@ fn after_help() -> String {
 }
 
 /// Answers on standard output. The configuration may have been named before the subcommand.
-pub fn main(options: &EstimateOptions, config: Option<&Path>) -> ExitCode {
+pub(super) fn main(options: &EstimateOptions, config: Option<&Path>) -> ExitCode {
     match run(options, options.config.as_deref().or(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::failed(&error),

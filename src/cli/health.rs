@@ -16,7 +16,7 @@ use crate::{clock, config};
     clippy::needless_pass_by_value,
     reason = "every subcommand takes its arguments whole"
 )]
-pub fn main(named: Option<PathBuf>) -> ExitCode {
+pub(super) fn main(named: Option<PathBuf>) -> ExitCode {
     let directory = config::state_directory_from_disk(named.as_deref());
     let Err(reason) = heartbeat::check(&directory, clock::now().wall) else {
         return ExitCode::SUCCESS;

@@ -36,14 +36,14 @@ const TOKEN_MAX: usize = 16 * 1024;
 
 /// The options of `login`.
 #[derive(Debug, Args)]
-pub struct LoginOptions {
+pub(super) struct LoginOptions {
     /// The account to sign in, by its name in the configuration; needed if there are several
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
 }
 
 /// Runs the subcommand.
-pub fn main(file: Option<&Path>, options: &LoginOptions) -> ExitCode {
+pub(super) fn main(file: Option<&Path>, options: &LoginOptions) -> ExitCode {
     let settings = match config::load_from_disk(file) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return super::wrong_configuration(&errors),

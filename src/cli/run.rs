@@ -9,7 +9,7 @@ use crate::service::{self, ProcessSignal};
 use crate::{api, log};
 
 /// Loads the configuration, starts the log and runs the bridge until it is told to stop.
-pub fn main(file: Option<PathBuf>) -> ExitCode {
+pub(super) fn main(file: Option<PathBuf>) -> ExitCode {
     let loaded = match super::config::load(file.as_deref()) {
         Ok(loaded) => loaded,
         Err(errors) => return super::wrong_configuration(&errors),

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub(super) enum Origin {
     /// A line of the file.
     File {
         /// Path as the owner gave it.

@@ -49,7 +49,7 @@ pub(super) struct SettingsReader<'a> {
 
 impl<'a> SettingsReader<'a> {
     /// With no file, no credential, and nothing noted yet.
-    pub fn new(layers: Layers, read_file: &'a ReadFile<'a>) -> Self {
+    pub(super) fn new(layers: Layers, read_file: &'a ReadFile<'a>) -> Self {
         Self {
             layers,
             file: None,
@@ -66,7 +66,7 @@ impl<'a> SettingsReader<'a> {
 impl SettingsReader<'_> {
     /// Notes that the value of a key is not what was expected. What is wrong with it beside that
     /// may follow from the same mistake.
-    pub fn refuse(&mut self, key: &str, complaint: &str) {
+    pub(super) fn refuse(&mut self, key: &str, complaint: &str) {
         if self.problems.iter().any(|problem| problem.key == key) {
             return;
         }
@@ -79,12 +79,12 @@ impl SettingsReader<'_> {
     }
 
     /// Notes that a key is missing, unless it was only misspelt.
-    pub fn missing(&mut self, key: &str, why: &str) {
+    pub(super) fn missing(&mut self, key: &str, why: &str) {
         self.missing_or(key, why, "");
     }
 
     /// The same for a secret, with the other places that it may stand in.
-    pub fn missing_secret(&mut self, key: &str, credential: Option<&str>, why: &str) {
+    pub(super) fn missing_secret(&mut self, key: &str, credential: Option<&str>, why: &str) {
         let credential =
             credential.map_or_else(String::new, |name| format!(" or the credential {name}"));
         self.missing_or(key, why, &format!(", {key}_file{credential}"));
@@ -98,7 +98,7 @@ impl SettingsReader<'_> {
     }
 
     /// Notes that there is no account, unless what stands in their place was refused already.
-    pub fn missing_accounts(&mut self) {
+    pub(super) fn missing_accounts(&mut self) {
         let is_told = |key: &str| key.starts_with("accounts");
         if self.problems.iter().any(|problem| is_told(&problem.key))
             || self.layers.suggested.contains("accounts")
@@ -115,13 +115,13 @@ impl SettingsReader<'_> {
     }
 
     /// Notes something that works but is probably not meant.
-    pub fn warn(&mut self, key: &str, text: &str) {
+    pub(super) fn warn(&mut self, key: &str, text: &str) {
         let message = format!("{}: {text}", message_start(&self.origin(key), key));
         self.warnings.push(message);
     }
 
     /// Notes an account whose number in the environment is not the next one.
-    pub fn refuse_accounts_beyond(&mut self, n_accounts: usize) {
+    pub(super) fn refuse_accounts_beyond(&mut self, n_accounts: usize) {
         let beyond = self.layers.given.iter().find_map(|(key, given)| {
             let (index, _) = key.strip_prefix("accounts[")?.split_once(']')?;
             (index.parse::<usize>().ok()? >= n_accounts).then(|| given.origin.clone())
@@ -136,7 +136,7 @@ impl SettingsReader<'_> {
     }
 
     /// Where a key stands, or else the table that it belongs to, or else the file.
-    pub fn origin(&self, key: &str) -> Origin {
+    pub(super) fn origin(&self, key: &str) -> Origin {
         if let Some(given) = self.layers.given.get(key) {
             return given.origin.clone();
         }
@@ -156,18 +156,18 @@ impl SettingsReader<'_> {
     }
 
     /// Whether the owner gave the key.
-    pub fn is_given(&self, key: &str) -> bool {
+    pub(super) fn is_given(&self, key: &str) -> bool {
         self.layers.given.contains_key(key)
     }
 
     /// Whether a secret is given anywhere, also where it cannot be read.
-    pub fn is_sourced(&self, key: &str) -> bool {
+    pub(super) fn is_sourced(&self, key: &str) -> bool {
         self.sourced.contains(key)
     }
 
     /// The value of a key, understood by `parse`; its error text replaces "expected …" if it is
     /// not empty. `None`: neither given nor defaulted, or refused.
-    pub fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         key: &str,
         parse: impl FnOnce(&Found) -> Result<T, String>,
@@ -192,7 +192,7 @@ impl SettingsReader<'_> {
     }
 
     /// Text, checked by `parse`.
-    pub fn text<T>(
+    pub(super) fn text<T>(
         &mut self,
         key: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
@@ -204,14 +204,14 @@ impl SettingsReader<'_> {
     }
 
     /// One of a few words.
-    pub fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         self.text(key, |text| {
             let word = words.iter().find(|(word, _)| *word == text);
             word.map(|(_, value)| *value).ok_or_else(String::new)
         })
     }
 
-    pub fn bool(&mut self, key: &str) -> bool {
+    pub(super) fn bool(&mut self, key: &str) -> bool {
         let value = self.parsed(key, |value| match value {
             Found::Bool(value) => Ok(*value),
             _ => Err(String::new()),
@@ -219,7 +219,7 @@ impl SettingsReader<'_> {
         value.unwrap_or_default()
     }
 
-    pub fn integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
         self.parsed(key, |value| match value {
             Found::Integer(number) if range.contains(number) => Ok(*number),
             _ => Err(String::new()),
@@ -227,7 +227,7 @@ impl SettingsReader<'_> {
     }
 
     /// A finite number that is not negative.
-    pub fn number(&mut self, key: &str) -> Option<f64> {
+    pub(super) fn number(&mut self, key: &str) -> Option<f64> {
         self.parsed(key, |value| match value {
             Found::Integer(number) => {
                 let number = u64::try_from(*number).map_err(|_| String::new())?;
@@ -238,7 +238,11 @@ impl SettingsReader<'_> {
         })
     }
 
-    pub fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    pub(super) fn duration(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
         let (least, most) = (friendly(*range.start()), friendly(*range.end()));
         self.parsed(key, |value| match value {
             Found::Text(text) => match any_duration(text.trim()) {
@@ -257,7 +261,7 @@ impl SettingsReader<'_> {
     }
 
     /// A path that is not empty.
-    pub fn path(&mut self, key: &str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
         self.text(key, |text| match text {
             "" => Err(String::new()),
             text if text.contains('\0') => Err(String::new()),

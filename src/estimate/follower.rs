@@ -50,7 +50,13 @@ pub(super) struct Ours {
 
 impl Ours {
     /// A device of which nothing is known.
-    pub fn new(vin: &Vin, policy: PolicyConfig, has_push: bool, seed: u64, now: Now) -> Self {
+    pub(super) fn new(
+        vin: &Vin,
+        policy: PolicyConfig,
+        has_push: bool,
+        seed: u64,
+        now: Now,
+    ) -> Self {
         let config = device::Config {
             policy,
             tariff: Tariff::default(),

@@ -31,11 +31,11 @@ const PIECE_SIZE: usize = 4 << 10;
 
 /// The writing end, as many as are wanted.
 #[derive(Debug, Clone)]
-pub struct Queue(Arc<SharedQueue>);
+pub(super) struct Queue(Arc<SharedQueue>);
 
 /// Writes what still waits when it is dropped, at the end of the process.
 #[derive(Debug)]
-pub struct FlushGuard(Queue);
+pub(super) struct FlushGuard(Queue);
 
 #[derive(Debug, Default)]
 struct SharedQueue {
@@ -71,7 +71,7 @@ impl QueueState {
 }
 
 /// Has everything that is queued written to `out`, in order.
-pub fn to(out: impl Write + Send + 'static) -> (Queue, FlushGuard) {
+pub(super) fn to(out: impl Write + Send + 'static) -> (Queue, FlushGuard) {
     let queue = Queue(Arc::default());
     let ours = queue.clone();
     let thread = thread::Builder::new()
@@ -84,7 +84,7 @@ pub fn to(out: impl Write + Send + 'static) -> (Queue, FlushGuard) {
 
 impl Queue {
     /// Queues a text that is written in one piece or not at all.
-    pub fn push(&self, text: &[u8]) {
+    pub(super) fn push(&self, text: &[u8]) {
         let mut state = self.lock();
         if state.has_no_thread {
             drop(state);

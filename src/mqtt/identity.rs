@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::atomic_file;
 
 /// The file in the state directory that keeps the id.
-pub const FILE: &str = "mqtt-client-id";
+pub(super) const FILE: &str = "mqtt-client-id";
 
 /// The id of this installation: read from `directory`, or made there at the first start. At most
 /// 23 letters and digits, which is what every MQTT 3.1.1 broker must accept.

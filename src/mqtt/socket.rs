@@ -72,7 +72,7 @@ impl Socket {
     ///
     /// # Errors
     /// There is none to be had.
-    pub async fn dial(settings: &config::MqttSettings) -> Result<Self, Cause> {
+    pub(super) async fn dial(settings: &config::MqttSettings) -> Result<Self, Cause> {
         let tls = settings.tls.as_ref().map(tls::client_config).transpose();
         let tls = tls.map_err(|error| Cause::Settings(error.to_string()))?;
         let host = bare(&settings.host);
@@ -106,7 +106,7 @@ impl Socket {
     }
 
     /// Whether more may be put.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.out.len() < WRITE_AT_ONCE && self.broken.is_none()
     }
 
@@ -114,7 +114,7 @@ impl Socket {
     ///
     /// # Errors
     /// It cannot be put into bytes.
-    pub fn put(
+    pub(super) fn put(
         &mut self,
         settings: &config::MqttSettings,
         packet: ClientPacket,
@@ -124,7 +124,7 @@ impl Socket {
     }
 
     /// So many messages are in flight, of so many that the broker takes.
-    pub fn expect_answers(&mut self, n_in_flight: usize, receive_max: usize) {
+    pub(super) fn expect_answers(&mut self, n_in_flight: usize, receive_max: usize) {
         if (BURST..receive_max).contains(&n_in_flight) {
             self.read_at = now() + GATHER;
         }
@@ -135,7 +135,7 @@ impl Socket {
     ///
     /// # Errors
     /// The connection is over.
-    pub async fn turn(&mut self) -> Result<SocketTurn, Cause> {
+    pub(super) async fn turn(&mut self) -> Result<SocketTurn, Cause> {
         self.arrived.reserve(READ_AT_ONCE);
         if self.broken.is_some() {
             return self.read_reason().await;
@@ -189,7 +189,7 @@ impl Socket {
     ///
     /// # Errors
     /// What came is not MQTT.
-    pub fn next_packet(&mut self) -> Result<Option<ServerPacket>, Cause> {
+    pub(super) fn next_packet(&mut self) -> Result<Option<ServerPacket>, Cause> {
         let packet = codec::read(self.protocol, &mut self.arrived)?;
         match &packet {
             Some(packet) => tracing::trace!("received {packet}"),

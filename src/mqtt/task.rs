@@ -49,7 +49,11 @@ enum Wake {
 }
 
 impl Task {
-    pub fn new(settings: config::MqttSettings, client: Client, channels: TaskChannels) -> Self {
+    pub(super) fn new(
+        settings: config::MqttSettings,
+        client: Client,
+        channels: TaskChannels,
+    ) -> Self {
         Self {
             settings,
             client,
@@ -62,7 +66,7 @@ impl Task {
     }
 
     /// Runs until cancelled and drained.
-    pub async fn run(mut self) -> DrainOutcome {
+    pub(super) async fn run(mut self) -> DrainOutcome {
         let mut is_draining = false;
         loop {
             // One for the whole pass: what is not due yet has a timer.

@@ -14,13 +14,13 @@ use jiff::Timestamp;
 use crate::clock;
 
 /// Name of the file in the state directory.
-pub const HEARTBEAT: &str = "heartbeat";
+pub(crate) const HEARTBEAT: &str = "heartbeat";
 
 /// A bridge that has not touched it for so long hangs.
 const STALE_AFTER: Duration = Duration::from_secs(90);
 
 /// Says that the bridge is alive. An error is a full or read-only disk: worth one log line.
-pub fn beat(state_directory: &Path) -> std::io::Result<()> {
+pub(crate) fn beat(state_directory: &Path) -> std::io::Result<()> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -32,12 +32,12 @@ pub fn beat(state_directory: &Path) -> std::io::Result<()> {
 }
 
 /// Says that the bridge has ended, so that nobody takes its last beat for life.
-pub fn end(state_directory: &Path) -> std::io::Result<()> {
+pub(crate) fn end(state_directory: &Path) -> std::io::Result<()> {
     std::fs::remove_file(state_directory.join(HEARTBEAT))
 }
 
 /// Whether the heartbeat is fresh at `now`; otherwise why not.
-pub fn check(state_directory: &Path, now: Timestamp) -> Result<(), String> {
+pub(crate) fn check(state_directory: &Path, now: Timestamp) -> Result<(), String> {
     let path = state_directory.join(HEARTBEAT);
     let changed_at = std::fs::metadata(&path)
         .and_then(|metadata| metadata.modified())

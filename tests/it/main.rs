@@ -1,4 +1,5 @@
 //! One integration binary, a file a behaviour.
+#![allow(unreachable_pub, reason = "nobody is outside of a test binary")]
 
 use tesla2mqtt_testkit as rig;
 use tesla2mqtt_testkit::ci;
@@ -26,6 +27,7 @@ mod estimate_life;
 mod estimate_program;
 mod field_reports;
 mod from_teslamate;
+mod hostile_day;
 mod integrations;
 mod kills;
 mod last_error;

@@ -14,7 +14,7 @@ use tesla2mqtt::policy::Ask;
 
 /// A tool whose policy is modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tool {
+pub(crate) enum Tool {
     /// TeslaMate with Tesla's streaming, its default.
     TeslaMateStream,
     /// TeslaMate without streaming.
@@ -30,7 +30,7 @@ pub enum Tool {
 }
 
 /// All of them.
-pub const TOOLS: &[Tool] = &[
+pub(crate) const TOOLS: &[Tool] = &[
     Tool::TeslaMateStream,
     Tool::TeslaMate,
     Tool::TeslaLogger,
@@ -41,7 +41,7 @@ pub const TOOLS: &[Tool] = &[
 
 impl Tool {
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::TeslaMateStream => "TeslaMate, stream",
             Self::TeslaMate => "TeslaMate, no stream",
@@ -53,7 +53,7 @@ impl Tool {
     }
 
     /// A model of it that follows one car; `held` is the car's age to the tool that asks for it.
-    pub fn follower(self, held: bool) -> Box<dyn Follower> {
+    pub(crate) fn follower(self, held: bool) -> Box<dyn Follower> {
         match self {
             Self::TeslaMateStream => Box::new(logger::Logger::new(&logger::TESLAMATE_STREAM)),
             Self::TeslaMate => Box::new(logger::Logger::new(&logger::TESLAMATE)),

@@ -12,7 +12,7 @@ use crate::clock;
 
 /// What a call needs.
 #[derive(Debug)]
-pub struct AccessGrant {
+pub(crate) struct AccessGrant {
     /// The access token.
     pub token: SecretString,
     /// Where to call.
@@ -27,13 +27,13 @@ pub struct AccessGrant {
 
 impl AccessGrant {
     /// Whether the token lives.
-    pub fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         clock::now().mono < self.usable_until
     }
 }
 
 /// What callers ask of the task.
-pub enum SessionRequest {
+pub(crate) enum SessionRequest {
     /// A usable access grant, other than the refused one.
     Access {
         /// The grant that the server refused with 401.

@@ -3,7 +3,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-pub fn settings(api: Api) -> config::AccountSettings {
+pub(crate) fn settings(api: Api) -> config::AccountSettings {
     config::AccountSettings {
         name: "home".into(),
         api,

@@ -49,14 +49,14 @@ struct TeslaMateScope {
 }
 
 /// Whether there are files of that version which say what is at the broker.
-pub fn is_there(state_directory: &Path) -> bool {
+pub(super) fn is_there(state_directory: &Path) -> bool {
     [BRIDGE, TESLAMATE, REMOVALS]
         .iter()
         .any(|name| state_directory.join(name).exists())
 }
 
 /// Takes them into the manifest, in which a later version may have written already.
-pub fn take_over(settings: &Settings, manifest: &mut Manifest) {
+pub(super) fn take_over(settings: &Settings, manifest: &mut Manifest) {
     let directory = &settings.state.directory;
     manifest.adopt_removals(read::<BTreeSet<String>>(&directory.join(REMOVALS)));
     of_the_bridge(settings, manifest);
@@ -72,7 +72,7 @@ pub fn take_over(settings: &Settings, manifest: &mut Manifest) {
 }
 
 /// Removes them; what cars' files said is not written any more.
-pub fn remove(state_directory: &Path) {
+pub(super) fn remove(state_directory: &Path) {
     for name in [BRIDGE, TESLAMATE, REMOVALS] {
         let path = state_directory.join(name);
         match fs::remove_file(&path) {

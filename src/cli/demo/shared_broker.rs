@@ -20,7 +20,7 @@ const CLEAR_MAX: Duration = Duration::from_secs(10);
 
 /// Makes sure that nobody runs below this base topic and that nobody else announces one of these
 /// cars. What an earlier demo with the same base topic left behind is taken up again.
-pub async fn check(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<()> {
+pub(super) async fn check(settings: &Settings, cars: &BTreeSet<Vin>) -> anyhow::Result<()> {
     let base = &settings.mqtt.base_topic;
     let prefix = &settings.homeassistant.discovery_prefix;
     let online = state_topic(base);
@@ -77,7 +77,7 @@ async fn read_stored(
 }
 
 /// Leaves somebody's broker as it was found.
-pub async fn remove_published(settings: &Settings) {
+pub(super) async fn remove_published(settings: &Settings) {
     let scopes = own_scopes(bridge::scopes(settings), settings);
     let cleared = clear::clear(&settings.mqtt, &scopes);
     let complaint = match tokio::time::timeout(CLEAR_MAX, cleared).await {

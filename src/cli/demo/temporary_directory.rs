@@ -6,14 +6,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// A directory that is removed when it is dropped.
-pub struct TemporaryDirectory {
+pub(super) struct TemporaryDirectory {
     path: PathBuf,
 }
 
 impl TemporaryDirectory {
     /// A new one below `parent`, under a name that nobody can have foreseen: the directory of
     /// temporary files is everybody's, and process ids are the same in every container.
-    pub fn new_in(parent: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new_in(parent: &Path) -> anyhow::Result<Self> {
         let make = || {
             let path = parent.join(format!("tesla2mqtt-demo-{:016x}", getrandom::u64()?));
             DirBuilder::new().mode(0o700).create(&path)?;
@@ -29,7 +29,7 @@ impl TemporaryDirectory {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config;
 
 /// What became of it.
-pub enum Trial {
+pub(super) enum Trial {
     /// Tesla took it and it is the account's login now; inside, whether the cars could be listed.
     Kept(anyhow::Result<()>),
     /// Tesla does not take it.
@@ -28,7 +28,7 @@ pub enum Trial {
 }
 
 /// Tries a pasted token, or without one the e-mail and password of the configuration.
-pub async fn tried_apart(
+pub(super) async fn tried_apart(
     account: &config::AccountSettings,
     directory: &Path,
     store: &TokenStore,

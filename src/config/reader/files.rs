@@ -12,7 +12,7 @@ use crate::config::problem::ConfigProblem;
 
 impl SettingsReader<'_> {
     /// A file of certificates, and a number that stands for its content.
-    pub fn certificates(&mut self, key: &str) -> Option<(PathBuf, u64)> {
+    pub(crate) fn certificates(&mut self, key: &str) -> Option<(PathBuf, u64)> {
         let path = self.path(key)?;
         let content = self.content(key, &path, false)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
@@ -27,7 +27,7 @@ impl SettingsReader<'_> {
     }
 
     /// A file with a private key that nobody else can read.
-    pub fn private_key(&mut self, key: &str) -> Option<PathBuf> {
+    pub(crate) fn private_key(&mut self, key: &str) -> Option<PathBuf> {
         let path = self.path(key)?;
         let content = self.content(key, &path, true)?;
         if PrivateKeyDer::from_pem_slice(&content.bytes).is_ok() {

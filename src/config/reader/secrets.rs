@@ -13,7 +13,7 @@ impl SettingsReader<'_> {
     /// A secret: inline, from the file that `<key>_file` names, or the credential with the name
     /// `credential`. The environment replaces what the file says; two at the same level are a
     /// mistake, because only one of them can be the newest.
-    pub fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<SecretString> {
+    pub(crate) fn secret(&mut self, key: &str, credential: Option<&str>) -> Option<SecretString> {
         let file_key = format!("{key}_file");
         let from_env = |given: &Given| matches!(given.origin, Origin::Env(_));
         let mut sources: Vec<&str> = [key, file_key.as_str()]

@@ -202,7 +202,7 @@ impl ToldSoFar {
         if state_before != line.state {
             if matches!(
                 state_before,
-                State::Driving | State::Charging | State::Waking
+                State::Driving | State::Charging | State::Waking | State::InService
             ) {
                 self.last_use = at;
             }

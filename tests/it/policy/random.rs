@@ -160,6 +160,7 @@ fn drain(device: &mut Device, now: Now, longest: Duration) -> Result<Option<Ask>
 #[derive(Default)]
 struct Knowledge {
     light: Option<LightState>,
+    is_at_service: bool,
     data_refused: bool,
 }
 
@@ -168,6 +169,7 @@ impl Knowledge {
         match news {
             RandomInput::Light(light) | RandomInput::OnList(light) => {
                 self.light = Some(light.state);
+                self.is_at_service = light.in_service;
             }
             RandomInput::Pushed(push) if push.asleep == Some(true) => {
                 self.light = Some(LightState::Asleep);
@@ -247,8 +249,10 @@ proptest! {
                     prop_assert_eq!(known.light, Some(LightState::Online), "G2");
                     prop_assert!(!known.data_refused, "G2: after 408");
                     let state = followed.state();
-                    let barred = [State::Boot, State::Asleep, State::Unreachable, State::Paused, State::AuthLost, State::InService];
+                    let barred = [State::Boot, State::Asleep, State::Unreachable, State::Paused, State::AuthLost];
                     prop_assert!(!barred.contains(&state), "data in {}", state);
+                    // Where only data tells of a service, only data tells of its end.
+                    prop_assert!(state != State::InService || !known.is_at_service, "data at service");
                 }
             }
             let status = followed.status(now);

@@ -8,9 +8,9 @@ use super::value::{EntityValue, snake_case};
 use crate::model::{Value, Vehicle};
 
 /// Tesla's words and ours.
-pub type Words = &'static [(&'static str, &'static str)];
+pub(super) type Words = &'static [(&'static str, &'static str)];
 /// Tesla's numbers and our words.
-pub type Codes = &'static [(u8, &'static str)];
+pub(super) type Codes = &'static [(u8, &'static str)];
 
 /// The shape of a reading.
 #[derive(Debug, Clone, Copy)]

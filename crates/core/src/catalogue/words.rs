@@ -7,14 +7,14 @@
 use super::extractor::{Codes, Words};
 
 /// A short sleep or a long one: not connected.
-pub const ONLINE: Words = &[("online", "on"), ("asleep", "off"), ("offline", "off")];
+pub(super) const ONLINE: Words = &[("online", "on"), ("asleep", "off"), ("offline", "off")];
 /// The same words, asked the other way.
-pub const ASLEEP: Words = &[("online", "off"), ("asleep", "on"), ("offline", "off")];
+pub(super) const ASLEEP: Words = &[("online", "off"), ("asleep", "on"), ("offline", "off")];
 
 /// Whether data calls keep the car awake; nobody knows yet is no word, but unknown.
-pub const CLASS: Words = &[("held", "held"), ("not_held", "not_held")];
+pub(super) const CLASS: Words = &[("held", "held"), ("not_held", "not_held")];
 /// How that came to be believed.
-pub const BELIEF: Words = &[
+pub(super) const BELIEF: Words = &[
     ("guessed", "guessed"),
     ("learned", "learned"),
     ("pinned", "pinned"),
@@ -22,10 +22,10 @@ pub const BELIEF: Words = &[
 ];
 
 /// How the car fell asleep the last time.
-pub const LAST_SLEEP: Words = &[("left_alone", "left_alone"), ("by_itself", "by_itself")];
+pub(super) const LAST_SLEEP: Words = &[("left_alone", "left_alone"), ("by_itself", "by_itself")];
 
 /// `charging_state`.
-pub const CHARGING: Words = &[
+pub(super) const CHARGING: Words = &[
     ("Starting", "starting"),
     ("Charging", "charging"),
     ("Stopped", "stopped"),
@@ -35,32 +35,32 @@ pub const CHARGING: Words = &[
     ("Calibrating", "calibrating"),
 ];
 /// `conn_charge_cable`.
-pub const CABLE: Words = &[
+pub(super) const CABLE: Words = &[
     ("IEC", "iec"),
     ("SAE", "sae"),
     ("GB_AC", "gb_ac"),
     ("GB_DC", "gb_dc"),
 ];
 /// `charge_port_latch`, as a lock.
-pub const CABLE_LOCK: Words = &[
+pub(super) const CABLE_LOCK: Words = &[
     ("Engaged", "locked"),
     ("Disengaged", "unlocked"),
     ("Blocking", "unlocked"),
 ];
 /// `charge_port_latch`.
-pub const LATCH: Words = &[
+pub(super) const LATCH: Words = &[
     ("Engaged", "engaged"),
     ("Disengaged", "disengaged"),
     ("Blocking", "blocking"),
 ];
 /// `scheduled_charging_mode`.
-pub const SCHEDULE: Words = &[
+pub(super) const SCHEDULE: Words = &[
     ("Off", "off"),
     ("StartAt", "start_at"),
     ("DepartBy", "depart_by"),
 ];
 /// `climate_keeper_mode`; `keep` and `party` are other sources' words for `on` and `camp`.
-pub const KEEPER: Words = &[
+pub(super) const KEEPER: Words = &[
     ("off", "off"),
     ("on", "on"),
     ("keep", "on"),
@@ -69,13 +69,13 @@ pub const KEEPER: Words = &[
     ("party", "camp"),
 ];
 /// `cabin_overheat_protection`, in Home Assistant's words for climate modes.
-pub const OVERHEAT: Words = &[("Off", "off"), ("On", "cool"), ("FanOnly", "fan_only")];
+pub(super) const OVERHEAT: Words = &[("Off", "off"), ("On", "cool"), ("FanOnly", "fan_only")];
 /// Seat heaters and coolers; above 3 is 3.
-pub const SEAT_LEVELS: Codes = &[(0, "off"), (1, "low"), (2, "medium"), (3, "high")];
+pub(super) const SEAT_LEVELS: Codes = &[(0, "off"), (1, "low"), (2, "medium"), (3, "high")];
 /// The steering wheel has two levels and says 3 for the higher.
-pub const WHEEL_LEVELS: Codes = &[(0, "off"), (1, "low"), (2, "high")];
+pub(super) const WHEEL_LEVELS: Codes = &[(0, "off"), (1, "low"), (2, "high")];
 /// `center_display_state`.
-pub const DISPLAY: Codes = &[
+pub(super) const DISPLAY: Codes = &[
     (0, "off"),
     (1, "dim"),
     (2, "standby"),
@@ -88,7 +88,7 @@ pub const DISPLAY: Codes = &[
     (9, "media"),
 ];
 /// `media_playback_status`.
-pub const PLAYBACK: Words = &[
+pub(super) const PLAYBACK: Words = &[
     ("Playing", "playing"),
     ("Paused", "paused"),
     ("Stopped", "stopped"),
@@ -98,13 +98,13 @@ pub const PLAYBACK: Words = &[
 // Of telemetry only.
 
 /// The bed cover of a Cybertruck.
-pub const TONNEAU: Words = &[
+pub(super) const TONNEAU: Words = &[
     ("Closed", "closed"),
     ("PartiallyOpen", "open"),
     ("FullyOpen", "open"),
 ];
 /// Battery management.
-pub const BMS_STATE: Words = &[
+pub(super) const BMS_STATE: Words = &[
     ("Standby", "standby"),
     ("Drive", "drive"),
     ("Support", "support"),
@@ -117,7 +117,7 @@ pub const BMS_STATE: Words = &[
     ("SNA", "system_not_available"),
 ];
 /// Power to a house or load.
-pub const POWERSHARE_STATUS: Words = &[
+pub(super) const POWERSHARE_STATUS: Words = &[
     ("Inactive", "inactive"),
     ("Handshaking", "handshaking"),
     ("Init", "init"),
@@ -126,7 +126,7 @@ pub const POWERSHARE_STATUS: Words = &[
     ("Stopped", "stopped"),
 ];
 /// Why it ended.
-pub const POWERSHARE_STOP_REASON: Words = &[
+pub(super) const POWERSHARE_STOP_REASON: Words = &[
     ("None", "none"),
     ("SOCTooLow", "soc_too_low"),
     ("Retry", "retry"),
@@ -136,9 +136,9 @@ pub const POWERSHARE_STOP_REASON: Words = &[
     ("Authentication", "authentication"),
 ];
 /// What is fed.
-pub const POWERSHARE_TYPE: Words = &[("None", "none"), ("Load", "load"), ("Home", "home")];
+pub(super) const POWERSHARE_TYPE: Words = &[("None", "none"), ("Load", "load"), ("Home", "home")];
 /// A drive inverter.
-pub const INVERTER: Words = &[
+pub(super) const INVERTER: Words = &[
     ("Unavailable", "not_available"),
     ("Standby", "standby"),
     ("Fault", "fault"),
@@ -146,21 +146,21 @@ pub const INVERTER: Words = &[
     ("Enable", "enabled"),
 ];
 /// Climate.
-pub const HVAC_POWER_STATE: Words = &[
+pub(super) const HVAC_POWER_STATE: Words = &[
     ("Off", "off"),
     ("On", "on"),
     ("Precondition", "precondition"),
     ("OverheatProtect", "overheat_protection"),
 ];
 /// Tent mode of the bed cover.
-pub const TONNEAU_TENT_MODE: Words = &[
+pub(super) const TONNEAU_TENT_MODE: Words = &[
     ("Inactive", "inactive"),
     ("Moving", "moving"),
     ("Failed", "failed"),
     ("Active", "active"),
 ];
 /// Sentry, with its alarms.
-pub const SENTRY_MODE_STATE: Words = &[
+pub(super) const SENTRY_MODE_STATE: Words = &[
     ("Off", "off"),
     ("Idle", "idle"),
     ("Armed", "armed"),
@@ -169,7 +169,7 @@ pub const SENTRY_MODE_STATE: Words = &[
     ("Quiet", "quiet"),
 ];
 /// Guest access by phone.
-pub const GUEST_MODE_MOBILE_ACCESS: Words = &[
+pub(super) const GUEST_MODE_MOBILE_ACCESS: Words = &[
     ("Init", "init"),
     ("NotAuthenticated", "not_authenticated"),
     ("Authenticated", "authenticated"),
@@ -193,25 +193,25 @@ pub const GUEST_MODE_MOBILE_ACCESS: Words = &[
     ("SucceededPairedNewBleKey", "succeeded_paired_new_ble_key"),
 ];
 /// Turn signal.
-pub const TURN_SIGNAL: Words = &[
+pub(super) const TURN_SIGNAL: Words = &[
     ("Off", "off"),
     ("Left", "left"),
     ("Right", "right"),
     ("Both", "both"),
 ];
 /// When to warn.
-pub const FORWARD_COLLISION_WARNING: Words = &[
+pub(super) const FORWARD_COLLISION_WARNING: Words = &[
     ("Off", "off"),
     ("Late", "late"),
     ("Average", "average"),
     ("Early", "early"),
 ];
 /// What to do.
-pub const LANE_DEPARTURE_AVOIDANCE: Words = &[
+pub(super) const LANE_DEPARTURE_AVOIDANCE: Words = &[
     ("None", "off"),
     ("Warning", "warning"),
     ("Assist", "assist"),
 ];
 /// How to warn.
-pub const SPEED_LIMIT_WARNING: Words =
+pub(super) const SPEED_LIMIT_WARNING: Words =
     &[("None", "none"), ("Display", "display"), ("Chime", "chime")];

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::model::DeviceId;
 
 /// Commands for one device in one second that are taken up.
-pub const TAKEN: u32 = 5;
+pub(super) const TAKEN: u32 = 5;
 /// Further ones that are refused with an answer; the rest has none.
-pub const ANSWERED: u32 = 10;
+pub(super) const ANSWERED: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// What to do with a message.

@@ -72,7 +72,7 @@ pub fn open(text: &str) -> Result<OpenAnswer<'_>, DecodeError> {
 }
 
 /// The server's own words in `error` and `error_description`, if it says that it failed.
-pub fn error_words(members: &Map<String, Value>) -> Option<String> {
+pub(super) fn error_words(members: &Map<String, Value>) -> Option<String> {
     let error = match members.get("error")? {
         Value::Null | Value::Bool(false) => return None,
         Value::String(text) if text.trim().is_empty() => return None,

@@ -27,14 +27,14 @@ const STUB_AT_MOST: usize = 100;
 
 /// The known members of the object in `text`, and a few stubs of others; `None` where it is no
 /// object.
-pub fn members(text: &str, known: IsKnown) -> Option<Map<String, Value>> {
+pub(super) fn members(text: &str, known: IsKnown) -> Option<Map<String, Value>> {
     let reader = MembersReader { within: &[], known };
     read_whole(text, reader)
 }
 
 /// Hands over each entry of the list in `text`, one after another, as [`members`] reads it; false
 /// where it is no list.
-pub fn each_entry(
+pub(super) fn each_entry(
     text: &str,
     known: IsKnown,
     take: impl FnMut(Option<Map<String, Value>>),
@@ -43,7 +43,7 @@ pub fn each_entry(
 }
 
 /// The text of a member of the object in `text`, whatever it is.
-pub fn raw_member<'a>(text: &'a str, name: &'static str) -> Option<&'a str> {
+pub(super) fn raw_member<'a>(text: &'a str, name: &'static str) -> Option<&'a str> {
     read_whole(text, MemberReader(name))?.map(RawValue::get)
 }
 

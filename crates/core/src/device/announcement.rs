@@ -35,7 +35,7 @@ pub(super) struct Announcement {
 
 impl Announcement {
     /// After a run that told Home Assistant of `announced`.
-    pub fn new(
+    pub(super) fn new(
         is_enabled: bool,
         announced: Announced,
         setup: Setup,
@@ -53,7 +53,7 @@ impl Announcement {
     }
 
     /// What Home Assistant knows.
-    pub fn announced(&self) -> &Announced {
+    pub(super) fn announced(&self) -> &Announced {
         static NOTHING: Announced = Announced::NOTHING;
         self.announcer
             .as_ref()
@@ -61,36 +61,36 @@ impl Announcement {
     }
 
     /// The topic of the message, where there is to be one.
-    pub fn topic(&self, car: &Vehicle) -> Option<String> {
+    pub(super) fn topic(&self, car: &Vehicle) -> Option<String> {
         let is_enabled = self.announcer.is_some();
         is_enabled.then(|| discovery::device_topic(&self.setup.prefix, &car.id()))
     }
 
     /// Home Assistant has started.
-    pub fn birth(&mut self) {
+    pub(super) fn birth(&mut self) {
         if let Some(announcer) = &mut self.announcer {
             announcer.birth();
         }
     }
 
     /// The broker is there, or not.
-    pub fn connection(&mut self, is_up: bool) {
+    pub(super) fn connection(&mut self, is_up: bool) {
         self.is_connected = is_up;
     }
 
     /// Values have changed that the message may depend on.
-    pub fn values_changed(&mut self, now: Now) {
+    pub(super) fn values_changed(&mut self, now: Now) {
         let due = self.clock_speed.real(now).mono.saturating_add(VALUES_FIRST);
         self.redraw_at.get_or_insert(due);
     }
 
     /// Monotonic time of the next message, as of the last [`Announcement::next`] without one.
-    pub fn next_at(&self) -> Duration {
+    pub(super) fn next_at(&self) -> Duration {
         self.next_at
     }
 
     /// The next message that is due, if there is one, with what is declared before and after it.
-    pub fn next(&mut self, car: &Vehicle, paths: &Paths, now: Now) -> Option<Output> {
+    pub(super) fn next(&mut self, car: &Vehicle, paths: &Paths, now: Now) -> Option<Output> {
         if let Some(output) = self.next.pop_front() {
             return Some(output);
         }

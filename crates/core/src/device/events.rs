@@ -10,9 +10,10 @@ pub fn message(event: &Event) -> Option<(&'static str, Json)> {
     let message = match event {
         Event::UpdateStarted { version } => ("update_started", updating(version.as_deref())),
         Event::UpdateEnded { version } => ("update_finished", updating(version.as_deref())),
-        Event::StateChanged { .. } | Event::LetSleepRefused { .. } | Event::WakeFailed => {
-            return None;
-        }
+        Event::StateChanged { .. }
+        | Event::OutOfSight
+        | Event::LetSleepRefused { .. }
+        | Event::WakeFailed => return None,
     };
     let (name, mut payload) = message;
     payload["event_type"] = name.into();

@@ -49,7 +49,8 @@ pub enum Input {
     Hint,
     /// The owner's automations want something, and an answer.
     Command(Command),
-    /// The source that pushes is away: nothing will be heard of a change before its next word.
+    /// The connection to the source that pushes ended, or did not come about: nothing will be heard of
+    /// a change before its next push. Without one the device is polled after a minute.
     PushLost,
     /// The broker is there, or not.
     Broker {

@@ -10,7 +10,7 @@ use crate::model::Now;
 
 /// When Tesla last answered about a device.
 #[derive(Debug, Clone, Copy)]
-pub struct LastContact {
+pub(super) struct LastContact {
     /// Monotonic time of the last answer, or of the start.
     since: Duration,
     /// Time without contact before the start.
@@ -19,7 +19,7 @@ pub struct LastContact {
 
 impl LastContact {
     /// Tesla answers now, or the device is new here.
-    pub fn at(now: Now) -> Self {
+    pub(super) fn at(now: Now) -> Self {
         Self {
             since: now.mono,
             before: Duration::ZERO,
@@ -28,7 +28,7 @@ impl LastContact {
 
     /// Goes on from an earlier run. An answer from the future is of a clock that was ahead, or this
     /// one is behind: nothing is known of the time between.
-    pub fn restore(contact: Timestamp, now: Now) -> Self {
+    pub(super) fn restore(contact: Timestamp, now: Now) -> Self {
         let before = now.wall.duration_since(contact);
         Self {
             before: Duration::try_from(before).unwrap_or_default(),
@@ -37,14 +37,14 @@ impl LastContact {
     }
 
     /// How long ago that was.
-    pub fn age(self, now: Now) -> Duration {
+    pub(super) fn age(self, now: Now) -> Duration {
         now.mono
             .saturating_sub(self.since)
             .saturating_add(self.before)
     }
 
     /// When that was, by the calendar as it stands.
-    pub fn time(self, now: Now) -> Timestamp {
+    pub(super) fn time(self, now: Now) -> Timestamp {
         now.wall.checked_sub(self.age(now)).unwrap_or(now.wall)
     }
 }

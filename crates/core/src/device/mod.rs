@@ -362,7 +362,7 @@ impl Device {
 
     fn collect_events(&mut self, now: Now) {
         for event in self.policy.take_events() {
-            if event.is_out_of_sight() {
+            if event == Event::OutOfSight {
                 let over = self.trips.out_of_sight(now.wall, &self.tariff);
                 self.found(over, now);
             }

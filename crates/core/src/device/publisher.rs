@@ -50,7 +50,7 @@ enum Stage {
 
 impl Publisher {
     /// Nothing said yet.
-    pub fn new(publishing: Publishing, clock_speed: ClockSpeed) -> Self {
+    pub(super) fn new(publishing: Publishing, clock_speed: ClockSpeed) -> Self {
         Self {
             topics: CarTopics::new(publishing.paths),
             declared: None,
@@ -72,7 +72,7 @@ impl Publisher {
     }
 
     /// Begins to say what has changed, ever anew: nothing is said twice.
-    pub fn begin(&mut self, car: &Vehicle, is_available: bool, is_removed: bool) {
+    pub(super) fn begin(&mut self, car: &Vehicle, is_available: bool, is_removed: bool) {
         self.first.extend(self.topics.available(is_available));
         self.declare(car);
         self.is_removed = is_removed;
@@ -100,14 +100,14 @@ impl Publisher {
     }
 
     /// Something that happened, told on `event/<name>` after the values of this moment.
-    pub fn event(&mut self, name: &str, payload: &serde_json::Value) {
+    pub(super) fn event(&mut self, name: &str, payload: &serde_json::Value) {
         let topic = self.topics.paths().of(&format!("event/{name}"));
         let payload = payload.to_string().into();
         self.events.push(Publish::Event { topic, payload });
     }
 
     /// What to declare or to say next; `None` when all is said.
-    pub fn next(&mut self, car: &Vehicle, now: Now) -> Option<Output> {
+    pub(super) fn next(&mut self, car: &Vehicle, now: Now) -> Option<Output> {
         if let Some(declaration) = self.declarations.pop_front() {
             return Some(Output::Declare(declaration));
         }
@@ -152,17 +152,17 @@ impl Publisher {
     }
 
     /// Monotonic time at which there is more to say by itself, once all is said.
-    pub fn next_at(&self) -> Duration {
+    pub(super) fn next_at(&self) -> Duration {
         self.announcement.next_at()
     }
 
     /// The values as they were last published.
-    pub fn values(&self) -> &Arc<Values> {
+    pub(super) fn values(&self) -> &Arc<Values> {
         &self.values
     }
 
     /// Words of Tesla's that the catalogue does not list, each once.
-    pub fn oddities(&mut self) -> Vec<String> {
+    pub(super) fn oddities(&mut self) -> Vec<String> {
         self.topics.oddities()
     }
 }

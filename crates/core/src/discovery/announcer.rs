@@ -21,15 +21,15 @@ use super::Message;
 use crate::model::Now;
 
 /// Changes within this time become one message.
-pub const GATHER: Duration = Duration::from_secs(2);
+pub(super) const GATHER: Duration = Duration::from_secs(2);
 /// Two messages are at least so far apart.
-pub const APART: Duration = Duration::from_secs(4);
+pub(super) const APART: Duration = Duration::from_secs(4);
 /// A car of which nobody has said the name yet is first announced after this: Home Assistant takes
 /// entity ids from the first message and keeps them.
-pub const NAMING: Duration = Duration::from_secs(15);
+pub(super) const NAMING: Duration = Duration::from_secs(15);
 /// A Home Assistant that was there before us says nothing about it: after this time with the broker
 /// it is taken to be there. One that starts later, together with us perhaps, says so by its birth.
-pub const PRESENCE: Duration = Duration::from_mins(3);
+pub(super) const PRESENCE: Duration = Duration::from_mins(3);
 
 /// What Home Assistant has been told of. Kept on the disk by the manifest of what is retained.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use crate::model::Vehicle;
 use crate::topics::Paths;
 
 /// Keys and values of a component, abbreviated as Home Assistant permits.
-pub type Body = Map<String, Json>;
+pub(super) type Body = Map<String, Json>;
 
 /// How a row is shown: the platform, its own device class, and for two-valued ones the words that
 /// mean on and off.
@@ -60,7 +60,7 @@ pub fn platform(entity: &Entity, commands: bool) -> Option<Platform> {
 }
 
 /// The component of a row of this car.
-pub fn of(entity: &Entity, car: &Vehicle, paths: &Paths, commands: bool) -> Option<Body> {
+pub(super) fn of(entity: &Entity, car: &Vehicle, paths: &Paths, commands: bool) -> Option<Body> {
     let platform = platform(entity, commands)?;
     let mut body = identity(entity, platform, car.vin.as_str());
     if commands && entity.is_control() {
@@ -76,7 +76,7 @@ pub fn of(entity: &Entity, car: &Vehicle, paths: &Paths, commands: bool) -> Opti
 }
 
 /// What every component has but its entity id.
-pub fn identity(entity: &Entity, platform: Platform, owner: &str) -> Body {
+pub(super) fn identity(entity: &Entity, platform: Platform, owner: &str) -> Body {
     let mut body = Body::new();
     body.insert("p".into(), platform.word().into());
     body.insert("uniq_id".into(), format!("{owner}_{}", entity.key).into());
@@ -102,7 +102,7 @@ pub fn identity(entity: &Entity, platform: Platform, owner: &str) -> Body {
 }
 
 /// The read-only face.
-pub fn reading(body: &mut Body, entity: &Entity, topic: &str) -> Option<()> {
+pub(super) fn reading(body: &mut Body, entity: &Entity, topic: &str) -> Option<()> {
     let face = read_only(entity)?;
     match face.platform {
         // Its source type is `gps` where nothing is said.
@@ -131,7 +131,7 @@ pub fn reading(body: &mut Body, entity: &Entity, topic: &str) -> Option<()> {
 }
 
 /// A sensor's keys.
-pub fn sensor(body: &mut Body, entity: &Entity, class: &str, topic: &str) {
+pub(super) fn sensor(body: &mut Body, entity: &Entity, class: &str, topic: &str) {
     pairs(
         body,
         &[

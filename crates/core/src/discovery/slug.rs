@@ -7,7 +7,7 @@ use deunicode::deunicode_char;
 const OF_A_BASE: usize = 40;
 
 /// Of a name, at most so many letters; `None` if nothing is left of it, as of a name in emoji.
-pub fn of_name(name: &str, letters: usize) -> Option<String> {
+pub(super) fn of_name(name: &str, letters: usize) -> Option<String> {
     let mut slug = String::new();
     for letter in name.chars().flat_map(plain) {
         if letter.is_ascii_alphanumeric() {
@@ -23,7 +23,7 @@ pub fn of_name(name: &str, letters: usize) -> Option<String> {
 
 /// Of a base topic. Home Assistant knows the bridge by it, so that it stays as the first version
 /// made it, which knew the letters of western Europe only.
-pub fn of_base(base: &str) -> Option<String> {
+pub(super) fn of_base(base: &str) -> Option<String> {
     let letters = base.chars().flat_map(char::to_lowercase).take(OF_A_BASE);
     let is_western = |letter: &char| {
         matches!(letter, 'ß'..='ï' | 'ñ'..='ö' | 'ø'..='ý' | 'ÿ') || letter.is_ascii()

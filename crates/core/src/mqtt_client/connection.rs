@@ -33,7 +33,7 @@ pub(super) struct ActiveConnection {
 
 impl ActiveConnection {
     /// An attempt that begins at `now`.
-    pub fn new(in_flight: PacketsInFlight, now: Duration) -> Self {
+    pub(super) fn new(in_flight: PacketsInFlight, now: Duration) -> Self {
         Self {
             in_flight,
             is_open: false,
@@ -48,14 +48,14 @@ impl ActiveConnection {
     }
 
     /// The broker has accepted us at `now`.
-    pub fn connected(&mut self, n_probes: u32, now: Duration) {
+    pub(super) fn connected(&mut self, n_probes: u32, now: Duration) {
         self.connected_at = Some(now);
         self.n_sent_again = Some(0);
         self.n_probes = n_probes;
     }
 
     /// Only the last values and `offline` from `now` on, as fast as they go.
-    pub fn begin_drain(&mut self, now: Duration) {
+    pub(super) fn begin_drain(&mut self, now: Duration) {
         self.careful = CarefulConnection::default();
         self.n_probes = 0;
         self.n_sent_again = None;
@@ -63,22 +63,22 @@ impl ActiveConnection {
         self.drain = Some(Drain::begin(now));
     }
 
-    pub fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.connected_at.is_some()
     }
 
     /// Whether messages may be sent.
-    pub fn sends(&self) -> bool {
+    pub(super) fn sends(&self) -> bool {
         self.is_connected() && self.drain.is_none_or(|drain| drain.sends())
     }
 
     /// Whether it counts as a success.
-    pub fn is_stable(&self, now: Duration) -> bool {
+    pub(super) fn is_stable(&self, now: Duration) -> bool {
         self.connected_at.is_some_and(|at| now >= at + STABLE_AFTER)
     }
 
     /// Whether the broker acknowledges nothing, though it should.
-    pub fn is_stalled(&self, now: Duration) -> bool {
+    pub(super) fn is_stalled(&self, now: Duration) -> bool {
         self.stalls_at().is_some_and(|at| now >= at)
     }
 
@@ -89,7 +89,7 @@ impl ActiveConnection {
     }
 
     /// The topic over which it may have ended.
-    pub fn suspect(&self, failure: &BrokerFailure, now: Duration) -> Option<Arc<str>> {
+    pub(super) fn suspect(&self, failure: &BrokerFailure, now: Duration) -> Option<Arc<str>> {
         use BrokerFailureKind::{Dropped, HungUp};
         let topic = self.careful.over(self.in_flight.first_topic(), now);
         topic.filter(|_| matches!(failure.kind, HungUp | Dropped))
@@ -97,7 +97,7 @@ impl ActiveConnection {
 
     /// Monotonic time at which there is something to do although nothing comes. `is_watched`: a
     /// quarantine waits for it to have lasted.
-    pub fn due_at(&self, is_watched: bool, now: Duration) -> Duration {
+    pub(super) fn due_at(&self, is_watched: bool, now: Duration) -> Duration {
         let lasted_at = self.connected_at.map(|at| at + STABLE_AFTER);
         let later = [
             Some(self.careful.pause_until()),

@@ -55,19 +55,19 @@ pub(super) enum DrainStep {
 
 impl Drain {
     /// It begins at `now`.
-    pub fn begin(now: Duration) -> Self {
+    pub(super) fn begin(now: Duration) -> Self {
         Self::Values { begun: now }
     }
 
     /// `offline` was acknowledged or refused.
-    pub fn state_answered(&mut self, is_accepted: bool) {
+    pub(super) fn state_answered(&mut self, is_accepted: bool) {
         if let Self::Offline { is_taken, .. } = self {
             *is_taken = is_accepted;
         }
     }
 
     /// Goes on at `now`; `n_left` messages are not acknowledged.
-    pub fn advance(&mut self, n_left: usize, now: Duration) -> DrainStep {
+    pub(super) fn advance(&mut self, n_left: usize, now: Duration) -> DrainStep {
         match *self {
             Self::Values { begun } if n_left == 0 || now >= begun + VALUES_MAX => {
                 *self = Self::Offline {
@@ -106,7 +106,7 @@ impl Drain {
     }
 
     /// The connection has ended; `n_left` messages are not acknowledged.
-    pub fn lost(&self, n_left: usize) -> DrainOutcome {
+    pub(super) fn lost(&self, n_left: usize) -> DrainOutcome {
         match self {
             Self::Disconnecting { outcome, .. } => *outcome,
             Self::Values { .. } => DrainOutcome {
@@ -121,12 +121,12 @@ impl Drain {
     }
 
     /// Whether messages are still sent.
-    pub fn sends(&self) -> bool {
+    pub(super) fn sends(&self) -> bool {
         !matches!(self, Self::Disconnecting { .. })
     }
 
     /// Monotonic time at which it goes on by itself.
-    pub fn due_at(&self) -> Duration {
+    pub(super) fn due_at(&self) -> Duration {
         match self {
             Self::Values { begun } => *begun + VALUES_MAX,
             Self::Offline { begun, .. } => *begun + OFFLINE_MAX,

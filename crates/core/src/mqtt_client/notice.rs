@@ -84,7 +84,7 @@ struct Outage {
 
 impl NoticesGiven {
     /// There is no connection since `now` at the latest.
-    pub fn down(&mut self, failure: BrokerFailure, now: Duration) -> Option<ClientNotice> {
+    pub(super) fn down(&mut self, failure: BrokerFailure, now: Duration) -> Option<ClientNotice> {
         use BrokerFailureKind as K;
         /// Reasons that one outage may log; a network that flaps has a handful.
         const REASONS_MAX: usize = 16;
@@ -105,7 +105,7 @@ impl NoticesGiven {
     }
 
     /// Everything has been sent again: an outage ends here, not with the CONNACK.
-    pub fn complete(&mut self, n_topics: usize, now: Duration) -> ClientNotice {
+    pub(super) fn complete(&mut self, n_topics: usize, now: Duration) -> ClientNotice {
         match self.outage.take() {
             Some(outage) => ClientNotice::Back {
                 away: now.saturating_sub(outage.since),
@@ -116,7 +116,7 @@ impl NoticesGiven {
     }
 
     /// The CONNACK says what the broker can do.
-    pub fn facts(&mut self, facts: BrokerFacts) -> Vec<ClientNotice> {
+    pub(super) fn facts(&mut self, facts: BrokerFacts) -> Vec<ClientNotice> {
         if std::mem::replace(&mut self.facts, true) {
             return Vec::new();
         }
@@ -126,13 +126,21 @@ impl NoticesGiven {
     }
 
     /// The connection ends over this topic, as `failure` says.
-    pub fn left_out(&mut self, topic: Arc<str>, failure: BrokerFailure) -> Option<ClientNotice> {
+    pub(super) fn left_out(
+        &mut self,
+        topic: Arc<str>,
+        failure: BrokerFailure,
+    ) -> Option<ClientNotice> {
         let is_new = self.left_out.insert(topic);
         is_new.then_some(ClientNotice::TopicLeftOut(failure))
     }
 
     /// The broker has not taken a message.
-    pub fn refused(&mut self, topic: &Arc<str>, refusal: PublishRefusal) -> Option<ClientNotice> {
+    pub(super) fn refused(
+        &mut self,
+        topic: &Arc<str>,
+        refusal: PublishRefusal,
+    ) -> Option<ClientNotice> {
         let is_new = self.refusals.insert(refusal);
         is_new.then(|| ClientNotice::MessageRefused {
             topic: Arc::clone(topic),
@@ -141,12 +149,12 @@ impl NoticesGiven {
     }
 
     /// A connection has lasted: refusals are worth a line again.
-    pub fn is_stable(&mut self) {
+    pub(super) fn is_stable(&mut self) {
         self.refusals.clear();
     }
 
     /// Which filters the broker lets us read.
-    pub fn filters(&mut self, answers: Vec<FilterAnswer>) -> Vec<ClientNotice> {
+    pub(super) fn filters(&mut self, answers: Vec<FilterAnswer>) -> Vec<ClientNotice> {
         let mut notices = Vec::new();
         for FilterAnswer { filter, refusal } in answers {
             let Some(why) = refusal else {

@@ -63,7 +63,7 @@ pub(super) enum EndMeans {
 
 impl Quarantine {
     /// None yet. `first` is the topic that comes first on each connection.
-    pub fn new(first: &str) -> Self {
+    pub(super) fn new(first: &str) -> Self {
         Self {
             first: first.into(),
             n_short: 0,
@@ -76,27 +76,27 @@ impl Quarantine {
     }
 
     /// Whether to send one message at a time.
-    pub fn is_careful(&self) -> bool {
+    pub(super) fn is_careful(&self) -> bool {
         self.n_short >= self.careful_at || self.on_test.is_some()
     }
 
     /// Whether connections have ended soon again and again, and none has lasted since.
-    pub fn is_flapping(&self) -> bool {
+    pub(super) fn is_flapping(&self) -> bool {
         self.n_short >= CAREFUL_AFTER
     }
 
     /// Whether something is to be done when a connection has lasted.
-    pub fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         self.is_flapping() || !self.quarantined.is_empty()
     }
 
     /// Short connections in a row.
-    pub fn n_short(&self) -> u32 {
+    pub(super) fn n_short(&self) -> u32 {
         self.n_short
     }
 
     /// How often a connection sends the first topic before anything else.
-    pub fn n_probes(&self) -> u32 {
+    pub(super) fn n_probes(&self) -> u32 {
         if self.n_short >= self.careful_at {
             1 + self.n_short % PROBES_MAX
         } else {
@@ -105,7 +105,7 @@ impl Quarantine {
     }
 
     /// A careful connection has survived a message.
-    pub fn survived(&mut self, Survived { topic, was_taken }: Survived) {
+    pub(super) fn survived(&mut self, Survived { topic, was_taken }: Survived) {
         if self.on_test.as_ref() == Some(&topic) {
             self.on_test = None;
         } else if was_taken {
@@ -115,26 +115,26 @@ impl Quarantine {
 
     /// The broker is away, which it had said or which the next attempt shows: the connection before
     /// has ended for that, which tells nothing about the next ones.
-    pub fn broker_is_away(&mut self) {
+    pub(super) fn broker_is_away(&mut self) {
         self.n_short = 0;
         self.careful_at = CAREFUL_AFTER;
     }
 
     /// The present connection has lasted.
-    pub fn stable(&mut self) {
+    pub(super) fn stable(&mut self) {
         self.n_short = 0;
         self.careful_at = CAREFUL_AFTER;
         self.passed.clear();
     }
 
     /// The next topic to try by itself on a connection that lasts and has sent everything else.
-    pub fn next_test(&mut self) -> Option<Arc<str>> {
+    pub(super) fn next_test(&mut self) -> Option<Arc<str>> {
         self.on_test = self.quarantined.pop_front();
         self.on_test.clone()
     }
 
     /// A connection ended after `lasted`, it seems over this topic.
-    pub fn ended(&mut self, lasted: Duration, over: Option<Arc<str>>) -> EndMeans {
+    pub(super) fn ended(&mut self, lasted: Duration, over: Option<Arc<str>>) -> EndMeans {
         let on_test = self.on_test.take();
         if lasted >= STABLE_AFTER {
             self.stable();
@@ -191,23 +191,23 @@ pub(super) struct CarefulConnection {
 
 impl CarefulConnection {
     /// A message went through at `now`.
-    pub fn acknowledged(&mut self, topic: Arc<str>, now: Duration) {
+    pub(super) fn acknowledged(&mut self, topic: Arc<str>, now: Duration) {
         self.acknowledged = Some(topic);
         self.pause_until = now + PAUSE;
     }
 
     /// The broker has refused a message.
-    pub fn refused(&mut self, topic: Arc<str>) {
+    pub(super) fn refused(&mut self, topic: Arc<str>) {
         self.refused = Some(topic);
     }
 
     /// Monotonic time before which nothing is to be sent.
-    pub fn pause_until(&self) -> Duration {
+    pub(super) fn pause_until(&self) -> Duration {
         self.pause_until
     }
 
     /// What the connection has survived when the pause after a message is over, once.
-    pub fn survived(&mut self) -> Option<Survived> {
+    pub(super) fn survived(&mut self) -> Option<Survived> {
         let topic = self.acknowledged.take()?;
         let was_taken = self.refused.as_ref() != Some(&topic);
         if was_taken {
@@ -217,7 +217,7 @@ impl CarefulConnection {
     }
 
     /// The topic over which the connection ended at `now`.
-    pub fn over(&self, under_way: Option<&Arc<str>>, now: Duration) -> Option<Arc<str>> {
+    pub(super) fn over(&self, under_way: Option<&Arc<str>>, now: Duration) -> Option<Arc<str>> {
         let just_acknowledged = || {
             let is_paused = now < self.pause_until;
             self.acknowledged.as_ref().filter(|_| is_paused)

@@ -24,7 +24,7 @@ pub(super) struct RetryQueue {
 
 impl RetryQueue {
     /// The broker refused this topic at `now`.
-    pub fn put(&mut self, topic: Arc<str>, now: Duration) {
+    pub(super) fn put(&mut self, topic: Arc<str>, now: Duration) {
         self.topics.insert(topic);
         if self.due_at.is_none() {
             self.n_rounds += 1;
@@ -33,7 +33,7 @@ impl RetryQueue {
     }
 
     /// The broker took this topic.
-    pub fn taken(&mut self, topic: &str) {
+    pub(super) fn taken(&mut self, topic: &str) {
         self.topics.remove(topic);
         if self.topics.is_empty() {
             self.due_at = None;
@@ -42,12 +42,12 @@ impl RetryQueue {
     }
 
     /// Monotonic time of the next repetition.
-    pub fn due_at(&self) -> Option<Duration> {
+    pub(super) fn due_at(&self) -> Option<Duration> {
         self.due_at
     }
 
     /// What to send again at `now`; each is waited for until it is taken or refused anew.
-    pub fn due(&mut self, now: Duration) -> Vec<Arc<str>> {
+    pub(super) fn due(&mut self, now: Duration) -> Vec<Arc<str>> {
         match self.due_at {
             Some(at) if at <= now => {
                 self.due_at = None;

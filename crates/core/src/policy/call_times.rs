@@ -50,7 +50,11 @@ impl CallTimes {
 
     /// Tesla said within the last day that light calls are too many.
     pub(super) fn is_modest(&self, m: Moment) -> bool {
+        self.modest_until().is_some_and(|until| m.t < until)
+    }
+
+    pub(super) fn modest_until(&self) -> Option<At> {
         self.light_limited_at
-            .is_some_and(|at| m.since(at) < MODEST_FOR)
+            .map(|at| at.saturating_add(MODEST_FOR))
     }
 }

@@ -54,7 +54,7 @@ impl Charging {
 
     /// It charged within this time, and waits for power: it comes and goes with the sun.
     pub(super) fn comes_and_goes(&self, time: Duration, m: Moment) -> bool {
-        self.last_at.is_some_and(|at| m.since(at) <= time)
+        self.last_at.is_some_and(|at| m.since(at) < time)
             && self.state == Some(ChargingState::NoPower)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::interface::LightState;
+use super::interface::{Light, LightState};
 use super::memory::{At, Moment};
 
 /// A car that was not looked at for so long may have slept and woken meanwhile.
@@ -19,6 +19,9 @@ const AGAIN: Duration = Duration::from_mins(10);
 pub(super) struct Contact {
     /// The raw word of the newest light answer.
     pub(super) light: Option<LightState>,
+    /// The newest light answer says that the car is at service. Where only data says so, only data
+    /// can say that it ended.
+    pub(super) is_in_service: bool,
     /// The newest word of all says that the car is online.
     pub(super) is_online: bool,
     /// When it was last proved online, by whatever.
@@ -33,9 +36,10 @@ pub(super) struct Contact {
 
 impl Contact {
     /// A light call answered, or the product list showed the car.
-    pub(super) fn light_says(&mut self, word: LightState, m: Moment) {
-        self.light = Some(word);
-        self.is_online = word == LightState::Online;
+    pub(super) fn light_came(&mut self, light: Light, m: Moment) {
+        self.light = Some(light.state);
+        self.is_in_service = light.in_service;
+        self.is_online = light.state == LightState::Online;
         if self.is_online {
             self.online_at = Some(m.t);
             self.light_online_at = Some(m.t);
@@ -58,7 +62,7 @@ impl Contact {
     }
 
     /// The car itself says that it sleeps.
-    pub(super) fn sleeps_by_its_own_word(&mut self) {
+    pub(super) fn reported_asleep(&mut self) {
         self.is_online = false;
         self.light = Some(LightState::Asleep);
     }

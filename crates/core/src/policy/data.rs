@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Policy;
 use super::holds::{self, Activity};
-use super::interface::{Ask, Class, Event, State};
+use super::interface::{Ask, Class, State};
 use super::memory::Moment;
 use super::phase::{Phase, Reach, Waking};
 use super::timers::SCHEDULE_DELAY_SECONDS;
@@ -48,7 +48,7 @@ impl Policy {
         let doing = holds::activity(view);
         let before = self.memory.sessions.reading;
         let reading = self.read(view, m);
-        self.judge_wake(before, reading, doing, view);
+        self.learn_from_wake(before, reading, doing, view);
         self.note_start(doing, m);
         self.memory.sessions.reading = Some(reading);
         self.memory.parking.holds = match doing {
@@ -73,7 +73,7 @@ impl Policy {
     }
 
     /// Whether a wake about an hour after falling asleep was only the car's self-check.
-    fn judge_wake(
+    fn learn_from_wake(
         &mut self,
         before: Option<Reading>,
         now: Reading,
@@ -140,20 +140,16 @@ impl Policy {
 
     fn enter(&mut self, doing: Activity, view: &CarRecord, m: Moment) {
         let from = self.memory.machine.state();
-        if from == State::Updating && doing != Activity::Updating {
-            self.emit(Event::UpdateEnded {
-                version: view.car_version.clone(),
-            });
+        if doing != Activity::Updating {
+            self.end_update(view.car_version.clone());
         }
         let machine = &self.memory.machine;
         match doing {
-            Activity::InService => self.go(Phase::InService, "at service", m),
+            Activity::InService => {
+                self.go(Phase::InService, "at service", m);
+            }
             Activity::Updating => {
-                if from != State::Updating {
-                    self.emit(Event::UpdateStarted {
-                        version: view.update.as_ref().and_then(|of| of.version.clone()),
-                    });
-                }
+                self.begin_update(view.update.as_ref().and_then(|of| of.version.clone()));
                 let updating = self.memory.machine.updating();
                 self.go(updating, "an update is being installed", m);
             }
@@ -189,7 +185,11 @@ impl Policy {
         if odd {
             memory.wanted.followups.push(m.t + AFTER_ODD_WORD);
         }
-        if matches!(from, State::Driving | State::Charging | State::Waking) {
+        let is_used = matches!(
+            from,
+            State::Driving | State::Charging | State::Waking | State::InService
+        );
+        if is_used {
             memory.parking.last_use_at = m.t;
         }
         let Some(parked) = memory.machine.parked_mut() else {

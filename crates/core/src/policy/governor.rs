@@ -107,7 +107,7 @@ impl Governor {
     /// [`Governor::billed`].
     pub fn permit(&mut self, now: Now, class: impl Into<CallClass>, purpose: Purpose) -> Permit {
         let class = class.into();
-        self.turn(now);
+        self.follow_calendar(now);
         if let Some((wait, why)) = self.wait_before(class, purpose, now) {
             return Permit::NotBefore {
                 at: now.mono + wait,
@@ -140,7 +140,7 @@ impl Governor {
         if class != CallClass::Data {
             return None;
         }
-        let wait = self.pace_wait(now, purpose)?;
+        let wait = self.credit_wait(now, purpose)?;
         Some((wait, Why::Budget))
     }
 
@@ -149,7 +149,7 @@ impl Governor {
     /// that went unanswered stays counted: of that one nothing is said here.
     pub fn billed(&mut self, now: Now, class: impl Into<CallClass>, status: Option<u16>) {
         let class = class.into();
-        self.turn(now);
+        self.follow_calendar(now);
         if status.is_none_or(|status| status >= 500) {
             self.ledger.give_back(class);
         } else if status.is_some_and(|status| status < 300) {
@@ -161,7 +161,7 @@ impl Governor {
     /// One permitted call took an earlier request (with an old token, with one endpoint more), and
     /// this is how that was answered.
     pub fn billed_in_addition(&mut self, now: Now, class: impl Into<CallClass>, status: u16) {
-        self.turn(now);
+        self.follow_calendar(now);
         if status < 500 {
             *self.ledger.today_mut().count(class.into()) += 1;
             self.wants_persisting = true;
@@ -170,7 +170,7 @@ impl Governor {
 
     /// What the cars' policies must know, as [`PolicyInput::Budget`](super::PolicyInput::Budget).
     pub fn budget(&mut self, now: Now) -> Budget {
-        self.turn(now);
+        self.follow_calendar(now);
         let t = self.at(now);
         let due = self
             .ledger
@@ -178,7 +178,7 @@ impl Governor {
             .is_none_or(|at| t.saturating_sub(at) >= FACTOR_RHYTHM);
         if due {
             self.ledger.factor_at = Some(t);
-            self.weigh(now);
+            self.renew_factor(now);
         }
         Budget {
             factor: self.ledger.factor,
@@ -188,7 +188,7 @@ impl Governor {
     /// True once after a new UTC month began; the cars' policies get
     /// [`PolicyInput::MonthRolled`](super::PolicyInput::MonthRolled).
     pub fn month_rolled(&mut self, now: Now) -> bool {
-        self.turn(now);
+        self.follow_calendar(now);
         std::mem::take(&mut self.month_rolled)
     }
 
@@ -233,7 +233,7 @@ impl Governor {
     }
 
     /// Follows the calendar.
-    fn turn(&mut self, now: Now) {
+    fn follow_calendar(&mut self, now: Now) {
         let day = day_of(now.wall);
         if self.looked_at.replace(day) == Some(day) {
             return;

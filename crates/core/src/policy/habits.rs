@@ -72,6 +72,13 @@ impl Habits {
         }
         near.iter().any(|weight| *weight >= ENOUGH)
     }
+
+    /// When a start becomes likely or unlikely, if that is before a time.
+    pub(super) fn changes_before(&self, end: Timestamp, wall: Timestamp) -> Option<Timestamp> {
+        let next = Timestamp::from_second((slot_of(wall) + 1) * SLOT_SECONDS).ok()?;
+        let changes = next < end && self.expects_start(next) != self.expects_start(wall);
+        changes.then_some(next)
+    }
 }
 
 fn slot_of(wall: Timestamp) -> i64 {

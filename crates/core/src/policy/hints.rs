@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::memory::{At, Moment};
 
-/// More hints than these, each closer than [`CHATTY`] to the one before, are one chatty
-/// automation. Two may well be a garage and then a wallbox.
+/// More hints than these, each closer than [`IN_A_ROW`] to the one before, are one automation
+/// that repeats itself. Two may well be a garage and then a wallbox.
 const FEW_HINTS: u8 = 2;
-const CHATTY: Duration = Duration::from_mins(1);
-/// A chatty automation is looked after with this gap.
-pub(super) const CHATTY_GAP: Duration = Duration::from_secs(15);
+const IN_A_ROW: Duration = Duration::from_mins(1);
+/// One that repeats itself is followed with this gap to the last call.
+pub(super) const GAP_OF_MANY: Duration = Duration::from_secs(15);
 
 /// The hints of late.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,13 +24,13 @@ pub(super) struct Hints {
 
 impl Hints {
     /// One more. The gap to keep to the last call before the next one.
-    pub(super) fn heard(&mut self, m: Moment) -> Duration {
-        let goes_on = self.last_at.is_some_and(|at| m.since(at) < CHATTY);
+    pub(super) fn came(&mut self, m: Moment) -> Duration {
+        let goes_on = self.last_at.is_some_and(|at| m.since(at) < IN_A_ROW);
         let n_before = if goes_on { self.n_in_a_row } else { 0 };
         self.n_in_a_row = n_before.saturating_add(1);
         self.last_at = Some(m.t);
         if self.n_in_a_row > FEW_HINTS {
-            CHATTY_GAP
+            GAP_OF_MANY
         } else {
             Duration::ZERO
         }

@@ -13,7 +13,7 @@ use super::phase::{Phase, Reach, Waking};
 /// Data may follow data without a light call.
 pub(super) const DRIVING_CHAIN: Duration = Duration::from_mins(2);
 pub(super) const CHARGING_CHAIN: Duration = Duration::from_mins(10);
-/// The feet of the idle ladder.
+/// From these times after the last use on the intervals of an idle car are others.
 const FIRST: Duration = Duration::from_mins(2);
 pub(super) const EARLY: Duration = Duration::from_mins(5);
 /// Light calls to a car lost during a drive.
@@ -141,6 +141,7 @@ impl Policy {
                 memory.wanted.next_followup().unwrap_or(ladder).min(ladder)
             }
             Phase::Updating(_) => after_last(config.updating_data),
+            Phase::InService if !memory.contact.is_in_service => after_last(config.service_data),
             _ => return None,
         };
         let wanted = memory.wanted.data_at.unwrap_or(routine);
@@ -199,17 +200,51 @@ impl Policy {
         Some(interval)
     }
 
-    /// Whether the state shown is older than it should be.
-    pub(super) fn is_stale(&self, m: Moment) -> bool {
+    /// When an interval becomes another one by the passing of time alone, before the next call at
+    /// `call_at`.
+    pub(super) fn intervals_change_at(&self, call_at: At, m: Moment) -> Option<At> {
+        let memory = &self.memory;
+        let (last_use_at, charging) = (memory.parking.last_use_at, &memory.charging);
+        let of_phase = match memory.machine.phase {
+            Phase::Boot | Phase::Asleep | Phase::Unreachable => {
+                let habit = memory.habits.changes_before(m.calendar(call_at), m.wall);
+                [habit.map(|at| m.at(at)), memory.calls.modest_until(), None]
+            }
+            Phase::Idle(_) => [
+                Some(last_use_at + FIRST),
+                Some(last_use_at + EARLY),
+                charging.last_at.map(|at| at + EARLY),
+            ],
+            Phase::Charging(_) => [charging.since.map(|at| at + EARLY), None, None],
+            _ => [None; 3],
+        };
+        let changes = of_phase.into_iter().chain([memory.push.gone_at()]);
+        changes
+            .flatten()
+            .filter(|at| *at > m.t && *at < call_at)
+            .min()
+    }
+
+    /// Until when what is shown of a drive or a charge is confirmed, if it is.
+    pub(super) fn confirmed_until(&self, m: Moment) -> Option<At> {
         let memory = &self.memory;
         let chain = match memory.machine.phase {
             Phase::Driving(_) => DRIVING_CHAIN,
             Phase::Charging(_) => CHARGING_CHAIN,
-            Phase::Boot => return false,
-            _ => return memory.starts.first_call_at.is_some(),
+            _ => return None,
         };
-        let seen = memory.contact.has_data_within(chain, m);
-        memory.machine.lost_at().is_some() || (!seen && !memory.push.suffices(m))
+        let by_data = memory.contact.data_at.map(|at| at + chain);
+        let until = by_data.max(memory.push.suffices_until(m))?;
+        (until > m.t && memory.machine.lost_at().is_none()).then_some(until)
+    }
+
+    /// Whether the state shown is older than it should be.
+    pub(super) fn is_stale(&self, m: Moment) -> bool {
+        match self.memory.machine.phase {
+            Phase::Driving(_) | Phase::Charging(_) => self.confirmed_until(m).is_none(),
+            Phase::Boot => false,
+            _ => self.memory.starts.first_call_at.is_some(),
+        }
     }
 }
 

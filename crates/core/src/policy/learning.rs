@@ -16,7 +16,7 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(30);
 /// A sleep within this time of a data call is a sleep under polling.
 pub(super) const POLLED: Duration = Duration::from_secs(150);
 /// A car that is back within this time was out of reach, not asleep.
-const BLIP: Duration = Duration::from_mins(5);
+const BRIEF_LOSS: Duration = Duration::from_mins(5);
 const CONFIRMATIONS: u8 = 2;
 /// No car takes so long to fall asleep. One that was learned to sleep although it is polled, and has
 /// been polled so long without sleeping, may only have been out of reach where it seemed to sleep.
@@ -114,7 +114,7 @@ impl Learning {
     pub(super) fn still_asleep(&mut self, t: At) {
         let confirmed = self
             .unconfirmed
-            .take_if(|sleep| t.saturating_sub(sleep.at) >= BLIP);
+            .take_if(|sleep| t.saturating_sub(sleep.at) >= BRIEF_LOSS);
         let Some(sleep) = confirmed else { return };
         self.last_sleep_in_quiet = Some(sleep.in_quiet);
         // What it took while polling held it awake says nothing about a car that is left alone.

@@ -19,16 +19,17 @@ impl Policy {
         }
         self.wants_persisting |= self.memory.backoffs.succeeded(Ask::Light, m.t);
         self.memory.standing.found();
-        self.light_says(light, m);
+        self.take_light(light, m);
     }
 
     /// The word of a light call or of the product list.
-    pub(super) fn light_says(&mut self, light: Light, m: Moment) {
+    pub(super) fn take_light(&mut self, light: Light, m: Moment) {
         self.proved_signed_in();
         let memory = &mut self.memory;
         memory.standing.listed = true;
         memory.starts.first_call_at = None;
-        memory.contact.light_says(light.state, m);
+        let was_in_service = memory.contact.is_in_service;
+        memory.contact.light_came(light, m);
         if memory.contact.is_online {
             memory.machine.found();
             memory.learning.is_online();
@@ -38,16 +39,17 @@ impl Policy {
         if light.in_service {
             self.go(Phase::InService, "at service", m);
         } else if light.state == LightState::Online {
-            self.is_online(m);
+            self.is_online(was_in_service, m);
         } else {
             self.is_not_online(light.state, m);
         }
     }
 
-    fn is_online(&mut self, m: Moment) {
+    /// Whether a light answer before this one said that the car is at service.
+    fn is_online(&mut self, was_in_service: bool, m: Moment) {
         let memory = &mut self.memory;
         if memory.machine.is_resting() {
-            memory.push.woke_unheard = !memory.push.is_connected;
+            memory.push.missed_wake = !memory.push.is_connected;
         }
         match &mut memory.machine.phase {
             Phase::Boot | Phase::Unreachable => {
@@ -64,13 +66,8 @@ impl Policy {
                 self.go(Phase::Waking(waking), "online", m);
             }
             Phase::Waking(waking) => waking.wake_until = None,
-            Phase::InService => {
-                // Data said so, and the light call never tells of it: data has to say that it ended.
-                let looked_at = memory.calls.data_at;
-                let looked = looked_at.is_some_and(|at| m.since(at) < self.config.service_data);
-                if !looked {
-                    self.go(Phase::Waking(Waking::default()), "back from service", m);
-                }
+            Phase::InService if was_in_service => {
+                self.go(Phase::Waking(Waking::default()), "back from service", m);
             }
             // Back in reach.
             Phase::Driving(reach) | Phase::Charging(reach) | Phase::Updating(reach) => {
@@ -78,7 +75,7 @@ impl Policy {
                     memory.wanted.data_at = Some(m.t);
                 }
             }
-            Phase::Idle(_) | Phase::Quiet(_) => {}
+            Phase::Idle(_) | Phase::Quiet(_) | Phase::InService => {}
         }
     }
 

@@ -44,6 +44,13 @@ impl Moment {
         self.t.saturating_sub(at)
     }
 
+    /// The time on the policy's clock at which the calendar will show this one; what has passed is
+    /// now.
+    pub(super) fn at(self, calendar: Timestamp) -> At {
+        let ahead = Duration::try_from(calendar.duration_since(self.wall)).unwrap_or_default();
+        self.t.saturating_add(ahead)
+    }
+
     /// The calendar's time of a time on the policy's clock.
     pub(super) fn calendar(self, at: At) -> Timestamp {
         let ahead = jiff::SignedDuration::try_from(at.saturating_sub(self.t)).unwrap_or_default();

@@ -84,6 +84,8 @@ pub struct Policy {
     clock_ahead: Duration,
     flight: Option<Flight>,
     because: &'static str,
+    /// An installation was said to have begun, and not to have ended.
+    is_update_announced: bool,
     events: Vec<Event>,
     wants_persisting: bool,
 }
@@ -114,6 +116,8 @@ impl Policy {
 
     fn start(config: PolicyConfig, memory: Memory, clock_ahead: Duration, now: Now) -> Self {
         let config = config.clamped();
+        let is_update_announced =
+            memory.machine.is_updating() || memory.shown.state == State::Updating;
         let mut policy = Self {
             polling: config.without_push(),
             config,
@@ -121,6 +125,7 @@ impl Policy {
             clock_ahead,
             flight: None,
             because: "start",
+            is_update_announced,
             events: Vec::new(),
             wants_persisting: true,
         };
@@ -148,16 +153,16 @@ impl Policy {
         self.wants_persisting |= !routine;
         match input {
             PolicyInput::Light(light) => self.light_answered(light, m),
-            PolicyInput::Seen(light) => self.light_says(light, m),
+            PolicyInput::Seen(light) => self.take_light(light, m),
             PolicyInput::Data(view) => self.data_answered(&view, m),
             PolicyInput::Failed { ask, failure } => self.call_failed(ask, failure, m),
             PolicyInput::Abandoned(ask) => {
                 self.flight.take_if(|flight| flight.ask == ask);
             }
             PolicyInput::Push(push) => self.pushed(&push, m),
-            PolicyInput::PushLost => self.lose_push_source(m),
+            PolicyInput::PushLost => self.memory.push.source_lost(m),
             PolicyInput::Hint => self.look_soon("hint", m),
-            PolicyInput::User(user) => self.owner_says(user, m),
+            PolicyInput::User(user) => self.owner_asked(user, m),
             PolicyInput::SignedIn => self.signed_in(m),
             PolicyInput::Listed => self.listed(m),
             PolicyInput::Removed => self.removed(m),
@@ -211,12 +216,6 @@ impl Policy {
     /// The state as the world sees it.
     pub fn state(&self) -> State {
         self.memory.shown_state()
-    }
-
-    /// Whether the next data call asks for `location_data`; false for a while after Tesla said that
-    /// the scope is missing.
-    pub fn wants_location(&self, now: Now) -> bool {
-        self.memory.location.is_wanted(self.moment(now).t)
     }
 
     /// New configuration. Nothing that runs is cut short: Quiet stays quiet, waits are waited out.
@@ -311,6 +310,7 @@ impl Policy {
         self.wants_persisting = true;
         // What the account refused to a lesser purpose it may allow now.
         memory.backoffs.forget(backoff::WaitReason::NotPermitted);
+        let is_out_of_sight = memory.machine.is_out_of_sight();
         let phase = &memory.machine.phase;
         if !matches!(phase, Phase::Idle(_) | Phase::Charging(_)) {
             memory.wanted.followups.clear();
@@ -319,9 +319,29 @@ impl Policy {
             memory.wanted.data_at = None;
             memory.push.user_present = false;
         }
+        if is_out_of_sight {
+            self.emit(Event::OutOfSight);
+        }
     }
 
+    fn begin_update(&mut self, version: Option<String>) {
+        if !std::mem::replace(&mut self.is_update_announced, true) {
+            self.emit(Event::UpdateStarted { version });
+        }
+    }
+
+    fn end_update(&mut self, version: Option<String>) {
+        if std::mem::take(&mut self.is_update_announced) {
+            self.emit(Event::UpdateEnded { version });
+        }
+    }
+
+    /// Says what has become of the state. An installation ends with its state, however that came
+    /// about: only data knows with which version.
     fn announce(&mut self, m: Moment) {
+        if !self.memory.machine.is_updating() {
+            self.end_update(None);
+        }
         let to = self.memory.shown_state();
         let from = self.memory.shown.state;
         if from == to {
@@ -351,3 +371,6 @@ impl Policy {
         self.memory.day.pass(is_awake, m);
     }
 }
+
+#[cfg(test)]
+mod tests;

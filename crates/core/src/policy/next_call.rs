@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::backoff::WaitReason;
-use super::hints::CHATTY_GAP;
+use super::hints::GAP_OF_MANY;
 use super::interface::{Ask, LightState, Purpose, Step, Why};
 use super::intervals::{CHARGING_CHAIN, DRIVING_CHAIN, EARLY};
 use super::memory::{At, Moment};
@@ -100,7 +100,7 @@ impl Policy {
         match memory.machine.phase {
             Phase::Driving(_) => Purpose::Driving,
             _ if wanted => Purpose::Change,
-            Phase::Waking(_) | Phase::Quiet(_) => Purpose::Change,
+            Phase::Waking(_) | Phase::Quiet(_) | Phase::InService => Purpose::Change,
             Phase::Charging(_) => Purpose::Charging,
             // They belong to the drive that has just ended.
             _ if planned => Purpose::Driving,
@@ -176,7 +176,7 @@ impl Policy {
         let memory = &self.memory;
         let call = match (memory.backoffs.until(Ask::Light), memory.calls.light_at) {
             (Some((until, kind)), Some(last)) => {
-                call.not_before(until.min(last + CHATTY_GAP), why(kind))
+                call.not_before(until.min(last + GAP_OF_MANY), why(kind))
             }
             _ => call,
         };
@@ -218,7 +218,7 @@ impl Policy {
     /// The data call that the state wants, if the car is believed to be online.
     fn next_data(&self, m: Moment) -> Option<NextCall> {
         let memory = &self.memory;
-        let barred = memory.standing.bars_data() || memory.starts.first_call_at.is_some();
+        let barred = memory.standing.forbids_data() || memory.starts.first_call_at.is_some();
         if barred || !memory.contact.is_online {
             return None;
         }

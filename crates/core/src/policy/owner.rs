@@ -1,4 +1,4 @@
-//! What is heard without asking: pushes, hints, the owner, the account.
+//! What comes without being asked for: pushes, hints, the wishes of the owner, news of the account.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const FLAPPING_GAP: Duration = Duration::from_mins(1);
 
 impl Policy {
     pub(super) fn pushed(&mut self, push: &Push, m: Moment) {
-        self.memory.push.heard(push, m);
+        self.memory.push.arrived(push, m);
         if push.connected == Some(true) {
             self.may_be_awake(m);
         }
@@ -25,7 +25,7 @@ impl Policy {
             self.pushed_asleep(asleep, m);
         }
         if let Some(present) = push.user_present {
-            let is_news = self.memory.push.heard_of_user(present);
+            let is_news = self.memory.push.note_user(present);
             let busy = matches!(
                 self.memory.machine.phase,
                 Phase::Driving(_) | Phase::Charging(_) | Phase::Updating(_) | Phase::InService
@@ -57,14 +57,14 @@ impl Policy {
             self.may_be_awake(m);
             return;
         }
-        self.memory.contact.sleeps_by_its_own_word();
+        self.memory.contact.reported_asleep();
         let may_sleep = match &self.memory.machine.phase {
             Phase::Boot | Phase::Unreachable | Phase::Idle(_) | Phase::Quiet(_) => true,
             Phase::Waking(waking) => waking.wake_until.is_none(),
             _ => false,
         };
         if may_sleep {
-            self.fall_asleep(Rest::Asleep, "asleep by its own word", m);
+            self.fall_asleep(Rest::Asleep, "it reports that it sleeps", m);
         }
     }
 
@@ -132,9 +132,9 @@ impl Policy {
         self.want_look(m);
     }
 
-    /// Data soon, or the light call before it; a source that does not stop talking is slowed down.
+    /// Data soon, or the light call before it; an automation that repeats itself is slowed down.
     fn want_look(&mut self, m: Moment) {
-        let gap = self.memory.hints.heard(m);
+        let gap = self.memory.hints.came(m);
         // What the account refused to a lesser purpose it may allow now.
         self.memory.backoffs.forget(WaitReason::NotPermitted);
         let memory = &mut self.memory;
@@ -170,7 +170,7 @@ impl Policy {
         }
     }
 
-    pub(super) fn owner_says(&mut self, user: User, m: Moment) {
+    pub(super) fn owner_asked(&mut self, user: User, m: Moment) {
         match user {
             User::Refresh => self.look_soon("the owner asked", m),
             User::CommandDone => self.command_done(m),
@@ -240,7 +240,7 @@ impl Policy {
         memory.wanted.light_at = Some(m.t + memory.random.up_to(self.config.start_spread));
     }
 
-    /// An answer came, with nobody having told that the account is signed in again.
+    /// An answer came, without the news that the account is signed in again.
     pub(super) fn proved_signed_in(&mut self) {
         if std::mem::take(&mut self.memory.standing.signed_out) {
             self.because = "signed in";

@@ -14,7 +14,7 @@ const COMMAND_REST: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Parking {
-    /// The idle ladder's foot.
+    /// The intervals of an idle car depend on the time since.
     pub(super) last_use_at: At,
     pub(super) last_command_at: Option<At>,
     /// Seen in the last data.

@@ -190,6 +190,18 @@ impl StateMachine {
         }
     }
 
+    /// Asleep, at service or out of reach: no look shows the end of what was under way.
+    pub(super) fn is_out_of_sight(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Asleep | Phase::Unreachable | Phase::InService
+        )
+    }
+
+    pub(super) fn is_updating(&self) -> bool {
+        matches!(self.phase, Phase::Updating(_))
+    }
+
     /// Not awake, as far as is known.
     pub(super) fn is_resting(&self) -> bool {
         matches!(self.phase, Phase::Boot | Phase::Asleep | Phase::Unreachable)

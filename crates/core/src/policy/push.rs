@@ -1,5 +1,5 @@
 //! Whether a car that is expected to push can be relied on to do so. While it cannot, it is polled
-//! like any other: a source that is away must not blind us.
+//! like any other: a source that is away must not leave its cars unwatched.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use super::memory::{At, Moment};
 
 /// A car that pushed within this time needs no light calls while it sleeps.
 const PUSH_TTL: Duration = Duration::from_mins(10);
-/// A connection that is gone for less changes no interval: cars in a tunnel come back.
+/// A connection that is gone for less changes no interval, be it the car's or the source's: cars in
+/// a tunnel come back, and so does most of what is dialled again.
 const GONE_FOR: Duration = Duration::from_mins(1);
 
-/// What was heard from the source that pushes.
+/// What came from the source that pushes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(
@@ -27,10 +28,13 @@ pub(super) struct PushSource {
     pub(super) is_connected: bool,
     last_at: Option<At>,
     disconnected_at: Option<At>,
-    /// The source itself is away.
+    /// The source itself is away, since.
+    source_lost_at: Option<At>,
+    /// It has been for so long that it does not count any more.
     is_lost: bool,
     /// A light call, and no push, has told of the car's last wake.
-    pub(super) woke_unheard: bool,
+    #[serde(rename = "woke_unheard")]
+    pub(super) missed_wake: bool,
     /// Someone holds the car awake, until a push or data says otherwise.
     pub(super) user_present: bool,
     /// What the last push said about it; the same word again is no news.
@@ -39,10 +43,11 @@ pub(super) struct PushSource {
 
 impl PushSource {
     /// A push arrived, so its source is there.
-    pub(super) fn heard(&mut self, push: &Push, m: Moment) {
+    pub(super) fn arrived(&mut self, push: &Push, m: Moment) {
         self.last_at = Some(m.t);
+        self.source_lost_at = None;
         self.is_lost = false;
-        self.woke_unheard = false;
+        self.missed_wake = false;
         if let Some(connected) = push.connected {
             if self.is_connected && !connected {
                 self.disconnected_at = Some(m.t);
@@ -52,15 +57,34 @@ impl PushSource {
     }
 
     /// A push tells whether someone is in the car. Whether that is news, and somebody is.
-    pub(super) fn heard_of_user(&mut self, present: bool) -> bool {
+    pub(super) fn note_user(&mut self, present: bool) -> bool {
         let is_news = present && !self.last_user_present;
         self.last_user_present = present;
         self.user_present = present;
         is_news
     }
 
+    /// The connection to the source ended, or did not come about.
+    pub(super) fn source_lost(&mut self, m: Moment) {
+        if !self.is_lost {
+            self.source_lost_at.get_or_insert(m.t);
+        }
+    }
+
+    /// When the source does not count any more, unless it speaks before.
+    pub(super) fn source_given_up_at(&self) -> Option<At> {
+        self.source_lost_at.map(|at| at + GONE_FOR)
+    }
+
+    /// When the car that is not connected any more does not count as one that is about to be.
+    pub(super) fn gone_at(&self) -> Option<At> {
+        let at = self.disconnected_at.filter(|_| !self.is_connected)?;
+        Some(at.saturating_add(GONE_FOR))
+    }
+
     /// The source is gone, for every car of it.
     pub(super) fn lose(&mut self) {
+        self.source_lost_at = None;
         self.is_lost = true;
         self.is_connected = false;
     }
@@ -68,12 +92,10 @@ impl PushSource {
     /// A sleeping car is not connected, and a parked one has nothing to say: silence alone is no
     /// reason for doubt. A connection that ended, or a wake that was not pushed, is one.
     fn can_be_relied_on(&self, is_resting: bool, m: Moment) -> bool {
-        if self.is_lost || self.last_at.is_none() || self.woke_unheard {
+        if self.is_lost || self.last_at.is_none() || self.missed_wake {
             return false;
         }
-        let just_gone = self
-            .disconnected_at
-            .is_some_and(|at| m.since(at) < GONE_FOR);
+        let just_gone = self.gone_at().is_some_and(|at| m.t < at);
         is_resting || self.is_connected || just_gone
     }
 
@@ -102,7 +124,8 @@ impl Policy {
         }
     }
 
-    pub(super) fn lose_push_source(&mut self, m: Moment) {
+    /// The source was away for too long: its car is polled.
+    pub(super) fn give_up_push_source(&mut self, m: Moment) {
         let memory = &mut self.memory;
         memory.push.lose();
         // What it said last it may have said before the car changed.

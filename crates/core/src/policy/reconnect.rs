@@ -1,6 +1,8 @@
 //! When to dial a pushing source again (sleep policy, section 5.8): one a source, shared by its
-//! cars. The waits grow from a second to five minutes; a source that refuses our token is not
-//! dialled again with the same one; and cars that nobody speaks for are polled instead.
+//! cars. The waits grow from a second to five minutes, and a source that refuses our token is not
+//! dialled again with the same one. It knows no car: each is told that the connection ended
+//! ([`PolicyInput::PushLost`](super::PolicyInput::PushLost)), and its own policy decides when to
+//! poll it instead.
 
 use std::time::Duration;
 
@@ -15,8 +17,6 @@ const DIAL: Backoff = Backoff::fixed(
 );
 /// A connection that ends sooner was none: the waits go on growing.
 const STEADY: Duration = Duration::from_mins(1);
-/// A source that is away for less is not worth a word.
-const AWAY: Duration = Duration::from_mins(1);
 
 /// What to do about a pushing source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,6 @@ pub enum PushStep {
     RefreshToken,
     /// Dial, and say how it went.
     Dial,
-    /// Hand [`PolicyInput::PushLost`](super::PolicyInput::PushLost) to each car of the source.
-    TellCars,
     /// Nothing to do until the monotonic time, or until something happens.
     Wait {
         /// Monotonic time of the next step.
@@ -42,8 +40,6 @@ pub struct Reconnect {
     dial_at: Duration,
     is_dialling: bool,
     up_since: Option<Duration>,
-    /// Since when nobody speaks for the cars; `None` once they were told, or while it is up.
-    silent_since: Option<Duration>,
     wants_token: bool,
 }
 
@@ -56,7 +52,6 @@ impl Reconnect {
             dial_at: now.mono,
             is_dialling: false,
             up_since: None,
-            silent_since: Some(now.mono),
             wants_token: false,
         }
     }
@@ -65,7 +60,6 @@ impl Reconnect {
     pub fn connected(&mut self, now: Now) {
         self.is_dialling = false;
         self.up_since = Some(now.mono);
-        self.silent_since = None;
         self.wants_token = false;
     }
 
@@ -74,9 +68,6 @@ impl Reconnect {
         let was_up = self.up_since.take();
         if was_up.is_some_and(|since| now.mono.saturating_sub(since) >= STEADY) {
             self.attempt = 0;
-        }
-        if was_up.is_some() {
-            self.silent_since = Some(now.mono);
         }
         self.is_dialling = false;
         self.attempt = self.attempt.saturating_add(1);
@@ -92,28 +83,24 @@ impl Reconnect {
     /// What to do now. After [`PushStep::Dial`] the answer is to wait until it is said how that
     /// went.
     pub fn next(&mut self, now: Now) -> PushStep {
-        if self
-            .silent_since
-            .take_if(|since| now.mono.saturating_sub(*since) >= AWAY)
-            .is_some()
-        {
-            return PushStep::TellCars;
-        }
-        let told_at = self
-            .silent_since
-            .map_or(Duration::MAX, |since| since + AWAY);
-        if self.is_dialling || self.up_since.is_some() {
-            return PushStep::Wait { until: told_at };
-        }
-        if now.mono < self.dial_at {
-            return PushStep::Wait {
-                until: self.dial_at.min(told_at),
-            };
+        let until = self.next_timeout();
+        if now.mono < until {
+            return PushStep::Wait { until };
         }
         if std::mem::take(&mut self.wants_token) {
             return PushStep::RefreshToken;
         }
         self.is_dialling = true;
         PushStep::Dial
+    }
+
+    /// When there is something to do unless something happens before: its one wait.
+    fn next_timeout(&self) -> Duration {
+        let is_under_way = self.is_dialling || self.up_since.is_some();
+        if is_under_way {
+            Duration::MAX
+        } else {
+            self.dial_at
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Default for Standing {
 
 impl Standing {
     /// Data must not be called.
-    pub(super) fn bars_data(&self) -> bool {
+    pub(super) fn forbids_data(&self) -> bool {
         self.paused || self.signed_out
     }
 

@@ -1,6 +1,10 @@
 //! What will be due when: one table, one row a timer, from which the next step is derived. The
-//! earliest row says how long there is nothing to do; a row that is due is either a call to be
-//! made or something that the passing of time alone changes.
+//! earliest row alone says how long there is nothing to do; a row that is due is either a call to
+//! be made or something that the passing of time alone changes.
+//!
+//! What failures, the account's governor, the owner's wishes and the gap between two requests make
+//! of a call is part of its row (`next_call`). The account and the source that pushes, which are
+//! shared by several cars, keep no wait of a car: what they say of one becomes a row here.
 
 use std::time::Duration;
 
@@ -34,12 +38,20 @@ pub(super) enum Timer {
     FailedWake,
     /// A scheduled charge should have begun, and is looked at.
     ScheduledCharge,
+    /// The source that pushes has been away for long: the car is polled.
+    LostPushSource,
     /// Nothing has held the idle car awake for long: it is let to fall asleep.
     Quiet,
     /// The account is to list its products again.
     Relist,
     /// A call is made.
     Call(Ask),
+    /// An interval becomes another one: the row of the call is drawn up anew.
+    Interval,
+    /// What is shown of a drive or a charge is not confirmed any more: that is said.
+    Unconfirmed,
+    /// No wait is longer, for the calendar may jump, and what hangs on it is drawn up anew.
+    LongestWait,
 }
 
 /// When.
@@ -52,8 +64,8 @@ pub(super) struct Due {
 
 impl Policy {
     /// The table. Of two rows that are due the first is seen to first; while a call is under way
-    /// there is no other.
-    fn timers(&self, m: Moment) -> [Due; 7] {
+    /// there is no other. The last three are never due: when their time has come, others are.
+    pub(super) fn timers(&self, m: Moment) -> [Due; 11] {
         let memory = &self.memory;
         let flight = self.flight;
         let call = self.next_call(m);
@@ -65,9 +77,13 @@ impl Policy {
             (Timer::LostCar, self.lost_until()),
             (Timer::FailedWake, failed_wake),
             (Timer::ScheduledCharge, self.scheduled_look_at(m)),
+            (Timer::LostPushSource, memory.push.source_given_up_at()),
             (Timer::Quiet, self.quiet_at()),
             (Timer::Relist, relist),
             (Timer::Call(call.ask.unwrap_or(Ask::Light)), call_at),
+            (Timer::Interval, self.intervals_change_at(call.at, m)),
+            (Timer::Unconfirmed, self.confirmed_until(m)),
+            (Timer::LongestWait, Some(m.t + self.config.longest_wait())),
         ]
         .map(|(timer, at)| Due {
             timer,
@@ -104,10 +120,7 @@ impl Policy {
             Some(_) => Why::InFlight,
             None => self.next_call(m).why,
         };
-        Step::Wait {
-            until: at.min(m.t + self.config.longest_wait()),
-            why,
-        }
+        Step::Wait { until: at, why }
     }
 
     fn time_is_up(&mut self, timer: Timer, m: Moment) {
@@ -124,8 +137,13 @@ impl Policy {
                 self.go(rest.into(), "the car did not wake", m);
             }
             Timer::ScheduledCharge => self.look_at_scheduled_charge(m),
+            Timer::LostPushSource => self.give_up_push_source(m),
             Timer::Quiet => self.enter_quiet(m),
-            Timer::Relist | Timer::Call(_) => {}
+            Timer::Relist
+            | Timer::Call(_)
+            | Timer::Interval
+            | Timer::Unconfirmed
+            | Timer::LongestWait => {}
         }
     }
 
@@ -142,9 +160,6 @@ impl Policy {
     }
 
     fn give_up_lost_car(&mut self, m: Moment) {
-        if matches!(self.memory.machine.phase, Phase::Updating(_)) {
-            self.emit(Event::UpdateEnded { version: None });
-        }
         let to = match self.memory.contact.light {
             Some(LightState::Asleep) => Rest::Asleep,
             _ => Rest::Unreachable,
@@ -184,7 +199,7 @@ impl Policy {
         let Phase::Idle(idle) = &memory.machine.phase else {
             return None;
         };
-        if memory.is_held() || memory.standing.bars_data() {
+        if memory.is_held() || memory.standing.forbids_data() {
             return None;
         }
         let clear_since = idle.parked.clear_since?;

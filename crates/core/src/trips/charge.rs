@@ -72,7 +72,7 @@ impl Charge {
 
 /// The meter before and after a reading.
 #[derive(Debug)]
-pub struct Metered<'a> {
+pub(super) struct Metered<'a> {
     /// What it showed before.
     pub before_kwh: Option<f64>,
     /// The meter after it.
@@ -82,7 +82,7 @@ pub struct Metered<'a> {
 /// The charge under way and the last one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ChargeLog {
+pub(super) struct ChargeLog {
     under_way: Option<ChargeUnderWay>,
     /// The newest that ended.
     pub last: Option<Charge>,
@@ -116,7 +116,7 @@ struct ChargeUnderWay {
 
 /// What a look changed.
 #[derive(Debug, Default)]
-pub struct ChargeChanges {
+pub(super) struct ChargeChanges {
     /// Ended.
     pub ended: Option<Charge>,
     /// Current flows for the first time.
@@ -141,12 +141,12 @@ const POWER_AT_LEAST_KW: f64 = 1.0;
 
 impl ChargeLog {
     /// Whether one is under way, or waits for its end.
-    pub fn is_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
     }
 
     /// Takes in a look, which the meter has had already; `can_tell` is whether a start can be told.
-    pub fn note(
+    pub(super) fn note(
         &mut self,
         last: Option<&Look>,
         now: &Look,
@@ -171,14 +171,14 @@ impl ChargeLog {
 
     /// The cable was pushed to be out, or the current to have stopped: the next look has the
     /// figures.
-    pub fn pushed_over(&mut self, at: Timestamp) {
+    pub(super) fn pushed_over(&mut self, at: Timestamp) {
         if let Some(charge) = &mut self.under_way {
             charge.ended_at.get_or_insert(at);
         }
     }
 
     /// Current was pushed to flow. Returns whether a charge began.
-    pub fn pushed_flowing(
+    pub(super) fn pushed_flowing(
         &mut self,
         at: Timestamp,
         last: Option<&Look>,
@@ -193,7 +193,7 @@ impl ChargeLog {
     }
 
     /// No more will be seen of the charge under way: it ended with its last look.
-    pub fn give_up(
+    pub(super) fn give_up(
         &mut self,
         last: Option<&Look>,
         now: Timestamp,

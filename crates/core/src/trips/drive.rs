@@ -81,7 +81,7 @@ const WAIT_AT_MOST: SignedDuration = SignedDuration::from_mins(3);
 /// The drive under way and the last one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct DriveLog {
+pub(super) struct DriveLog {
     under_way: Option<DriveUnderWay>,
     /// A car with someone at the wheel and its power on is not parked for so long after it was in
     /// gear: the drive may go on.
@@ -119,7 +119,7 @@ struct End {
 
 /// What a look changed.
 #[derive(Debug, Default)]
-pub struct DriveChanges {
+pub(super) struct DriveChanges {
     /// Ended.
     pub ended: Option<Drive>,
     /// Began.
@@ -130,18 +130,18 @@ pub struct DriveChanges {
 
 impl DriveLog {
     /// Whether one is under way, or waits for its end.
-    pub fn is_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
     }
 
     /// Whether one is under way.
-    pub fn is_driving(&self) -> bool {
+    pub(super) fn is_driving(&self) -> bool {
         let under_way = self.under_way.as_ref();
         under_way.is_some_and(|drive| drive.end.is_none())
     }
 
     /// Takes in a look; `can_tell` is whether a start can be told.
-    pub fn note(
+    pub(super) fn note(
         &mut self,
         last: Option<&Look>,
         now: &Look,
@@ -162,7 +162,12 @@ impl DriveLog {
     }
 
     /// A gear was pushed. Returns whether a drive began.
-    pub fn pushed_in_gear(&mut self, at: Timestamp, last: Option<&Look>, can_tell: bool) -> bool {
+    pub(super) fn pushed_in_gear(
+        &mut self,
+        at: Timestamp,
+        last: Option<&Look>,
+        can_tell: bool,
+    ) -> bool {
         if let Some(drive) = &mut self.under_way {
             // An end that has not been told has not been: the look after it decides.
             drive.end = None;
@@ -179,7 +184,7 @@ impl DriveLog {
     }
 
     /// Park was pushed: the next look has the figures.
-    pub fn pushed_parked(&mut self, at: Timestamp) {
+    pub(super) fn pushed_parked(&mut self, at: Timestamp) {
         if let Some(drive) = &mut self.under_way {
             drive.end.get_or_insert(End {
                 at,
@@ -190,13 +195,13 @@ impl DriveLog {
     }
 
     /// An end was seen, and waits for its odometer.
-    pub fn waits_for_odometer(&self) -> bool {
+    pub(super) fn waits_for_odometer(&self) -> bool {
         let end = self.under_way.as_ref().and_then(|drive| drive.end.as_ref());
         end.is_some_and(|end| end.look.is_some())
     }
 
     /// No more will be seen of the drive under way: it ended with its last look.
-    pub fn give_up(
+    pub(super) fn give_up(
         &mut self,
         last: Option<&Look>,
         now: Timestamp,

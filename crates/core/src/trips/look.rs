@@ -8,7 +8,7 @@ use crate::model::{CarRecord, ChargingState, Gear};
 /// Counters and states; `None` is unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "Tesla's own fields")]
-pub struct Look {
+pub(super) struct Look {
     /// When the car said so.
     pub at: Timestamp,
     /// In D, R or N.
@@ -50,7 +50,7 @@ pub struct Look {
 
 impl Look {
     /// `None` until the car has answered at all.
-    pub fn of(record: &CarRecord) -> Option<Self> {
+    pub(super) fn of(record: &CarRecord) -> Option<Self> {
         Some(Self {
             at: record.at?,
             in_gear: record.gear.map(Gear::is_driving),
@@ -74,20 +74,20 @@ impl Look {
 
     /// Energy of a mile of rated range: of a session long enough that rounding to half miles
     /// does not show.
-    pub fn kwh_per_rated_mile(&self) -> Option<f64> {
+    pub(super) fn kwh_per_rated_mile(&self) -> Option<f64> {
         let (kwh, miles) = self.session_kwh.zip(self.session_mi)?;
         let factor = kwh / miles;
         (miles >= 20.0 && (0.1..1.0).contains(&factor)).then_some(factor)
     }
 
     /// Miles driven since an earlier look, where both know.
-    pub fn miles_since(&self, earlier: &Self) -> Option<f64> {
+    pub(super) fn miles_since(&self, earlier: &Self) -> Option<f64> {
         let (now, then) = self.odometer_mi.zip(earlier.odometer_mi)?;
         Some((now - then).max(0.0))
     }
 
     /// Whole seconds since an earlier time.
-    pub fn seconds_since(&self, earlier: Timestamp) -> i64 {
+    pub(super) fn seconds_since(&self, earlier: Timestamp) -> i64 {
         self.at.duration_since(earlier).as_secs().max(0)
     }
 }

@@ -15,7 +15,7 @@ use super::look::Look;
 /// A meter that only grows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct EnergyMeter {
+pub(super) struct EnergyMeter {
     total_kwh: f64,
     /// Up to where the session is counted.
     counter_kwh: Option<f64>,
@@ -91,7 +91,7 @@ struct Shown {
 impl EnergyMeter {
     /// Takes in a look. What the counter of a car that was just unplugged has gained is still the
     /// session's; only after a drive is it another's.
-    pub fn note(&mut self, last: Option<&Look>, now: &Look) {
+    pub(super) fn note(&mut self, last: Option<&Look>, now: &Look) {
         let driven_mi = last.and_then(|last| now.miles_since(last));
         let has_driven = driven_mi.is_some_and(|miles| miles > DRIVEN_MI);
         self.is_stale |= has_driven;
@@ -246,12 +246,12 @@ impl EnergyMeter {
     }
 
     /// Since the bridge first saw the car; `None` until it has seen the counter.
-    pub fn total_kwh(&self) -> Option<f64> {
+    pub(super) fn total_kwh(&self) -> Option<f64> {
         self.counter_kwh.map(|_| self.total_kwh)
     }
 
     /// Whether the counter still shows an earlier session.
-    pub fn is_stale(&self) -> bool {
+    pub(super) fn is_stale(&self) -> bool {
         self.is_stale && !self.shows_zero
     }
 }

@@ -45,7 +45,7 @@ const CHARGED_PERCENT: f64 = 2.0;
 /// The newest odometer and battery level: what comes next is measured against them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Before {
+pub(super) struct Before {
     reading: Option<Reading>,
     /// The next miles belong to a drive that has ended.
     is_owed_miles: bool,
@@ -53,7 +53,7 @@ pub struct Before {
 
 /// What is under way at a look, the look's own news included.
 #[derive(Debug, Clone, Copy)]
-pub struct UnderWay {
+pub(super) struct UnderWay {
     /// A drive was under way before the look, or waits for its end.
     pub drive: bool,
     /// A charge was.
@@ -62,24 +62,28 @@ pub struct UnderWay {
 
 impl Before {
     /// The newest reading.
-    pub fn reading(&self) -> Option<Reading> {
+    pub(super) fn reading(&self) -> Option<Reading> {
         self.reading
     }
 
     /// The next miles belong to a drive that has ended.
-    pub fn owe_miles(&mut self) {
+    pub(super) fn owe_miles(&mut self) {
         self.is_owed_miles = true;
     }
 
     /// The reading that a version kept which had none of its own.
-    pub fn take_over(&mut self, last: Option<&Look>) {
+    pub(super) fn take_over(&mut self, last: Option<&Look>) {
         if self.reading.is_none() {
             self.reading = last.map(reading);
         }
     }
 
     /// What happened unseen before this look: a drive, a charge.
-    pub fn missed(&mut self, now: &Look, under_way: UnderWay) -> (Option<Missed>, Option<Missed>) {
+    pub(super) fn missed(
+        &mut self,
+        now: &Look,
+        under_way: UnderWay,
+    ) -> (Option<Missed>, Option<Missed>) {
         let to = reading(now);
         let Some(from) = self.reading else {
             return (None, None);
@@ -115,7 +119,7 @@ impl Before {
     }
 
     /// Takes in a look.
-    pub fn note(&mut self, now: &Look) {
+    pub(super) fn note(&mut self, now: &Look) {
         let to = reading(now);
         let old = self.reading;
         self.reading = Some(Reading {
@@ -127,7 +131,7 @@ impl Before {
 }
 
 /// A reading, for an event.
-pub fn reading_json(reading: &Reading) -> Json {
+pub(super) fn reading_json(reading: &Reading) -> Json {
     json!({
         "at": reading.at.to_string(),
         "odometer_mi": reading.odometer_mi,

@@ -10,7 +10,7 @@ use super::look::Look;
 /// The stay under way, or the last one until a new one can say something.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ParkedLog {
+pub(super) struct ParkedLog {
     stay: Option<Stay>,
     loss_percent: Option<f64>,
     loss_percent_per_hour: Option<f64>,
@@ -30,7 +30,7 @@ const MOVED_MI: f64 = 0.1;
 
 impl ParkedLog {
     /// Takes in a look.
-    pub fn note(&mut self, last: Option<&Look>, now: &Look) {
+    pub(super) fn note(&mut self, last: Option<&Look>, now: &Look) {
         let moved = last
             .and_then(|last| now.miles_since(last))
             .is_some_and(|miles| miles > MOVED_MI);
@@ -64,12 +64,12 @@ impl ParkedLog {
     }
 
     /// Lost in this stay, or in the last one, % of the battery.
-    pub fn loss_percent(&self) -> Option<f64> {
+    pub(super) fn loss_percent(&self) -> Option<f64> {
         self.loss_percent
     }
 
     /// The same by the hour.
-    pub fn loss_percent_per_hour(&self) -> Option<f64> {
+    pub(super) fn loss_percent_per_hour(&self) -> Option<f64> {
         self.loss_percent_per_hour
     }
 }

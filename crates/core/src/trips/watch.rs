@@ -42,7 +42,7 @@ impl Notice {
 /// What was so at the last look that showed it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Watch(BTreeMap<String, bool>);
+pub(super) struct Watch(BTreeMap<String, bool>);
 
 /// A fact that is true or false, and the events of its changes.
 struct Watched {
@@ -101,7 +101,7 @@ fn alarm(car: &Vehicle) -> Option<bool> {
 
 impl Watch {
     /// Takes in a look at the car.
-    pub fn note(&mut self, car: &Vehicle, last: Option<&Look>, now: &Look) -> Vec<Notice> {
+    pub(super) fn note(&mut self, car: &Vehicle, last: Option<&Look>, now: &Look) -> Vec<Notice> {
         // The screen also shows when it is switched on: no alarm.
         let was_armed = self.0.get(SENTRY) == Some(&true);
         let mut notices = Vec::new();

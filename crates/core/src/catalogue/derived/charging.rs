@@ -4,21 +4,22 @@ use super::{any, later, or_unknown};
 use crate::catalogue::value::EntityValue;
 use crate::model::{ChargingState, Vehicle};
 
-pub const PLUGGED_IN: &[&str] = &[
+pub(crate) const PLUGGED_IN: &[&str] = &[
     "charge_state.charging_state",
     "charge_state.conn_charge_cable",
 ];
 /// The charging state decides: a car whose charger sleeps says `<invalid>` for a cable that is
 /// plugged in (recorded: Model S, Stopped, scheduled charging pending).
-pub fn plugged_in(car: &Vehicle) -> EntityValue {
+pub(crate) fn plugged_in(car: &Vehicle) -> EntityValue {
     let state = ChargingState::of_car(car).and_then(ChargingState::is_plugged_in);
     let cable = || car.value("charge_state.conn_charge_cable").map(|_| true);
     or_unknown(state.or_else(cable).map(EntityValue::on))
 }
 
-pub const CHARGER_POWER: &[&str] = &["charge_state.charger_power", "charge_state.charging_state"];
+pub(crate) const CHARGER_POWER: &[&str] =
+    &["charge_state.charger_power", "charge_state.charging_state"];
 /// Sticks at its last value for minutes after the end, so it counts only while charging.
-pub fn charger_power(car: &Vehicle) -> EntityValue {
+pub(crate) fn charger_power(car: &Vehicle) -> EntityValue {
     if is_charging(car) == Some(false) {
         return EntityValue::Number(0.0);
     }
@@ -33,7 +34,7 @@ fn is_charging(car: &Vehicle) -> Option<bool> {
     ChargingState::of_car(car).and_then(ChargingState::is_charging)
 }
 
-pub const CHARGER_PHASES: &[&str] = &["charge_state.charger_phases"];
+pub(crate) const CHARGER_PHASES: &[&str] = &["charge_state.charger_phases"];
 /// European 3 and Y say 2 and mean three.
 fn phases(car: &Vehicle) -> Option<f64> {
     let reported = car.number(CHARGER_PHASES[0])?;
@@ -43,21 +44,21 @@ fn phases(car: &Vehicle) -> Option<f64> {
         _ => None,
     }
 }
-pub fn charger_phases(car: &Vehicle) -> EntityValue {
+pub(crate) fn charger_phases(car: &Vehicle) -> EntityValue {
     or_unknown(phases(car).map(|n| EntityValue::number(n, 0)))
 }
-pub fn charger_multiphase(car: &Vehicle) -> EntityValue {
+pub(crate) fn charger_multiphase(car: &Vehicle) -> EntityValue {
     or_unknown(phases(car).map(|n| EntityValue::on(n > 1.0)))
 }
 
-pub const CHARGER_TYPE: &[&str] = &[
+pub(crate) const CHARGER_TYPE: &[&str] = &[
     "charge_state.fast_charger_present",
     "charge_state.charging_state",
     "charge_state.conn_charge_cable",
 ];
-pub const CHARGER_TYPES: &[&str] = &["none", "ac", "dc"];
+pub(crate) const CHARGER_TYPES: &[&str] = &["none", "ac", "dc"];
 /// Tesla has no word for it: `fast_charger_present` is DC, and any other cable is AC.
-pub fn charger_type(car: &Vehicle) -> EntityValue {
+pub(crate) fn charger_type(car: &Vehicle) -> EntityValue {
     if car.truth(CHARGER_TYPE[0]) == Some(true) {
         return EntityValue::Word("dc");
     }
@@ -68,9 +69,10 @@ pub fn charger_type(car: &Vehicle) -> EntityValue {
     }
 }
 
-pub const FULL_RANGE: &[&str] = &["charge_state.battery_range", "charge_state.battery_level"];
+pub(crate) const FULL_RANGE: &[&str] =
+    &["charge_state.battery_range", "charge_state.battery_level"];
 /// Below 20 % the whole percents of the level weigh too much.
-pub fn full_range(car: &Vehicle) -> EntityValue {
+pub(crate) fn full_range(car: &Vehicle) -> EntityValue {
     let level = car.number(FULL_RANGE[1]).filter(|level| *level >= 20.0);
     or_unknown(
         car.number(FULL_RANGE[0])
@@ -79,23 +81,23 @@ pub fn full_range(car: &Vehicle) -> EntityValue {
     )
 }
 
-pub const CHARGE_RATE: &[&str] = &["charge_state.charge_rate"];
+pub(crate) const CHARGE_RATE: &[&str] = &["charge_state.charge_rate"];
 /// -1 was seen for "nothing".
-pub fn charge_rate(car: &Vehicle) -> EntityValue {
+pub(crate) fn charge_rate(car: &Vehicle) -> EntityValue {
     or_unknown(
         car.number(CHARGE_RATE[0])
             .map(|mph| EntityValue::number(mph.max(0.0), 1)),
     )
 }
 
-pub const TIME_TO_FULL: &[&str] = &[
+pub(crate) const TIME_TO_FULL: &[&str] = &[
     "charge_state.minutes_to_full_charge",
     "charge_state.time_to_full_charge",
     "charge_state.charging_state",
 ];
 /// When it will be full, counted from when the car said so. Minutes where there are, else hours,
 /// which come in quarters.
-pub fn time_to_full_charge(car: &Vehicle) -> EntityValue {
+pub(crate) fn time_to_full_charge(car: &Vehicle) -> EntityValue {
     if is_charging(car) == Some(false) {
         return EntityValue::Unknown;
     }
@@ -107,12 +109,12 @@ pub fn time_to_full_charge(car: &Vehicle) -> EntityValue {
     )
 }
 
-pub const SCHEDULED_DEPARTURE: &[&str] = &[
+pub(crate) const SCHEDULED_DEPARTURE: &[&str] = &[
     "charge_state.scheduled_charging_mode",
     "charge_state.preconditioning_enabled",
     "charge_state.off_peak_charging_enabled",
 ];
-pub fn scheduled_departure(car: &Vehicle) -> EntityValue {
+pub(crate) fn scheduled_departure(car: &Vehicle) -> EntityValue {
     let departs = car
         .text(SCHEDULED_DEPARTURE[0])
         .map(|mode| mode == "DepartBy");

@@ -6,10 +6,10 @@ use super::{later, or_unknown};
 use crate::catalogue::value::EntityValue;
 use crate::model::{Gear, Value, Vehicle};
 
-pub const SHIFT: &[&str] = &["drive_state.shift_state"];
-pub const GEARS: &[&str] = &["p", "r", "n", "d"];
+pub(crate) const SHIFT: &[&str] = &["drive_state.shift_state"];
+pub(crate) const GEARS: &[&str] = &["p", "r", "n", "d"];
 /// A parked car says null or "P".
-pub fn shift_state(car: &Vehicle) -> EntityValue {
+pub(crate) fn shift_state(car: &Vehicle) -> EntityValue {
     match car.value(SHIFT[0]) {
         None => EntityValue::Word(Gear::P.word()),
         Some(value) => match value.text() {
@@ -24,16 +24,16 @@ pub fn shift_state(car: &Vehicle) -> EntityValue {
 fn is_parked(car: &Vehicle) -> bool {
     shift_state(car) == EntityValue::Word(Gear::P.word())
 }
-pub fn parking_brake(car: &Vehicle) -> EntityValue {
+pub(crate) fn parking_brake(car: &Vehicle) -> EntityValue {
     match shift_state(car) {
         EntityValue::Word(gear) => EntityValue::on(gear == "p"),
         _ => EntityValue::Unknown,
     }
 }
 
-pub const SPEED: &[&str] = &["drive_state.speed", "drive_state.shift_state"];
+pub(crate) const SPEED: &[&str] = &["drive_state.speed", "drive_state.shift_state"];
 /// Null when parked, and then it is 0.
-pub fn speed(car: &Vehicle) -> EntityValue {
+pub(crate) fn speed(car: &Vehicle) -> EntityValue {
     match car.number(SPEED[0]) {
         Some(mph) => EntityValue::number(mph, 0),
         None if is_parked(car) && is_null(car, SPEED[0]) => EntityValue::Number(0.0),
@@ -41,9 +41,9 @@ pub fn speed(car: &Vehicle) -> EntityValue {
     }
 }
 
-pub const POWER: &[&str] = &["drive_state.power"];
+pub(crate) const POWER: &[&str] = &["drive_state.power"];
 /// Null at rest, and then it is 0.
-pub fn power(car: &Vehicle) -> EntityValue {
+pub(crate) fn power(car: &Vehicle) -> EntityValue {
     if is_null(car, POWER[0]) {
         return EntityValue::Number(0.0);
     }
@@ -55,14 +55,14 @@ fn is_null(car: &Vehicle, path: &str) -> bool {
     car.value(path).is_none() && !car.is_implausible(path)
 }
 
-pub const HEADING: &[&str] = &["drive_state.heading"];
+pub(crate) const HEADING: &[&str] = &["drive_state.heading"];
 /// Whole degrees; a full circle is north again.
-pub fn heading(car: &Vehicle) -> EntityValue {
+pub(crate) fn heading(car: &Vehicle) -> EntityValue {
     let degrees = car.number(HEADING[0]);
     or_unknown(degrees.map(|degrees| EntityValue::number(degrees.round().rem_euclid(360.0), 0)))
 }
 
-pub const LOCATION: &[&str] = &[
+pub(crate) const LOCATION: &[&str] = &[
     "drive_state.latitude",
     "drive_state.longitude",
     HEADING[0],
@@ -71,7 +71,7 @@ pub const LOCATION: &[&str] = &[
     "drive_state.shift_state",
 ];
 /// Both coordinates or nothing: half a position clears the map.
-pub fn location(car: &Vehicle) -> EntityValue {
+pub(crate) fn location(car: &Vehicle) -> EntityValue {
     let Some(mut at) = position(car, LOCATION[0], LOCATION[1]) else {
         return EntityValue::Silent;
     };
@@ -97,15 +97,15 @@ fn position(car: &Vehicle, latitude: &str, longitude: &str) -> Option<Map<String
     Some(at)
 }
 
-pub const ORIGIN: &[&str] = &[
+pub(crate) const ORIGIN: &[&str] = &[
     "telemetry.OriginLocation.latitude",
     "telemetry.OriginLocation.longitude",
 ];
-pub fn origin(car: &Vehicle) -> EntityValue {
+pub(crate) fn origin(car: &Vehicle) -> EntityValue {
     position(car, ORIGIN[0], ORIGIN[1]).map_or(EntityValue::Silent, EntityValue::Json)
 }
 
-pub const ROUTE_POSITION: &[&str] = &[
+pub(crate) const ROUTE_POSITION: &[&str] = &[
     ROUTE[0],
     ROUTE[1],
     ROUTE[2],
@@ -115,7 +115,7 @@ pub const ROUTE_POSITION: &[&str] = &[
     LOCATION[0],
     LOCATION[1],
 ];
-pub const ROUTE: &[&str] = &[
+pub(crate) const ROUTE: &[&str] = &[
     "drive_state.active_route_miles_to_arrival",
     "drive_state.active_route_minutes_to_arrival",
     "drive_state.active_route_latitude",
@@ -144,7 +144,7 @@ fn on_route(car: &Vehicle, said: Option<EntityValue>) -> EntityValue {
 
 /// Where the route leads; without one, where the car is. Home Assistant keeps a position until it
 /// is told another, and some cars name their own as the end of no route too.
-pub fn route(car: &Vehicle) -> EntityValue {
+pub(crate) fn route(car: &Vehicle) -> EntityValue {
     let active = has_route(car);
     let there = if active {
         position(car, ROUTE[2], ROUTE[3])
@@ -163,7 +163,7 @@ pub fn route(car: &Vehicle) -> EntityValue {
 }
 
 /// One message with the whole route, as TeslaMate's readers know it.
-pub fn active_route(car: &Vehicle) -> EntityValue {
+pub(crate) fn active_route(car: &Vehicle) -> EntityValue {
     let mut all = Map::new();
     if !has_route(car) {
         all.insert("error".into(), "No active route available".into());
@@ -189,31 +189,31 @@ pub fn active_route(car: &Vehicle) -> EntityValue {
     all.insert("error".into(), Json::Null);
     EntityValue::Json(all)
 }
-pub fn destination(car: &Vehicle) -> EntityValue {
+pub(crate) fn destination(car: &Vehicle) -> EntityValue {
     on_route(car, car.text(ROUTE[4]).map(EntityValue::text))
 }
-pub fn energy_at_arrival(car: &Vehicle) -> EntityValue {
+pub(crate) fn energy_at_arrival(car: &Vehicle) -> EntityValue {
     on_route(
         car,
         car.number(ROUTE[5])
             .map(|percent| EntityValue::number(percent, 0)),
     )
 }
-pub fn distance_to_arrival(car: &Vehicle) -> EntityValue {
+pub(crate) fn distance_to_arrival(car: &Vehicle) -> EntityValue {
     on_route(
         car,
         car.number(ROUTE[0])
             .map(|miles| EntityValue::number(miles, 2)),
     )
 }
-pub fn traffic_delay(car: &Vehicle) -> EntityValue {
+pub(crate) fn traffic_delay(car: &Vehicle) -> EntityValue {
     on_route(
         car,
         car.number(ROUTE[6])
             .map(|minutes| EntityValue::number(minutes, 1)),
     )
 }
-pub fn time_to_arrival(car: &Vehicle) -> EntityValue {
+pub(crate) fn time_to_arrival(car: &Vehicle) -> EntityValue {
     on_route(car, later(car, ROUTE[1], 60.0).map(EntityValue::Time))
 }
 

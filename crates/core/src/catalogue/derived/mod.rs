@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use self::body::*;
-pub use self::charging::*;
-pub use self::driving::*;
+pub(super) use self::body::*;
+pub(super) use self::charging::*;
+pub(super) use self::driving::*;
 pub use self::software::*;
 use super::value::EntityValue;
 use crate::model::Vehicle;
 
 /// The bridge's word for the car's state, and Tesla's until the bridge has one.
-pub const STATE: &[&str] = &["bridge.state", "state"];
-pub const STATES: &[&str] = &[
+pub(super) const STATE: &[&str] = &["bridge.state", "state"];
+pub(super) const STATES: &[&str] = &[
     "starting",
     "online",
     "driving",
@@ -32,7 +32,7 @@ pub const STATES: &[&str] = &[
     "paused",
     "signed_out",
 ];
-pub fn state(car: &Vehicle) -> EntityValue {
+pub(super) fn state(car: &Vehicle) -> EntityValue {
     let word = car.text("bridge.state").or_else(|| car.text("state"));
     or_unknown(word.map(|word| {
         let listed = STATES.iter().find(|listed| **listed == word);
@@ -43,20 +43,20 @@ pub fn state(car: &Vehicle) -> EntityValue {
     }))
 }
 
-pub const POLLING: &[&str] = &["bridge.state"];
-pub fn polling(car: &Vehicle) -> EntityValue {
+pub(super) const POLLING: &[&str] = &["bridge.state"];
+pub(super) fn polling(car: &Vehicle) -> EntityValue {
     or_unknown(
         car.text("bridge.state")
             .map(|state| EntityValue::on(state != "paused")),
     )
 }
 
-pub const NAME: &[&str] = &["vehicle_state.vehicle_name", "display_name"];
+pub(super) const NAME: &[&str] = &["vehicle_state.vehicle_name", "display_name"];
 /// The owner's name for the car.
 pub fn name(car: &Vehicle) -> Option<&str> {
     NAME.iter().find_map(|path| car.text(path))
 }
-pub fn display_name(car: &Vehicle) -> EntityValue {
+pub(super) fn display_name(car: &Vehicle) -> EntityValue {
     or_unknown(name(car).map(EntityValue::text))
 }
 

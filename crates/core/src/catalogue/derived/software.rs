@@ -6,12 +6,12 @@ use super::or_unknown;
 use crate::catalogue::value::{EntityValue, number};
 use crate::model::{SoftwareUpdate, UpdateStatus, Vehicle, installed_version};
 
-pub const VERSION: &[&str] = &["vehicle_state.car_version"];
-pub fn version(car: &Vehicle) -> EntityValue {
+pub(crate) const VERSION: &[&str] = &["vehicle_state.car_version"];
+pub(crate) fn version(car: &Vehicle) -> EntityValue {
     or_unknown(installed_version(car).map(EntityValue::text))
 }
 
-pub const UPDATE: &[&str] = &[
+pub(crate) const UPDATE: &[&str] = &[
     "vehicle_state.software_update.status",
     "vehicle_state.software_update.version",
     "vehicle_state.software_update.download_perc",
@@ -24,32 +24,32 @@ fn update(car: &Vehicle) -> Option<SoftwareUpdate> {
     SoftwareUpdate::of_car(car).filter(|update| update.version.is_some())
 }
 /// Tesla leaves `status` empty, hence null-like, when there is nothing.
-pub fn update_available(car: &Vehicle) -> EntityValue {
+pub(crate) fn update_available(car: &Vehicle) -> EntityValue {
     or_unknown(
         car.known(UPDATE[0])
             .map(|_| EntityValue::on(update(car).is_some())),
     )
 }
-pub fn update_version(car: &Vehicle) -> EntityValue {
+pub(crate) fn update_version(car: &Vehicle) -> EntityValue {
     let version = update(car).and_then(|update| update.version);
     or_unknown(version.map(|version| EntityValue::text(&version)))
 }
-pub fn update_download_percent(car: &Vehicle) -> EntityValue {
+pub(crate) fn update_download_percent(car: &Vehicle) -> EntityValue {
     let known = update(car).and_then(|update| update.download_percent);
     or_unknown(known.map(|percent| EntityValue::number(percent, 0)))
 }
-pub fn update_install_percent(car: &Vehicle) -> EntityValue {
+pub(crate) fn update_install_percent(car: &Vehicle) -> EntityValue {
     let installing = update(car).filter(SoftwareUpdate::is_installing);
     let known = installing.and_then(|update| update.install_percent);
     or_unknown(known.map(|percent| EntityValue::number(percent, 0)))
 }
-pub fn update_expected_duration(car: &Vehicle) -> EntityValue {
+pub(crate) fn update_expected_duration(car: &Vehicle) -> EntityValue {
     let known = car.number(UPDATE[4]).filter(|_| update(car).is_some());
     or_unknown(known.map(|seconds| EntityValue::number(seconds / 60.0, 0)))
 }
 
 /// Home Assistant accepts these keys and no other, and null only for the percentage.
-pub fn software_update(car: &Vehicle) -> EntityValue {
+pub(crate) fn software_update(car: &Vehicle) -> EntityValue {
     let Some(installed) = installed_version(car) else {
         return EntityValue::Silent;
     };
@@ -73,8 +73,8 @@ pub fn software_update(car: &Vehicle) -> EntityValue {
 }
 
 /// The VIN says it too, so the first word about the car's state is enough.
-pub const MODEL: &[&str] = &["vehicle_config.car_type", "vehicle_state.car_type", "state"];
-pub fn model(car: &Vehicle) -> EntityValue {
+pub(crate) const MODEL: &[&str] = &["vehicle_config.car_type", "vehicle_state.car_type", "state"];
+pub(crate) fn model(car: &Vehicle) -> EntityValue {
     or_unknown(model_letter(car).map(EntityValue::Word))
 }
 /// "S", "3", "X", "Y", "Cybertruck", ...: from the configuration, else from the VIN.

@@ -34,7 +34,7 @@ const SOLAR_LIMIT: Limits = Limits {
 const MINUTES: f64 = 1.0 / 60.0;
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     sensor("charging_state",                        "Charging",                              Word("charge_state.charging_state", words::CHARGING))                  .class("enum").icon("ev-station").stream("DetailedChargeState"),
     binary("charging",                              "Charging",                              Is("charge_state.charging_state", &["Charging"]))                      .class("battery_charging").stream("DetailedChargeState"),
     switch("charge",                                "Charge",                                Is("charge_state.charging_state", &["Starting", "Charging"]))          .class("switch").icon("ev-station").stream("DetailedChargeState").command("charge_start, charge_stop"),

@@ -7,7 +7,7 @@ use crate::catalogue::extractor::Extractor::{Derived, Is, Level, Number, Scaled,
 use crate::catalogue::words;
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     climate("climate",                         "Climate",                          Derived(d::CLIMATE, d::climate))                                        .options(d::CLIMATE_MODES).stream("HvacPower").command("auto_conditioning_start, auto_conditioning_stop, set_temps, set_climate_keeper_mode, set_bioweapon_mode"),
     binary("climate_on",                       "Climate on",                       Truth("climate_state.is_climate_on"))                                   .class("running").off().stream("HvacPower"),
     sensor("climate_keeper_mode",              "Climate keeper",                   Word("climate_state.climate_keeper_mode", words::KEEPER))               .class("enum").diagnostic().off().icon("air-conditioner").stream("ClimateKeeperMode").note("keep is published as on"),

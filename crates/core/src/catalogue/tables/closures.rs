@@ -7,7 +7,7 @@ use crate::catalogue::extractor::Extractor::{Derived, Either, Truth, Word};
 use crate::catalogue::words;
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     lock("lock",                     "Lock",                   Either("vehicle_state.locked", "locked", "unlocked"))        .icon("car-door-lock").stream("Locked").command("door_lock, door_unlock"),
     binary("door_driver_front",      "Front driver door",      Truth("vehicle_state.df"))                                   .class("door").stream("DoorState.DriverFront"),
     binary("door_driver_rear",       "Rear driver door",       Truth("vehicle_state.dr"))                                   .class("door").stream("DoorState.DriverRear"),

@@ -7,7 +7,7 @@ use crate::catalogue::extractor::Extractor::{Derived, Nothing, Number, Text, Tim
 use crate::catalogue::{EVENTS, words};
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     binary("online",           "Status",            Word("state", words::ONLINE))         .class("connectivity").note("connected to Tesla; off is sleep in most cases"),
     sensor("state",            "State",             Derived(d::STATE, d::state))          .class("enum").icon("car-connected").options(d::STATES).note("what the car does, as the bridge sees it"),
     binary("asleep",           "Asleep",            Word("state", words::ASLEEP))         .off().icon("sleep"),

@@ -6,7 +6,7 @@ use crate::catalogue::extractor::Extractor::{Is, Number, Truth, Word};
 use crate::catalogue::words;
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     sensor("pedal_position",            "Pedal position",                                 Number("telemetry.PedalPosition", 1))            .measured("%", "").diagnostic().off().icon("gauge").if_seen().stream("PedalPosition"),
     sensor("brake_pedal_position",      "Brake pedal position",                           Number("telemetry.BrakePedalPos", 1))            .measured("%", "").diagnostic().off().icon("car-brake-alert").if_seen().stream("BrakePedalPos"),
     binary("brake_pedal",               "Brake pedal",                                    Truth("telemetry.BrakePedal"))                   .off().icon("car-brake-alert").if_seen().stream("BrakePedal"),

@@ -16,7 +16,7 @@ const SPEED_LIMIT: Limits = Limits {
 const MINUTES: f64 = 1.0 / 60.0;
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     sensor("speed",                          "Speed",                          Derived(d::SPEED, d::speed))                                   .measured("mph", "speed").off().precision(0).stream("VehicleSpeed").note("0 at rest"),
     sensor("power",                          "Power",                          Derived(d::POWER, d::power))                                   .measured("kW", "power").diagnostic().off().precision(0).note("negative while charging or recovering; 0 at rest"),
     sensor("shift_state",                    "Shift state",                    Derived(d::SHIFT, d::shift_state))                             .class("enum").off().icon("car-shift-pattern").options(d::GEARS).stream("Gear").note("p at rest"),

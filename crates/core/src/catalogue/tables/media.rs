@@ -15,7 +15,7 @@ const VOLUME: Limits = Limits {
 };
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     sensor("media_status",           "Media",           Word("vehicle_state.media_info.media_playback_status", words::PLAYBACK))    .class("enum").diagnostic().off().icon("play-pause").if_seen().stream("MediaPlaybackStatus"),
     sensor("media_title",            "Media title",     Text("vehicle_state.media_info.now_playing_title"))                         .diagnostic().off().icon("music-note").if_seen().stream("MediaNowPlayingTitle"),
     sensor("media_artist",           "Media artist",    Text("vehicle_state.media_info.now_playing_artist"))                        .diagnostic().off().icon("account-music").if_seen().stream("MediaNowPlayingArtist"),

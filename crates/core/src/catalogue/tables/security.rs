@@ -6,7 +6,7 @@ use crate::catalogue::extractor::Extractor::{Code, Is, Nothing, Number, Truth, W
 use crate::catalogue::words;
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     switch("sentry_mode",                        "Sentry mode",                           Truth("vehicle_state.sentry_mode"))                                      .class("switch").icon("shield-car").if_seen().stream("SentryMode").command("set_sentry_mode"),
     sensor("sentry_mode_state",                  "Sentry mode",                           Word("telemetry.SentryMode", words::SENTRY_MODE_STATE))                  .class("enum").icon("shield-car").if_seen().stream("SentryMode"),
     switch("valet_mode",                         "Valet mode",                            Truth("vehicle_state.valet_mode"))                                       .class("switch").icon("speedometer-slow").if_seen().stream("ValetModeEnabled").command("set_valet_mode"),

@@ -6,7 +6,7 @@ use crate::catalogue::entity::Entity;
 use crate::catalogue::extractor::Extractor::{Derived, Text};
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     update("software_update",          "Update",                            Derived(d::UPDATE, d::software_update))          .stream("Version, SoftwareUpdateVersion").command("schedule_software_update, cancel_software_update").note("JSON for Home Assistant; map packages are no update"),
     sensor("version",                  "Version",                           Derived(d::VERSION, d::version))                 .diagnostic().off().icon("numeric").stream("Version").note("without Tesla's hash"),
     binary("update_available",         "Update available",                  Derived(d::UPDATE, d::update_available))         .class("update").diagnostic().off(),

@@ -6,7 +6,7 @@ use crate::catalogue::entity::Entity;
 use crate::catalogue::extractor::Extractor::{Derived, Positive, Truth};
 
 #[rustfmt::skip]
-pub const ROWS: &[Entity] = &[
+pub(super) const ROWS: &[Entity] = &[
     sensor("tpms_pressure_fl",     "Tire pressure front left",          Positive("vehicle_state.tpms_pressure_fl", 3)) .measured("bar", "pressure").diagnostic().precision(1).if_seen().stream("TpmsPressureFl"),
     sensor("tpms_pressure_fr",     "Tire pressure front right",         Positive("vehicle_state.tpms_pressure_fr", 3)) .measured("bar", "pressure").diagnostic().precision(1).if_seen().stream("TpmsPressureFr"),
     sensor("tpms_pressure_rl",     "Tire pressure rear left",           Positive("vehicle_state.tpms_pressure_rl", 3)) .measured("bar", "pressure").diagnostic().precision(1).if_seen().stream("TpmsPressureRl"),

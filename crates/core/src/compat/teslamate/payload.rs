@@ -82,7 +82,7 @@ impl PayloadRule {
 }
 
 /// The payload of a row, never empty.
-pub fn of(row: &TeslaMateTopic, car: &Vehicle) -> Option<String> {
+pub(super) fn of(row: &TeslaMateTopic, car: &Vehicle) -> Option<String> {
     let first = *row.from.first()?;
     let payload = match row.said {
         PayloadRule::Number => plain_number(car.value(first)?)?,

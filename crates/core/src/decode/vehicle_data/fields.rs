@@ -7,7 +7,7 @@
 
 /// What a field usually holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
+pub(super) enum FieldKind {
     /// `true` or `false`.
     Truth,
     /// Any number.
@@ -18,7 +18,7 @@ pub enum FieldKind {
 
 /// One object of the answer. The lists are sorted; nested fields have a dotted name.
 #[derive(Debug)]
-pub struct Group {
+pub(super) struct Group {
     /// Its name in the answer.
     pub name: &'static str,
     truths: &'static [&'static str],
@@ -28,7 +28,7 @@ pub struct Group {
 
 impl Group {
     /// The usual kind of a field, `None` for one that is not listed.
-    pub fn kind(&self, field: &str) -> Option<FieldKind> {
+    pub(super) fn kind(&self, field: &str) -> Option<FieldKind> {
         let has = |list: &[&str]| list.binary_search(&field).is_ok();
         if has(self.numbers) {
             Some(FieldKind::Number)
@@ -42,7 +42,7 @@ impl Group {
     }
 
     /// Whether fields of an object of this name are listed.
-    pub fn has_object(&self, name: &str) -> bool {
+    pub(super) fn has_object(&self, name: &str) -> bool {
         let is_in = |field: &&str| field.split_once('.').is_some_and(|(of, _)| of == name);
         [self.truths, self.numbers, self.texts]
             .iter()
@@ -61,7 +61,7 @@ pub fn is_known(path: &str) -> bool {
 }
 
 /// Whether any part of an answer's member is kept, or tells which car it is about.
-pub fn is_read(within: &[&str], name: &str) -> bool {
+pub(super) fn is_read(within: &[&str], name: &str) -> bool {
     let group = |name: &str| GROUPS.iter().find(|group| group.name == name);
     match within {
         [] => NAMES.contains(&name) || TOP_LEVEL.contains(&name) || group(name).is_some(),
@@ -75,7 +75,7 @@ pub fn is_read(within: &[&str], name: &str) -> bool {
 const NAMES: &[&str] = &["id", "id_s", "vehicle_id", "vin"];
 
 /// Facts of the vehicle object itself; they have no group.
-pub const TOP_LEVEL: &[&str] = &[
+pub(super) const TOP_LEVEL: &[&str] = &[
     "access_type",
     "api_version",
     "command_signing",
@@ -86,7 +86,7 @@ pub const TOP_LEVEL: &[&str] = &[
 ];
 
 /// Every object that is read.
-pub const GROUPS: &[Group] = &[
+pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "charge_state",
         truths: &[

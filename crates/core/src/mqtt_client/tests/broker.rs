@@ -10,18 +10,18 @@ use crate::mqtt_client::{
 };
 use crate::outbox::Publish;
 
-pub const STATE: &str = "tesla2mqtt/bridge/state";
+pub(super) const STATE: &str = "tesla2mqtt/bridge/state";
 /// From a packet to its answer.
-pub const ROUND_TRIP: Duration = Duration::from_millis(1);
+pub(super) const ROUND_TRIP: Duration = Duration::from_millis(1);
 /// No condition of these tests takes longer, unless something is broken.
 const PATIENCE: Duration = Duration::from_hours(2);
 
-pub fn ms(n: u64) -> Duration {
+pub(super) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
 /// How the broker treats its client; each is asked with the number of the connection, from 1.
-pub trait BrokerHabits {
+pub(super) trait BrokerHabits {
     fn connack(&self, _connection: usize, _will: Option<&Will>) -> ServerPacket {
         ServerPacket::ConnAck(BrokerFacts::default())
     }
@@ -46,12 +46,12 @@ pub trait BrokerHabits {
 }
 
 /// Takes everything.
-pub struct Plain;
+pub(super) struct Plain;
 impl BrokerHabits for Plain {}
 
 /// What the network between the two does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
+pub(super) enum Network {
     /// Carries everything.
     Open,
     /// Nothing listens at the other end.
@@ -63,7 +63,7 @@ pub enum Network {
 }
 
 /// A client, its broker, and the clock of both.
-pub struct ClientWorld<H> {
+pub(super) struct ClientWorld<H> {
     pub client: Client,
     habits: H,
     pub now: Duration,
@@ -87,11 +87,11 @@ pub struct ClientWorld<H> {
 }
 
 impl<H: BrokerHabits> ClientWorld<H> {
-    pub fn new(habits: H) -> Self {
+    pub(super) fn new(habits: H) -> Self {
         Self::listening(habits, vec![])
     }
 
-    pub fn listening(habits: H, subscriptions: Vec<Subscription>) -> Self {
+    pub(super) fn listening(habits: H, subscriptions: Vec<Subscription>) -> Self {
         let client = Client::new(ClientOptions {
             target: BrokerTarget {
                 host: "broker.home".into(),
@@ -126,26 +126,26 @@ impl<H: BrokerHabits> ClientWorld<H> {
         }
     }
 
-    pub fn publish(&mut self, message: Publish) {
+    pub(super) fn publish(&mut self, message: Publish) {
         let input = ClientInput::Publish(vec![message]);
         self.client.handle(input, self.now);
     }
 
-    pub fn state(&mut self, topic: &str, payload: &str) {
+    pub(super) fn state(&mut self, topic: &str, payload: &str) {
         self.publish(Publish::State {
             topic: topic.to_owned(),
             payload: payload.into(),
         });
     }
 
-    pub fn delete(&mut self, topic: &str) {
+    pub(super) fn delete(&mut self, topic: &str) {
         self.publish(Publish::Delete {
             topic: topic.to_owned(),
         });
     }
 
     /// The connection breaks; the broker forgets what it has stored, if `forgets`.
-    pub fn cut(&mut self, network: Network, forgets: bool) {
+    pub(super) fn cut(&mut self, network: Network, forgets: bool) {
         self.network = network;
         if forgets {
             self.stored.clear();
@@ -163,7 +163,7 @@ impl<H: BrokerHabits> ClientWorld<H> {
     }
 
     /// Lets time pass.
-    pub fn run_for(&mut self, time: Duration) {
+    pub(super) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         while self.step(end) {}
         self.now = end;
@@ -172,7 +172,11 @@ impl<H: BrokerHabits> ClientWorld<H> {
     }
 
     /// Lets time pass until it is so; the time that it took.
-    pub fn until(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) -> Duration {
+    pub(super) fn until(
+        &mut self,
+        what: &str,
+        mut condition: impl FnMut(&Self) -> bool,
+    ) -> Duration {
         let begun = self.now;
         self.exchange();
         while !condition(self) {
@@ -189,13 +193,13 @@ impl<H: BrokerHabits> ClientWorld<H> {
     }
 
     /// Waits until the broker has heard this value so often.
-    pub fn until_said(&mut self, topic: &str, payload: &str, n_times: usize) -> Duration {
+    pub(super) fn until_said(&mut self, topic: &str, payload: &str, n_times: usize) -> Duration {
         self.until(&format!("{topic} = {payload}"), |world| {
             world.n_said(topic, payload) >= n_times
         })
     }
 
-    pub fn n_said(&self, topic: &str, payload: &str) -> usize {
+    pub(super) fn n_said(&self, topic: &str, payload: &str) -> usize {
         let said = self.heard.iter().filter(|(_, packet)| {
             matches!(packet, ClientPacket::Publish { topic: t, payload: p, .. }
                 if **t == *topic && **p == *payload)
@@ -204,14 +208,14 @@ impl<H: BrokerHabits> ClientWorld<H> {
     }
 
     /// Waits until everything is acknowledged.
-    pub fn until_delivered(&mut self) -> Duration {
+    pub(super) fn until_delivered(&mut self) -> Duration {
         self.until("all is delivered", |world| {
             world.client.is_all_answered(world.now) && world.client.unconfirmed_deletes().is_empty()
         })
     }
 
     /// Drains and ends.
-    pub fn shut_down(&mut self) -> DrainOutcome {
+    pub(super) fn shut_down(&mut self) -> DrainOutcome {
         self.client.handle(ClientInput::Shutdown, self.now);
         self.until("the end", |world| world.outcome.is_some());
         self.outcome.expect("waited for")

@@ -71,7 +71,7 @@ impl Governor {
     }
 
     /// Draws anew how far intervals are stretched, and whether that is enough.
-    pub(super) fn weigh(&mut self, now: Now) {
+    pub(super) fn renew_factor(&mut self, now: Now) {
         let Some(allowance) = self.daily_allowance() else {
             (self.ledger.factor, self.ledger.credit) = (1.0, None);
             return;
@@ -98,7 +98,7 @@ impl Governor {
     /// Data calls that a day may have until the month ends, today as a whole included: what today
     /// has spent is no reason to stretch its evening. `None` where they cost nothing. It aims at
     /// the part of the budget in which parked cars are still asked, so that a month that goes as
-    /// foreseen blinds nobody at its end.
+    /// foreseen leaves no car unasked at its end.
     fn daily_allowance(&self) -> Option<f64> {
         let (limit, weights) = self.limit()?;
         if weights.data <= 0.0 {
@@ -136,8 +136,8 @@ impl Governor {
     }
 
     /// While no stretch is enough, calls are given out at the rate at which the month can pay
-    /// them, so that a budget far too small dims the sight of every day and ends none.
-    pub(super) fn pace_wait(&mut self, now: Now, purpose: Purpose) -> Option<Duration> {
+    /// them, so that with a budget far too small every day has fewer calls and none has no calls.
+    pub(super) fn credit_wait(&mut self, now: Now, purpose: Purpose) -> Option<Duration> {
         let credit = self.ledger.credit?;
         let t = self.at(now);
         let rate = self.daily_allowance()? / 86_400.0;

@@ -14,7 +14,10 @@ pub enum Event {
         /// The reason, in plain words.
         because: &'static str,
     },
-    /// An installation began.
+    /// The car sleeps, is at service, or is out of reach for good: what was under way is over, and
+    /// no look will show its end. Said also while the owner's pause or a lost login hides the state.
+    OutOfSight,
+    /// An installation began; its end is said whatever happens.
     UpdateStarted {
         /// The version that is being installed.
         version: Option<String>,
@@ -33,15 +36,4 @@ pub enum Event {
     },
     /// The owner woke the car and it did not come online in time.
     WakeFailed,
-}
-
-impl Event {
-    /// The car sleeps, is at service, or is out of reach for good: what was under way is over, and
-    /// no look will show its end.
-    pub fn is_out_of_sight(&self) -> bool {
-        let Self::StateChanged { to, .. } = self else {
-            return false;
-        };
-        matches!(to, State::Asleep | State::Unreachable | State::InService)
-    }
 }

@@ -27,8 +27,9 @@ pub enum PolicyInput {
     Abandoned(Ask),
     /// A pushing source spoke.
     Push(Push),
-    /// The pushing source is away: nothing will be heard of a change before the next push, which
-    /// the source sends to each of its cars when it is back, be it an empty one.
+    /// The connection to the pushing source ended, or did not come about: nothing will be heard of a
+    /// change before the next push, which the source sends to each of its cars when it is back, be
+    /// it an empty one. Without one the car is polled after a minute.
     PushLost,
     /// An automation hints that something is about to happen (garage, wallbox).
     Hint,
