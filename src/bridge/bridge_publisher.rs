@@ -62,6 +62,22 @@ fn declaration(
     }
 }
 
+/// An account's topics, for the manifest, likewise.
+fn of_account(
+    base: &str,
+    name: &str,
+    at_broker: BTreeSet<String>,
+    announced: &Announced,
+) -> BTreeSet<String> {
+    let component = |key: &str| format!("{name}_{key}");
+    let is_announced = |key: &str| announced.components.contains_key(&component(key));
+    let level = topics::of_account(base, name, "");
+    let dropped = dropped(at_broker, &level, is_announced);
+    topics::every_topic_of_account(base, name)
+        .chain(dropped)
+        .collect()
+}
+
 /// The topics of facts that a later version dropped: they stay for as long as Home Assistant has not
 /// been told that they are gone.
 fn dropped(
@@ -163,11 +179,7 @@ impl BridgePublisher {
         for name in names(settings) {
             let owner = Owner::Account(name.to_owned());
             let at_broker = self.retained.topics_of(&owner).await;
-            let level = topics::of_account(base, name, "");
-            let component = |key: &str| format!("{name}_{key}");
-            let is_announced = |key: &str| announced.components.contains_key(&component(key));
-            let dropped = dropped(at_broker, &level, is_announced);
-            let topics = topics::every_topic_of_account(base, name).chain(dropped);
+            let topics = of_account(base, name, at_broker, &announced);
             self.retained.declare_topics(owner, topics).await;
         }
         for owner in self.retained.owners().await {
@@ -267,5 +279,55 @@ fn api_word(api: Api) -> &'static str {
         Api::Fleet => "fleet",
         Api::Owner => "owner",
         Api::Password => "password",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(items: &[&str]) -> BTreeSet<String> {
+        items.iter().map(|item| (*item).to_owned()).collect()
+    }
+
+    /// Those of accounts were declared as the bridge's.
+    #[test]
+    fn a_dropped_fact_stays_whose_it_was_until_home_assistant_knows_that_it_is_gone() {
+        let settings = crate::config::from_text(
+            "[mqtt]\nurl = \"mqtt://localhost\"\n[[accounts]]\nname = \"home\"\napi = \"owner\"\n\
+             refresh_token = \"t\"\n",
+        )
+        .expect("a configuration");
+        let of_bridge = set(&["tesla2mqtt/bridge/dropped", "tesla2mqtt/bridge/never_told"]);
+        let at_account = "tesla2mqtt/bridge/accounts/home";
+        let account_at_broker = BTreeSet::from([
+            format!("{at_account}/dollars"),
+            format!("{at_account}/dropped"),
+        ]);
+        let declared = |keys: &[&str]| {
+            let components = keys
+                .iter()
+                .map(|key| ((*key).to_owned(), "sensor".to_owned()));
+            let announced = Announced {
+                components: components.collect(),
+                ..Announced::default()
+            };
+            let Declaration::Topics { topics, .. } =
+                declaration(&settings, of_bridge.clone(), &announced)
+            else {
+                panic!("topics")
+            };
+            let account_at_broker = account_at_broker.clone();
+            let of_account = of_account("tesla2mqtt", "home", account_at_broker, &announced);
+            let has = |topics: &BTreeSet<String>, key: &str| {
+                topics.iter().any(|topic| topic.ends_with(key))
+            };
+            assert!(has(&topics, "/last_error") && has(&of_account, "/dollars"));
+            assert!(!has(&topics, "never_told") && !has(&topics, "home_dropped"));
+            (has(&topics, "/dropped"), has(&of_account, "/dropped"))
+        };
+        assert_eq!(declared(&["dropped", "home_dropped"]), (true, true));
+        assert_eq!(declared(&["home_dropped"]), (false, true));
+        assert_eq!(declared(&[]), (false, false));
     }
 }

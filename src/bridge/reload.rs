@@ -136,8 +136,8 @@ impl Bridge {
         new.web = old.web.clone();
     }
 
-    /// Cars may change places in TeslaMate's topics: nobody speaks meanwhile, so that no car says
-    /// something where another is now.
+    /// Cars may change places in TeslaMate's topics: no task runs meanwhile, so that no car is
+    /// published where another is now.
     async fn renumber(&mut self) {
         let cars = self.leave_all(self.devices.keys().cloned().collect()).await;
         self.place_teslamates_topics().await;

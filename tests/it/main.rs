@@ -27,6 +27,7 @@ mod estimate_life;
 mod estimate_program;
 mod field_reports;
 mod from_teslamate;
+mod hostile_day;
 mod integrations;
 mod kills;
 mod last_error;

@@ -83,6 +83,7 @@ async fn pasted_token() {
 
     let state = format!("tesla2mqtt/{}/state", vin.as_str());
     subscriber.wait_for(&state, "asleep", SOON).await;
+    subscriber.wait_for(error, "none", SOON).await;
     assert_eq!(world.cloud.family(ACCOUNT, Login::Fleet).n_refused, 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
     assert_eq!(world.cloud.ledger().count(CallKind::Data), 0);

@@ -236,6 +236,20 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_are_old_when_they_come_are_fetched_a_few_times_a_day_and_ever_later() {
+        let day = Duration::from_hours(24);
+        let login = ApiFailure::StaleToken.meaning().login;
+        for chance in [0.0, 0.5, 1.0] {
+            let mut waits = Vec::new();
+            while waits.iter().sum::<Duration>() < day {
+                let n = u32::try_from(waits.len()).unwrap() + 1;
+                waits.push(login.wait(n, false, None, chance));
+            }
+            assert!(waits.is_sorted() && waits.len() <= 12, "{waits:?}");
+        }
+    }
+
+    #[test]
     fn only_an_answer_that_tells_how_the_car_is_is_contact_with_it() {
         let tells = |kind: ApiFailure| kind.meaning().car.tells_of_it;
         assert!(tells(ApiFailure::Unavailable) && tells(ApiFailure::InService));

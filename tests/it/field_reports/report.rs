@@ -1,6 +1,7 @@
 //! A report from the field: what a car and its cloud answered, one file each.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,17 +10,17 @@ use tesla2mqtt::sim::body::script::{FieldValues, Script, ScriptedAnswer};
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Cloud, Fault};
 
 use crate::ci;
-use crate::rig::world::ACCOUNT;
+use crate::rig::world::{ACCOUNT, vin};
 
 /// As its README says.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// `owner` unless it says otherwise.
-    api: Option<String>,
-    polling: Option<String>,
+    pub api: Option<String>,
+    pub polling: Option<String>,
     #[serde(default)]
-    extra: String,
+    pub extra: String,
     pub cars: Vec<Car>,
     #[serde(default)]
     faults: Vec<Failure>,
@@ -27,6 +28,11 @@ pub struct Report {
     id_paths_404: bool,
     #[serde(default)]
     other_cars_answer_nth: Vec<usize>,
+    #[serde(skip)]
+    pub refusals: Vec<Refusal>,
+    /// What the first lists are answered with.
+    #[serde(skip)]
+    pub list_faults: Vec<Fault>,
     // For the people who read it.
     #[serde(rename = "right")]
     _right: String,
@@ -65,10 +71,27 @@ struct Failure {
     body: String,
 }
 
+/// Answers of the cloud's to calls about one car.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Which car.
+    pub car: usize,
+    pub call: CallKind,
+    /// From 1, of its calls of this kind.
+    pub nth: &'static [u64],
+    pub fault: Fault,
+}
+
 /// Looks soon, so that a story of nine answers is over before the car is left alone.
 const POLLING: &str = "[polling]\nstart_spread = \"0s\"\nidle_first_data = \"10s\"\n\
      idle_early_data = \"10s\"\nidle_data = \"20s\"\nidle_light = \"10s\"\ndriving_data = \"5s\"\n\
      charging_first_data = \"5s\"\ncharging_data = \"5s\"\ndata_holds_awake = \"no\"\n";
+/// The same for many cars at a time, whose looks one machine has to follow: each is to be told of
+/// before the next, or only the newest is.
+const POLLING_OF_MANY: &str = "[polling]\nstart_spread = \"0s\"\nidle_first_data = \"20s\"\n\
+     idle_early_data = \"20s\"\nidle_data = \"20s\"\nidle_light = \"20s\"\ndriving_data = \"20s\"\n\
+     charging_first_data = \"20s\"\ncharging_data = \"20s\"\ndata_holds_awake = \"no\"\n\
+     [homeassistant]\nenabled = false\n";
 /// What answers about another car say.
 const OTHER_CAR: [(&str, &str); 2] = [
     ("vin", "LRW3E7EK5PC000099"),
@@ -84,6 +107,25 @@ impl Report {
             return None;
         };
         Some(serde_json::from_slice(&text).expect("a report"))
+    }
+
+    /// A report that no owner wrote: a car for each of these lists of answers. `None`, and loudly,
+    /// where there is no recording to begin with.
+    pub fn of(answers: impl IntoIterator<Item = Vec<Answer>>) -> Option<Self> {
+        let recorded = recorded_answer();
+        if !recorded.is_file() {
+            ci::skip(&format!("no recorded answer at {}", recorded.display()));
+            return None;
+        }
+        let cars = (1..).zip(answers).map(|(number, steps)| Car {
+            vin: Some(vin(number)),
+            steps,
+        });
+        Some(Self {
+            cars: cars.collect(),
+            polling: Some(POLLING_OF_MANY.to_owned()),
+            ..Self::default()
+        })
     }
 
     /// What the configuration has beside broker, state and account.
@@ -107,7 +149,19 @@ impl Report {
             }
             vin
         });
-        let cars = cars.collect();
+        let cars: Vec<Vin> = cars.collect();
+        for refusal in &self.refusals {
+            let aim = Aim {
+                calls: vec![refusal.call],
+                vin: Some(cars[refusal.car].clone()),
+            };
+            for nth in refusal.nth {
+                cloud.fail_nth(*nth, &aim, &refusal.fault);
+            }
+        }
+        for fault in &self.list_faults {
+            cloud.fail_next(1, &Aim::at(&[CallKind::Products]), fault);
+        }
         for failure in &self.faults {
             let call = match failure.path.as_str() {
                 "vehicle_data" => CallKind::Data,
@@ -147,6 +201,73 @@ impl Report {
     }
 }
 
+/// Values by their paths.
+pub type Values<'a> = &'a [(&'a str, Value)];
+
+impl Answer {
+    /// The first answer of a car that is parked, unplugged and alone, and whatever else is so.
+    pub fn parked(values: Values<'_>) -> Self {
+        Self::set(&[
+            ("drive_state.shift_state", Value::Null),
+            ("drive_state.speed", Value::Null),
+            ("drive_state.power", 0.into()),
+            ("vehicle_state.is_user_present", false.into()),
+            ("climate_state.is_climate_on", false.into()),
+            ("climate_state.is_preconditioning", false.into()),
+            ("vehicle_state.sentry_mode", false.into()),
+            ("charge_state.charging_state", "Disconnected".into()),
+        ])
+        .and_set(values)
+    }
+
+    /// In gear at 30 mph, with this odometer.
+    pub fn driving(odometer: f64) -> Self {
+        Self::set(&[
+            ("drive_state.shift_state", "D".into()),
+            ("drive_state.speed", 30.into()),
+            ("vehicle_state.odometer", odometer.into()),
+        ])
+    }
+
+    /// From this answer on.
+    pub fn set(values: Values<'_>) -> Self {
+        Self::default().and_set(values)
+    }
+
+    /// From this answer on, too.
+    pub fn and_set(mut self, values: Values<'_>) -> Self {
+        self.set.extend(changes(values));
+        self
+    }
+
+    /// In this answer alone.
+    pub fn once(values: Values<'_>) -> Self {
+        Self::default().but_once(values)
+    }
+
+    /// In this answer alone, too.
+    pub fn but_once(mut self, values: Values<'_>) -> Self {
+        self.once.extend(changes(values));
+        self
+    }
+
+    /// With stamps that are so many seconds ahead.
+    pub fn ahead(self, ts: i64) -> Self {
+        Self { ts, ..self }
+    }
+
+    /// With the stamp of one group so many seconds ahead.
+    pub fn group_ahead(mut self, group: &str, gts: i64) -> Self {
+        self.gts.insert(group.to_owned(), gts);
+        self
+    }
+}
+
+fn changes(values: Values<'_>) -> FieldValues {
+    let owned = |(path, value): &(&str, Value)| ((*path).to_owned(), value.clone());
+    values.iter().map(owned).collect()
+}
+
 impl From<Answer> for ScriptedAnswer {
     fn from(answer: Answer) -> Self {
         Self {
@@ -158,11 +279,14 @@ impl From<Answer> for ScriptedAnswer {
     }
 }
 
+fn recorded_answer() -> PathBuf {
+    let name = "vehicle_data-model3-rhd-stopped-update-available.json";
+    ci::fixtures().join("tesla-api").join(name)
+}
+
 /// The recording that all of them begin with, as this car's.
 fn first_answer(car: &Car) -> Value {
-    let name = "vehicle_data-model3-rhd-stopped-update-available.json";
-    let path = ci::fixtures().join("tesla-api").join(name);
-    let text = std::fs::read(&path).expect("a recorded answer beside the reports");
+    let text = std::fs::read(recorded_answer()).expect("a recorded answer beside the reports");
     let mut answer: Value = serde_json::from_slice(&text).expect("JSON");
     if let Some(vin) = &car.vin {
         let body = answer["response"].as_object_mut().expect("a car");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{CallKind, Login, Request};
+use tokio::sync::Mutex;
 
 use super::report::Report;
 use crate::child;
@@ -22,20 +23,26 @@ const SPEED: f64 = 60.0;
 /// For whatever is waited for: no measure, but an end where it never comes.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A report as it was played so far.
-pub struct Field {
-    pub world: World,
-    pub vins: Vec<Vin>,
-    subscriber: Subscriber,
+/// A report as it was played so far; what it tells is of one of its cars, the first unless another
+/// is chosen.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    pub world: &'a World,
+    pub vins: &'a [Vin],
+    pub bridge: &'a Mutex<RunningBridge>,
+    /// What the bridge was started with.
+    pub config: &'a str,
+    pub vin: &'a Vin,
+    subscriber: &'a Subscriber,
 }
 
 /// Plays the report of this name; to `look` belong the waiting and the judging.
-pub fn play<Look: AsyncFnOnce(&Field)>(name: &str, look: Look) {
+pub fn play<Look: AsyncFnOnce(&Field<'_>)>(name: &str, look: Look) {
     play_changed(name, |_| {}, look);
 }
 
 /// The same with a report that is changed before it is played: what is alike must come out alike.
-pub fn play_changed<Look: AsyncFnOnce(&Field)>(
+pub fn play_changed<Look: AsyncFnOnce(&Field<'_>)>(
     name: &str,
     change: impl FnOnce(&mut Report),
     look: Look,
@@ -44,18 +51,30 @@ pub fn play_changed<Look: AsyncFnOnce(&Field)>(
         return;
     };
     change(&mut report);
+    play_report(&report, look);
+}
+
+/// Plays a report that no owner wrote.
+pub fn play_report<Look: AsyncFnOnce(&Field<'_>)>(report: &Report, look: Look) {
     child::test_at_speed(child::test_of::<Look>(), SPEED, async || {
         let world = World::new().await;
         let vins = report.fill(&world.cloud);
         let subscriber = Subscriber::to(world.broker.addr.port(), "#");
-        let bridge = RunningBridge::start(&config(&report, &world));
+        // Events are not kept for who subscribes later.
+        subscriber.publish("a/test", "listens").await;
+        subscriber.wait_for("a/test", "listens", LIMIT).await;
+        let config = config(report, &world);
+        let bridge = Mutex::new(RunningBridge::start(&config));
         let field = Field {
-            world,
-            vins,
-            subscriber,
+            world: &world,
+            vins: &vins,
+            bridge: &bridge,
+            config: &config,
+            vin: &vins[0],
+            subscriber: &subscriber,
         };
         look(&field).await;
-        bridge.stop().await;
+        bridge.into_inner().stop().await;
     });
 }
 
@@ -77,8 +96,26 @@ fn config(report: &Report, world: &World) -> String {
     )
 }
 
-impl Field {
-    /// Waits until `n` looks at the first car were answered, and until what they said is at the
+impl<'a> Field<'a> {
+    /// The same of another car.
+    pub fn of(self, car: usize) -> Self {
+        let vin = &self.vins[car];
+        Self { vin, ..self }
+    }
+
+    /// Each of its cars.
+    pub fn cars(self) -> impl Iterator<Item = Field<'a>> {
+        (0..self.vins.len()).map(move |car| self.of(car))
+    }
+
+    /// Waits until `n` looks at each of the cars were answered, and what they said is at the broker.
+    pub async fn all_answered(self, n: usize) {
+        for car in self.cars() {
+            car.answered(n).await;
+        }
+    }
+
+    /// Waits until `n` looks at the car were answered, and until what they said is at the
     /// broker: it comes in order, and the next look has been heard of.
     pub async fn answered(&self, n: usize) {
         let n_answers = || self.answers().len();
@@ -96,14 +133,14 @@ impl Field {
         eventually(what, LIMIT, holds).await;
     }
 
-    /// The data calls about the first car that were answered well.
+    /// The data calls about the car that were answered well.
     pub fn answers(&self) -> Vec<Request> {
-        let calls = self.world.calls(&self.vins[0]).into_iter();
+        let calls = self.world.calls(self.vin).into_iter();
         let is_answer = |request: &Request| request.call == CallKind::Data && request.status == 200;
         calls.filter(is_answer).collect()
     }
 
-    /// Everything that a topic of the first car ever said, in order.
+    /// Everything that a topic of the car ever said, in order.
     pub fn said(&self, key: &str) -> Vec<String> {
         let topic = self.topic(key);
         let messages = self.subscriber.messages().into_iter();
@@ -117,18 +154,23 @@ impl Field {
         said.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
-    /// What a topic of the first car says now.
+    /// What a topic of the car says now.
     pub fn newest(&self, key: &str) -> Option<String> {
         self.subscriber.get(&self.topic(key))
     }
 
-    /// The names of the first car's events, in order.
+    /// Whether that is what a topic of the car says now.
+    pub fn is(&self, key: &str, text: &str) -> bool {
+        self.newest(key).as_deref() == Some(text)
+    }
+
+    /// The names of the car's events, in order.
     pub fn event_names(&self) -> Vec<String> {
         let name = |event: &Json| event["event_type"].as_str().map(str::to_owned);
         self.events().iter().filter_map(name).collect()
     }
 
-    /// The first car's events, in order.
+    /// The car's events, in order.
     pub fn events(&self) -> Vec<Json> {
         let prefix = self.topic("event/");
         let messages = self.subscriber.messages().into_iter();
@@ -144,7 +186,22 @@ impl Field {
         serde_json::from_str(&self.subscriber.get(&topic)?).ok()
     }
 
+    /// Every discovery message of a car, in order.
+    pub fn announcements(&self, vin: &Vin) -> Vec<Json> {
+        let topic = format!("homeassistant/device/tesla2mqtt_{}/config", vin.as_str());
+        let messages = self.subscriber.messages().into_iter();
+        messages
+            .filter(|(of, _, _)| *of == topic)
+            .filter_map(|(_, payload, _)| serde_json::from_str(&payload).ok())
+            .collect()
+    }
+
+    /// The trouble that the bridge tells of.
+    pub fn last_error(&self) -> Option<String> {
+        self.subscriber.get("tesla2mqtt/bridge/last_error")
+    }
+
     fn topic(&self, key: &str) -> String {
-        format!("tesla2mqtt/{}/{key}", self.vins[0].as_str())
+        format!("tesla2mqtt/{}/{key}", self.vin.as_str())
     }
 }

@@ -69,24 +69,39 @@ const RANGE: (RateOfChange, RateOfChange) = (rate(15.0, 2500.0), rate(15.0, 1200
 /// Signals with their bounds. What is not listed is believed as it comes.
 #[rustfmt::skip]
 pub const BOUNDS: &[Bounds] = &[
-    row("charge_state.battery_level",            (0.0, 100.0),       LEVEL.0, LEVEL.1, Null::IsAGap),
-    row("charge_state.battery_range",            (0.0, 1000.0),      RANGE.0, RANGE.1, Null::IsAGap),
-    row("charge_state.charge_energy_added",      (0.0, 400.0),       ANY, ANY, Null::IsAWord),
-    row("charge_state.charge_limit_soc",         (0.0, 100.0),       ANY, ANY, Null::IsAWord),
-    row("charge_state.charge_miles_added_ideal", (0.0, 2000.0),      ANY, ANY, Null::IsAWord),
-    row("charge_state.charge_miles_added_rated", (0.0, 2000.0),      ANY, ANY, Null::IsAWord),
-    row("charge_state.charging_state",           ALL,                ANY, ANY, Null::IsAGap),
+    row("charge_state.battery_level",                  (0.0, 100.0),       LEVEL.0, LEVEL.1, Null::IsAGap),
+    row("charge_state.battery_range",                  (0.0, 1000.0),      RANGE.0, RANGE.1, Null::IsAGap),
+    row("charge_state.charge_current_request",         (0.0, 200.0),       ANY, ANY, Null::IsAWord),
+    row("charge_state.charge_current_request_max",     (0.0, 200.0),       ANY, ANY, Null::IsAWord),
+    row("charge_state.charge_energy_added",            (0.0, 400.0),       ANY, ANY, Null::IsAWord),
+    row("charge_state.charge_limit_soc",               (0.0, 100.0),       ANY, ANY, Null::IsAWord),
+    row("charge_state.charge_miles_added_ideal",       (0.0, 2000.0),      ANY, ANY, Null::IsAWord),
+    row("charge_state.charge_miles_added_rated",       (0.0, 2000.0),      ANY, ANY, Null::IsAWord),
+    row("charge_state.charger_actual_current",         (0.0, 1500.0),      ANY, ANY, Null::IsAWord),
+    // A car can give a house its power.
+    row("charge_state.charger_power",                  (-100.0, 1500.0),   ANY, ANY, Null::IsAWord),
+    row("charge_state.charger_voltage",                (0.0, 1500.0),      ANY, ANY, Null::IsAWord),
+    row("charge_state.charging_state",                 ALL,                ANY, ANY, Null::IsAGap),
     // An estimate of 0 is none.
-    row("charge_state.est_battery_range",        (0.1, 1000.0),      ANY, ANY, Null::IsAWord),
-    row("charge_state.ideal_battery_range",      (0.0, 1000.0),      RANGE.0, RANGE.1, Null::IsAGap),
-    row("charge_state.usable_battery_level",     (0.0, 100.0),       LEVEL.0, LEVEL.1, Null::IsAGap),
-    row("climate_state.inside_temp",             (-90.0, 120.0),     ANY, ANY, Null::IsAWord),
-    row("climate_state.outside_temp",            (-90.0, 90.0),      ANY, ANY, Null::IsAWord),
-    row("drive_state.power",                     (-2000.0, 2000.0),  ANY, ANY, Null::IsAWord),
-    row("drive_state.shift_state",               ALL,                ANY, ANY, Null::IsAGapUnderWay),
-    row("drive_state.speed",                     (0.0, 250.0),       ANY, ANY, Null::IsAWord),
+    row("charge_state.est_battery_range",              (0.1, 1000.0),      ANY, ANY, Null::IsAWord),
+    row("charge_state.ideal_battery_range",            (0.0, 1000.0),      RANGE.0, RANGE.1, Null::IsAGap),
+    row("charge_state.minutes_to_full_charge",         (0.0, 20_000.0),    ANY, ANY, Null::IsAWord),
+    row("charge_state.time_to_full_charge",            (0.0, 333.0),       ANY, ANY, Null::IsAWord),
+    row("charge_state.usable_battery_level",           (0.0, 100.0),       LEVEL.0, LEVEL.1, Null::IsAGap),
+    row("climate_state.inside_temp",                   (-90.0, 120.0),     ANY, ANY, Null::IsAWord),
+    row("climate_state.outside_temp",                  (-90.0, 90.0),      ANY, ANY, Null::IsAWord),
+    row("drive_state.active_route_miles_to_arrival",   (0.0, 20_000.0),    ANY, ANY, Null::IsAWord),
+    row("drive_state.active_route_minutes_to_arrival", (0.0, 100_000.0),   ANY, ANY, Null::IsAWord),
+    row("drive_state.power",                           (-2000.0, 2000.0),  ANY, ANY, Null::IsAWord),
+    row("drive_state.shift_state",                     ALL,                ANY, ANY, Null::IsAGapUnderWay),
+    row("drive_state.speed",                           (0.0, 250.0),       ANY, ANY, Null::IsAWord),
     // It goes back by its rounding (tesla-api.md, quirk 26).
-    row("vehicle_state.odometer",                (0.0, 3_000_000.0), rate(5.0, 250.0), rate(1.0, 0.0), Null::IsAGap),
+    row("vehicle_state.odometer",                      (0.0, 3_000_000.0), rate(5.0, 250.0), rate(1.0, 0.0), Null::IsAGap),
+    // Without a pressure, the catalogue says, it is 0 or less.
+    row("vehicle_state.tpms_pressure_fl",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
+    row("vehicle_state.tpms_pressure_fr",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
+    row("vehicle_state.tpms_pressure_rl",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
+    row("vehicle_state.tpms_pressure_rr",              (-10.0, 10.0),      ANY, ANY, Null::IsAWord),
 ];
 
 /// A value that waits for the next look.

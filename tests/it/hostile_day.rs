@@ -1,0 +1,235 @@
+//! What a cloud that contradicts itself, or limits and refuses everything, costs on a whole day of
+//! the bridge over real HTTP: each call that makes no sense is made again a few times, then ever
+//! later. A day of theirs is half a minute of ours.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+use tesla2mqtt::sim::body::script::{FieldValues, Script, ScriptedAnswer};
+use tesla2mqtt::sim::cloud::{Aim, CallKind, CloudOptions, Fault, Login};
+
+use crate::child;
+use crate::rig::running::RunningBridge;
+use crate::rig::world::{World, vin};
+
+/// As fast as the clocks can go: an hour is a second.
+const SPEED: f64 = 3600.0;
+const DAY: Duration = Duration::from_hours(24);
+
+/// A cloud of its own for each: what it does, and how many calls of each kind it may cost.
+struct Trouble {
+    name: &'static str,
+    login: Login,
+    begin: fn(&World),
+    /// Life of its access tokens.
+    access_life: Duration,
+    most: &'static [(CallKind, usize)],
+}
+
+/// One is due each hour anyway, and a few more may be asked for.
+const LISTS: usize = 31;
+const HOURS_8: Duration = Duration::from_hours(8);
+
+const TROUBLES: &[Trouble] = &[
+    Trouble {
+        name: "one-id",
+        login: Login::Owner,
+        begin: |world| {
+            // Asked for either, it tells of the first.
+            for number in [1, 2] {
+                add_car(world, "one-id", number, &[("id", json!(77))], 0);
+            }
+        },
+        access_life: HOURS_8,
+        most: &[
+            (CallKind::Products, LISTS),
+            (CallKind::Light, 300),
+            (CallKind::Data, 170),
+        ],
+    },
+    Trouble {
+        name: "another-vin",
+        login: Login::Fleet,
+        begin: |world| add_car(world, "another-vin", 3, &[], 5000),
+        access_life: HOURS_8,
+        most: &[(CallKind::Products, LISTS), (CallKind::Data, 25)],
+    },
+    Trouble {
+        name: "another-vin-owner",
+        login: Login::Owner,
+        begin: |world| add_car(world, "another-vin-owner", 4, &[], 5000),
+        access_life: HOURS_8,
+        most: &[(CallKind::Products, LISTS), (CallKind::Data, 40)],
+    },
+    Trouble {
+        name: "not-found",
+        login: Login::Fleet,
+        begin: |world| {
+            add_car(world, "not-found", 5, &[], 0);
+            always(
+                world,
+                &[CallKind::Light, CallKind::Data],
+                Fault::status(404, "not_found"),
+            );
+        },
+        access_life: HOURS_8,
+        most: &[
+            (CallKind::Products, LISTS),
+            (CallKind::Light, 45),
+            (CallKind::Data, 20),
+        ],
+    },
+    Trouble {
+        name: "limited-data",
+        login: Login::Fleet,
+        begin: |world| {
+            add_car(world, "limited-data", 6, &[], 0);
+            always(world, &[CallKind::Data], Fault::rate_limited(Some("0")));
+        },
+        access_life: HOURS_8,
+        most: &[(CallKind::Products, LISTS), (CallKind::Data, 30)],
+    },
+    Trouble {
+        name: "limited-light",
+        login: Login::Fleet,
+        begin: |world| {
+            add_car(world, "limited-light", 7, &[], 0);
+            let past = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+            always(world, &[CallKind::Light], Fault::rate_limited(past));
+        },
+        access_life: HOURS_8,
+        most: &[
+            (CallKind::Products, LISTS),
+            (CallKind::Light, 32),
+            (CallKind::Data, 30),
+        ],
+    },
+    Trouble {
+        name: "limited-list",
+        login: Login::Owner,
+        begin: |world| {
+            add_car(world, "limited-list", 8, &[], 0);
+            always(world, &[CallKind::Products], Fault::rate_limited(Some("0")));
+        },
+        access_life: HOURS_8,
+        most: &[(CallKind::Products, 32)],
+    },
+    Trouble {
+        name: "limited-tokens",
+        login: Login::Fleet,
+        begin: |world| {
+            add_car(world, "limited-tokens", 9, &[], 0);
+            always(world, &[CallKind::Token], Fault::rate_limited(Some("0")));
+        },
+        access_life: HOURS_8,
+        most: &[
+            (CallKind::Token, 32),
+            (CallKind::Products, 0),
+            (CallKind::Data, 0),
+        ],
+    },
+    Trouble {
+        name: "old-tokens",
+        login: Login::Fleet,
+        begin: |world| add_car(world, "old-tokens", 10, &[], 0),
+        access_life: Duration::from_secs(1),
+        most: &[(CallKind::Token, 14)],
+    },
+];
+
+/// A car that is always online; so many of its answers claim to be another's.
+fn add_car(world: &World, account: &str, number: u32, names: &[(&str, Json)], n_anothers: usize) {
+    let at = json!({"timestamp": 0});
+    let mut body = json!({
+        "vin": vin(number).as_str(),
+        "charge_state": {"battery_level": 60, "charging_state": "Disconnected", "timestamp": 0},
+        "drive_state": {"shift_state": null, "speed": null, "power": 0, "timestamp": 0},
+        "vehicle_state": {"odometer": 1000.0, "is_user_present": false, "timestamp": 0},
+        "climate_state": at,
+    });
+    for (name, value) in names {
+        body[*name] = value.clone();
+    }
+    let anothers = ScriptedAnswer {
+        once: FieldValues::from([("vin".to_owned(), vin(99).as_str().into())]),
+        ..ScriptedAnswer::default()
+    };
+    let script = Script::new(body, vec![anothers; n_anothers]).expect("a car");
+    world.cloud.add_script(account, script);
+}
+
+fn always(world: &World, calls: &[CallKind], fault: Fault) {
+    world.cloud.fail_share(1.0, Aim::at(calls), vec![fault], 1);
+}
+
+#[test]
+fn a_day_of_contradictions_limits_and_refusals_costs_a_few_calls_of_each_kind() {
+    child::at_speed(SPEED, async || {
+        let mut worlds = Vec::new();
+        for trouble in TROUBLES {
+            let options = CloudOptions {
+                access_life: trouble.access_life,
+                ..CloudOptions::default()
+            };
+            let world = World::with(options).await;
+            (trouble.begin)(&world);
+            worlds.push(world);
+        }
+        let accounts: String = worlds
+            .iter()
+            .zip(TROUBLES)
+            .map(|(world, trouble)| account(world, trouble))
+            .collect();
+        let begun = worlds[0].cloud.now();
+        let bridge = RunningBridge::start(&worlds[0].config(&accounts));
+        let has_passed = |now: Timestamp| now.duration_since(begun).unsigned_abs() >= DAY;
+        while !has_passed(worlds[0].cloud.now()) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bridge.stop().await;
+        let mut wrong = Vec::new();
+        for (world, trouble) in worlds.iter().zip(TROUBLES) {
+            let of = |call: CallKind| {
+                let ledger = world.cloud.ledger();
+                let before = |at: Timestamp| at.duration_since(begun).unsigned_abs() < DAY;
+                let calls = ledger
+                    .requests()
+                    .filter(|of| of.call == call && before(of.at));
+                calls.count()
+            };
+            println!(
+                "{}: {} lists, {} light, {} data, {} tokens",
+                trouble.name,
+                of(CallKind::Products),
+                of(CallKind::Light),
+                of(CallKind::Data),
+                of(CallKind::Token)
+            );
+            for (call, most) in trouble.most {
+                if of(*call) > *most {
+                    wrong.push((trouble.name, *call, of(*call), *most));
+                }
+            }
+            let is_tried = trouble
+                .most
+                .iter()
+                .all(|(call, most)| *most == 0 || of(*call) > 0);
+            assert!(is_tried, "{}: nothing was asked", trouble.name);
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    });
+}
+
+fn account(world: &World, trouble: &Trouble) -> String {
+    let name = trouble.name;
+    let (token, _) = world.cloud.issue_tokens(name, trouble.login);
+    if trouble.login == Login::Fleet {
+        return world.fleet_account(name, &token);
+    }
+    let url = world.cloud.url();
+    format!(
+        "[[accounts]]\nname = \"{name}\"\napi = \"owner\"\n\
+         refresh_token = \"{token}\"\napi_url = \"{url}\"\nauth_url = \"{url}\"\n"
+    )
+}
