@@ -200,8 +200,8 @@ impl Policy {
         Some(interval)
     }
 
-    /// When an interval becomes another one by the passing of time alone, before the next call at
-    /// `call_at`.
+    /// When an interval becomes another one by the passing of time alone. Habits, which take longer to
+    /// look up, count only before the next call.
     pub(super) fn intervals_change_at(&self, call_at: At, m: Moment) -> Option<At> {
         let memory = &self.memory;
         let (last_use_at, charging) = (memory.parking.last_use_at, &memory.charging);
@@ -219,10 +219,7 @@ impl Policy {
             _ => [None; 3],
         };
         let changes = of_phase.into_iter().chain([memory.push.gone_at()]);
-        changes
-            .flatten()
-            .filter(|at| *at > m.t && *at < call_at)
-            .min()
+        changes.flatten().filter(|at| *at > m.t).min()
     }
 
     /// Until when what is shown of a drive or a charge is confirmed, if it is.

@@ -81,7 +81,10 @@ impl Policy {
             (Timer::Quiet, self.quiet_at()),
             (Timer::Relist, relist),
             (Timer::Call(call.ask.unwrap_or(Ask::Light)), call_at),
-            (Timer::Interval, self.intervals_change_at(call.at, m)),
+            (
+                Timer::Interval,
+                self.intervals_change_at(call_at.unwrap_or(At::MAX), m),
+            ),
             (Timer::Unconfirmed, self.confirmed_until(m)),
             (Timer::LongestWait, Some(m.t + self.config.longest_wait())),
         ]
