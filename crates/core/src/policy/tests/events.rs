@@ -223,7 +223,7 @@ fn only_the_first_look_at_a_car_at_service_and_a_wanted_one_are_for_a_change() {
         ask: Ask::Data,
         failure: Failure::InService,
     });
-    let mut look = |rig: &mut Rig| loop {
+    let look = |rig: &mut Rig| loop {
         match rig.next() {
             Step::Ask {
                 ask: Ask::Light, ..
