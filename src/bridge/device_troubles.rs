@@ -3,7 +3,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::list_troubles::LONG_LIMIT;
 use super::troubles::TroubleChange;
 use crate::api::ApiError;
 use crate::failure::{Again, ApiFailure, Explanation};
@@ -19,8 +18,9 @@ pub(super) struct DeviceTroubles {
 /// How the calls of one class fare.
 #[derive(Debug, Default)]
 struct Outcomes {
-    /// The last failures of one kind, and how many.
-    in_a_row: Option<(ApiFailure, u32)>,
+    /// What failed since it last worked, by what it means for the car, and how often: as the policy
+    /// counts.
+    failed: Vec<(Failure, u32)>,
     told: Option<Told>,
 }
 
@@ -38,19 +38,15 @@ impl DeviceTroubles {
         error: &ApiError,
         now: Timestamp,
     ) -> Option<TroubleChange> {
-        let of_class = self.of_class(ask);
-        of_class.in_a_row = match of_class.in_a_row {
-            Some((kind, n)) if kind == error.kind => Some((kind, n.saturating_add(1))),
-            _ => Some((error.kind, 1)),
-        };
-        let n_in_a_row = of_class.in_a_row.map_or(1, |(_, n)| n);
-        let trouble = worth_telling(error, n_in_a_row, now)?;
+        let failure = error.kind.meaning().car.failure;
+        let n_failed = self.of_class(ask).failed(failure);
+        let trouble = worth_telling(error, n_failed, now)?;
         let is_known = [&self.light, &self.data].iter().any(|of_class| {
             let told = of_class.told.as_ref();
             told.is_some_and(|told| told.trouble.is_same_but_for_the_time(&trouble))
         });
         self.of_class(ask).told = Some(Told {
-            failure: error.kind.meaning().car.failure,
+            failure,
             trouble: trouble.clone(),
         });
         match (is_known, trouble.again) {
@@ -67,15 +63,17 @@ impl DeviceTroubles {
         // A car that is found again is found by every call.
         if ask == Ask::Light && is_not_found(&before) {
             self.data.told.take_if(|told| is_not_found(told));
+            let is_other = |(failure, _): &(Failure, u32)| *failure != Failure::NotFound;
+            self.data.failed.retain(is_other);
         }
         self.left_after(&before)
     }
 
     /// There is another login: what the one before was refused says nothing of this one.
     pub(super) fn signed_in(&mut self) -> Option<TroubleChange> {
-        let is_of_login = |told: &mut Told| {
+        let is_of_login = |failure: Failure| {
             matches!(
-                told.failure,
+                failure,
                 Failure::Refused
                     | Failure::Region
                     | Failure::Doubted
@@ -83,8 +81,12 @@ impl DeviceTroubles {
                     | Failure::MissingScope
             )
         };
-        let light = self.light.told.take_if(is_of_login);
-        let data = self.data.told.take_if(is_of_login);
+        let [light, data] = [&mut self.light, &mut self.data].map(|of_class| {
+            of_class
+                .failed
+                .retain(|(failure, _)| !is_of_login(*failure));
+            of_class.told.take_if(|told| is_of_login(told.failure))
+        });
         self.left_after(&data.or(light)?)
     }
 
@@ -112,10 +114,27 @@ impl DeviceTroubles {
     }
 }
 
-fn worth_telling(error: &ApiError, n_in_a_row: u32, now: Timestamp) -> Option<Explanation> {
-    let told_from = error.kind.meaning().car.told_from?;
-    let is_long = error.retry_after.is_some_and(|wait| wait > LONG_LIMIT);
-    if n_in_a_row < told_from && !is_long {
+impl Outcomes {
+    /// How often it has failed so since it last worked.
+    fn failed(&mut self, failure: Failure) -> u32 {
+        let at = self.failed.iter().position(|(of, _)| *of == failure);
+        let at = at.unwrap_or_else(|| {
+            self.failed.push((failure, 0));
+            self.failed.len() - 1
+        });
+        let (_, n) = &mut self.failed[at];
+        *n = n.saturating_add(1);
+        *n
+    }
+}
+
+fn worth_telling(error: &ApiError, n_failed: u32, now: Timestamp) -> Option<Explanation> {
+    if !error
+        .kind
+        .meaning()
+        .car
+        .is_told(n_failed, error.retry_after)
+    {
         return None;
     }
     if error.kind != ApiFailure::Limited {
