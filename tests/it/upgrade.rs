@@ -60,16 +60,11 @@ impl Past {
 
     /// The last version published facts that this one does not have.
     async fn had_more(&self) {
-        let levels = [
-            self.topic("unshown"),
-            "tesla2mqtt/bridge/unshown".to_owned(),
-            "tesla2mqtt/bridge/accounts/home/unshown".to_owned(),
-        ];
         change(&self.manifest(), |manifest| {
-            for topic in levels {
-                let level = topic.strip_suffix("/unshown").unwrap();
+            for topic in self.leftovers() {
+                let (level, key) = topic.rsplit_once('/').unwrap();
                 let keys = manifest["levels"][level]["keys"].as_array_mut();
-                keys.unwrap().push(json!("unshown"));
+                keys.unwrap().push(json!(key));
             }
             let announced = manifest["announced"].as_object_mut().unwrap();
             assert_eq!(announced.len(), 2, "{announced:?}");

@@ -251,7 +251,7 @@ impl Policy {
             why: call.why,
             light: memory.contact.light,
             stale: self.is_stale(m),
-            problem: self.problem(),
+            problem: self.problem(m),
             class,
             belief,
             time_to_sleep: memory.learning.time_to_sleep(),
@@ -264,7 +264,7 @@ impl Policy {
         }
     }
 
-    fn problem(&self) -> Option<Problem> {
+    fn problem(&self, m: Moment) -> Option<Problem> {
         let memory = &self.memory;
         if !memory.standing.listed {
             Some(Problem::Removed)
@@ -280,7 +280,7 @@ impl Policy {
             || memory.backoffs.has(backoff::WaitReason::Doubted)
         {
             Some(Problem::Refused)
-        } else if memory.backoffs.is_limited_for_long() {
+        } else if memory.backoffs.is_limited_for_long(m.t) {
             Some(Problem::Limited)
         } else {
             None
