@@ -2,35 +2,75 @@
 //! over. What passes by itself is the log's at most, what ends a login is told by the account.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::troubles::TroubleChange;
 use crate::api::ApiError;
+use crate::device::Input;
 use crate::failure::{Again, ApiFailure, Explanation};
 use crate::policy::{Ask, Failure};
 
 /// What was told of one car.
 #[derive(Debug, Default)]
 pub(super) struct DeviceTroubles {
-    light: Outcomes,
-    data: Outcomes,
+    /// What failed since each call last worked, by what it means for the car, and how often: as the
+    /// policy counts.
+    n_failed: Vec<(Ask, Failure, u32)>,
+    /// At most one of each call, the newest last: that is the one which is shown.
+    standing: Vec<StandingFailure>,
+    /// What the bridge was shown last.
+    shown: Option<Explanation>,
 }
 
-/// How the calls of one class fare.
-#[derive(Debug, Default)]
-struct Outcomes {
-    /// What failed since it last worked, by what it means for the car, and how often: as the policy
-    /// counts.
-    failed: Vec<(Failure, u32)>,
-    told: Option<Told>,
+/// A failure that is worth telling, until the same call brings what it was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StandingFailure {
+    class: Ask,
+    kind: ApiFailure,
+    /// The end of a limit, where Tesla named it.
+    until: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone)]
-struct Told {
-    failure: Failure,
-    trouble: Explanation,
+impl StandingFailure {
+    fn failure(&self) -> Failure {
+        self.kind.meaning().car.failure
+    }
+
+    fn explanation(&self) -> Explanation {
+        let of_kind = self.kind.explanation();
+        if self.kind != ApiFailure::Limited {
+            return of_kind;
+        }
+        // Where Tesla named no wait, the car's next call is the policy's to plan.
+        Explanation {
+            again: self.until.map_or(Again::Unsaid, Again::at),
+            ..of_kind
+        }
+    }
 }
 
 impl DeviceTroubles {
+    /// Goes on from an earlier task of the same car.
+    pub(super) fn restored(standing: Vec<StandingFailure>) -> Self {
+        let mut troubles = Self {
+            standing,
+            ..Self::default()
+        };
+        troubles.shown = troubles.wanted();
+        troubles
+    }
+
+    /// For a later task of the same car.
+    pub(super) fn standing(&self) -> &[StandingFailure] {
+        &self.standing
+    }
+
+    /// What is wrong at the start of a task: the owner may know it from the one before.
+    pub(super) fn at_start(&self) -> TroubleChange {
+        let shown = self.shown.clone();
+        shown.map_or(TroubleChange::Ended, TroubleChange::Changed)
+    }
+
     /// A call was answered with an error.
     pub(super) fn failed(
         &mut self,
@@ -38,117 +78,112 @@ impl DeviceTroubles {
         error: &ApiError,
         now: Timestamp,
     ) -> Option<TroubleChange> {
-        let failure = error.kind.meaning().car.failure;
-        let n_failed = self.of_class(ask).failed(failure);
-        let trouble = worth_telling(error, n_failed, now)?;
-        let is_known = [&self.light, &self.data].iter().any(|of_class| {
-            let told = of_class.told.as_ref();
-            told.is_some_and(|told| told.trouble.is_same_but_for_the_time(&trouble))
-        });
-        self.of_class(ask).told = Some(Told {
-            failure,
-            trouble: trouble.clone(),
-        });
-        match (is_known, trouble.again) {
-            (false, _) => Some(TroubleChange::Begun(trouble)),
-            (true, Again::At(_)) => Some(TroubleChange::Changed(trouble)),
-            (true, _) => None,
+        let n_failed = self.count(ask, error.kind.meaning().car.failure);
+        let is_it = |known: &StandingFailure| known.class == ask && known.kind == error.kind;
+        let known = self.standing.iter().position(is_it);
+        if known.is_none() && !is_worth_telling(error, n_failed) {
+            return None;
+        }
+        let is_new = !self.standing.iter().any(|known| known.kind == error.kind);
+        let failure = StandingFailure {
+            class: ask,
+            kind: error.kind,
+            until: imposed_until(error, now),
+        };
+        if let Some(known) = known {
+            self.standing[known] = failure;
+        } else {
+            self.standing.retain(|known| known.class != ask);
+            self.standing.push(failure);
+        }
+        match self.show() {
+            Some(TroubleChange::Changed(trouble)) if is_new => Some(TroubleChange::Begun(trouble)),
+            change => change,
         }
     }
 
     /// A call brought what it was made for.
     pub(super) fn succeeded(&mut self, ask: Ask) -> Option<TroubleChange> {
-        let before = std::mem::take(self.of_class(ask)).told?;
-        let is_not_found = |told: &Told| told.failure == Failure::NotFound;
+        self.n_failed.retain(|(class, ..)| *class != ask);
+        let is_not_found = |known: &StandingFailure| known.failure() == Failure::NotFound;
+        let mut own = self.standing.iter().filter(|known| known.class == ask);
         // A car that is found again is found by every call.
-        if ask == Ask::Light && is_not_found(&before) {
-            self.data.told.take_if(|told| is_not_found(told));
-            let is_other = |(failure, _): &(Failure, u32)| *failure != Failure::NotFound;
-            self.data.failed.retain(is_other);
-        }
-        self.left_after(&before)
+        let is_found = ask == Ask::Light && own.any(is_not_found);
+        self.standing
+            .retain(|known| known.class != ask && !(is_found && is_not_found(known)));
+        self.n_failed
+            .retain(|(_, failure, _)| !(is_found && *failure == Failure::NotFound));
+        self.show()
     }
 
-    /// There is another login: what the one before was refused says nothing of this one.
-    pub(super) fn signed_in(&mut self) -> Option<TroubleChange> {
-        let is_of_login = |failure: Failure| {
-            matches!(
-                failure,
-                Failure::Refused
-                    | Failure::Region
-                    | Failure::Doubted
-                    | Failure::BillingLimit
-                    | Failure::MissingScope
-            )
+    /// The device hears of something that makes it forget what it was refused before.
+    pub(super) fn heard(&mut self, input: &Input) -> Option<TroubleChange> {
+        let is_over: fn(Failure) -> bool = match input {
+            // What the login before was refused says nothing of this one.
+            Input::SignedIn => |failure| {
+                matches!(
+                    failure,
+                    Failure::Refused
+                        | Failure::Region
+                        | Failure::Doubted
+                        | Failure::BillingLimit
+                        | Failure::MissingScope
+                )
+            },
+            Input::MonthRolled => |failure| failure == Failure::BillingLimit,
+            Input::PolicyChanged(_) => |failure| failure == Failure::MissingScope,
+            // It is not asked about any more.
+            Input::Removed => |_| true,
+            _ => return None,
         };
-        let [light, data] = [&mut self.light, &mut self.data].map(|of_class| {
-            of_class
-                .failed
-                .retain(|(failure, _)| !is_of_login(*failure));
-            of_class.told.take_if(|told| is_of_login(told.failure))
-        });
-        self.left_after(&data.or(light)?)
+        self.standing.retain(|known| !is_over(known.failure()));
+        self.n_failed.retain(|(_, failure, _)| !is_over(*failure));
+        self.show()
     }
 
-    /// The car is not asked about any more.
-    pub(super) fn not_asked(&mut self) -> Option<TroubleChange> {
-        let before = std::mem::take(self);
-        let was_told = before.light.told.is_some() || before.data.told.is_some();
-        was_told.then_some(TroubleChange::Ended)
+    /// No limit keeps the device from its calls any more.
+    pub(super) fn limit_is_over(&mut self) -> Option<TroubleChange> {
+        self.standing
+            .retain(|known| known.kind != ApiFailure::Limited);
+        self.show()
     }
 
-    /// What is wrong when a trouble of one class has ended.
-    fn left_after(&self, ended: &Told) -> Option<TroubleChange> {
-        match self.data.told.as_ref().or(self.light.told.as_ref()) {
+    /// How often the call has failed so since it last worked, now included.
+    fn count(&mut self, ask: Ask, failure: Failure) -> u32 {
+        let is_it = |(class, of, _): &&mut (Ask, Failure, u32)| (*class, *of) == (ask, failure);
+        if let Some((.., n)) = self.n_failed.iter_mut().find(is_it) {
+            *n = n.saturating_add(1);
+            return *n;
+        }
+        self.n_failed.push((ask, failure, 1));
+        1
+    }
+
+    fn wanted(&self) -> Option<Explanation> {
+        self.standing.last().map(StandingFailure::explanation)
+    }
+
+    /// Whatever differs from what was shown is shown.
+    fn show(&mut self) -> Option<TroubleChange> {
+        let wanted = self.wanted();
+        let before = std::mem::replace(&mut self.shown, wanted.clone());
+        match wanted {
+            wanted if wanted == before => None,
             None => Some(TroubleChange::Ended),
-            Some(left) if left.trouble.is_same_but_for_the_time(&ended.trouble) => None,
-            Some(left) => Some(TroubleChange::Changed(left.trouble.clone())),
-        }
-    }
-
-    fn of_class(&mut self, ask: Ask) -> &mut Outcomes {
-        match ask {
-            Ask::Light => &mut self.light,
-            Ask::Data => &mut self.data,
+            Some(trouble) if before.is_some() => Some(TroubleChange::Changed(trouble)),
+            Some(trouble) => Some(TroubleChange::Begun(trouble)),
         }
     }
 }
 
-impl Outcomes {
-    /// How often it has failed so since it last worked.
-    fn failed(&mut self, failure: Failure) -> u32 {
-        let at = self.failed.iter().position(|(of, _)| *of == failure);
-        let at = at.unwrap_or_else(|| {
-            self.failed.push((failure, 0));
-            self.failed.len() - 1
-        });
-        let (_, n) = &mut self.failed[at];
-        *n = n.saturating_add(1);
-        *n
-    }
+fn is_worth_telling(error: &ApiError, n_failed: u32) -> bool {
+    let car = error.kind.meaning().car;
+    car.is_told(n_failed, error.retry_after)
 }
 
-fn worth_telling(error: &ApiError, n_failed: u32, now: Timestamp) -> Option<Explanation> {
-    if !error
-        .kind
-        .meaning()
-        .car
-        .is_told(n_failed, error.retry_after)
-    {
-        return None;
-    }
-    if error.kind != ApiFailure::Limited {
-        return Some(error.explanation());
-    }
-    // Where Tesla named no wait, the car's next call is the policy's to plan.
-    let until = error
-        .imposed_wait()
-        .and_then(|wait| SignedDuration::try_from(wait).ok())
-        .and_then(|wait| now.saturating_add(wait).ok());
-    Some(Explanation {
-        again: until.map_or(Again::Unsaid, Again::at),
-        ..error.kind.explanation()
-    })
+fn imposed_until(error: &ApiError, now: Timestamp) -> Option<Timestamp> {
+    let wait = SignedDuration::try_from(error.imposed_wait()?).ok()?;
+    now.saturating_add(wait).ok()
 }
 
 #[cfg(test)]
@@ -271,14 +306,87 @@ mod tests {
     #[test]
     fn another_login_ends_what_the_one_before_was_refused_and_a_car_that_is_gone_has_no_trouble() {
         let mut troubles = DeviceTroubles::default();
-        assert_eq!(told(troubles.signed_in()), "");
+        assert_eq!(told(troubles.heard(&Input::SignedIn)), "");
         failed(&mut troubles, Ask::Data, ApiFailure::PaymentRequired);
-        assert_eq!(told(troubles.signed_in()), "ended");
+        assert_eq!(told(troubles.heard(&Input::SignedIn)), "ended");
 
         let long = ApiError::limited(Some(Duration::from_hours(2)), "");
         failed_with(&mut troubles, Ask::Data, &long);
-        assert_eq!(told(troubles.signed_in()), "", "a limit is the app's");
-        assert_eq!(told(troubles.not_asked()), "ended");
-        assert_eq!(told(troubles.not_asked()), "");
+        assert_eq!(
+            told(troubles.heard(&Input::SignedIn)),
+            "",
+            "a limit is the app's"
+        );
+        assert_eq!(told(troubles.heard(&Input::Removed)), "ended");
+        assert_eq!(told(troubles.heard(&Input::Removed)), "");
+    }
+
+    #[test]
+    fn no_reason_that_is_over_is_shown_because_the_one_that_is_left_was_told_before() {
+        let mut troubles = DeviceTroubles::default();
+        assert!(failed(&mut troubles, Ask::Light, ApiFailure::Locked).contains("locked"));
+        assert!(failed(&mut troubles, Ask::Data, ApiFailure::Privacy).contains("privacy"));
+        let left = failed(&mut troubles, Ask::Data, ApiFailure::Locked);
+        assert!(
+            left.starts_with("still ") && left.contains("locked"),
+            "{left}"
+        );
+        assert_eq!(told(troubles.succeeded(Ask::Data)), "");
+        assert_eq!(told(troubles.succeeded(Ask::Light)), "ended");
+    }
+
+    #[test]
+    fn no_time_that_has_passed_is_shown_when_a_limit_goes_on_and_a_limit_that_is_over_ends() {
+        let mut troubles = DeviceTroubles::default();
+        let long = ApiError::limited(Some(Duration::from_hours(2)), "");
+        assert!(failed_with(&mut troubles, Ask::Data, &long).contains("14:00"));
+        assert_eq!(
+            failed(&mut troubles, Ask::Data, ApiFailure::Limited),
+            "still Tesla limits the rate of calls"
+        );
+        assert_eq!(failed(&mut troubles, Ask::Data, ApiFailure::Limited), "");
+        assert_eq!(told(troubles.limit_is_over()), "ended");
+
+        failed(&mut troubles, Ask::Light, ApiFailure::Privacy);
+        assert_eq!(told(troubles.limit_is_over()), "", "that is no limit");
+    }
+
+    #[test]
+    fn a_refusal_ends_when_the_device_forgets_it() {
+        for (kind, input) in [
+            (ApiFailure::BillingLimit, Input::MonthRolled),
+            (
+                ApiFailure::MissingScope,
+                Input::PolicyChanged(Box::default()),
+            ),
+        ] {
+            let mut troubles = DeviceTroubles::default();
+            failed(&mut troubles, Ask::Light, ApiFailure::Privacy);
+            for _ in 0..2 {
+                failed(&mut troubles, Ask::Data, kind);
+            }
+            assert_eq!(told(troubles.heard(&Input::Listed)), "", "{kind:?}");
+            let left = told(troubles.heard(&input));
+            assert!(left.contains("privacy"), "{kind:?}: {left}");
+        }
+    }
+
+    #[test]
+    fn what_was_told_stands_over_a_restart() {
+        let mut troubles = DeviceTroubles::default();
+        let long = ApiError::limited(Some(Duration::from_hours(2)), "");
+        failed_with(&mut troubles, Ask::Light, &long);
+        failed(&mut troubles, Ask::Data, ApiFailure::BillingLimit);
+        let saved = serde_json::to_string(troubles.standing()).expect("JSON");
+        let saved = serde_json::from_str(&saved).expect("what was written");
+        let mut restored = DeviceTroubles::restored(saved);
+        assert!(told(Some(restored.at_start())).contains("billing limit"));
+        assert_eq!(
+            failed(&mut restored, Ask::Data, ApiFailure::BillingLimit),
+            ""
+        );
+        assert!(told(restored.heard(&Input::MonthRolled)).contains("14:00"));
+        let nothing = DeviceTroubles::default();
+        assert_eq!(told(Some(nothing.at_start())), "ended");
     }
 }

@@ -218,6 +218,12 @@ impl Policy {
         self.memory.shown_state()
     }
 
+    /// Whether a limit of Tesla's keeps a call from being made now.
+    pub fn is_limited(&self, now: Now) -> bool {
+        let t = self.moment(now).t;
+        self.memory.backoffs.limited_until(t).is_some()
+    }
+
     /// New configuration. Nothing that runs is cut short: Quiet stays quiet, waits are waited out.
     pub fn reconfigure(&mut self, now: Now, config: PolicyConfig) {
         self.config = config.clamped();
