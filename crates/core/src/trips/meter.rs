@@ -21,6 +21,8 @@ pub(super) struct EnergyMeter {
     counter_kwh: Option<f64>,
     /// Unplugged or driven since the counter last moved: what it shows next is a new session.
     is_stale: bool,
+    /// The least that was shown since then while current flowed.
+    least_kwh: Option<f64>,
     /// A value that is believed when the next look shows it too.
     doubted_kwh: Option<f64>,
     /// Looks in a row that showed far less than what is counted.
@@ -31,6 +33,11 @@ pub(super) struct EnergyMeter {
 
 /// The counter wobbles by its rounding, and by a look's worth of the car's own drain.
 const WOBBLE_KWH: f64 = 0.3;
+/// More than it wobbles from look to look.
+const RISE_KWH: f64 = 0.1;
+/// A session up to here may stay within the wobble of one of its size; of a larger one, more values
+/// are shown than these.
+const SMALL_KWH: f64 = 1.2;
 /// A fall by less than this, while current flows, is a dip that comes back.
 const DIP_KWH: f64 = 2.0;
 /// So many looks in a row far below what is counted are no dip.
@@ -86,6 +93,8 @@ struct Shown {
     fuller_percent: f64,
     has_driven: bool,
     unplugged: bool,
+    /// A small session's counter rises as current flows: it is not the last session's.
+    has_risen: bool,
 }
 
 impl EnergyMeter {
@@ -122,16 +131,23 @@ impl EnergyMeter {
             .and_then(|last| last.level)
             .filter(|level| *level > 0.0);
         let levels = level.zip(now.level);
+        let charging = was_charging || now.charging == Some(true);
+        self.least_kwh = (self.is_stale && charging)
+            .then(|| self.least_kwh.map_or(counter, |least| least.min(counter)));
+        let has_risen = self
+            .least_kwh
+            .is_some_and(|least| counter - least > RISE_KWH);
         let meaning = self.meaning(&Shown {
             counter,
             more: counter - before,
             hours: gap.as_secs_f64() / 3600.0,
-            charging: was_charging || now.charging == Some(true),
+            charging,
             was_charging,
             unseen: gap > UNSEEN,
             fuller_percent: levels.map_or(0.0, |(before, now)| now - before),
             has_driven,
             unplugged: now.unplugged,
+            has_risen: has_risen && counter < SMALL_KWH,
         });
         self.doubted_kwh = None;
         match meaning {
@@ -175,7 +191,7 @@ impl EnergyMeter {
         let Shown { counter, more, .. } = *shown;
         // Two sessions may be of one size; then the battery tells.
         let is_as_much_fuller = shown.fuller_percent >= (counter * PERCENT_A_KWH).max(2.0);
-        if more.abs() <= WOBBLE_KWH && !is_as_much_fuller {
+        if more.abs() <= WOBBLE_KWH && !is_as_much_fuller && !shown.has_risen {
             let counted = if shown.charging {
                 counter - more
             } else {

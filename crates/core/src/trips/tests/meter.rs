@@ -271,6 +271,22 @@ fn a_counter_that_stays_low_is_another_session_although_nobody_saw_the_cable() {
 }
 
 #[test]
+fn a_session_as_small_as_the_one_before_is_counted() {
+    let looks = [
+        (CHARGING, 0.2),
+        (COMPLETE, 0.45),
+        (PARKED, 0.45),
+        // The last session's value, and what begins again below it.
+        (CHARGING, 0.45),
+        (CHARGING, 0.17),
+        (CHARGING, 0.34),
+        (CHARGING, 0.51),
+        (COMPLETE, 0.68),
+    ];
+    assert!(close(play(&looks).0, 0.25 + 0.68));
+}
+
+#[test]
 fn a_leap_that_no_charger_makes_waits_for_the_next_look() {
     let looks = [
         (CHARGING, 20.0),
