@@ -17,12 +17,12 @@ use super::task_message::TaskMessage;
 use super::troubles::TroubleChange;
 use crate::api::{Account, ApiError, Called, CarRef};
 use crate::clock;
-use crate::decode;
 use crate::decode::products::ListedVehicle;
+use crate::decode::vehicle_data::VehicleData;
 use crate::device::{self, Answers, Call, Device, Input, Note, Output, View};
 use crate::model::{DeviceId, Now, Source};
 use crate::mqtt::{Connection, Handle};
-use crate::policy::{Ask, Event, Failure, Why};
+use crate::policy::{Ask, Event, Problem, Why};
 
 /// The account of calls is written so long after a call: it must not compete with the broker and
 /// its readers for the processor.
@@ -82,7 +82,7 @@ pub(super) struct DeviceTask {
 /// What a call brought.
 enum CallAnswer {
     Light(Called<ListedVehicle>),
-    Data(Called<Vec<u8>>),
+    Data(Called<VehicleData>),
 }
 
 /// A call under way.
@@ -105,8 +105,10 @@ impl DeviceTask {
         let memory = file.read().unwrap_or_default();
         let is_anothers = memory.login.is_some_and(|before| before != client.login);
         let mut device = Device::car(vin, config, memory.device, random_seed(), now);
+        let mut troubles = DeviceTroubles::restored(memory.troubles);
         // What the login before was refused says nothing of this one.
         if is_anothers {
+            troubles.heard(&Input::SignedIn);
             device.handle(Input::SignedIn, now);
         }
         let mut connection = channels.mqtt.connection();
@@ -115,7 +117,7 @@ impl DeviceTask {
             client,
             view: watch::Sender::new(Arc::clone(device.view())),
             device,
-            troubles: DeviceTroubles::default(),
+            troubles,
             file,
             channels,
             connection,
@@ -133,6 +135,7 @@ impl DeviceTask {
         let cancel = self.channels.cancel.clone();
         let mut under_way: Option<CallUnderWay> = None;
         let mut bill_at = Duration::MAX;
+        self.tell_bridge(Some(self.troubles.at_start())).await;
         loop {
             let is_news = self.connection.has_changed().unwrap_or(false);
             let now = clock::now();
@@ -164,6 +167,7 @@ impl DeviceTask {
                 }
                 Output::Wait { until, why } => {
                     self.waits(until, why, now);
+                    self.end_limit(why, now).await;
                     if now.mono >= bill_at {
                         self.client.ledger.write_if_changed(now).await;
                         bill_at = Duration::MAX;
@@ -198,11 +202,7 @@ impl DeviceTask {
                 self.device.observe(&seen, now);
             }
             DeviceMessage::Input(input) => {
-                let change = match &input {
-                    Input::SignedIn => self.troubles.signed_in(),
-                    Input::Removed => self.troubles.not_asked(),
-                    _ => None,
-                };
+                let change = self.troubles.heard(&input);
                 self.device.handle(input, now);
                 self.tell_bridge(change).await;
             }
@@ -248,8 +248,11 @@ impl DeviceTask {
                 }
             }
             CallAnswer::Data(called) => {
-                if let Some(body) = self.outcome(call, called, now).await {
-                    self.take_in_data(&body, now);
+                if let Some(data) = self.outcome(call, called, now).await {
+                    for oddity in &data.oddities {
+                        tracing::debug!(%oddity, "a field was not understood");
+                    }
+                    self.device.observe(&data.observations, now);
                 }
             }
         }
@@ -275,6 +278,8 @@ impl DeviceTask {
             Ok(_) => self.troubles.succeeded(class),
             // The account tells of its login.
             Err(_) if called.statuses.is_empty() => None,
+            // A late answer about a car that is gone is no news.
+            Err(_) if self.device.status(now).problem == Some(Problem::Removed) => None,
             Err(error) => self.troubles.failed(class, error, now.wall),
         };
         match &change {
@@ -287,6 +292,15 @@ impl DeviceTask {
         self.tell_bridge(change).await;
     }
 
+    /// A limit whose time has passed is over, even if nothing is asked for long: the car may sleep.
+    /// While a call is under way, its answer says whether it is.
+    async fn end_limit(&mut self, why: Why, now: Now) {
+        if why != Why::InFlight && !self.device.is_limited(now) {
+            let change = self.troubles.limit_is_over();
+            self.tell_bridge(change).await;
+        }
+    }
+
     async fn tell_bridge(&self, change: Option<TroubleChange>) {
         let Some(change) = change else {
             return;
@@ -295,30 +309,10 @@ impl DeviceTask {
         let message = bridge.send(TaskMessage::DeviceTrouble {
             id: self.device.view().id.clone(),
             task: tokio::task::id(),
-            trouble: change.standing(),
+            change,
         });
         // The bridge waits for the end of a task that it cancels, and receives nothing meanwhile.
         let _ = cancel.run_until_cancelled(message).await;
-    }
-
-    fn take_in_data(&mut self, body: &[u8], now: Now) {
-        match decode::vehicle_data::vehicle_data(body, now) {
-            Ok(data) => {
-                for oddity in &data.oddities {
-                    tracing::debug!(%oddity, "a field was not understood");
-                }
-                self.device.observe(&data.observations, now);
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a data answer was not understood");
-                let failed = Input::Failed {
-                    class: Ask::Data,
-                    failure: Failure::Transport,
-                    is_contact: true,
-                };
-                self.device.handle(failed, now);
-            }
-        }
     }
 
     fn failed(&mut self, call: &Call, error: &ApiError, statuses: &[u16], now: Now) {
@@ -366,6 +360,7 @@ impl DeviceTask {
     async fn save(&mut self, now: Now) {
         let memory = SavedCar {
             device: self.device.saved(now),
+            troubles: self.troubles.standing().to_vec(),
             account: Some(self.client.account.name().to_owned()),
             login: Some(self.client.login),
             id: self.client.car.id,

@@ -1,36 +1,78 @@
 //! Why Tesla refuses to tell of a car, as the owner is told: each reason once, and once that it is
 //! over. What passes by itself is the log's at most, what ends a login is told by the account.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::list_troubles::LONG_LIMIT;
 use super::troubles::TroubleChange;
 use crate::api::ApiError;
+use crate::device::Input;
 use crate::failure::{Again, ApiFailure, Explanation};
 use crate::policy::{Ask, Failure};
 
 /// What was told of one car.
 #[derive(Debug, Default)]
 pub(super) struct DeviceTroubles {
-    light: Outcomes,
-    data: Outcomes,
+    /// The last failures of one kind of each call, and how many.
+    in_a_row: BTreeMap<Ask, (ApiFailure, u32)>,
+    /// At most one of each call, the newest last: that is the one which is shown.
+    standing: Vec<StandingFailure>,
+    /// What the bridge was shown last.
+    shown: Option<Explanation>,
 }
 
-/// How the calls of one class fare.
-#[derive(Debug, Default)]
-struct Outcomes {
-    /// The last failures of one kind, and how many.
-    in_a_row: Option<(ApiFailure, u32)>,
-    told: Option<Told>,
+/// A failure that is worth telling, until the same call brings what it was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StandingFailure {
+    class: Ask,
+    kind: ApiFailure,
+    /// The end of a limit, where Tesla named it.
+    until: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone)]
-struct Told {
-    failure: Failure,
-    trouble: Explanation,
+impl StandingFailure {
+    fn failure(&self) -> Failure {
+        self.kind.meaning().car.failure
+    }
+
+    fn explanation(&self) -> Explanation {
+        let of_kind = self.kind.explanation();
+        if self.kind != ApiFailure::Limited {
+            return of_kind;
+        }
+        // Where Tesla named no wait, the car's next call is the policy's to plan.
+        Explanation {
+            again: self.until.map_or(Again::Unsaid, Again::at),
+            ..of_kind
+        }
+    }
 }
 
 impl DeviceTroubles {
+    /// Goes on from an earlier task of the same car.
+    pub(super) fn restored(standing: Vec<StandingFailure>) -> Self {
+        let mut troubles = Self {
+            standing,
+            ..Self::default()
+        };
+        troubles.shown = troubles.wanted();
+        troubles
+    }
+
+    /// For a later task of the same car.
+    pub(super) fn standing(&self) -> &[StandingFailure] {
+        &self.standing
+    }
+
+    /// What is wrong at the start of a task: the owner may know it from the one before.
+    pub(super) fn at_start(&self) -> TroubleChange {
+        let shown = self.shown.clone();
+        shown.map_or(TroubleChange::Ended, TroubleChange::Changed)
+    }
+
     /// A call was answered with an error.
     pub(super) fn failed(
         &mut self,
@@ -38,98 +80,103 @@ impl DeviceTroubles {
         error: &ApiError,
         now: Timestamp,
     ) -> Option<TroubleChange> {
-        let of_class = self.of_class(ask);
-        of_class.in_a_row = match of_class.in_a_row {
-            Some((kind, n)) if kind == error.kind => Some((kind, n.saturating_add(1))),
-            _ => Some((error.kind, 1)),
+        let n_in_a_row = match self.in_a_row.get(&ask) {
+            Some((kind, n)) if *kind == error.kind => n.saturating_add(1),
+            _ => 1,
         };
-        let n_in_a_row = of_class.in_a_row.map_or(1, |(_, n)| n);
-        let trouble = worth_telling(error, n_in_a_row, now)?;
-        let is_known = [&self.light, &self.data].iter().any(|of_class| {
-            let told = of_class.told.as_ref();
-            told.is_some_and(|told| told.trouble.is_same_but_for_the_time(&trouble))
-        });
-        self.of_class(ask).told = Some(Told {
-            failure: error.kind.meaning().car.failure,
-            trouble: trouble.clone(),
-        });
-        match (is_known, trouble.again) {
-            (false, _) => Some(TroubleChange::Begun(trouble)),
-            (true, Again::At(_)) => Some(TroubleChange::Changed(trouble)),
-            (true, _) => None,
+        self.in_a_row.insert(ask, (error.kind, n_in_a_row));
+        let is_it = |known: &StandingFailure| known.class == ask && known.kind == error.kind;
+        let known = self.standing.iter().position(is_it);
+        if known.is_none() && !is_worth_telling(error, n_in_a_row) {
+            return None;
+        }
+        let is_new = !self.standing.iter().any(|known| known.kind == error.kind);
+        let failure = StandingFailure {
+            class: ask,
+            kind: error.kind,
+            until: imposed_until(error, now),
+        };
+        if let Some(known) = known {
+            self.standing[known] = failure;
+        } else {
+            self.standing.retain(|known| known.class != ask);
+            self.standing.push(failure);
+        }
+        match self.show() {
+            Some(TroubleChange::Changed(trouble)) if is_new => Some(TroubleChange::Begun(trouble)),
+            change => change,
         }
     }
 
     /// A call brought what it was made for.
     pub(super) fn succeeded(&mut self, ask: Ask) -> Option<TroubleChange> {
-        let before = std::mem::take(self.of_class(ask)).told?;
-        let is_not_found = |told: &Told| told.failure == Failure::NotFound;
+        self.in_a_row.remove(&ask);
+        let is_not_found = |known: &StandingFailure| known.failure() == Failure::NotFound;
+        let mut own = self.standing.iter().filter(|known| known.class == ask);
         // A car that is found again is found by every call.
-        if ask == Ask::Light && is_not_found(&before) {
-            self.data.told.take_if(|told| is_not_found(told));
-        }
-        self.left_after(&before)
+        let is_found = ask == Ask::Light && own.any(is_not_found);
+        self.standing
+            .retain(|known| known.class != ask && !(is_found && is_not_found(known)));
+        self.show()
     }
 
-    /// There is another login: what the one before was refused says nothing of this one.
-    pub(super) fn signed_in(&mut self) -> Option<TroubleChange> {
-        let is_of_login = |told: &mut Told| {
-            matches!(
-                told.failure,
-                Failure::Refused
-                    | Failure::Region
-                    | Failure::Doubted
-                    | Failure::BillingLimit
-                    | Failure::MissingScope
-            )
+    /// The device hears of something that makes it forget what it was refused before.
+    pub(super) fn heard(&mut self, input: &Input) -> Option<TroubleChange> {
+        let is_over: fn(Failure) -> bool = match input {
+            // What the login before was refused says nothing of this one.
+            Input::SignedIn => |failure| {
+                matches!(
+                    failure,
+                    Failure::Refused
+                        | Failure::Region
+                        | Failure::Doubted
+                        | Failure::BillingLimit
+                        | Failure::MissingScope
+                )
+            },
+            Input::MonthRolled => |failure| failure == Failure::BillingLimit,
+            Input::PolicyChanged(_) => |failure| failure == Failure::MissingScope,
+            // It is not asked about any more.
+            Input::Removed => |_| true,
+            _ => return None,
         };
-        let light = self.light.told.take_if(is_of_login);
-        let data = self.data.told.take_if(is_of_login);
-        self.left_after(&data.or(light)?)
+        self.standing.retain(|known| !is_over(known.failure()));
+        self.show()
     }
 
-    /// The car is not asked about any more.
-    pub(super) fn not_asked(&mut self) -> Option<TroubleChange> {
-        let before = std::mem::take(self);
-        let was_told = before.light.told.is_some() || before.data.told.is_some();
-        was_told.then_some(TroubleChange::Ended)
+    /// No limit keeps the device from its calls any more.
+    pub(super) fn limit_is_over(&mut self) -> Option<TroubleChange> {
+        self.standing
+            .retain(|known| known.kind != ApiFailure::Limited);
+        self.show()
     }
 
-    /// What is wrong when a trouble of one class has ended.
-    fn left_after(&self, ended: &Told) -> Option<TroubleChange> {
-        match self.data.told.as_ref().or(self.light.told.as_ref()) {
+    fn wanted(&self) -> Option<Explanation> {
+        self.standing.last().map(StandingFailure::explanation)
+    }
+
+    /// Whatever differs from what was shown is shown.
+    fn show(&mut self) -> Option<TroubleChange> {
+        let wanted = self.wanted();
+        let before = std::mem::replace(&mut self.shown, wanted.clone());
+        match wanted {
+            wanted if wanted == before => None,
             None => Some(TroubleChange::Ended),
-            Some(left) if left.trouble.is_same_but_for_the_time(&ended.trouble) => None,
-            Some(left) => Some(TroubleChange::Changed(left.trouble.clone())),
-        }
-    }
-
-    fn of_class(&mut self, ask: Ask) -> &mut Outcomes {
-        match ask {
-            Ask::Light => &mut self.light,
-            Ask::Data => &mut self.data,
+            Some(trouble) if before.is_some() => Some(TroubleChange::Changed(trouble)),
+            Some(trouble) => Some(TroubleChange::Begun(trouble)),
         }
     }
 }
 
-fn worth_telling(error: &ApiError, n_in_a_row: u32, now: Timestamp) -> Option<Explanation> {
-    let told_from = error.kind.meaning().car.told_from?;
+fn is_worth_telling(error: &ApiError, n_in_a_row: u32) -> bool {
+    let told_from = error.kind.meaning().car.told_from;
     let is_long = error.retry_after.is_some_and(|wait| wait > LONG_LIMIT);
-    if n_in_a_row < told_from && !is_long {
-        return None;
-    }
-    if error.kind != ApiFailure::Limited {
-        return Some(error.explanation());
-    }
-    // Where Tesla named no wait, the car's next call is the policy's to plan.
-    let until = error
-        .imposed_wait()
-        .and_then(|wait| SignedDuration::try_from(wait).ok())
-        .and_then(|wait| now.saturating_add(wait).ok());
-    Some(Explanation {
-        again: until.map_or(Again::Unsaid, Again::at),
-        ..error.kind.explanation()
-    })
+    told_from.is_some_and(|told_from| n_in_a_row >= told_from || is_long)
+}
+
+fn imposed_until(error: &ApiError, now: Timestamp) -> Option<Timestamp> {
+    let wait = SignedDuration::try_from(error.imposed_wait()?).ok()?;
+    now.saturating_add(wait).ok()
 }
 
 #[cfg(test)]
@@ -252,14 +299,87 @@ mod tests {
     #[test]
     fn another_login_ends_what_the_one_before_was_refused_and_a_car_that_is_gone_has_no_trouble() {
         let mut troubles = DeviceTroubles::default();
-        assert_eq!(told(troubles.signed_in()), "");
+        assert_eq!(told(troubles.heard(&Input::SignedIn)), "");
         failed(&mut troubles, Ask::Data, ApiFailure::PaymentRequired);
-        assert_eq!(told(troubles.signed_in()), "ended");
+        assert_eq!(told(troubles.heard(&Input::SignedIn)), "ended");
 
         let long = ApiError::limited(Some(Duration::from_hours(2)), "");
         failed_with(&mut troubles, Ask::Data, &long);
-        assert_eq!(told(troubles.signed_in()), "", "a limit is the app's");
-        assert_eq!(told(troubles.not_asked()), "ended");
-        assert_eq!(told(troubles.not_asked()), "");
+        assert_eq!(
+            told(troubles.heard(&Input::SignedIn)),
+            "",
+            "a limit is the app's"
+        );
+        assert_eq!(told(troubles.heard(&Input::Removed)), "ended");
+        assert_eq!(told(troubles.heard(&Input::Removed)), "");
+    }
+
+    #[test]
+    fn no_reason_that_is_over_is_shown_because_the_one_that_is_left_was_told_before() {
+        let mut troubles = DeviceTroubles::default();
+        assert!(failed(&mut troubles, Ask::Light, ApiFailure::Locked).contains("locked"));
+        assert!(failed(&mut troubles, Ask::Data, ApiFailure::Privacy).contains("privacy"));
+        let left = failed(&mut troubles, Ask::Data, ApiFailure::Locked);
+        assert!(
+            left.starts_with("still ") && left.contains("locked"),
+            "{left}"
+        );
+        assert_eq!(told(troubles.succeeded(Ask::Data)), "");
+        assert_eq!(told(troubles.succeeded(Ask::Light)), "ended");
+    }
+
+    #[test]
+    fn no_time_that_has_passed_is_shown_when_a_limit_goes_on_and_a_limit_that_is_over_ends() {
+        let mut troubles = DeviceTroubles::default();
+        let long = ApiError::limited(Some(Duration::from_hours(2)), "");
+        assert!(failed_with(&mut troubles, Ask::Data, &long).contains("14:00"));
+        assert_eq!(
+            failed(&mut troubles, Ask::Data, ApiFailure::Limited),
+            "still Tesla limits the rate of calls"
+        );
+        assert_eq!(failed(&mut troubles, Ask::Data, ApiFailure::Limited), "");
+        assert_eq!(told(troubles.limit_is_over()), "ended");
+
+        failed(&mut troubles, Ask::Light, ApiFailure::Privacy);
+        assert_eq!(told(troubles.limit_is_over()), "", "that is no limit");
+    }
+
+    #[test]
+    fn a_refusal_ends_when_the_device_forgets_it() {
+        for (kind, input) in [
+            (ApiFailure::BillingLimit, Input::MonthRolled),
+            (
+                ApiFailure::MissingScope,
+                Input::PolicyChanged(Box::default()),
+            ),
+        ] {
+            let mut troubles = DeviceTroubles::default();
+            failed(&mut troubles, Ask::Light, ApiFailure::Privacy);
+            for _ in 0..2 {
+                failed(&mut troubles, Ask::Data, kind);
+            }
+            assert_eq!(told(troubles.heard(&Input::Listed)), "", "{kind:?}");
+            let left = told(troubles.heard(&input));
+            assert!(left.contains("privacy"), "{kind:?}: {left}");
+        }
+    }
+
+    #[test]
+    fn what_was_told_stands_over_a_restart() {
+        let mut troubles = DeviceTroubles::default();
+        let long = ApiError::limited(Some(Duration::from_hours(2)), "");
+        failed_with(&mut troubles, Ask::Light, &long);
+        failed(&mut troubles, Ask::Data, ApiFailure::BillingLimit);
+        let saved = serde_json::to_string(troubles.standing()).expect("JSON");
+        let saved = serde_json::from_str(&saved).expect("what was written");
+        let mut restored = DeviceTroubles::restored(saved);
+        assert!(told(Some(restored.at_start())).contains("billing limit"));
+        assert_eq!(
+            failed(&mut restored, Ask::Data, ApiFailure::BillingLimit),
+            ""
+        );
+        assert!(told(restored.heard(&Input::MonthRolled)).contains("14:00"));
+        let nothing = DeviceTroubles::default();
+        assert_eq!(told(Some(nothing.at_start())), "ended");
     }
 }

@@ -76,13 +76,13 @@ impl Bridge {
     }
 
     /// Ends a device's task. One that vanished from the list keeps it (and its topics, unavailable)
-    /// until another account takes the device over.
+    /// until another account takes the device over. Its trouble stands, too: a successor goes on with
+    /// it, or ends it.
     pub(super) async fn leave(&mut self, id: &DeviceId) {
         let Some(device) = self.devices.remove(id) else {
             return;
         };
         self.views.remove(id);
-        self.troubles.set(Troubled::Device(id.clone()), None);
         device.cancel.cancel();
         // Its last act is to write its memory, which the successor reads.
         let ended = tokio::time::timeout(END_OF_TASKS, device.inbox.closed()).await;
@@ -94,6 +94,7 @@ impl Bridge {
     pub(super) async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
         let id = DeviceId::from(&listed.vin);
         let Some(followed) = self.accounts.get(&account) else {
+            self.troubles.set(Troubled::Device(id), None);
             return;
         };
         let publishing = self.publishing(&listed.vin).await;
@@ -211,7 +212,6 @@ impl Bridge {
             .is_some_and(|device| device.task == broken)
             && let Some(device) = self.devices.remove(id)
         {
-            self.troubles.set(Troubled::Device(id.clone()), None);
             self.start_car(device.listed, device.account).await;
         }
     }

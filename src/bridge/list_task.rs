@@ -181,7 +181,7 @@ impl Lister {
         }
         self.send(TaskMessage::ListTrouble {
             account: self.index,
-            trouble: change.standing(),
+            change,
         })
         .await;
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::device_troubles::StandingFailure;
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
 use crate::model::{ApiId, DeviceId, Vehicle, Vin};
@@ -23,6 +24,8 @@ pub(super) struct SavedCar {
     pub login: Option<u64>,
     /// The car's name at the Owner API.
     pub id: Option<ApiId>,
+    /// Why Tesla refuses to tell of the car, as the owner was told.
+    pub troubles: Vec<StandingFailure>,
 }
 
 impl SavedCar {
@@ -35,6 +38,7 @@ impl SavedCar {
             account: parts.take("account"),
             login: parts.take("login"),
             id: parts.take("id"),
+            troubles: parts.take("troubles"),
         };
         Ok((memory, parts.damage()))
     }
@@ -202,7 +206,7 @@ mod tests {
     #[test]
     fn a_part_that_cannot_be_read_takes_no_other_with_it() {
         for part in [
-            "policy", "vehicle", "trips", "account", "login", "id", "contact",
+            "policy", "vehicle", "trips", "account", "login", "id", "contact", "troubles",
         ] {
             let mut file = written(&whole());
             file[part] = json!(48.137);

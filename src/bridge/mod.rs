@@ -277,19 +277,19 @@ impl Bridge {
                 let changes = self.fleet.listed(account, cars, is_whole);
                 self.follow(changes).await;
             }
-            TaskMessage::ListTrouble { account, trouble } => {
+            TaskMessage::ListTrouble { account, change } => {
                 if let Some(followed) = self.accounts.get(&account) {
                     let list = Troubled::List(followed.settings.name.clone());
-                    self.troubles.set(list, trouble);
+                    self.troubles.change(list, change);
                 }
             }
-            TaskMessage::DeviceTrouble { id, task, trouble } => {
+            TaskMessage::DeviceTrouble { id, task, change } => {
                 if self
                     .devices
                     .get(&id)
                     .is_some_and(|device| device.task == task)
                 {
-                    self.troubles.set(Troubled::Device(id), trouble);
+                    self.troubles.change(Troubled::Device(id), change);
                 }
             }
             TaskMessage::Refused { account } => {

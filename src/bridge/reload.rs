@@ -3,6 +3,7 @@
 use super::device_task::DeviceMessage;
 use super::devices::FollowedDevice;
 use super::fleet::FleetChange;
+use super::troubles::Troubled;
 use super::{Bridge, Reload, subscriptions};
 use crate::api;
 use crate::clock;
@@ -45,11 +46,17 @@ impl Bridge {
             _ => None,
         });
         let renamed = self.leave_all(renamed.collect()).await;
-        for change in changes {
+        let (for_devices, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_for_devices);
+        for change in others {
             tracing::info!(?change, "configuration changed");
             self.take_up(&change, &old, &renamed).await;
         }
         self.start_all(renamed).await;
+        // Once all are there to hear it: one that starts goes on with its waits of before.
+        for change in for_devices {
+            tracing::info!(?change, "configuration changed");
+            self.take_up(&change, &old, &[]).await;
+        }
         service::ready();
         self.say_own().await;
     }
@@ -211,6 +218,7 @@ impl Bridge {
                 continue;
             }
             tracing::info!(%id, "car is not followed any more");
+            self.troubles.set(Troubled::Device(id.clone()), None);
             self.say_unavailable(id).await;
             self.leave_teslamates_topics(id).await;
         }
@@ -249,6 +257,12 @@ impl Bridge {
             .await;
         ids
     }
+}
+
+/// Whether a change is nothing but news for the devices' tasks.
+fn is_for_devices(change: &SettingChange) -> bool {
+    use SettingChange::{Budget, Polling, Tariff};
+    matches!(change, Polling | Budget | Tariff)
 }
 
 fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a config::AccountSettings> {

@@ -2,9 +2,9 @@
 
 use tokio::task::Id;
 
+use super::troubles::TroubleChange;
 use crate::api::AccountStatus;
 use crate::decode::products::ListedVehicle;
-use crate::failure::Explanation;
 use crate::model::DeviceId;
 
 /// A message to the bridge.
@@ -19,21 +19,21 @@ pub(super) enum TaskMessage {
         /// Whether a car that is missing has gone.
         is_whole: bool,
     },
-    /// What is wrong with an account's list now, if anything is.
+    /// What became of the trouble with an account's list.
     ListTrouble {
         /// Whose list.
         account: usize,
         /// For the owner.
-        trouble: Option<Explanation>,
+        change: TroubleChange,
     },
-    /// Why Tesla refuses to tell of a device now, if it does.
+    /// Whether Tesla refuses to tell of a device, and why.
     DeviceTrouble {
         /// The device.
         id: DeviceId,
         /// The task that says so: another may have taken its place.
         task: Id,
         /// For the owner.
-        trouble: Option<Explanation>,
+        change: TroubleChange,
     },
     /// An account's login or its list has been refused for minutes, and waiting does not mend that.
     Refused {

@@ -19,16 +19,6 @@ pub(super) enum TroubleChange {
     Ended,
 }
 
-impl TroubleChange {
-    /// What is wrong now.
-    pub(super) fn standing(self) -> Option<Explanation> {
-        match self {
-            Self::Begun(trouble) | Self::Changed(trouble) => Some(trouble),
-            Self::Ended => None,
-        }
-    }
-}
-
 /// What a trouble is about: each has one at most.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Troubled {
@@ -58,19 +48,37 @@ pub(super) struct Troubles {
 }
 
 impl Troubles {
+    /// What became of the trouble of one thing. One that has only changed gets in front of no other.
+    pub(super) fn change(&mut self, thing: Troubled, change: TroubleChange) {
+        match change {
+            TroubleChange::Ended => {
+                self.standing.remove(&thing);
+            }
+            TroubleChange::Changed(trouble) => match self.standing.get_mut(&thing) {
+                Some((_, before)) => *before = trouble,
+                // The owner knows it from an earlier run.
+                None => self.begin(thing, trouble),
+            },
+            TroubleChange::Begun(trouble) => self.begin(thing, trouble),
+        }
+    }
+
+    fn begin(&mut self, thing: Troubled, trouble: Explanation) {
+        self.n_begun += 1;
+        self.standing.insert(thing, (self.n_begun, trouble));
+    }
+
     /// What is wrong with one thing now, if anything is.
     pub(super) fn set(&mut self, thing: Troubled, trouble: Option<Explanation>) {
-        let Some(trouble) = trouble else {
-            self.standing.remove(&thing);
-            return;
-        };
-        match self.standing.get_mut(&thing) {
-            Some((_, before)) if before.is_same_but_for_the_time(&trouble) => *before = trouble,
-            _ => {
-                self.n_begun += 1;
-                self.standing.insert(thing, (self.n_begun, trouble));
+        let before = self.standing.get(&thing);
+        let change = match (before, trouble) {
+            (_, None) => TroubleChange::Ended,
+            (Some((_, before)), Some(trouble)) if before.is_same_but_for_the_time(&trouble) => {
+                TroubleChange::Changed(trouble)
             }
-        }
+            (_, Some(trouble)) => TroubleChange::Begun(trouble),
+        };
+        self.change(thing, change);
     }
 
     /// An account is not followed any more, at least not as it was.
@@ -136,6 +144,22 @@ mod tests {
         troubles.set(Troubled::List(home()), None);
         troubles.set(Troubled::List(home()), None);
         assert_eq!(troubles.newest(), None);
+    }
+
+    #[test]
+    fn a_trouble_that_changes_gets_in_front_of_no_newer_one() {
+        let mut troubles = Troubles::default();
+        let list = || Troubled::List("home".to_owned());
+        let changed = |kind: ApiFailure| TroubleChange::Changed(kind.explanation());
+        troubles.change(car(), TroubleChange::Begun(limited(1)));
+        troubles.change(list(), TroubleChange::Begun(limited(2)));
+        troubles.change(car(), changed(ApiFailure::Locked));
+        assert!(newest(&troubles).starts_with("account home: "));
+        troubles.change(list(), TroubleChange::Ended);
+        assert!(newest(&troubles).contains("locked"));
+        // Known from an earlier run only.
+        troubles.change(list(), changed(ApiFailure::Privacy));
+        assert!(newest(&troubles).starts_with("account home: a privacy"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn changes(log: &str) -> Vec<DiaryChange> {
         .map(|line| {
             let part = |name| part(line, name).unwrap_or_else(|| panic!("{name} in {line}"));
             DiaryChange {
-                car: part("vin"),
+                car: part("id"),
                 from: part("from"),
                 to: part("to"),
                 because: part("because"),

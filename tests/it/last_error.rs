@@ -5,6 +5,7 @@ use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault};
 
 use crate::child;
+use crate::rig::program::Program;
 use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World};
@@ -117,4 +118,52 @@ fn the_trouble_of_a_list_ends_with_the_next_list_and_hides_no_older_one() {
         house.is_well().await;
         house.running.stop().await;
     });
+}
+
+/// By the world's clock, at which the car is not asked again within the test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trouble_of_a_car_stands_when_it_is_renamed_and_when_the_bridge_starts_again() {
+    let world = World::new().await;
+    let vin = world.add_awake_car(1);
+    let refused = Fault::status(401, "mobile_access_disabled");
+    let data = Aim::at(&[CallKind::Data]);
+    world.cloud.fail_share(1.0, data, vec![refused], 1);
+    let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
+    let last_error = || {
+        let error = subscriber.get("tesla2mqtt/bridge/last_error");
+        error.unwrap_or_default()
+    };
+    let trouble = format!("car {vin}: mobile access is switched off");
+    let is_told = || last_error().starts_with(&trouble);
+    let account = world.fresh_fleet_account(ACCOUNT);
+    let mut program = Program::prepare();
+    program.start(&world.config(&account));
+    eventually("the refusal is told", SOON, is_told).await;
+    let healthy = format!("tesla2mqtt/{}/healthy", vin.as_str());
+    subscriber.wait_for(&healthy, "off", SOON).await;
+    let n_data = world.n_calls(CallKind::Data, &vin);
+
+    subscriber.forget();
+    let cars = format!("{account}[cars.{}]\nalias = \"one\"\n", vin.as_str());
+    let renamed = world.config(&cars);
+    program.reload(&renamed);
+    let healthy = "tesla2mqtt/one/healthy";
+    subscriber.wait_for(healthy, "off", SOON).await;
+    let said = subscriber.messages();
+    let said = said
+        .iter()
+        .filter(|(topic, ..)| topic.ends_with("last_error"));
+    let said: Vec<_> = said.filter(|(_, payload, _)| payload == "none").collect();
+    assert_eq!(said, Vec::<&(String, String, bool)>::new());
+
+    assert!(program.terminate(SOON).await.success());
+    subscriber.forget();
+    program.start(&renamed);
+    subscriber.wait_for(healthy, "off", SOON).await;
+    eventually("the refusal is told again", SOON, is_told).await;
+    assert_eq!(
+        world.n_calls(CallKind::Data, &vin),
+        n_data,
+        "it is told without another call"
+    );
 }

@@ -4,9 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 use tesla2mqtt::api::Account;
-use tesla2mqtt::clock;
 use tesla2mqtt::config::Api;
-use tesla2mqtt::decode::vehicle_data::vehicle_data;
 use tesla2mqtt::failure::ApiFailure;
 use tesla2mqtt::model::Source;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -75,8 +73,7 @@ async fn ask_for_everything(account: &Account) -> [Option<ApiFailure>; 3] {
     let list = account.products().await;
     let light = account.vehicle(&car()).await;
     let data = account.vehicle_data(&car(), &["charge_state"]).await;
-    if let Ok(body) = &data.outcome {
-        let read = vehicle_data(body, clock::now()).unwrap();
+    if let Ok(read) = &data.outcome {
         let of_car = read
             .observations
             .iter()

@@ -8,13 +8,16 @@ mod table;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::backoff::{Backoff, Jitter};
 use crate::hint::Hint;
 use crate::policy::Failure;
 pub use explanation::{Again, Explanation};
 
 /// A kind of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ApiFailure {
     /// 408: the car is asleep or out of reach. Not an error.
     Unavailable,

@@ -9,10 +9,11 @@ use tracing::warn;
 use super::request::{SCOPE_OF_DATA, SCOPE_OF_LOCATION};
 use super::{Account, Called};
 use crate::api::error::ApiError;
+use crate::clock;
 use crate::config::Api;
 use crate::decode;
 use crate::decode::products::{self, ListedVehicle};
-use crate::decode::vehicle_data::LOCATION;
+use crate::decode::vehicle_data::{self, LOCATION, VehicleData};
 use crate::failure::ApiFailure;
 use crate::model::{ApiId, Vin};
 
@@ -62,10 +63,10 @@ impl Account {
             .map_err(|error| ApiError::of_body(error, reply.status))
     }
 
-    /// The data call: the body as Tesla sent it, of an online car. Does not wake it; 408 is
+    /// The data call: what Tesla tells of an online car. Does not wake it; 408 is
     /// [`ApiFailure::Unavailable`]. Where the token's own claims lack the scope for the position,
     /// `location_data` is left out.
-    pub async fn vehicle_data(&self, car: &CarRef, endpoints: &[&str]) -> Called<Vec<u8>> {
+    pub async fn vehicle_data(&self, car: &CarRef, endpoints: &[&str]) -> Called<VehicleData> {
         let mut statuses = Vec::new();
         let wanted = self.allowed(endpoints);
         let path = self.path(car, "/vehicle_data");
@@ -140,7 +141,7 @@ impl Account {
         car: &CarRef,
         endpoints: &[&str],
         statuses: &mut Vec<u16>,
-    ) -> Result<Vec<u8>, ApiError> {
+    ) -> Result<VehicleData, ApiError> {
         let joined = endpoints.join(";");
         let query: &[(&str, &str)] = if joined.is_empty() {
             &[]
@@ -149,8 +150,8 @@ impl Account {
         };
         let reply = self.get(path, query, statuses).await?;
         decode::refuse_another(&reply.body, &car.vin, car.id)
-            .map_err(|error| ApiError::of_body(error, reply.status))?;
-        Ok(reply.body)
+            .and_then(|()| vehicle_data::vehicle_data(&reply.body, clock::now()))
+            .map_err(|error| ApiError::of_body(error, reply.status))
     }
 
     fn allowed<'a>(&self, endpoints: &[&'a str]) -> Vec<&'a str> {

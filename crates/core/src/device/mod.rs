@@ -218,6 +218,11 @@ impl Device {
         self.policy.status(now)
     }
 
+    /// Whether a limit of Tesla's keeps a call from being made now.
+    pub fn is_limited(&self, now: Now) -> bool {
+        self.policy.is_limited(now)
+    }
+
     /// The policy's state.
     pub fn state(&self) -> State {
         self.policy.state()

@@ -61,6 +61,9 @@ const LIMITED_UNTIL: Backoff = least(MINUTE, HOUR);
 const SHORT_WHILE: Duration = Duration::from_hours(1);
 /// A wait of Tesla's or of ours that lasts for longer is worth telling the owner.
 const LONG: Duration = Duration::from_mins(5);
+/// The call that ends a limit, or finds it still there, is made and answered within this time; where
+/// it is not, as of a car that sleeps, nobody is limited.
+const RETRIED_WITHIN: Duration = Duration::from_mins(2);
 
 impl WaitReason {
     fn schedule(self, ask: Ask) -> Backoff {
@@ -248,11 +251,11 @@ impl Backoffs {
         limits.map(|entry| entry.until).max()
     }
 
-    /// Whether a limit keeps a call from being made for long.
-    pub(super) fn is_limited_for_long(&self) -> bool {
+    /// Whether a limit in force keeps a call from being made for long.
+    pub(super) fn is_limited_for_long(&self, t: At) -> bool {
         let lasts = |entry: &Entry| {
             let since = entry.since.unwrap_or(entry.until);
-            entry.until.saturating_sub(since) > LONG
+            entry.until.saturating_sub(since) > LONG && entry.until + RETRIED_WITHIN > t
         };
         self.limits().any(lasts)
     }
@@ -299,6 +302,18 @@ mod tests {
         waits.failed(Ask::Light, WaitReason::Transport, At::ZERO, &mut random);
         waits.succeeded(Ask::Light, At::ZERO);
         assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_mins(50));
+    }
+
+    /// Data of a car that sleeps is not asked for, so nothing ends its wait.
+    #[test]
+    fn a_limit_that_is_over_is_no_trouble_even_if_no_call_follows() {
+        let mut waits = Backoffs::default();
+        let long = Some(Duration::from_hours(1));
+        waits.limited(Ask::Data, long, At::ZERO, &mut Random::new(1));
+        let (until, _) = waits.until(Ask::Data).expect("limited");
+        assert!(waits.is_limited_for_long(At::ZERO));
+        assert!(waits.is_limited_for_long(until), "the retry is under way");
+        assert!(!waits.is_limited_for_long(until + RETRIED_WITHIN));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::Policy;
 use super::backoff::WaitReason;
 use super::interface::{Ask, Failure};
 use super::memory::{Memory, Moment};
-use super::phase::Phase;
 
 /// After a 408 the light call comes at once, unless there was one within this time.
 const RECENT_LIGHT: Duration = Duration::from_secs(30);
@@ -60,9 +59,7 @@ impl Policy {
             Failure::Doubted => self.back_off(ask, WaitReason::Doubted, m),
             Failure::MissingScope => self.back_off(ask, WaitReason::MissingScope, m),
             Failure::NotFound => self.not_found(ask, m),
-            Failure::InService => {
-                self.go(Phase::InService, "at service", m);
-            }
+            Failure::InService => self.taken_to_service(m),
             Failure::NotPermitted { retry_after } => {
                 let memory = &mut self.memory;
                 memory.backoffs.not_permitted(ask, retry_after, m.t);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::interface::{Ask, Light, LightState};
+use super::interface::{Ask, Event, Light, LightState};
 use super::learning::{POLLED, Sleep};
 use super::memory::Moment;
 use super::phase::{Phase, Rest, Waking};
@@ -36,13 +36,24 @@ impl Policy {
         } else {
             memory.learning.still_asleep(m.t);
         }
-        if light.in_service {
+        if light.in_service && !was_in_service {
+            self.taken_to_service(m);
+        } else if light.in_service {
             self.go(Phase::InService, "at service", m);
         } else if light.state == LightState::Online {
             self.is_online(was_in_service, m);
         } else {
             self.is_not_online(light.state, m);
         }
+    }
+
+    /// Something other than data says that the car is at service. Data may have said so before, and
+    /// been asked for since; now no look will show the end of what it saw begin.
+    pub(super) fn taken_to_service(&mut self, m: Moment) {
+        if matches!(self.memory.machine.phase, Phase::InService) {
+            self.emit(Event::OutOfSight);
+        }
+        self.go(Phase::InService, "at service", m);
     }
 
     /// Whether a light answer before this one said that the car is at service.

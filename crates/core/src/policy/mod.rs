@@ -218,6 +218,12 @@ impl Policy {
         self.memory.shown_state()
     }
 
+    /// Whether a limit of Tesla's keeps a call from being made now.
+    pub fn is_limited(&self, now: Now) -> bool {
+        let t = self.moment(now).t;
+        self.memory.backoffs.limited_until(t).is_some()
+    }
+
     /// New configuration. Nothing that runs is cut short: Quiet stays quiet, waits are waited out.
     pub fn reconfigure(&mut self, now: Now, config: PolicyConfig) {
         self.config = config.clamped();
@@ -245,7 +251,7 @@ impl Policy {
             why: call.why,
             light: memory.contact.light,
             stale: self.is_stale(m),
-            problem: self.problem(),
+            problem: self.problem(m),
             class,
             belief,
             time_to_sleep: memory.learning.time_to_sleep(),
@@ -258,7 +264,7 @@ impl Policy {
         }
     }
 
-    fn problem(&self) -> Option<Problem> {
+    fn problem(&self, m: Moment) -> Option<Problem> {
         let memory = &self.memory;
         if !memory.standing.listed {
             Some(Problem::Removed)
@@ -274,7 +280,7 @@ impl Policy {
             || memory.backoffs.has(backoff::WaitReason::Doubted)
         {
             Some(Problem::Refused)
-        } else if memory.backoffs.is_limited_for_long() {
+        } else if memory.backoffs.is_limited_for_long(m.t) {
             Some(Problem::Limited)
         } else {
             None

@@ -100,12 +100,20 @@ impl Policy {
         match memory.machine.phase {
             Phase::Driving(_) => Purpose::Driving,
             _ if wanted => Purpose::Change,
-            Phase::Waking(_) | Phase::Quiet(_) | Phase::InService => Purpose::Change,
+            Phase::Waking(_) | Phase::Quiet(_) => Purpose::Change,
+            Phase::InService if !self.has_looked_since_entering() => Purpose::Change,
             Phase::Charging(_) => Purpose::Charging,
             // They belong to the drive that has just ended.
             _ if planned => Purpose::Driving,
             _ => Purpose::Parked,
         }
+    }
+
+    /// Data was asked for in this state, or showed it.
+    fn has_looked_since_entering(&self) -> bool {
+        let memory = &self.memory;
+        let looked_at = memory.calls.data_at.max(memory.contact.data_at);
+        looked_at.is_some_and(|at| at >= memory.machine.entered_at)
     }
 
     /// The earliest call.

@@ -176,6 +176,72 @@ fn what_goes_out_of_sight_is_said_at_once_whatever_hides_the_state() {
     }
 }
 
+/// A car whose service only data told of was driven; then a light call or a refusal told of the
+/// service as well, no look came any more, and the drive had no end until the service had.
+#[test]
+fn a_service_that_another_source_confirms_hides_what_looks_had_shown() {
+    let rows: [(&str, Deed); 2] = [
+        ("a light call", |rig| {
+            rig.service_light(LightState::Online, true);
+        }),
+        ("a refusal", |rig| {
+            rig.hear(PolicyInput::Failed {
+                ask: Ask::Data,
+                failure: Failure::InService,
+            });
+        }),
+    ];
+    for (what, confirm) in rows {
+        let mut rig = Rig::seen(PolicyConfig::default(), LightState::Online, at_service());
+        rig.pass(MINUTE);
+        rig.policy.take_events();
+        rig.light(LightState::Online);
+        rig.data(CarRecord {
+            gear: Some(Gear::D),
+            ..at_service()
+        });
+        assert_eq!(rig.policy.state(), State::InService, "{what}");
+        assert_eq!(rig.policy.take_events(), [], "{what}");
+        confirm(&mut rig);
+        assert_eq!(rig.policy.take_events(), [Event::OutOfSight], "{what}");
+        rig.pass(MINUTE);
+        rig.service_light(LightState::Online, true);
+        rig.pass(MINUTE);
+        rig.policy.take_events();
+        rig.service_light(LightState::Online, true);
+        assert_eq!(rig.policy.take_events(), [], "{what}: said once");
+    }
+}
+
+/// The looks at a car at service were counted as calls that a short budget cannot spare, although
+/// it spaces them out.
+#[test]
+fn only_the_first_look_at_a_car_at_service_and_a_wanted_one_are_for_a_change() {
+    let mut rig = Rig::seen(PolicyConfig::default(), LightState::Online, parked());
+    rig.pass(MINUTE);
+    rig.hear(PolicyInput::Failed {
+        ask: Ask::Data,
+        failure: Failure::InService,
+    });
+    let look = |rig: &mut Rig| loop {
+        match rig.next() {
+            Step::Ask {
+                ask: Ask::Light, ..
+            } => rig.light(LightState::Online),
+            Step::Ask { purpose, .. } => {
+                rig.data(at_service());
+                return purpose;
+            }
+            Step::Relist => {}
+            Step::Wait { until, .. } => rig.at(until),
+        }
+    };
+    let looks = [(); 3].map(|()| look(&mut rig));
+    assert_eq!(looks, [Purpose::Change, Purpose::Parked, Purpose::Parked]);
+    rig.hear(PolicyInput::User(User::Refresh));
+    assert_eq!(look(&mut rig), Purpose::Change);
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Pass(u64),
