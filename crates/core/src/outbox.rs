@@ -186,7 +186,7 @@ impl Outbox {
             }
             Publish::Event { topic, payload } => self.put_event(topic, payload),
             Publish::Everything => {
-                self.everything(|value| matches!(value, RetainedContent::Payload(_)))
+                self.everything(|value| matches!(value, RetainedContent::Payload(_)));
             }
         }
     }
