@@ -101,7 +101,7 @@ fn child_lives_through_a_day_and_a_half_of_trouble() {
             let begun = world.cloud.now();
             world.cloud.be_unreliable(0.4, 20261126);
             let subscriber = Subscriber::to(world.broker.addr.port(), "tesla2mqtt/#");
-            is_followed_all_the_same(world, begun).await;
+            is_followed_all_the_same(world).await;
             is_no_storm(world, vin, begun);
             ends_well(world, vin, &subscriber).await;
         }),
@@ -123,7 +123,7 @@ const MOST_IN_AN_HOUR: &[(CallKind, u32)] = &[
 ];
 
 /// Waits for a day and a half in which the car was followed, however fast this machine is.
-async fn is_followed_all_the_same(world: &World, begun: Timestamp) {
+async fn is_followed_all_the_same(world: &World) {
     world.passes(Duration::from_hours(36)).await;
     eventually("enough good answers", SOON, || {
         world.cloud.read_ledger(|ledger| {
@@ -133,8 +133,6 @@ async fn is_followed_all_the_same(world: &World, begun: Timestamp) {
         })
     })
     .await;
-    let n_hours = (world.cloud.now().as_second() - begun.as_second()) / 3600;
-    assert!(n_hours >= 36, "{n_hours}");
 }
 
 fn is_no_storm(world: &World, vin: &Vin, begun: Timestamp) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
@@ -12,6 +11,7 @@ use tesla2mqtt::model::{Vehicle, Vin};
 use tesla2mqtt::sim::CarSpec;
 use tesla2mqtt::topics::Paths;
 use tokio::net::TcpListener;
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::rig::ports::free_port;
 use crate::rig::program::{CONFIG, Program};
@@ -19,23 +19,32 @@ use crate::rig::subscriber::{Subscriber, retained};
 use crate::rig::world::{broker_on, vin};
 use crate::rig::{END, SOON, eventually};
 
+/// MQTT's own port: a demo that brings its own broker takes it where it is free, and gives it back
+/// at its end. Who must know whether it is free has it alone.
+static MQTT_PORT: RwLock<()> = RwLock::const_new(());
+
 /// A demo that is running, and where its temporary files are.
 struct Demo {
     program: Program,
+    _port: RwLockReadGuard<'static, ()>,
 }
 
 impl Demo {
-    fn start(arguments: &[&str]) -> Self {
-        Self::start_in(Program::prepare(), arguments)
+    async fn start(arguments: &[&str]) -> Self {
+        Self::start_in(Program::prepare(), arguments).await
     }
 
-    fn start_in(mut program: Program, arguments: &[&str]) -> Self {
+    async fn start_in(mut program: Program, arguments: &[&str]) -> Self {
+        let port = MQTT_PORT.read().await;
         let temporary = program.path("tmp");
         fs::create_dir(&temporary).expect("a folder");
         let all = [&["demo"], arguments].concat();
         let temporary = temporary.to_str().expect("UTF-8");
         program.start_with(&all, &[("TMPDIR", temporary)]);
-        Self { program }
+        Self {
+            program,
+            _port: port,
+        }
     }
 
     /// The port that it says to watch.
@@ -77,6 +86,7 @@ fn cars() -> [Vin; 2] {
 async fn two_cars_live_at_a_broker_that_anyone_can_watch() {
     // Somebody else has MQTT's port: this test, or a broker of this machine, but no other demo, which
     // would give it back meanwhile.
+    let alone = MQTT_PORT.write().await;
     let taken = tokio::time::timeout(Duration::from_secs(5), async {
         loop {
             match TcpListener::bind("127.0.0.1:1883").await {
@@ -86,7 +96,8 @@ async fn two_cars_live_at_a_broker_that_anyone_can_watch() {
         }
     });
     let _taken = taken.await;
-    let demo = Demo::start(&[]);
+    drop(alone);
+    let demo = Demo::start(&[]).await;
     let port = demo.port().await;
     assert_ne!(port, 1883);
     let said = demo.program.log();
@@ -113,7 +124,7 @@ async fn two_cars_live_at_a_broker_that_anyone_can_watch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_events_of_their_rounds_have_plausible_figures() {
-    let demo = Demo::start(&["--speed", "300"]);
+    let demo = Demo::start(&["--speed", "300"]).await;
     let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/+/event/+");
     let figures = |event: &str| {
         let end = format!("/event/{event}");
@@ -151,7 +162,7 @@ async fn the_events_of_their_rounds_have_plausible_figures() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_on_demand_cost_no_value_and_the_end_tells_what_was_asked() {
-    let demo = Demo::start(&["--speed", "300", "--faults", "0.4"]);
+    let demo = Demo::start(&["--speed", "300", "--faults", "0.4"]).await;
     let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/#");
     for vin in cars() {
         let topic = format!("tesla2mqtt/{}/odometer", vin.as_str());
@@ -201,7 +212,8 @@ async fn a_recording_plays_as_a_third_car() {
     let demo = Demo::start_in(
         program,
         &["--recording", "car.json", "--recording", "car.json"],
-    );
+    )
+    .await;
     let subscriber = Subscriber::to(demo.port().await, "tesla2mqtt/#");
     let topic = format!("tesla2mqtt/{}/battery_level", vin.as_str());
     subscriber.wait_for(&topic, "61", SOON).await;
@@ -246,7 +258,7 @@ async fn on_somebodys_broker_everything_is_as_before_when_it_has_ended() {
     let (topic, announcement) = announced(&car, "tesla2mqtt-demo");
     subscriber.publish(&topic, &announcement).await;
     subscriber.until(&topic, SOON).await;
-    let demo = Demo::start(&["--broker", &url]);
+    let demo = Demo::start(&["--broker", &url]).await;
     for vin in cars() {
         let topic = format!("tesla2mqtt-demo/{}/state", vin.as_str());
         subscriber.until(&topic, SOON).await;
@@ -295,31 +307,16 @@ fn announced(vin: &Vin, base: &str) -> (String, String) {
 async fn a_demo_that_nohup_started_outlives_its_terminal() {
     let broker = broker_on(0).await;
     let port = broker.addr.port();
-    let program = Program::prepare();
-    let mut child = Command::new("nohup")
-        .arg(env!("CARGO_BIN_EXE_tesla2mqtt"))
-        .args(["demo", "--broker", &format!("mqtt://127.0.0.1:{port}")])
-        .current_dir(program.path(""))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("nohup");
-    let kill = |signal: &str, pid: u32| {
-        let sent = Command::new("kill")
-            .args([signal, &pid.to_string()])
-            .status();
-        assert!(sent.expect("kill").success());
-    };
+    let mut program = Program::prepare();
+    let url = format!("mqtt://127.0.0.1:{port}");
+    program.start_by("nohup", &["demo", "--broker", &url]);
     let subscriber = Subscriber::to(port, "#");
     let state = "tesla2mqtt-demo/bridge/state";
     subscriber.wait_for(state, "online", SOON).await;
-    kill("-HUP", child.id());
+    program.signal("HUP");
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(subscriber.get(state).as_deref(), Some("online"));
-    kill("-TERM", child.id());
-    let ended = tokio::task::block_in_place(|| child.wait());
-    assert!(ended.expect("an end").success());
+    assert!(program.terminate(END).await.success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -336,7 +333,7 @@ async fn a_broker_that_cannot_be_reached_is_said_in_one_sentence() {
 async fn a_base_topic_that_was_named_keeps_what_is_below_it() {
     let broker = broker_on(0).await;
     let url = format!("mqtt://127.0.0.1:{}", broker.addr.port());
-    let demo = Demo::start(&["--broker", &url, "--base-topic", "t20"]);
+    let demo = Demo::start(&["--broker", &url, "--base-topic", "t20"]).await;
     let subscriber = Subscriber::to(broker.addr.port(), "#");
     let state = "t20/bridge/state";
     subscriber.wait_for(state, "online", SOON).await;

@@ -516,3 +516,10 @@ fn only_a_cover_with_a_motor_can_be_closed() {
     assert_eq!(closes(Some(false)), [None, None, close()]);
     assert_eq!(closes(None), [None, None, close()]);
 }
+
+/// Whether a car's discovery message, if that is one, is drawn up from its data: an earlier one, from
+/// the account's list alone, knows no firmware.
+pub fn knows_the_car(message: &str) -> bool {
+    let message: serde_json::Result<serde_json::Value> = serde_json::from_str(message);
+    message.is_ok_and(|message| message["dev"]["sw"].is_string())
+}

@@ -12,6 +12,7 @@ use tesla2mqtt::sim::cloud::{Aim, CallKind, CloudOptions, Fault, Login};
 use crate::child;
 use crate::rig::running::RunningBridge;
 use crate::rig::world::{World, vin};
+use crate::rig::{SOON, eventually};
 
 /// As fast as the clocks can go: an hour is a second.
 const SPEED: f64 = 3600.0;
@@ -25,6 +26,8 @@ struct Trouble {
     /// Life of its access tokens.
     access_life: Duration,
     most: &'static [(CallKind, usize)],
+    /// And how many of each it must have seen.
+    least: &'static [(CallKind, u64)],
 }
 
 /// One is due each hour anyway, and a few more may be asked for.
@@ -32,6 +35,24 @@ const LISTS: usize = 31;
 const HOURS_8: Duration = Duration::from_hours(8);
 
 const TROUBLES: &[Trouble] = &[
+    // The measure of the others: nothing is wrong here.
+    Trouble {
+        name: "healthy",
+        login: Login::Fleet,
+        begin: |world| add_car(world, "healthy", 11, &[], 0),
+        access_life: HOURS_8,
+        most: &[
+            (CallKind::Products, LISTS),
+            (CallKind::Light, 300),
+            (CallKind::Data, 170),
+            (CallKind::Token, 6),
+        ],
+        least: &[
+            (CallKind::Products, 20),
+            (CallKind::Light, 20),
+            (CallKind::Data, 20),
+        ],
+    },
     Trouble {
         name: "one-id",
         login: Login::Owner,
@@ -47,6 +68,11 @@ const TROUBLES: &[Trouble] = &[
             (CallKind::Light, 300),
             (CallKind::Data, 170),
         ],
+        least: &[
+            (CallKind::Products, 20),
+            (CallKind::Light, 50),
+            (CallKind::Data, 20),
+        ],
     },
     Trouble {
         name: "another-vin",
@@ -54,6 +80,7 @@ const TROUBLES: &[Trouble] = &[
         begin: |world| add_car(world, "another-vin", 3, &[], 5000),
         access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS), (CallKind::Data, 25)],
+        least: &[(CallKind::Products, 20), (CallKind::Data, 5)],
     },
     Trouble {
         name: "another-vin-owner",
@@ -61,6 +88,7 @@ const TROUBLES: &[Trouble] = &[
         begin: |world| add_car(world, "another-vin-owner", 4, &[], 5000),
         access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS), (CallKind::Data, 40)],
+        least: &[(CallKind::Products, 20), (CallKind::Data, 10)],
     },
     Trouble {
         name: "not-found",
@@ -79,6 +107,11 @@ const TROUBLES: &[Trouble] = &[
             (CallKind::Light, 45),
             (CallKind::Data, 20),
         ],
+        least: &[
+            (CallKind::Products, 20),
+            (CallKind::Light, 15),
+            (CallKind::Data, 6),
+        ],
     },
     Trouble {
         name: "limited-data",
@@ -89,6 +122,7 @@ const TROUBLES: &[Trouble] = &[
         },
         access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS), (CallKind::Data, 30)],
+        least: &[(CallKind::Products, 20), (CallKind::Data, 10)],
     },
     Trouble {
         name: "limited-light",
@@ -104,6 +138,11 @@ const TROUBLES: &[Trouble] = &[
             (CallKind::Light, 32),
             (CallKind::Data, 30),
         ],
+        least: &[
+            (CallKind::Products, 20),
+            (CallKind::Light, 10),
+            (CallKind::Data, 10),
+        ],
     },
     Trouble {
         name: "limited-list",
@@ -114,6 +153,7 @@ const TROUBLES: &[Trouble] = &[
         },
         access_life: HOURS_8,
         most: &[(CallKind::Products, 32)],
+        least: &[(CallKind::Products, 10)],
     },
     Trouble {
         name: "limited-tokens",
@@ -128,6 +168,7 @@ const TROUBLES: &[Trouble] = &[
             (CallKind::Products, 0),
             (CallKind::Data, 0),
         ],
+        least: &[(CallKind::Token, 10)],
     },
     Trouble {
         name: "old-tokens",
@@ -135,6 +176,7 @@ const TROUBLES: &[Trouble] = &[
         begin: |world| add_car(world, "old-tokens", 10, &[], 0),
         access_life: Duration::from_secs(1),
         most: &[(CallKind::Token, 14)],
+        least: &[(CallKind::Products, 4), (CallKind::Token, 4)],
     },
 ];
 
@@ -183,9 +225,14 @@ fn a_day_of_contradictions_limits_and_refusals_costs_a_few_calls_of_each_kind() 
             .collect();
         let begun = worlds[0].cloud.now();
         let bridge = RunningBridge::start(&worlds[0].config(&accounts));
-        let has_passed = |now: Timestamp| now.duration_since(begun).unsigned_abs() >= DAY;
-        while !has_passed(worlds[0].cloud.now()) {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+        worlds[0].passes(DAY).await;
+        // A day in which next to nothing was asked would be cheap as well. How much fits into it
+        // depends on this machine: what is missing is waited for.
+        for (world, trouble) in worlds.iter().zip(TROUBLES) {
+            for (call, least) in trouble.least {
+                let what = format!("{}: {least} times {call:?}", trouble.name);
+                eventually(&what, SOON, || world.cloud.count(*call) >= *least).await;
+            }
         }
         bridge.stop().await;
         let mut wrong = Vec::new();
@@ -211,11 +258,6 @@ fn a_day_of_contradictions_limits_and_refusals_costs_a_few_calls_of_each_kind() 
                     wrong.push((trouble.name, *call, of(*call), *most));
                 }
             }
-            let is_tried = trouble
-                .most
-                .iter()
-                .all(|(call, most)| *most == 0 || of(*call) > 0);
-            assert!(is_tried, "{}: nothing was asked", trouble.name);
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
     });

@@ -40,16 +40,14 @@ async fn two_hundred_kills_during_rotation_never_lose_the_login() {
             is_repaired.clone(),
         ));
     }
-    let n_in_flight: u64 = worlds.join_all().await.into_iter().sum();
-    assert!(n_in_flight > 100, "{n_in_flight}");
+    worlds.join_all().await;
     assert!(
         is_repaired.load(Ordering::Relaxed),
         "no kill hit between the reply and the disk: the test shows nothing"
     );
 }
 
-/// How many of the kills hit a refresh that was under way.
-async fn kills_during_rotation(seed: u64, is_repaired: Arc<AtomicBool>) -> u64 {
+async fn kills_during_rotation(seed: u64, is_repaired: Arc<AtomicBool>) {
     // Each access token lives for a second, so each start rotates at once and then again.
     let options = CloudOptions {
         access_life: Duration::from_secs(1),
@@ -60,7 +58,6 @@ async fn kills_during_rotation(seed: u64, is_repaired: Arc<AtomicBool>) -> u64 {
     let config = world.fresh_fleet_config();
     let mut program = Program::prepare();
     let mut dice = Dice(seed);
-    let mut n_in_flight = 0;
     let mut round = 0;
     // Some more where a fast disk let none of them hit.
     while round < KILLS || (!is_repaired.load(Ordering::Relaxed) && round < 3 * KILLS) {
@@ -76,7 +73,6 @@ async fn kills_during_rotation(seed: u64, is_repaired: Arc<AtomicBool>) -> u64 {
                 "no refresh in round {round}:\n{}",
                 program.log()
             );
-            n_in_flight += 1;
         }
         let moment = Duration::from_micros(dice.below(5_000));
         #[expect(
@@ -108,5 +104,4 @@ async fn kills_during_rotation(seed: u64, is_repaired: Arc<AtomicBool>) -> u64 {
     );
     assert_eq!(family.n_refused, 0);
     assert_eq!(world.cloud.ledger().wakes(), 0);
-    n_in_flight
 }

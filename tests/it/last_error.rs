@@ -63,6 +63,11 @@ impl House {
         let healthy = format!("tesla2mqtt/{}/healthy", self.vin.as_str());
         self.subscriber.wait_for(&healthy, "off", SOON).await;
     }
+
+    async fn is_available(&self, word: &str) {
+        let availability = format!("tesla2mqtt/{}/availability", self.vin.as_str());
+        self.subscriber.wait_for(&availability, word, SOON).await;
+    }
 }
 
 #[test]
@@ -79,6 +84,26 @@ fn the_trouble_of_a_car_ends_with_its_next_data() {
         house.is_unhealthy().await;
         house.world.cloud.heal();
         house.is_well().await;
+        house.running.stop().await;
+    });
+}
+
+/// It is refused for longer than `unavailable_after`.
+#[test]
+fn a_car_that_is_refused_for_hours_is_unavailable_until_it_answers_again() {
+    child::at_speed(SPEED, async || {
+        let house = House::new().await;
+        for (status, body) in [(404, "not_found"), (403, "forbidden")] {
+            house.is_available("online").await;
+            let calls = [CallKind::Light, CallKind::Data];
+            house.refuse(&calls, Fault::status(status, body));
+            house.is_available("offline").await;
+            house.is_unhealthy().await;
+            house.says(&format!("car {}: ", house.vin)).await;
+            house.world.cloud.heal();
+            house.is_available("online").await;
+            house.is_well().await;
+        }
         house.running.stop().await;
     });
 }

@@ -8,6 +8,8 @@ use tesla2mqtt::model::Vin;
 use tesla2mqtt::sim::cloud::{Aim, CallKind, Fault, Login, TeslaAccount};
 use tesla2mqtt::sim::{CarSpec, Plan};
 
+use crate::discovery::knows_the_car;
+use crate::retained::until_nothing_is_owed;
 use crate::rig::program::{CONFIG, Program};
 use crate::rig::subscriber::Subscriber;
 use crate::rig::tls::Ca;
@@ -89,7 +91,18 @@ impl House {
         let online = Self::topic(vin, "availability");
         self.subscriber.wait_for(&online, "online", SOON).await;
         let config = format!("homeassistant/device/tesla2mqtt_{}/config", vin.as_str());
-        self.subscriber.until(&config, SOON).await;
+        eventually(&config, SOON, || {
+            let message = self.subscriber.get(&config);
+            message.is_some_and(|message| knows_the_car(&message))
+        })
+        .await;
+    }
+
+    /// Waits until nothing follows the first data of its cars any more: last of all they say what
+    /// they are, and what they said of that is kept.
+    async fn is_quiet(&self) {
+        until_nothing_is_owed(&self.program).await;
+        self.subscriber.has_caught_up().await;
     }
 
     /// What the cloud and the broker have seen of the first car, but for the clock's topics.
@@ -118,15 +131,10 @@ impl House {
     }
 }
 
-/// Long enough for the discovery message that follows the first data.
-async fn settle() {
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_comes_changes_and_goes_without_touching_the_others_cars() {
     let house = House::new(false).await;
-    settle().await;
+    house.is_quiet().await;
     let before = house.trace();
 
     house.program.reload(&house.both());
@@ -230,7 +238,7 @@ async fn a_refused_account_that_moves_to_another_api_asks_for_its_car_at_once() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_could_not_be_opened_as_wanted_goes_on_until_it_can() {
     let house = House::new(true).await;
-    settle().await;
+    house.is_quiet().await;
     let path = house.program.path("ca.pem");
     let with_ca = format!("{}ca_file = \"{}\"\n", house.second_account, path.display());
     let wanted = house.config(&format!("{}{with_ca}", house.first_account));
@@ -295,7 +303,7 @@ async fn an_account_and_its_cars_alias_go_in_one_edit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_file_that_is_written_anew_with_the_same_content_touches_no_car() {
     let house = House::new(true).await;
-    settle().await;
+    house.is_quiet().await;
     let line = house.second_account.lines();
     let line = line
         .clone()
@@ -410,7 +418,7 @@ async fn another_interval_holds_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alias_moves_the_topics_and_leaves_none_behind() {
     let mut house = House::new(true).await;
-    settle().await;
+    house.is_quiet().await;
     let before = house.trace();
     let n_calls = house.world.calls(&house.second).len();
     let alias = |alias: &str| {
@@ -455,7 +463,10 @@ async fn an_alias_that_goes_to_a_car_of_an_account_that_changes_too_takes_no_val
     };
     house.program.reload(&alias(first, &house.second_account));
     moved(&house, first, "one").await;
-    settle().await;
+    // It comes after the values.
+    let snapshot = "tesla2mqtt/one/snapshot";
+    house.subscriber.until(snapshot, SOON).await;
+    house.is_quiet().await;
     let before = [keys(&house, "one"), keys(&house, second)];
 
     let another_client = house
@@ -465,13 +476,15 @@ async fn an_alias_that_goes_to_a_car_of_an_account_that_changes_too_takes_no_val
     moved(&house, second, "one").await;
     let level = format!("tesla2mqtt/{first}/battery_level");
     house.subscriber.until(&level, SOON).await;
-    settle().await;
+    let now = || [keys(&house, first), keys(&house, "one")];
+    eventually("all that is their own", SOON, || now() == before).await;
+    house.is_quiet().await;
     let level = |place: &str| {
         let level = format!("tesla2mqtt/{place}/battery_level");
         house.subscriber.get(&level)
     };
     assert_ne!(level("one"), level(first));
-    assert_eq!([keys(&house, first), keys(&house, "one")], before);
+    assert_eq!(now(), before);
 }
 
 /// What is retained of one car, and the values of it that do not change by themselves.
@@ -508,7 +521,7 @@ async fn moved(house: &House, from: &str, to: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_file_changes_nothing_and_is_named() {
     let house = House::new(false).await;
-    settle().await;
+    house.is_quiet().await;
     let before = house.trace();
     house
         .program
@@ -527,7 +540,7 @@ async fn a_broken_file_changes_nothing_and_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_a_restart_can_change_is_said_and_left_as_it_is() {
     let house = House::new(false).await;
-    settle().await;
+    house.is_quiet().await;
     let before = house.trace();
     let other_base = house
         .alone()
@@ -548,7 +561,7 @@ async fn what_only_a_restart_can_change_is_said_and_left_as_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_base_topic_and_a_prefix_of_before_are_left_clean() {
     let mut house = House::new(true).await;
-    settle().await;
+    house.is_quiet().await;
     assert!(house.program.terminate(END).await.success());
 
     let moved = house

@@ -23,7 +23,8 @@ fn manifest(program: &Program) -> Json {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-async fn until_nothing_is_owed(program: &Program) {
+/// Waits until the broker has removed all that no car or bridge declares any more.
+pub async fn until_nothing_is_owed(program: &Program) {
     eventually("nothing is to be removed", SOON, || {
         let removals = manifest(program)["removals"].as_array().map(Vec::len);
         removals == Some(0)

@@ -111,8 +111,26 @@ impl Program {
 
     /// The same with another standard output; only errors are in `log` then.
     pub fn start_to(&mut self, arguments: &[&str], environment: &[(&str, &str)], stdout: Stdio) {
+        self.spawn(Command::new(binary()), arguments, environment, stdout);
+    }
+
+    /// Has another program start it, which becomes it, as `nohup` does.
+    pub fn start_by(&mut self, starter: &str, arguments: &[&str]) {
+        let mut command = Command::new(starter);
+        command.arg(binary());
+        let log = self.log_file();
+        self.spawn(command, arguments, &[], log.into());
+    }
+
+    fn spawn(
+        &mut self,
+        mut command: Command,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        stdout: Stdio,
+    ) {
         assert!(self.child.is_none(), "already running");
-        let child = Command::new(binary())
+        let child = command
             .args(arguments)
             .env_remove("JOURNAL_STREAM")
             .env_remove("NOTIFY_SOCKET")

@@ -87,6 +87,18 @@ impl Subscriber {
         eventually("a subscription", SOON, answered).await;
     }
 
+    /// Waits until it has heard all that the broker was sent before: a mark of its own, which its
+    /// filter must fit, comes after that, and is forgotten again.
+    pub async fn has_caught_up(&self) {
+        let mark = format!("a-mark-of-the-test/{}", client_id());
+        self.is_listening().await;
+        self.send(&mark, "1").await;
+        self.until(&mark, SOON).await;
+        self.topics.lock().expect("unpoisoned").remove(&mark);
+        let mut messages = self.messages.lock().expect("unpoisoned");
+        messages.retain(|(topic, ..)| *topic != mark);
+    }
+
     /// Publishes a retained message, as somebody else.
     pub async fn publish(&self, topic: &str, payload: &str) {
         let sent = self
@@ -146,13 +158,8 @@ impl Drop for Subscriber {
 pub async fn retained(port: u16) -> Topics {
     let fresh = Subscriber::to(port, "#");
     // A broker hands out what it retains before it carries what a subscriber says itself.
-    let last = format!("a-mark-of-the-test/{}", client_id());
-    fresh.is_listening().await;
-    fresh.send(&last, "1").await;
-    fresh.until(&last, SOON).await;
-    let mut topics = fresh.topics();
-    topics.remove(&last);
-    topics
+    fresh.has_caught_up().await;
+    fresh.topics()
 }
 
 fn client_id() -> String {

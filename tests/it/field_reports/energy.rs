@@ -43,6 +43,7 @@ fn case_03_a_dip_while_charging_is_charged_and_paid_once() {
         let kwh = total(field);
         assert!(right.contains(&kwh), "{kwh}");
         let charged = field.numbers("last_charge_energy");
+        assert!(!charged.is_empty());
         assert!(charged.iter().all(|kwh| right.contains(kwh)), "{charged:?}");
         let paid = field.numbers("last_charge_cost");
         assert_eq!(paid.len(), 1, "{paid:?}");

@@ -29,10 +29,21 @@ fn minutes_until_answered(field: &Field<'_>, call: CallKind) -> i64 {
     answered.at.duration_since(calls[refused].at).as_mins()
 }
 
+/// The token's own scopes are complete: whoever is told that they are not signs in for nothing.
+fn assert_names_no_missing_permission(said: &str) {
+    for words in [
+        "the login does not allow",
+        "tick every permission",
+        "MissingScope",
+    ] {
+        assert!(!said.contains(words), "{said}");
+    }
+}
+
 #[test]
 fn case_13_one_403_does_not_cost_the_position() {
     let name = "13-one-403-costs-the-position-for-ever.json";
-    play(name, async |field| {
+    let log = play(name, async |field| {
         field
             .until("the position is asked for again", || {
                 let calls = field.world.calls(field.vin);
@@ -43,39 +54,58 @@ fn case_13_one_403_does_not_cost_the_position() {
                     .any(|call| call.status == 200 && asks_for_the_position(call))
             })
             .await;
+        assert_names_no_missing_permission(&field.errors().concat());
     });
+    assert_names_no_missing_permission(&log.unwrap_or_default());
 }
 
 #[test]
 fn case_14_two_403_in_the_middle_of_a_drive_do_not_stop_the_data() {
     play("14-two-403-stop-data-for-an-hour.json", async |field| {
         field.answered(4).await;
+        let trouble = format!("car {}: Tesla refuses what the login has", field.vin);
+        let errors = field.errors();
+        let is_told = errors.iter().any(|error| error.starts_with(&trouble));
+        assert!(is_told, "{errors:?}");
+        // The last contact is minutes old, not an hour.
+        let availability = field.said("availability");
+        let is_online = |word: &String| word == "online";
+        let is_honest = availability.iter().all(is_online) && !availability.is_empty();
+        assert!(is_honest, "{availability:?}");
         let minutes = minutes_until_answered(field, CallKind::Data);
         assert!(minutes < SOON_MINUTES, "{minutes}");
         let healthy = field.said("healthy");
         assert!(healthy.contains(&"off".to_owned()), "{healthy:?}");
         field
-            .until("all is well again", || field.is("healthy", "on"))
+            .until("all is well again", || {
+                field.is("healthy", "on") && field.last_error().is_some_and(|error| error == "none")
+            })
             .await;
     });
 }
 
 #[test]
 fn case_15_one_403_of_the_first_list_does_not_cost_the_cars() {
-    play("15-one-403-of-the-first-list.json", async |field| {
+    let log = play("15-one-403-of-the-first-list.json", async |field| {
         field.answered(1).await;
         let minutes = minutes_until_answered(field, CallKind::Products);
         assert!(minutes < SOON_MINUTES, "{minutes}");
+        assert_names_no_missing_permission(&field.errors().concat());
     });
+    assert_names_no_missing_permission(&log.unwrap_or_default());
 }
 
 #[test]
 fn case_16_a_car_that_is_not_found_by_its_number_is_asked_by_its_vin() {
-    play("16-owner-api-id-404-vin-works.json", async |field| {
+    let log = play("16-owner-api-id-404-vin-works.json", async |field| {
         field.answered(2).await;
         assert_eq!(field.newest("battery_level").as_deref(), Some("77"));
         assert_eq!(field.newest("healthy").as_deref(), Some("on"));
     });
+    let said = "does not find the car by the id on its own list, but by its VIN";
+    if let Some(log) = log {
+        assert!(log.contains(said), "{log}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::rig::world::{ACCOUNT, World};
 const SPEED: f64 = 60.0;
 /// For whatever is waited for: no measure, but an end where it never comes.
 const LIMIT: Duration = Duration::from_mins(1);
+const LAST_ERROR: &str = "tesla2mqtt/bridge/last_error";
 
 /// A report as it was played so far; what it tells is of one of its cars, the first unless another
 /// is chosen.
@@ -36,9 +37,10 @@ pub struct Field<'a> {
     subscriber: &'a Subscriber,
 }
 
-/// Plays the report of this name; to `look` belong the waiting and the judging.
-pub fn play<Look: AsyncFnOnce(&Field<'_>)>(name: &str, look: Look) {
-    play_changed(name, |_| {}, look);
+/// Plays the report of this name; to `look` belong the waiting and the judging. What was logged
+/// meanwhile, in the test that is not itself the child.
+pub fn play<Look: AsyncFnOnce(&Field<'_>)>(name: &str, look: Look) -> Option<String> {
+    play_changed(name, |_| {}, look)
 }
 
 /// The same with a report that is changed before it is played: what is alike must come out alike.
@@ -46,16 +48,14 @@ pub fn play_changed<Look: AsyncFnOnce(&Field<'_>)>(
     name: &str,
     change: impl FnOnce(&mut Report),
     look: Look,
-) {
-    let Some(mut report) = Report::read(name) else {
-        return;
-    };
+) -> Option<String> {
+    let mut report = Report::read(name)?;
     change(&mut report);
-    play_report(&report, look);
+    play_report(&report, look)
 }
 
 /// Plays a report that no owner wrote.
-pub fn play_report<Look: AsyncFnOnce(&Field<'_>)>(report: &Report, look: Look) {
+pub fn play_report<Look: AsyncFnOnce(&Field<'_>)>(report: &Report, look: Look) -> Option<String> {
     child::test_at_speed(child::test_of::<Look>(), SPEED, async || {
         let world = World::new().await;
         let vins = report.fill(&world.cloud);
@@ -75,7 +75,7 @@ pub fn play_report<Look: AsyncFnOnce(&Field<'_>)>(report: &Report, look: Look) {
         };
         look(&field).await;
         bridge.into_inner().stop().await;
-    });
+    })
 }
 
 fn config(report: &Report, world: &World) -> String {
@@ -196,9 +196,18 @@ impl<'a> Field<'a> {
             .collect()
     }
 
+    /// Every trouble that the bridge ever told of, in order.
+    pub fn errors(&self) -> Vec<String> {
+        let messages = self.subscriber.messages().into_iter();
+        messages
+            .filter(|(of, _, _)| of == LAST_ERROR)
+            .map(|(_, payload, _)| payload)
+            .collect()
+    }
+
     /// The trouble that the bridge tells of.
     pub fn last_error(&self) -> Option<String> {
-        self.subscriber.get("tesla2mqtt/bridge/last_error")
+        self.subscriber.get(LAST_ERROR)
     }
 
     fn topic(&self, key: &str) -> String {

@@ -22,6 +22,7 @@ fn case_05_an_odometer_of_zero_for_one_look_is_nothing() {
     play("05-odometer-zero-parked.json", async |field| {
         field.answered(6).await;
         let said = field.numbers("odometer");
+        assert!(!said.is_empty());
         assert!(
             said.iter().all(|miles| (miles - 33000.5).abs() < 0.1),
             "{said:?}"
@@ -34,6 +35,7 @@ fn case_05_an_odometer_of_zero_for_one_look_is_nothing() {
 fn case_06_an_odometer_of_zero_before_a_drive_is_not_its_begin() {
     play("06-odometer-zero-before-drive.json", async |field| {
         field.answered(8).await;
+        assert_eq!(field.event_names(), ["drive_started", "drive_finished"]);
         assert_eq!(distances(field), [2.0]);
         assert_eq!(field.numbers("last_drive_distance"), [2.0]);
     });
@@ -63,15 +65,18 @@ fn case_24_what_no_car_can_say_is_no_value() {
             "speed",
         ] {
             let said = field.said(key);
-            assert!(said.iter().all(|text| text == "None"), "{key}: {said:?}");
+            let is_none = !said.is_empty() && said.iter().all(|text| text == "None");
+            assert!(is_none, "{key}: {said:?}");
         }
         let said = field.said("charge_energy_added");
         let is_right = |text: &String| text == "None" || text == "0";
-        assert!(said.iter().all(is_right), "{said:?}");
+        assert!(!said.is_empty() && said.iter().all(is_right), "{said:?}");
     });
 }
 
-/// A field, the topic that shows it, what is right, and what is shown for one look, which is not.
+/// A field, the topic that shows it, what is right, and what is shown for one look, which is not:
+/// however long after the look before it comes. What is too far only for a short time depends on how
+/// busy this machine is, and is held by the model's own tests.
 struct Odd {
     path: &'static str,
     topic: &'static str,
@@ -90,10 +95,10 @@ const fn odd(path: &'static str, topic: &'static str, right: f64, wrong: &'stati
 
 #[rustfmt::skip]
 const ODD: &[Odd] = &[
-    odd("charge_state.battery_level",                 "battery_level",          77.0,    &[0.0, 255.0, -1.0, 20.0]),
-    odd("charge_state.usable_battery_level",          "usable_battery_level",   77.0,    &[0.0, 255.0, 1.0, 99.0]),
-    odd("charge_state.battery_range",                 "battery_range",          200.0,   &[0.0, -12.5, 5000.0, 20.0]),
-    odd("charge_state.ideal_battery_range",           "ideal_battery_range",    200.0,   &[0.0, -1.0, 400.0, 9e9]),
+    odd("charge_state.battery_level",                 "battery_level",          77.0,    &[0.0, 255.0, -1.0]),
+    odd("charge_state.usable_battery_level",          "usable_battery_level",   77.0,    &[0.0, 255.0, -1.0]),
+    odd("charge_state.battery_range",                 "battery_range",          200.0,   &[0.0, -12.5, 5000.0]),
+    odd("charge_state.ideal_battery_range",           "ideal_battery_range",    200.0,   &[0.0, -1.0, 9e9]),
     odd("charge_state.est_battery_range",             "est_battery_range",      150.0,   &[0.0, -1.0, 5000.0]),
     odd("charge_state.charge_energy_added",           "charge_energy_added",    12.0,    &[-0.02, 5000.0, -12.0]),
     odd("charge_state.charge_limit_soc",              "charge_limit",           80.0,    &[255.0, -1.0, 1000.0]),
@@ -101,7 +106,7 @@ const ODD: &[Odd] = &[
     odd("charge_state.charger_actual_current",        "charger_current",        0.0,     &[-1.0, 65535.0, 1e6]),
     odd("charge_state.charge_current_request",        "charge_current_request", 16.0,    &[-1.0, 255.0, 65535.0]),
     odd("charge_state.time_to_full_charge",           "hours_to_full_charge",   0.0,     &[-1.0, 65535.0]),
-    odd("vehicle_state.odometer",                     "odometer",               33000.5, &[0.0, -1.0, 32000.0, 43000.0]),
+    odd("vehicle_state.odometer",                     "odometer",               33000.5, &[0.0, -1.0, 32000.0]),
     odd("climate_state.inside_temp",                  "inside_temp",            20.0,    &[-273.0, 255.0, 6553.5]),
     odd("climate_state.outside_temp",                 "outside_temp",           10.0,    &[-273.0, 255.0, 6553.5]),
     odd("vehicle_state.tpms_pressure_fl",             "tpms_pressure_fl",       2.9,     &[0.0, -1.0, 255.0]),
@@ -125,7 +130,7 @@ fn like_case_05_and_24_what_cannot_be_true_in_one_look_is_never_said_and_nothing
         return;
     };
     play_report(&report, async |field| {
-        field.all_answered(11).await;
+        field.all_answered(9).await;
         let mut wrong = Vec::new();
         for (car, odd) in field.cars().zip(ODD) {
             let said = car.said(odd.topic);

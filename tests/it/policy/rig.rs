@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tesla2mqtt::device::{
-    self, Answers, Call, ClockSpeed, Device, Input, Note, Output, Parts, Saved, Saving,
+    self, Answers, Call, ClockSpeed, Device, Input, Limit, Note, Output, Parts, Saved, Saving,
 };
 use tesla2mqtt::model::{Now, Observation, Source, Vin};
 use tesla2mqtt::policy::{
@@ -325,14 +325,30 @@ impl Rig {
             Some(Failure::Transport) => None,
             Some(Failure::Server) => Some(503),
             Some(Failure::Unavailable) => Some(408),
-            Some(_) => Some(403),
+            Some(Failure::Limited { .. }) => Some(429),
+            Some(Failure::SignedOut) => Some(401),
+            Some(Failure::NotFound) => Some(404),
+            Some(Failure::InService) => Some(405),
+            Some(Failure::Region) => Some(412),
+            Some(
+                Failure::BillingLimit
+                | Failure::Refused
+                | Failure::MissingScope
+                | Failure::Doubted
+                | Failure::NotPermitted { .. },
+            ) => Some(403),
+        };
+        let limit = match failure {
+            Some(Failure::Limited { retry_after }) => Some(Limit::Rate(*retry_after)),
+            Some(Failure::BillingLimit) => Some(Limit::Billing),
+            _ => None,
         };
         let now = self.now();
         if let Some(governor) = &mut self.governor {
             let answers = Answers {
                 statuses: status.as_slice(),
                 is_lost: status.is_none(),
-                limit: None,
+                limit,
             };
             call.bill(governor, now, &answers);
         }

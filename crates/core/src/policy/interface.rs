@@ -7,8 +7,9 @@ mod state;
 mod status;
 mod step;
 
+pub use crate::failure::Failure;
 pub use event::Event;
-pub use input::{Budget, Failure, Light, LightState, PolicyInput, Push, User};
+pub use input::{Budget, Light, LightState, PolicyInput, Push, User};
 pub use state::{HoldReason, State};
 pub use status::{Belief, Class, Problem, Status};
 pub use step::{Ask, Purpose, Step, Why};

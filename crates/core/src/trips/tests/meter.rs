@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// From look to look.
+const MINUTES_APART: i64 = 5;
+
 /// What a car shows of its charge, and what it truly took.
 struct Charger {
     rig: TripsRig,
@@ -15,6 +18,8 @@ struct Charger {
     plugged: bool,
     charging: bool,
     odometer: f64,
+    /// Minutes until the next look.
+    gap: i64,
     charged: f64,
     shown_total: f64,
     cost: f64,
@@ -29,12 +34,16 @@ enum MeterAct {
     Dip(f64),
     /// It shows 0 for one look.
     Zero,
+    /// It is null for one look.
+    Null,
+    /// Nobody looks for so many minutes: what follows begins with that.
+    Away(i64),
     /// The car's own use.
     Drain(f64),
     Stop,
     Unplug,
     Drive,
-    MeterRow,
+    Look,
 }
 
 impl Charger {
@@ -46,6 +55,7 @@ impl Charger {
             plugged: false,
             charging: false,
             odometer: 1000.0,
+            gap: MINUTES_APART,
             charged: 0.0,
             shown_total: 0.0,
             cost: 0.0,
@@ -83,6 +93,8 @@ impl Charger {
                 self.look(self.session);
                 self.look(0.0);
             }
+            MeterAct::Null => self.look_at(&[]),
+            MeterAct::Away(minutes) => self.gap = minutes,
             MeterAct::Drain(kwh) => {
                 self.stop();
                 self.session = (self.session - kwh).max(0.0);
@@ -97,7 +109,7 @@ impl Charger {
                 self.odometer += 5.0;
                 self.look(0.0);
             }
-            MeterAct::MeterRow => self.look(0.0),
+            MeterAct::Look => self.look(0.0),
         }
     }
 
@@ -112,21 +124,24 @@ impl Charger {
         self.look(0.0);
     }
 
-    /// A look, and a restart of the bridge after it.
     fn look(&mut self, less: f64) {
+        let counter = self.old.unwrap_or(self.session) - less;
+        self.look_at(&[("charge_energy_added", counter)]);
+    }
+
+    /// A look that shows this of the counter, and a restart of the bridge after it.
+    fn look_at(&mut self, counter: &[(&str, f64)]) {
         let words = match (self.plugged, self.charging) {
             (false, _) => PARKED,
             (true, true) => CHARGING,
             (true, false) => STOPPED,
         };
-        let shown = [
-            (
-                "charge_energy_added",
-                self.old.unwrap_or(self.session) - less,
-            ),
-            ("odometer", self.odometer),
-        ];
-        for finding in self.rig.after(5, words, &shown) {
+        let no_counter = [("charge_state.charge_energy_added", "")];
+        let nulls: &[_] = if counter.is_empty() { &no_counter } else { &[] };
+        let words = [words, nulls].concat();
+        let numbers = [&[("odometer", self.odometer)], counter].concat();
+        let gap = std::mem::replace(&mut self.gap, MINUTES_APART);
+        for finding in self.rig.after(gap, &words, &numbers) {
             if let Finding::Charge(charge) = finding {
                 self.cost += charge.cost.expect("a cost");
             }
@@ -146,11 +161,13 @@ fn act() -> impl Strategy<Value = MeterAct> {
         4 => (0.5_f64..8.0).prop_map(MeterAct::Charge),
         2 => (0.01_f64..1.5).prop_map(MeterAct::Dip),
         1 => Just(MeterAct::Zero),
+        1 => Just(MeterAct::Null),
+        2 => (6_i64..24 * 60).prop_map(MeterAct::Away),
         1 => (0.05_f64..0.3).prop_map(MeterAct::Drain),
         1 => Just(MeterAct::Stop),
         1 => Just(MeterAct::Unplug),
         1 => Just(MeterAct::Drive),
-        1 => Just(MeterAct::MeterRow),
+        1 => Just(MeterAct::Look),
     ]
 }
 
@@ -266,8 +283,8 @@ fn a_leap_that_no_charger_makes_waits_for_the_next_look() {
 
 #[test]
 fn what_was_charged_unseen_counts_once() {
-    type MeterRow = (i64, &'static [(&'static str, &'static str)], f64, f64);
-    let check = |rows: &[MeterRow], expected: f64| {
+    type Look = (i64, &'static [(&'static str, &'static str)], f64, f64);
+    let check = |rows: &[Look], expected: f64| {
         let mut rig = TripsRig::new();
         for (minutes, words, counter, level) in rows {
             let shown = [("charge_energy_added", *counter), ("battery_level", *level)];
