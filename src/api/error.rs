@@ -16,8 +16,7 @@ use super::retry_after::asked_wait;
 use super::store::StoreError;
 use super::transport::HttpReply;
 use crate::decode::DecodeError;
-use crate::failure::{Again, ApiFailure, Explanation};
-use crate::policy::Failure;
+use crate::failure::{Again, ApiFailure, Explanation, Failure};
 
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]

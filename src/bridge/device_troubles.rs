@@ -1,12 +1,9 @@
 //! Why Tesla refuses to tell of a car, as the owner is told: each reason once, and once that it is
 //! over. What passes by itself is the log's at most, what ends a login is told by the account.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::list_troubles::LONG_LIMIT;
 use super::troubles::TroubleChange;
 use crate::api::ApiError;
 use crate::device::Input;
@@ -16,8 +13,9 @@ use crate::policy::{Ask, Failure};
 /// What was told of one car.
 #[derive(Debug, Default)]
 pub(super) struct DeviceTroubles {
-    /// The last failures of one kind of each call, and how many.
-    in_a_row: BTreeMap<Ask, (ApiFailure, u32)>,
+    /// What failed since each call last worked, by what it means for the car, and how often: as the
+    /// policy counts.
+    n_failed: Vec<(Ask, Failure, u32)>,
     /// At most one of each call, the newest last: that is the one which is shown.
     standing: Vec<StandingFailure>,
     /// What the bridge was shown last.
@@ -80,14 +78,10 @@ impl DeviceTroubles {
         error: &ApiError,
         now: Timestamp,
     ) -> Option<TroubleChange> {
-        let n_in_a_row = match self.in_a_row.get(&ask) {
-            Some((kind, n)) if *kind == error.kind => n.saturating_add(1),
-            _ => 1,
-        };
-        self.in_a_row.insert(ask, (error.kind, n_in_a_row));
+        let n_failed = self.count(ask, error.kind.meaning().car.failure);
         let is_it = |known: &StandingFailure| known.class == ask && known.kind == error.kind;
         let known = self.standing.iter().position(is_it);
-        if known.is_none() && !is_worth_telling(error, n_in_a_row) {
+        if known.is_none() && !is_worth_telling(error, n_failed) {
             return None;
         }
         let is_new = !self.standing.iter().any(|known| known.kind == error.kind);
@@ -110,13 +104,15 @@ impl DeviceTroubles {
 
     /// A call brought what it was made for.
     pub(super) fn succeeded(&mut self, ask: Ask) -> Option<TroubleChange> {
-        self.in_a_row.remove(&ask);
+        self.n_failed.retain(|(class, ..)| *class != ask);
         let is_not_found = |known: &StandingFailure| known.failure() == Failure::NotFound;
         let mut own = self.standing.iter().filter(|known| known.class == ask);
         // A car that is found again is found by every call.
         let is_found = ask == Ask::Light && own.any(is_not_found);
         self.standing
             .retain(|known| known.class != ask && !(is_found && is_not_found(known)));
+        self.n_failed
+            .retain(|(_, failure, _)| !(is_found && *failure == Failure::NotFound));
         self.show()
     }
 
@@ -141,6 +137,7 @@ impl DeviceTroubles {
             _ => return None,
         };
         self.standing.retain(|known| !is_over(known.failure()));
+        self.n_failed.retain(|(_, failure, _)| !is_over(*failure));
         self.show()
     }
 
@@ -149,6 +146,17 @@ impl DeviceTroubles {
         self.standing
             .retain(|known| known.kind != ApiFailure::Limited);
         self.show()
+    }
+
+    /// How often the call has failed so since it last worked, now included.
+    fn count(&mut self, ask: Ask, failure: Failure) -> u32 {
+        let is_it = |(class, of, _): &&mut (Ask, Failure, u32)| (*class, *of) == (ask, failure);
+        if let Some((.., n)) = self.n_failed.iter_mut().find(is_it) {
+            *n = n.saturating_add(1);
+            return *n;
+        }
+        self.n_failed.push((ask, failure, 1));
+        1
     }
 
     fn wanted(&self) -> Option<Explanation> {
@@ -168,10 +176,9 @@ impl DeviceTroubles {
     }
 }
 
-fn is_worth_telling(error: &ApiError, n_in_a_row: u32) -> bool {
-    let told_from = error.kind.meaning().car.told_from;
-    let is_long = error.retry_after.is_some_and(|wait| wait > LONG_LIMIT);
-    told_from.is_some_and(|told_from| n_in_a_row >= told_from || is_long)
+fn is_worth_telling(error: &ApiError, n_failed: u32) -> bool {
+    let car = error.kind.meaning().car;
+    car.is_told(n_failed, error.retry_after)
 }
 
 fn imposed_until(error: &ApiError, now: Timestamp) -> Option<Timestamp> {

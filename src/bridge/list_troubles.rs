@@ -7,10 +7,7 @@ use jiff::Timestamp;
 
 use super::troubles::TroubleChange;
 use crate::api::{ApiError, ProductList};
-use crate::failure::{Again, ApiFailure, Explanation};
-
-/// A limit that lasts for longer does not pass unnoticed.
-pub(super) const LONG_LIMIT: Duration = Duration::from_mins(5);
+use crate::failure::{Again, ApiFailure, Explanation, LONG_LIMIT};
 
 /// What was told of one account's lists.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 //! person is told. The policy's [`Failure`], the waits of lists and of logins, and every sentence
 //! are derived from it; a new kind is a new row in `failure/table`.
 
+mod car;
 mod explanation;
 mod table;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::{Backoff, Jitter};
 use crate::hint::Hint;
-use crate::policy::Failure;
+pub use car::{CarWaits, Failure, ForCar};
 pub use explanation::{Again, Explanation};
 
 /// A kind of failure.
@@ -123,18 +124,6 @@ pub struct ForList {
     pub told_from: Option<u32>,
 }
 
-/// What a failure means for a car.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ForCar {
-    /// What the policy is told.
-    pub failure: Failure,
-    /// Whether the answer tells how the car is: one that does not leaves the bridge without
-    /// knowledge of it, and for long that makes it unavailable.
-    pub tells_of_it: bool,
-    /// From which failure in a row on the owner is told; `None` where something else tells.
-    pub told_from: Option<u32>,
-}
-
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Meaning {
@@ -161,6 +150,9 @@ pub const CONTRADICTED: Backoff = Backoff::fixed(
 );
 /// See [`CONTRADICTED`].
 pub const N_DOUBTED: u32 = 2;
+
+/// A limit that lasts for longer does not pass unnoticed.
+pub const LONG_LIMIT: Duration = Duration::from_mins(5);
 
 /// So many failures in a row of a kind that mostly passes by itself are worth a word.
 pub const PATIENCE: u32 = 3;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Again, ApiFailure, ForCar, ForList, ForLogin, Meaning, PATIENCE};
+use super::{Again, ApiFailure, CarWaits, Failure, ForCar, ForList, ForLogin, Meaning, PATIENCE};
 use crate::backoff::{Backoff, Jitter};
 use crate::hint::Hint;
-use crate::policy::Failure;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -71,174 +70,233 @@ const LIST_DOUBTED: ForList = ForList {
     ..LIST_REFUSED
 };
 
-/// A car's row: `failure` for the policy, and from which in a row on the owner is told.
-const fn car(failure: Failure, told_from: Option<u32>) -> ForCar {
-    ForCar {
-        failure,
-        tells_of_it: false,
-        told_from,
-    }
-}
-
-const CAR_UNREACHABLE: ForCar = car(Failure::Transport, None);
-const CAR_SERVER: ForCar = car(Failure::Server, None);
-const CAR_SIGNED_OUT: ForCar = car(Failure::SignedOut, None);
-const CAR_REFUSED: ForCar = car(Failure::Refused, Some(1));
-const CAR_REGION: ForCar = car(Failure::Region, Some(1));
-
 /// Nothing passes by itself here, but nothing is refused for hours either.
 const LIST_UNTRUSTED: ForList = ForList {
     told_from: Some(1),
     ..LIST_PASSES
 };
-const CAR_ASLEEP: ForCar = ForCar {
-    tells_of_it: true,
-    ..car(Failure::Unavailable, None)
-};
-/// The car's state tells of it.
-const CAR_IN_SERVICE: ForCar = ForCar {
-    tells_of_it: true,
-    ..car(Failure::InService, None)
-};
-const CAR_LIMITED: ForCar = car(Failure::Limited { retry_after: None }, Some(PATIENCE));
+
+impl Failure {
+    /// The rows of a car.
+    pub const fn for_car(self) -> ForCar {
+        match self {
+            Self::Unavailable => ForCar {
+                waits: Some(CarWaits {
+                    light: CAR_TRANSPORT,
+                    // Again and again, although light calls say online.
+                    data: spread(MINUTE, 5 * MINUTE, Jitter::UPPER_HALF),
+                }),
+                tells_of_it: true,
+                ..car(self)
+            },
+            Self::Transport => car(self).again_after(CAR_TRANSPORT),
+            Self::Server => car(self).again_after(spread(15, 15 * MINUTE, Jitter::UPPER_HALF)),
+            // A limit that names its end is believed, but not when it names the same end again and
+            // again.
+            Self::Limited {
+                retry_after: Some(wait),
+            } if !wait.is_zero() => car(self)
+                .again_after(spread(MINUTE, HOUR, Jitter::LONGER))
+                .told_from(PATIENCE),
+            Self::Limited { .. } => car(self)
+                .again_after(spread(5 * MINUTE, HOUR, Jitter::LONGER))
+                .told_from(PATIENCE),
+            Self::SignedOut => car(self).again_after(spread(5 * MINUTE, HOUR, Jitter::UPPER_HALF)),
+            Self::BillingLimit => car(self).again_after(CAR_WITHHELD).told_from(1),
+            Self::MissingScope => car(self).again_after(CAR_WITHHELD).told_from(2),
+            Self::Refused | Self::Region => car(self)
+                .again_after(spread(15 * MINUTE, 6 * HOUR, Jitter::UPPER_HALF))
+                .told_from(1),
+            Self::Doubted => car(self)
+                .again_after(spread(MINUTE, HOUR, Jitter::UPPER_HALF))
+                .told_from(2),
+            Self::NotFound => ForCar {
+                waits: Some(CarWaits {
+                    // It costs nothing, and tells when the car is found again.
+                    light: spread(MINUTE, HOUR, Jitter::UPPER_HALF),
+                    data: spread(MINUTE, 3 * HOUR, Jitter::UPPER_HALF),
+                }),
+                ..car(self).told_from(PATIENCE)
+            },
+            // The car's state tells of it, and has its own intervals.
+            Self::InService => ForCar {
+                tells_of_it: true,
+                ..car(self)
+            },
+            // The account knows until when.
+            Self::NotPermitted { .. } => car(self),
+        }
+    }
+}
+
+const CAR_TRANSPORT: Backoff = spread(10, 5 * MINUTE, Jitter::UPPER_HALF);
+const CAR_WITHHELD: Backoff = spread(HOUR, 6 * HOUR, Jitter::UPPER_HALF);
+
+const fn car(failure: Failure) -> ForCar {
+    ForCar {
+        failure,
+        waits: None,
+        tells_of_it: false,
+        told_from: None,
+    }
+}
+
+impl ForCar {
+    const fn again_after(self, wait: Backoff) -> Self {
+        let (light, data) = (wait, wait);
+        Self {
+            waits: Some(CarWaits { light, data }),
+            ..self
+        }
+    }
+
+    const fn told_from(self, n: u32) -> Self {
+        Self {
+            told_from: Some(n),
+            ..self
+        }
+    }
+}
 
 impl ApiFailure {
     /// The table.
     #[expect(clippy::too_many_lines, reason = "a table, a row a kind")]
     pub const fn meaning(self) -> Meaning {
         match self {
-            Self::Unavailable => row(LOGIN_FAULT, CAR_ASLEEP, LIST_PASSES)
+            Self::Unavailable => row(LOGIN_FAULT, Failure::Unavailable, LIST_PASSES)
                 .says("the car is asleep or out of reach"),
-            Self::Unreachable => row(LOGIN_UNREACHABLE, CAR_UNREACHABLE, LIST_PASSES)
+            Self::Unreachable => row(LOGIN_UNREACHABLE, Failure::Transport, LIST_PASSES)
                 .says("Tesla cannot be reached")
                 .hint("check the network")
                 .again(Again::Soon),
-            Self::Untrusted => row(LOGIN_REFUSED, CAR_UNREACHABLE, LIST_UNTRUSTED)
+            Self::Untrusted => row(LOGIN_REFUSED, Failure::Transport, LIST_UNTRUSTED)
                 .says("the server's certificate is not trusted")
                 .hint("check this machine's clock, and set ca_file for a server of your own"),
-            Self::TimedOut => row(LOGIN_FAULT, CAR_UNREACHABLE, LIST_PASSES)
+            Self::TimedOut => row(LOGIN_FAULT, Failure::Transport, LIST_PASSES)
                 .says("Tesla does not answer in time")
                 .again(Again::Soon),
-            Self::Garbled => row(LOGIN_FAULT, CAR_UNREACHABLE, LIST_PASSES)
+            Self::Garbled => row(LOGIN_FAULT, Failure::Transport, LIST_PASSES)
                 .says("something between here and Tesla answered with a page that is not Tesla's data")
                 .hint("check proxies and api_url")
                 .again(Again::Soon),
-            Self::Server => row(LOGIN_FAULT, CAR_SERVER, LIST_PASSES)
+            Self::Server => row(LOGIN_FAULT, Failure::Server, LIST_PASSES)
                 .says("Tesla's servers have a fault")
                 .again(Again::Soon),
-            Self::Limited => row(LOGIN_LIMITED, CAR_LIMITED, LIST_LIMITED)
+            Self::Limited => row(LOGIN_LIMITED, Failure::Limited { retry_after: None }, LIST_LIMITED)
                 .says("Tesla limits the rate of calls")
                 .again(Again::Later),
-            Self::TokenRejected => row(LOGIN_DOUBTED, car(Failure::Doubted, None), LIST_DOUBTED)
+            Self::TokenRejected => row(LOGIN_DOUBTED, Failure::Doubted, LIST_DOUBTED)
+                .told_elsewhere()
                 .says("Tesla refuses even a fresh access token")
                 .hint("check that api and api_url fit the token")
                 .again(Again::Later),
-            Self::SignedOut => row(ForLogin::Ends, CAR_SIGNED_OUT, LIST_SIGNED_OUT)
+            Self::SignedOut => row(ForLogin::Ends, Failure::SignedOut, LIST_SIGNED_OUT)
                 .says("Tesla ended this login")
                 .hint("sign in again with `tesla2mqtt login`, or paste a new refresh token"),
-            Self::Unexplained => row(LOGIN_UNEXPLAINED, CAR_SERVER, LIST_PASSES)
+            Self::Unexplained => row(LOGIN_UNEXPLAINED, Failure::Server, LIST_PASSES)
                 .says("Tesla refuses this login without saying why")
                 .hint("if that lasts for hours, sign in again with `tesla2mqtt login`")
                 .again(Again::Soon),
-            Self::StaleToken => row(LOGIN_REFUSED, CAR_SERVER, LIST_PASSES)
+            Self::StaleToken => row(LOGIN_REFUSED, Failure::Server, LIST_PASSES)
                 .says("Tesla gives tokens that are at their end when they come")
                 .hint("check auth_url, and this machine's clock")
                 .again(Again::Later),
-            Self::NeverSignedIn => row(ForLogin::Ends, CAR_SIGNED_OUT, LIST_SIGNED_OUT)
+            Self::NeverSignedIn => row(ForLogin::Ends, Failure::SignedOut, LIST_SIGNED_OUT)
                 .says("no login yet")
                 .hint("run `tesla2mqtt login`, or put a refresh token into the configuration"),
-            Self::LoginRetired => row(ForLogin::Ends, CAR_SIGNED_OUT, LIST_SIGNED_OUT)
+            Self::LoginRetired => row(ForLogin::Ends, Failure::SignedOut, LIST_SIGNED_OUT)
                 .says("this login no longer exists at Tesla")
                 .hint("use api = \"fleet\" or api = \"owner\" with a refresh token (`tesla2mqtt login`)"),
-            Self::WrongPassword => row(ForLogin::Ends, CAR_SIGNED_OUT, LIST_SIGNED_OUT)
+            Self::WrongPassword => row(ForLogin::Ends, Failure::SignedOut, LIST_SIGNED_OUT)
                 .says("wrong e-mail or password")
                 .hint("correct them in the configuration"),
-            Self::ClientUnknown => row(ForLogin::Ends, CAR_SIGNED_OUT, LIST_SIGNED_OUT)
+            Self::ClientUnknown => row(ForLogin::Ends, Failure::SignedOut, LIST_SIGNED_OUT)
                 .says("Tesla does not know this client_id or client_secret")
                 .hint("correct it in the configuration"),
-            Self::MobileAccessDisabled => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::MobileAccessDisabled => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("mobile access is switched off in the car")
                 .hint("allow it there under Controls > Safety"),
-            Self::PaymentRequired => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::PaymentRequired => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("the API provider wants a paid plan for this")
                 .hint("see your account there"),
             Self::BillingLimit => {
-                row(LOGIN_REFUSED, car(Failure::BillingLimit, Some(1)), LIST_WITHHELD)
+                row(LOGIN_REFUSED, Failure::BillingLimit, LIST_WITHHELD)
                     .says("the billing limit of your Tesla app is reached")
                     .hint("raise it at developer.tesla.com or wait for the next month")
             }
             Self::MissingScope => {
-                row(LOGIN_REFUSED, car(Failure::MissingScope, Some(2)), LIST_WITHHELD)
+                row(LOGIN_REFUSED, Failure::MissingScope, LIST_WITHHELD)
                     .says("the login does not allow this")
                     .hint("sign in again and tick every permission")
             }
-            Self::ScopeDenied => row(LOGIN_REFUSED, car(Failure::Doubted, Some(2)), LIST_DOUBTED)
+            Self::ScopeDenied => row(LOGIN_REFUSED, Failure::Doubted, LIST_DOUBTED)
                 .says("Tesla refuses what the login has the permission for")
                 .hint("if that lasts for hours, sign in again with `tesla2mqtt login`")
                 .again(Again::Soon),
-            Self::ClientRefused => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::ClientRefused => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("Tesla refuses this program at the Owner API")
                 .hint("use api = \"fleet\"")
                 .again(Again::Later),
-            Self::Firewall => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::Firewall => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("Tesla's firewall blocks this address for now")
                 .again(Again::Later),
-            Self::UnsupportedVehicle => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::UnsupportedVehicle => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("this car is too old for what was asked"),
             Self::NotFound => {
-                row(LOGIN_REFUSED, car(Failure::NotFound, Some(PATIENCE)), LIST_NOT_FOUND)
+                row(LOGIN_REFUSED, Failure::NotFound, LIST_NOT_FOUND)
                     .says("Tesla does not know this car or this address any more")
                     .hint("see in the Tesla app whether the car is still on this account")
                     .again(Again::Later)
             }
             Self::AnotherCar => {
-                row(LOGIN_FAULT, car(Failure::NotFound, Some(PATIENCE)), LIST_PASSES)
+                row(LOGIN_FAULT, Failure::NotFound, LIST_PASSES)
                     .says("Tesla answers about another car than the one that was asked for")
                     .again(Again::Later)
             }
-            Self::InService => row(LOGIN_REFUSED, CAR_IN_SERVICE, LIST_REFUSED)
+            Self::InService => row(LOGIN_REFUSED, Failure::InService, LIST_REFUSED)
                 .says("the car is at service"),
-            Self::EndpointGone => row(LOGIN_REFUSED, CAR_REGION, LIST_REFUSED)
+            Self::EndpointGone => row(LOGIN_REFUSED, Failure::Region, LIST_REFUSED)
                 .says("this address does not exist for this kind of account")
                 .hint("check api and api_url"),
-            Self::NotRegistered => row(LOGIN_REFUSED, CAR_REGION, LIST_REFUSED)
+            Self::NotRegistered => row(LOGIN_REFUSED, Failure::Region, LIST_REFUSED)
                 .says("your app is not registered in the account's region")
                 .hint("register its domain there (POST /api/1/partner_accounts)"),
-            Self::WrongRegion => row(LOGIN_REFUSED, CAR_REGION, LIST_REFUSED)
+            Self::WrongRegion => row(LOGIN_REFUSED, Failure::Region, LIST_REFUSED)
                 .says("the account lives in another region")
                 .hint("correct region or api_url in the configuration"),
-            Self::AppRefused => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::AppRefused => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("Tesla does not allow your app to do this")
                 .hint("see developer.tesla.com"),
-            Self::Locked => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::Locked => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("Tesla locked the account")
                 .hint("unlock it in the Tesla app"),
-            Self::Privacy => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::Privacy => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("a privacy setting of the account or the car forbids this"),
-            Self::Redirected => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::Redirected => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("the server sends us elsewhere")
                 .hint("api_url or auth_url is not the API itself"),
-            Self::BadRequest => row(LOGIN_REFUSED, CAR_REFUSED, LIST_REFUSED)
+            Self::BadRequest => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
                 .says("Tesla did not understand the request")
                 .hint("please report this with the log"),
-            Self::Store => row(LOGIN_STORE, CAR_UNREACHABLE, LIST_UNTRUSTED)
+            Self::Store => row(LOGIN_STORE, Failure::Transport, LIST_UNTRUSTED)
                 .says("the login cannot be read or kept")
                 .hint("check the disk, and that the state directory and all in it belong to the user that runs this")
                 .again(Again::Soon),
-            Self::Setup => row(LOGIN_REFUSED, car(Failure::Refused, None), LIST_REFUSED)
+            Self::Setup => row(LOGIN_REFUSED, Failure::Refused, LIST_REFUSED)
+                .told_elsewhere()
                 .says("no secure connection can be set up")
                 .hint("check ca_file, and that CA certificates are installed"),
             Self::Closed => {
-                row(LOGIN_REFUSED, CAR_UNREACHABLE, LIST_PASSES).says("shutting down")
+                row(LOGIN_REFUSED, Failure::Transport, LIST_PASSES).says("shutting down")
             }
         }
     }
 }
 
-const fn row(login: ForLogin, car: ForCar, list: ForList) -> Meaning {
+const fn row(login: ForLogin, failure: Failure, list: ForList) -> Meaning {
     Meaning {
         login,
-        car,
+        car: failure.for_car(),
         list,
         what: "",
         hint: None,
@@ -247,6 +305,15 @@ const fn row(login: ForLogin, car: ForCar, list: ForList) -> Meaning {
 }
 
 impl Meaning {
+    /// What is wrong with a car is told of its account.
+    const fn told_elsewhere(self) -> Self {
+        let car = ForCar {
+            told_from: None,
+            ..self.car
+        };
+        Self { car, ..self }
+    }
+
     const fn says(self, what: &'static str) -> Self {
         Self { what, ..self }
     }

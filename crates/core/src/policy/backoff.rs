@@ -1,4 +1,4 @@
-//! The failure table (sleep policy, section 5.8): how long to wait after which failure.
+//! The waits of a car's calls (sleep policy, section 5.8), by the table of failures.
 //!
 //! Each call and each kind of failure has its own wait, and success ends only the waits of its
 //! own call: a light call that works says nothing about a limit on data. The waits grow by two
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::interface::Ask;
 use super::memory::At;
-use crate::backoff::{Backoff, Jitter, LONGEST_ASKED};
-use crate::failure::{CONTRADICTED, N_DOUBTED};
+use crate::backoff::{Backoff, LONGEST_ASKED};
+use crate::failure::{CONTRADICTED, Failure, ForCar, N_DOUBTED};
 use crate::random::Random;
 
-/// Why a call waits; each reason has its own schedule.
+/// Why a call waits; each reason has its own row in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WaitReason {
@@ -34,53 +34,31 @@ pub(super) enum WaitReason {
     Unavailable,
 }
 
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-
-const fn spread(first: u64, cap: u64) -> Backoff {
-    Backoff::fixed(
-        Duration::from_secs(first),
-        Duration::from_secs(cap),
-        Jitter::UPPER_HALF,
-    )
-}
-
-const fn least(first: u64, cap: u64) -> Backoff {
-    Backoff::fixed(
-        Duration::from_secs(first),
-        Duration::from_secs(cap),
-        Jitter::LONGER,
-    )
-}
-
-/// A limit without a wait of its own, or with none.
-const LIMITED: Backoff = least(5 * MINUTE, HOUR);
-/// A limit that names its end is believed, but not when it names the same end again and again.
-const LIMITED_UNTIL: Backoff = least(MINUTE, HOUR);
 /// A refusal of what worked within this time is doubted.
 const SHORT_WHILE: Duration = Duration::from_hours(1);
-/// A wait of Tesla's or of ours that lasts for longer is worth telling the owner.
-const LONG: Duration = Duration::from_mins(5);
 /// The call that ends a limit, or finds it still there, is made and answered within this time; where
 /// it is not, as of a car that sleeps, nobody is limited.
 const RETRIED_WITHIN: Duration = Duration::from_mins(2);
 
 impl WaitReason {
-    fn schedule(self, ask: Ask) -> Backoff {
-        match self {
-            Self::Transport => spread(10, 5 * MINUTE),
-            Self::Server => spread(15, 15 * MINUTE),
-            Self::Limited => LIMITED,
-            Self::SignedOut => spread(5 * MINUTE, HOUR),
-            Self::BillingLimit | Self::MissingScope => spread(HOUR, 6 * HOUR),
-            Self::Refused => spread(15 * MINUTE, 6 * HOUR),
-            Self::Doubted => spread(MINUTE, HOUR),
-            // A light call costs nothing, and tells when the car is found again.
-            Self::NotFound if ask == Ask::Light => spread(MINUTE, HOUR),
-            Self::NotFound => spread(MINUTE, 3 * HOUR),
-            Self::Unavailable => spread(MINUTE, 5 * MINUTE),
-            Self::NotPermitted => spread(10, HOUR),
-        }
+    /// Its row in the table of failures.
+    fn row(self) -> ForCar {
+        let failure = match self {
+            Self::Transport => Failure::Transport,
+            Self::Server => Failure::Server,
+            Self::Limited => Failure::Limited { retry_after: None },
+            Self::SignedOut => Failure::SignedOut,
+            Self::BillingLimit => Failure::BillingLimit,
+            Self::Refused => Failure::Refused,
+            Self::Doubted => Failure::Doubted,
+            Self::MissingScope => Failure::MissingScope,
+            Self::NotFound => Failure::NotFound,
+            Self::Unavailable => Failure::Unavailable,
+            Self::NotPermitted => Failure::NotPermitted {
+                retry_after: Duration::ZERO,
+            },
+        };
+        failure.for_car()
     }
 
     /// Whether it may be no verdict where the same worked before.
@@ -97,9 +75,9 @@ struct Entry {
     /// In a row.
     attempt: u32,
     until: At,
-    /// The first of the row; `None` in what an older version kept.
+    /// The wait that the newest answer asked for.
     #[serde(default)]
-    since: Option<At>,
+    asked: Option<Duration>,
     /// The same call had worked a short while before the first of the row.
     #[serde(default)]
     is_contradicted: bool,
@@ -113,6 +91,18 @@ pub(super) struct Backoffs {
     /// When each call worked last with this login, in this run.
     #[serde(skip)]
     worked: Vec<(Ask, At)>,
+    /// Data was refused together with the position since it last worked: that counts, but the rest
+    /// does not wait for it.
+    #[serde(skip)]
+    with_location: Option<WaitReason>,
+}
+
+fn schedule(row: ForCar, ask: Ask) -> Option<Backoff> {
+    let waits = row.waits?;
+    Some(match ask {
+        Ask::Light => waits.light,
+        Ask::Data => waits.data,
+    })
 }
 
 impl Backoffs {
@@ -121,11 +111,12 @@ impl Backoffs {
         let entry = self.failed_again(ask, reason, t);
         let is_doubted = entry.is_contradicted && entry.attempt <= N_DOUBTED;
         let schedule = if is_doubted {
-            CONTRADICTED
+            Some(CONTRADICTED)
         } else {
-            reason.schedule(ask)
+            schedule(reason.row(), ask)
         };
-        entry.until = t + schedule.wait(entry.attempt, random.unit());
+        let wait = schedule.map(|of| of.wait(entry.attempt, random.unit()));
+        entry.until = t + wait.unwrap_or_default();
     }
 
     /// Notes a limit, and the wait that its answer named, if any: a minimum, which never shortens
@@ -137,14 +128,16 @@ impl Backoffs {
         t: At,
         random: &mut Random,
     ) {
-        let asked = retry_after.filter(|wait| !wait.is_zero());
-        let schedule = if asked.is_some() {
-            LIMITED_UNTIL
-        } else {
-            LIMITED
-        };
+        let schedule = schedule(Failure::Limited { retry_after }.for_car(), ask);
         let entry = self.failed_again(ask, WaitReason::Limited, t);
-        entry.until = t + schedule.wait_at_least(asked, entry.attempt, random.unit());
+        entry.asked = retry_after;
+        let wait = schedule.map(|of| of.wait_at_least(retry_after, entry.attempt, random.unit()));
+        entry.until = t + wait.unwrap_or_default();
+    }
+
+    /// Notes a refusal that is put down to the position.
+    pub(super) fn refused_with_location(&mut self, reason: WaitReason) {
+        self.with_location = Some(reason);
     }
 
     /// Notes that the account did not allow the call.
@@ -159,7 +152,6 @@ impl Backoffs {
             && worked_at.is_some_and(|(_, at)| t.saturating_sub(*at) <= SHORT_WHILE);
         let entry = self.entry(ask, reason);
         if entry.attempt == 0 {
-            entry.since = Some(t);
             entry.is_contradicted = is_contradicted;
         }
         entry.attempt = entry.attempt.saturating_add(1);
@@ -174,7 +166,7 @@ impl Backoffs {
                 reason,
                 attempt: 0,
                 until: At::ZERO,
-                since: None,
+                asked: None,
                 is_contradicted: false,
             });
             self.entries.len() - 1
@@ -189,6 +181,9 @@ impl Backoffs {
         self.entries.retain(|entry| entry.ask != ask);
         if found_again {
             self.forget(WaitReason::NotFound);
+        }
+        if ask == Ask::Data {
+            self.with_location = None;
         }
         self.worked.retain(|(call, _)| *call != ask);
         self.worked.push((ask, t));
@@ -212,6 +207,7 @@ impl Backoffs {
             self.forget(reason);
         }
         self.worked.clear();
+        self.with_location = None;
     }
 
     /// When the call may be tried again, and why not before; `None` unless its last outcome was a
@@ -240,6 +236,21 @@ impl Backoffs {
         self.entries.iter().any(|entry| entry.reason == reason)
     }
 
+    /// Whether the owner is told of a failure for this reason, of either call. A limit whose time is
+    /// over is none.
+    pub(super) fn tells_of(&self, reason: WaitReason, t: At) -> bool {
+        let row = reason.row();
+        let own = self.entries.iter().filter(|entry| entry.reason == reason);
+        let mut in_force = own.filter(|entry| {
+            reason != WaitReason::Limited || entry.until.saturating_add(RETRIED_WITHIN) > t
+        });
+        in_force.any(|entry| {
+            let is_one_more = entry.ask == Ask::Data && self.with_location == Some(reason);
+            let n = entry.attempt.saturating_add(is_one_more.into());
+            row.is_told(n, entry.asked)
+        })
+    }
+
     fn waits_for(&self, ask: Ask, reason: WaitReason) -> bool {
         let is_it = |entry: &Entry| entry.ask == ask && entry.reason == reason;
         self.entries.iter().any(is_it)
@@ -249,15 +260,6 @@ impl Backoffs {
     pub(super) fn limited_until(&self, t: At) -> Option<At> {
         let limits = self.limits().filter(|entry| entry.until > t);
         limits.map(|entry| entry.until).max()
-    }
-
-    /// Whether a limit in force keeps a call from being made for long.
-    pub(super) fn is_limited_for_long(&self, t: At) -> bool {
-        let lasts = |entry: &Entry| {
-            let since = entry.since.unwrap_or(entry.until);
-            entry.until.saturating_sub(since) > LONG && entry.until + RETRIED_WITHIN > t
-        };
-        self.limits().any(lasts)
     }
 
     fn limits(&self) -> impl Iterator<Item = &Entry> {
@@ -304,6 +306,55 @@ mod tests {
         assert!(waits.until(Ask::Data).expect("still limited").0 >= Duration::from_mins(50));
     }
 
+    /// A car was unhealthy for one or two refusals of which `last_error` said nothing.
+    #[test]
+    fn the_owner_is_told_from_as_many_failures_on_as_the_table_says() {
+        let mut random = Random::new(1);
+        for (reason, from) in [
+            (WaitReason::Server, None),
+            (WaitReason::Refused, Some(1)),
+            (WaitReason::BillingLimit, Some(1)),
+            (WaitReason::Doubted, Some(2)),
+            (WaitReason::MissingScope, Some(2)),
+            (WaitReason::NotFound, Some(3)),
+        ] {
+            let mut waits = Backoffs::default();
+            let told = [1, 2, 3, 4].map(|_| {
+                waits.failed(Ask::Data, reason, At::ZERO, &mut random);
+                waits.tells_of(reason, At::ZERO)
+            });
+            let expected = [1, 2, 3, 4].map(|n| from.is_some_and(|from| n >= from));
+            assert_eq!(told, expected, "{reason:?}");
+            waits.succeeded(Ask::Data, At::ZERO);
+            assert!(!waits.tells_of(reason, At::ZERO), "{reason:?}");
+        }
+        for (asked, expected) in [
+            (None, [false, false, true]),
+            (Some(1), [false, false, true]),
+            (Some(6), [true, true, true]),
+        ] {
+            let mut waits = Backoffs::default();
+            let told = [(); 3].map(|()| {
+                let asked = asked.map(Duration::from_mins);
+                waits.limited(Ask::Data, asked, At::ZERO, &mut random);
+                waits.tells_of(WaitReason::Limited, At::ZERO)
+            });
+            assert_eq!(told, expected, "{asked:?}");
+        }
+    }
+
+    /// The call that asked for the position counts, although the rest does not wait for it.
+    #[test]
+    fn a_refusal_with_the_position_and_one_without_are_two() {
+        let mut waits = Backoffs::default();
+        waits.refused_with_location(WaitReason::Doubted);
+        assert_eq!(waits.until(Ask::Data), None);
+        assert!(!waits.tells_of(WaitReason::Doubted, At::ZERO));
+        let mut random = Random::new(1);
+        waits.failed(Ask::Data, WaitReason::Doubted, At::ZERO, &mut random);
+        assert!(waits.tells_of(WaitReason::Doubted, At::ZERO));
+    }
+
     /// Data of a car that sleeps is not asked for, so nothing ends its wait.
     #[test]
     fn a_limit_that_is_over_is_no_trouble_even_if_no_call_follows() {
@@ -311,9 +362,10 @@ mod tests {
         let long = Some(Duration::from_hours(1));
         waits.limited(Ask::Data, long, At::ZERO, &mut Random::new(1));
         let (until, _) = waits.until(Ask::Data).expect("limited");
-        assert!(waits.is_limited_for_long(At::ZERO));
-        assert!(waits.is_limited_for_long(until), "the retry is under way");
-        assert!(!waits.is_limited_for_long(until + RETRIED_WITHIN));
+        let is_told = |t| waits.tells_of(WaitReason::Limited, t);
+        assert!(is_told(At::ZERO));
+        assert!(is_told(until), "the retry is under way");
+        assert!(!is_told(until + RETRIED_WITHIN));
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl Policy {
             // It may be the position alone: the rest is asked for at once.
             Failure::MissingScope | Failure::Doubted if asked_location => {
                 let memory = &mut self.memory;
+                let reason = match failure {
+                    Failure::Doubted => WaitReason::Doubted,
+                    _ => WaitReason::MissingScope,
+                };
+                memory.backoffs.refused_with_location(reason);
                 memory.location.refused(failure, m.t, &mut memory.random);
                 memory.wanted.data_at = Some(m.t);
             }

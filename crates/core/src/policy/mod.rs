@@ -265,22 +265,22 @@ impl Policy {
     }
 
     fn problem(&self, m: Moment) -> Option<Problem> {
+        use backoff::WaitReason;
         let memory = &self.memory;
+        let tells_of = |reason| memory.backoffs.tells_of(reason, m.t);
         if !memory.standing.listed {
             Some(Problem::Removed)
         } else if memory.standing.signed_out {
             Some(Problem::SignedOut)
-        } else if memory.backoffs.has(backoff::WaitReason::BillingLimit) {
+        } else if tells_of(WaitReason::BillingLimit) {
             Some(Problem::BillingLimit)
-        } else if memory.backoffs.has(backoff::WaitReason::NotFound) {
+        } else if tells_of(WaitReason::NotFound) {
             Some(Problem::NotFound)
-        } else if memory.backoffs.has(backoff::WaitReason::MissingScope) {
+        } else if tells_of(WaitReason::MissingScope) {
             Some(Problem::MissingScope)
-        } else if memory.backoffs.has(backoff::WaitReason::Refused)
-            || memory.backoffs.has(backoff::WaitReason::Doubted)
-        {
+        } else if tells_of(WaitReason::Refused) || tells_of(WaitReason::Doubted) {
             Some(Problem::Refused)
-        } else if memory.backoffs.is_limited_for_long(m.t) {
+        } else if tells_of(WaitReason::Limited) {
             Some(Problem::Limited)
         } else {
             None

@@ -1,10 +1,9 @@
 //! What is told to the policy.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::step::Ask;
+use crate::failure::Failure;
 use crate::model::{CarRecord, ChargingState, Gear, Light};
 
 /// Something happened.
@@ -47,45 +46,6 @@ pub enum PolicyInput {
     BudgetChanged,
     /// What the account's governor can spare at present.
     Budget(Budget),
-}
-
-/// Why a call did not succeed, by what the policy does next (sleep policy, section 5.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Failure {
-    /// 408 on data: asleep or out of reach. Not an error.
-    Unavailable,
-    /// No answer, a connection lost, or a body that is no answer (HTML, truncated, empty).
-    Transport,
-    /// 5xx, 540, 503.
-    Server,
-    /// 429, with the wait that Tesla asked for.
-    Limited {
-        /// From `Retry-After`, either form; `None` when absent or garbage.
-        retry_after: Option<Duration>,
-    },
-    /// 401 even after the account's one refresh, or the account is signed out.
-    SignedOut,
-    /// 403 `EXCEEDED_LIMIT`: the billing limit of the app is reached.
-    BillingLimit,
-    /// 403: Tesla refuses this client, a firewall page, or 402, 418, 423, 451. Back off for long.
-    Refused,
-    /// 403 missing scope, for the endpoint asked.
-    MissingScope,
-    /// A refusal against better evidence, such as the token's own claims: as likely as not it
-    /// passes.
-    Doubted,
-    /// 404: three in a row mean that the car may be gone.
-    NotFound,
-    /// 405: the car is at service.
-    InService,
-    /// 412 or 421 that the account could not cure. Back off for long.
-    Region,
-    /// The account's budget or rate cap did not allow the call; it was not sent.
-    NotPermitted {
-        /// Not before.
-        retry_after: Duration,
-    },
 }
 
 /// What a source that pushes says; only what it knows is `Some`.
