@@ -90,6 +90,9 @@ fn teslamate_hears_every_ten_minutes_that_a_car_is_healthy_whatever_else_happens
             _ => {}
         }
     }
-    let gaps: Vec<Duration> = heard.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let gaps: Vec<Duration> = heard
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]))
+        .collect();
     assert_eq!(gaps, [Duration::from_mins(10); 3]);
 }
