@@ -3,6 +3,8 @@
 //! Values flow one way through pure rooms and come in and go out through thin edges; the picture
 //! and the invariants are in ARCHITECTURE.md. Modules in reading order:
 //!
+//! * [`backoff`]: how long to wait before what failed is tried again
+//! * [`failure`]: every way in which a call can fail, and what it means for whom
 //! * [`model`]: a VIN, a signal, an observation, a vehicle with the newest value of each signal
 //! * [`decode`]: Tesla's answers → observations
 //! * [`trips`]: what follows from values over time: drives, charges, energy in all
@@ -13,6 +15,7 @@
 //! * [`command`]: what automations may say to the bridge → words for the policy
 //! * [`compat`]: vehicle → the topic trees of other bridges, for those who switch
 //! * [`device`]: one device, whole: values in, calls and messages out
+//! * [`publisher`]: what the bridge says of itself, and how it and a device say what they say
 //! * [`outbox`]: the newest payload of each topic, and what the broker has not seen yet
 //! * [`mqtt_client`]: the connection to the broker, without its socket
 //! * [`hint`]: the part of an error that says what to do

@@ -33,7 +33,7 @@ pub fn status(text: &str) {
     notify(&[NotifyState::Status(text)]);
 }
 
-/// The line that `systemctl status` shows; the same text is not sender twice.
+/// The line that `systemctl status` shows; the same text is not sent twice.
 #[derive(Debug, Default)]
 pub struct StatusLine(String);
 

@@ -43,6 +43,8 @@ use on_disk::on_disk;
 
 /// A second 401 this soon after a refresh is not about the token's age.
 const REFUSED_AGAIN: Duration = Duration::from_mins(5);
+/// Refusals further apart than this are no row.
+const REFUSED_IN_A_ROW: Duration = Duration::from_hours(6);
 /// A token that lives for seconds is not replaced ahead of time, but when it is needed.
 const SOONEST: Duration = Duration::from_secs(30);
 
@@ -233,7 +235,7 @@ impl LoginSession {
         let last = self.refused_at.replace(now);
         self.access.send_replace(None);
         self.n_refused = match last {
-            Some(last) if now < last + Duration::from_hours(6) => self.n_refused + 1,
+            Some(last) if now < last + REFUSED_IN_A_ROW => self.n_refused + 1,
             _ => 0,
         };
         match last {
@@ -300,7 +302,7 @@ impl LoginSession {
             let (used, answer) = signed_in?;
             self.unsaved = Some(self.login_of(used, &answer, lock));
         }
-        self.make_durable().await?;
+        self.save_tokens().await?;
         Ok(self.find_region().await)
     }
 

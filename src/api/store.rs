@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,8 +19,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use tracing::warn;
 
 use crate::atomic_file::{self, Lock};
-use crate::{config, log};
+use crate::{clock, config, log};
 
+/// How often a lock that another process has is tried.
+const LOCK_POLL: Duration = Duration::from_millis(200);
 /// As long as the longest login that we may have to keep: four tokens of the Owner API with many
 /// claims each.
 const REHEARSED: usize = 32 * 1024;
@@ -278,6 +281,21 @@ impl TokenStore {
             .map_err(|e| self.error("make the directory", e))?;
         let path = self.directory.join(format!("{}.lock", self.name));
         atomic_file::try_lock(&path).map_err(|e| self.error("lock", e))
+    }
+
+    /// Waits so long at most for another process that has the lock; `None` if it still has it then.
+    pub async fn lock_within(&self, patience: Duration) -> Result<Option<Lock>, StoreError> {
+        let end = clock::uptime() + patience;
+        loop {
+            let store = self.clone();
+            // Disks of small computers take their time; the runtime goes on meanwhile.
+            let tried = tokio::task::spawn_blocking(move || store.try_lock()).await;
+            let tried = tried.map_err(|gone| self.error("lock", gone.into()))?;
+            match tried? {
+                None if clock::uptime() <= end => tokio::time::sleep(LOCK_POLL).await,
+                tried => return Ok(tried),
+            }
+        }
     }
 
     /// A kill between writing and renaming leaves the successor of the stored token beside it.

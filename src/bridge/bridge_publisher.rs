@@ -37,7 +37,7 @@ pub(super) async fn bridge_publisher(settings: &Settings, retained: &Retained) -
 
 impl Bridge {
     /// Says what has changed of the bridge and its accounts.
-    pub(super) async fn say_own(&mut self) {
+    pub(super) async fn publish_bridge(&mut self) {
         let now = clock::now();
         let reports = self.accounts.values().map(|followed| AccountReport {
             name: followed.settings.name.clone(),
@@ -50,7 +50,8 @@ impl Bridge {
         let configured = self.settings.accounts.iter();
         let configured = configured.map(|account| account.name.clone()).collect();
         let last_error = self.troubles.newest();
-        self.own.begin(configured, &reports, &cars, last_error, now);
+        self.publisher
+            .begin(configured, &reports, &cars, last_error, now);
         self.publish_own().await;
     }
 
@@ -58,12 +59,12 @@ impl Bridge {
     /// fast the cars' clocks run.
     pub(super) async fn publish_own(&mut self) {
         let is_up = matches!(*self.mqtt.connection().borrow(), Connection::Up(_));
-        self.own.connection(is_up);
+        self.publisher.connection(is_up);
         let now = Now {
             mono: clock::uptime(),
             wall: clock::now().wall,
         };
-        while let Some(publication) = self.own.next(now) {
+        while let Some(publication) = self.publisher.next(now) {
             match publication {
                 Publication::Declare(declaration) => self.retained.declare(declaration).await,
                 Publication::Publish(messages) => self.mqtt.publish_all(messages).await,

@@ -12,14 +12,18 @@ use super::fleet::FleetChange;
 use super::troubles::Troubled;
 use super::{Bridge, END_OF_TASKS, login, publishing};
 use crate::api;
+use crate::backoff::{Backoff, Jitter};
 use crate::clock;
 use crate::decode::products::ListedVehicle;
 use crate::device::{ClockSpeed, Config, Input, Publishing, Saving};
 use crate::discovery;
 use crate::model::{DeviceId, Vin};
+use crate::rng;
 
-/// A task that panicked starts again after this.
-const RESTART_AFTER: Duration = Duration::from_secs(30);
+/// When a task that panicked starts again: ever later, if it does so each time.
+const RESTART: Backoff = Backoff::fixed(Duration::from_secs(30), HOUR, Jitter::LONGER);
+/// A task that ran for longer panicked for the first time.
+const HOUR: Duration = Duration::from_hours(1);
 /// Messages that may wait for one device while it waits for an answer: at most a minute's. They are
 /// few, and the account's next list repeats what one beyond would have said.
 const INBOX_MAX: usize = 64;
@@ -35,6 +39,10 @@ pub(super) struct FollowedDevice {
     cancel: CancellationToken,
     /// Its task.
     pub task: Id,
+    /// Monotonic time of the task's start.
+    started_at: Duration,
+    /// How many of its tasks panicked in a row.
+    n_panics: u32,
 }
 
 impl Bridge {
@@ -133,6 +141,8 @@ impl Bridge {
             inbox,
             cancel,
             task,
+            started_at: clock::now().mono,
+            n_panics: 0,
         };
         self.devices.insert(id.clone(), device);
         if let Some(budget) = self.budgets.get(&account) {
@@ -192,12 +202,16 @@ impl Bridge {
             return Some("an account's task");
         }
         let error = error?;
-        let mut devices = self.devices.iter();
-        if let Some((id, _)) = devices.find(|(_, device)| device.task == task) {
-            tracing::error!(%id, %error, "a device's task broke, it starts again in {RESTART_AFTER:?}; please report this");
+        let mut devices = self.devices.iter_mut();
+        if let Some((id, device)) = devices.find(|(_, device)| device.task == task) {
+            let has_run_long = clock::now().mono.saturating_sub(device.started_at) > HOUR;
+            device.n_panics = if has_run_long { 1 } else { device.n_panics + 1 };
+            let wait = RESTART.wait(device.n_panics, rng::share());
+            let seconds = wait.as_secs();
+            tracing::error!(%id, %error, "a device's task broke, it starts again in {seconds} s; please report this");
             let id = id.clone();
             self.restarts.spawn(async move {
-                tokio::time::sleep(RESTART_AFTER).await;
+                tokio::time::sleep(wait).await;
                 (id, task)
             });
         }
@@ -213,6 +227,9 @@ impl Bridge {
             && let Some(device) = self.devices.remove(id)
         {
             self.start_car(device.listed, device.account).await;
+            if let Some(successor) = self.devices.get_mut(id) {
+                successor.n_panics = device.n_panics;
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::device::Input;
 use crate::mqtt::{Incoming, Subscription};
 use crate::outbox::Publish;
+use crate::rng;
 
 /// What the bridge listens to.
 pub(super) fn subscriptions(settings: &Settings) -> Vec<Subscription> {
@@ -38,7 +39,7 @@ impl Bridge {
         if self.birth.as_ref().is_some_and(|due| !due.is_finished()) {
             return;
         }
-        self.own.birth();
+        self.publisher.birth();
         for id in self.devices.keys() {
             self.send(id, DeviceMessage::Input(Input::HomeAssistantStarted));
         }
@@ -46,8 +47,7 @@ impl Bridge {
         let mqtt = self.mqtt.clone();
         let cancel = self.cancel.clone();
         // Not at once: many bridges answer the same birth.
-        let pause =
-            Duration::from_millis(1000 + u64::from(getrandom::u32().unwrap_or_default() % 2000));
+        let pause = Duration::from_secs(1) + Duration::from_secs(2).mul_f64(rng::share());
         let answer = tokio::spawn(async move {
             tokio::select! {
                 () = cancel.cancelled() => {}

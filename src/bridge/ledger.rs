@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::login;
 use crate::atomic_file;
 use crate::config;
+use crate::hint::CHECK_DISK;
 use crate::model::Now;
 use crate::policy::{Governor, GovernorSnapshot};
 
@@ -125,7 +126,7 @@ impl Ledger {
             let bytes = serde_json::to_vec(&kept)?;
             atomic_file::replace(&path, &bytes).map_err(|error| {
                 let file = path.display();
-                tracing::warn!(%file, %error, "the account of calls cannot be written; hint: is the state directory full or read-only?");
+                tracing::warn!(%file, %error, "the account of calls cannot be written: {CHECK_DISK}");
                 error
             })
         })

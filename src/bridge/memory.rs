@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::device_troubles::StandingFailure;
 use crate::atomic_file;
 use crate::device::{Parts, Saved};
+use crate::hint::CHECK_DISK;
 use crate::model::{ApiId, DeviceId, Vehicle, Vin};
 
 const CARS: &str = "cars";
@@ -144,7 +145,7 @@ impl MemoryFile {
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(file = %self.path.display(), %error, "memory of a car cannot be written; hint: is the state directory full or read-only?");
+                tracing::warn!(file = %self.path.display(), %error, "memory of a car cannot be written: {CHECK_DISK}");
             }
             Err(error) => tracing::warn!(%error, "memory of a car was not written"),
         }

@@ -75,7 +75,7 @@ pub type Reload = Box<dyn Fn() -> Result<Settings, config::ConfigErrors> + Send 
 struct Bridge {
     settings: Settings,
     mqtt: Handle,
-    own: BridgePublisher,
+    publisher: BridgePublisher,
     retained: Retained,
     commands: CommandReader,
     accounts: BTreeMap<usize, FollowedAccount>,
@@ -94,12 +94,14 @@ struct Bridge {
 }
 
 /// Runs the bridge until SIGTERM or SIGINT, then says `offline`, writes every state and returns,
-/// all within two seconds. The state directory stays locked until then.
+/// all within two seconds. The state directory stays locked until then. `views` shows
+/// every device meanwhile.
 pub async fn run(
     settings: Settings,
     _lock: StateDirectoryLock,
     signals: Signals,
     reload: Reload,
+    views: Views,
 ) -> Result<(), StartError> {
     let directory = settings.state.directory.clone();
     #[cfg(feature = "broker")]
@@ -122,7 +124,7 @@ pub async fn run(
     )?;
     let mut connection = mqtt.connection();
     let (task_messages, mut from_tasks) = mpsc::channel(16);
-    let mut bridge = Bridge::new(settings, mqtt, manifest, task_messages).await;
+    let mut bridge = Bridge::new(settings, mqtt, manifest, task_messages, views).await;
     bridge.start().await?;
     let beat_every = service::watchdog_interval().map_or(BEAT_EVERY, |half| half.min(BEAT_EVERY));
     let mut beat = tokio::time::interval(beat_every);
@@ -218,12 +220,13 @@ impl Bridge {
         mqtt: Handle,
         manifest: Manifest,
         task_messages: mpsc::Sender<TaskMessage>,
+        views: Views,
     ) -> Self {
         let entity_prefixes = retained::entity_prefixes(&manifest);
         // Before anything else is said, which may stand at the same place once more.
         let retained = Retained::start(manifest, mqtt.clone(), &settings).await;
         Self {
-            own: bridge_publisher::bridge_publisher(&settings, &retained).await,
+            publisher: bridge_publisher::bridge_publisher(&settings, &retained).await,
             retained,
             commands: CommandReader::default(),
             settings,
@@ -235,7 +238,7 @@ impl Bridge {
             devices: BTreeMap::new(),
             troubles: Troubles::default(),
             entity_prefixes,
-            views: Views::default(),
+            views,
             tasks: JoinSet::new(),
             restarts: JoinSet::new(),
             birth: None,
@@ -251,8 +254,8 @@ impl Bridge {
         for account in self.settings.accounts.clone() {
             self.open_account(account).await?;
         }
-        self.say_unconfigured_unavailable().await;
-        self.say_own().await;
+        self.publish_unconfigured_unavailable().await;
+        self.publish_bridge().await;
         Ok(())
     }
 
@@ -298,7 +301,7 @@ impl Bridge {
             }
             TaskMessage::Status { account, status } => self.account_status(account, &status).await,
         }
-        self.say_own().await;
+        self.publish_bridge().await;
     }
 
     async fn beat(&mut self) {
@@ -321,9 +324,9 @@ impl Bridge {
                 }
             }
         }
-        self.say_own().await;
+        self.publish_bridge().await;
         let is_followed = |id: &DeviceId| self.devices.contains_key(id);
-        self.retained.withdraw_orphans(is_followed).await;
+        self.retained.withdraw_unfollowed(is_followed).await;
         if let Err(error) = heartbeat::beat(&self.settings.state.directory) {
             tracing::debug!(%error, "the heartbeat file cannot be touched");
         }

@@ -58,7 +58,7 @@ impl Bridge {
             self.take_up(&change, &old, &[]).await;
         }
         service::ready();
-        self.say_own().await;
+        self.publish_bridge().await;
     }
 
     /// Takes up one change, while the `renamed` cars are left.
@@ -219,7 +219,7 @@ impl Bridge {
             }
             tracing::info!(%id, "car is not followed any more");
             self.troubles.set(Troubled::Device(id.clone()), None);
-            self.say_unavailable(id).await;
+            self.publish_unavailable(id).await;
             self.leave_teslamates_topics(id).await;
         }
     }

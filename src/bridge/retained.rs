@@ -19,6 +19,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::atomic_file;
 use crate::config::Settings;
 use crate::discovery::{Announced, EntityPrefixes};
+use crate::hint::{CHECK_DISK, Hint};
 use crate::model::{DeviceId, Vin};
 use crate::mqtt::Handle;
 use crate::outbox::{Publish, TOPICS_MAX};
@@ -48,6 +49,8 @@ struct VersionedManifest {
     version: u64,
 }
 
+const CLEAR: Hint = Hint("`tesla2mqtt clear` removes what is there");
+
 /// The manifest of a state directory, with what version 0.1.0 left there instead. A file that is
 /// damaged costs what it held, and is said in the log.
 pub(super) fn read(settings: &Settings) -> Manifest {
@@ -63,7 +66,7 @@ pub(super) fn read(settings: &Settings) -> Manifest {
                 manifest
             }
             Err(error) => {
-                tracing::warn!(%file, %error, "the list of what is at the broker is damaged, beginning a new one; hint: `tesla2mqtt clear` removes what is there");
+                tracing::warn!(%file, %error, "the list of what is at the broker is damaged, beginning a new one: {CLEAR}");
                 Manifest::default()
             }
         },
@@ -120,7 +123,7 @@ pub(super) fn entity_prefixes(manifest: &Manifest) -> EntityPrefixes {
 }
 
 fn warn_of(path: &Path, error: &io::Error) {
-    tracing::warn!(file = %path.display(), %error, "the list of what is at the broker cannot be written; hint: is the state directory full or read-only?");
+    tracing::warn!(file = %path.display(), %error, "the list of what is at the broker cannot be written: {CHECK_DISK}");
 }
 
 impl Retained {
@@ -248,9 +251,9 @@ impl Retained {
 
     /// Takes back what Home Assistant was told of devices that nobody follows and whose topics are
     /// another's now: it would show that one's values as theirs.
-    pub(super) async fn withdraw_orphans(&self, is_followed: impl Fn(&DeviceId) -> bool) {
-        let orphans = self.0.kept.lock().await.manifest.orphans();
-        for owner in orphans {
+    pub(super) async fn withdraw_unfollowed(&self, is_followed: impl Fn(&DeviceId) -> bool) {
+        let displaced = self.0.kept.lock().await.manifest.displaced();
+        for owner in displaced {
             if matches!(&owner, Owner::Discovery(id) if !is_followed(id)) {
                 self.declare_topics(owner, None).await;
             }

@@ -10,7 +10,7 @@ impl Bridge {
     /// Cars of accounts that were taken out of the configuration while no bridge ran: their last
     /// values stay, but nobody knows the cars any more. Where another car is published now, it is
     /// that one's to say.
-    pub(super) async fn say_unconfigured_unavailable(&self) {
+    pub(super) async fn publish_unconfigured_unavailable(&self) {
         let names: Vec<&str> = self
             .settings
             .accounts
@@ -20,13 +20,13 @@ impl Bridge {
         for car in memory::remembered(&self.settings.state.directory) {
             let id = DeviceId::from(&car.vin);
             if !names.contains(&car.account.as_str()) && !self.devices.contains_key(&id) {
-                self.say_unavailable(&id).await;
+                self.publish_unavailable(&id).await;
             }
         }
     }
 
     /// Nobody knows this device any more. It is where the manifest has it.
-    pub(super) async fn say_unavailable(&self, id: &DeviceId) {
+    pub(super) async fn publish_unavailable(&self, id: &DeviceId) {
         let owner = Owner::Device(id.clone());
         let topics = self.retained.topics_of(&owner).await.into_iter();
         let is_its_own =

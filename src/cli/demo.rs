@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::temporary_directory::TemporaryDirectory;
 use super::WrongUsage;
-use crate::bridge;
+use crate::bridge::{self, Views};
 use crate::broker::{self, BrokerError, Embedded};
 use crate::config::{self, Settings};
 use crate::model::Vin;
@@ -151,7 +151,7 @@ pub async fn run(options: DemoOptions, state: &Path, since: Timestamp) -> anyhow
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let outcome = bridge::run(settings.clone(), lock, signals, reload).await;
+    let outcome = bridge::run(settings.clone(), lock, signals, reload, Views::default()).await;
     if options.removes_published() {
         shared_broker::remove_published(&settings).await;
     }

@@ -125,16 +125,8 @@ fn check_user(directory: &Path) -> anyhow::Result<()> {
 
 /// Waits for a bridge that is renewing this login at the moment.
 async fn lock(store: &TokenStore) -> anyhow::Result<Lock> {
-    let begun = clock::uptime();
-    loop {
-        if let Some(lock) = store.try_lock()? {
-            return Ok(lock);
-        }
-        if clock::uptime() > begun + SIGN_IN_MAX {
-            bail!("another process holds the lock of this account; nothing was changed");
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let lock = store.lock_within(SIGN_IN_MAX).await?;
+    lock.context("another process holds the lock of this account; nothing was changed")
 }
 
 fn chosen<'a>(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::bridge;
+use crate::bridge::{self, Views};
 use crate::config::{Loaded, Settings};
 use crate::service::{self, ProcessSignal};
 use crate::{api, log};
@@ -52,7 +52,7 @@ async fn run(settings: Settings, reload: bridge::Reload) -> ExitCode {
         }
     };
     let ended = match bridge::StateDirectoryLock::take(&settings.state.directory) {
-        Ok(lock) => bridge::run(settings, lock, signals, reload).await,
+        Ok(lock) => bridge::run(settings, lock, signals, reload, Views::default()).await,
         Err(error) => Err(error),
     };
     match ended {

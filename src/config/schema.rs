@@ -116,7 +116,7 @@ const ROWS: &[(&str, ValueForm, Option<&str>, &str)] = &[
     ("state.directory",       Path,     Some("/var/lib/tesla2mqtt"), "the path of a directory"),
 
     ("log.format",            Text,     Some("text"),            "\"text\" or \"json\""),
-    ("log.level",             Text,     Some("info"),            "levels such as \"info\" or \"info,tesla2mqtt::policy=debug\""),
+    ("log.level",             Text,     Some("info"),            "levels such as \"info\" or \"info,tesla2mqtt::bridge=debug\""),
 ];
 
 /// Every key of the configuration, with the `_file` twin of each secret.

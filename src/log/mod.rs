@@ -34,7 +34,7 @@ use crate::clock;
 pub struct LogSettings {
     /// Form of the lines.
     pub format: Format,
-    /// Levels, as `info` or `info,tesla2mqtt::policy=debug`.
+    /// Levels, as `info` or `info,tesla2mqtt::bridge=debug`.
     pub level: String,
 }
 

@@ -59,7 +59,13 @@ async fn play(options: CloudOptions, plan: Plan, story: impl AsyncFnOnce(&World,
         let settings = settings.clone();
         Box::new(move || Ok(settings.clone()))
     };
-    let bridge = bridge::run(settings, lock, signals.clone(), reload);
+    let bridge = bridge::run(
+        settings,
+        lock,
+        signals.clone(),
+        reload,
+        bridge::Views::default(),
+    );
     let story = async {
         story(&world, &vin).await;
         signals.send(ProcessSignal::Stop);

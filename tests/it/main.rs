@@ -59,3 +59,4 @@ mod sim_login;
 mod teslamate;
 mod unchanged;
 mod upgrade;
+mod views;

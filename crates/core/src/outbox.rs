@@ -133,7 +133,7 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct TopicEntry {
-    value: TopicValue,
+    value: RetainedContent,
     dirty: Option<u64>,
     is_noted: bool,
     /// A delete was asked for, and the broker has acknowledged neither it nor a value since.
@@ -141,7 +141,7 @@ struct TopicEntry {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum TopicValue {
+enum RetainedContent {
     Payload(Arc<str>),
     Deleted { confirmations_left: u8 },
 }
@@ -178,14 +178,16 @@ impl Outbox {
                 self.note_once("empty payload", NotSent::EmptyPayload(topic));
             }
             Publish::State { topic, payload } => {
-                self.put_retained(topic, TopicValue::Payload(payload));
+                self.put_retained(topic, RetainedContent::Payload(payload));
             }
             Publish::Delete { topic } => {
                 let confirmations_left = CONFIRMATIONS;
-                self.put_retained(topic, TopicValue::Deleted { confirmations_left });
+                self.put_retained(topic, RetainedContent::Deleted { confirmations_left });
             }
             Publish::Event { topic, payload } => self.put_event(topic, payload),
-            Publish::Everything => self.everything(|value| matches!(value, TopicValue::Payload(_))),
+            Publish::Everything => {
+                self.everything(|value| matches!(value, RetainedContent::Payload(_)));
+            }
         }
     }
 
@@ -272,7 +274,7 @@ impl Outbox {
                 return;
             };
             entry.has_unconfirmed_delete = false;
-            if let TopicValue::Deleted { confirmations_left } = &mut entry.value {
+            if let RetainedContent::Deleted { confirmations_left } = &mut entry.value {
                 *confirmations_left = confirmations_left.saturating_sub(1);
                 if *confirmations_left == 0 && entry.dirty.is_none() {
                     self.topics.remove(&topic);
@@ -326,14 +328,14 @@ impl Outbox {
         std::mem::take(&mut self.not_sent)
     }
 
-    fn put_retained(&mut self, topic: String, value: TopicValue) {
+    fn put_retained(&mut self, topic: String, value: RetainedContent) {
         if !level::is_legal_topic(&topic) {
             self.note_once("illegal topic", NotSent::IllegalTopic(topic));
             return;
         }
         if let Some((key, entry)) = self.topics.get_key_value(topic.as_str()) {
             // A delete that is put twice starts its confirmations anew; an equal value is no change.
-            if matches!(value, TopicValue::Payload(_)) && entry.value == value {
+            if matches!(value, RetainedContent::Payload(_)) && entry.value == value {
                 return;
             }
             let key = Arc::clone(key);
@@ -341,7 +343,7 @@ impl Outbox {
             self.deletes.retain(|_, deleted| *deleted != key);
             self.mark(&key);
             if let Some(entry) = self.topics.get_mut(&key) {
-                entry.has_unconfirmed_delete |= matches!(value, TopicValue::Deleted { .. });
+                entry.has_unconfirmed_delete |= matches!(value, RetainedContent::Deleted { .. });
                 entry.value = value;
             }
             return;
@@ -355,7 +357,7 @@ impl Outbox {
         self.dirty
             .insert((self.rank(&key), number), Arc::clone(&key));
         let entry = TopicEntry {
-            has_unconfirmed_delete: matches!(value, TopicValue::Deleted { .. }),
+            has_unconfirmed_delete: matches!(value, RetainedContent::Deleted { .. }),
             value,
             dirty: Some(number),
             is_noted: false,
@@ -375,7 +377,7 @@ impl Outbox {
         }
     }
 
-    fn everything(&mut self, which: impl Fn(&TopicValue) -> bool) {
+    fn everything(&mut self, which: impl Fn(&RetainedContent) -> bool) {
         let topics: Vec<Arc<str>> = self
             .topics
             .iter()
@@ -413,8 +415,8 @@ impl Outbox {
             return None;
         }
         let payload = match &entry.value {
-            TopicValue::Payload(payload) => Arc::clone(payload),
-            TopicValue::Deleted { .. } => Arc::from(""),
+            RetainedContent::Payload(payload) => Arc::clone(payload),
+            RetainedContent::Deleted { .. } => Arc::from(""),
         };
         let is_delete = payload.is_empty() || entry.has_unconfirmed_delete;
         let size = packet_size(topic, &payload);

@@ -220,13 +220,13 @@ impl Manifest {
     }
 
     /// The discovery messages of devices that have no topics any more: another has their level.
-    pub fn orphans(&self) -> Vec<Owner> {
+    pub fn displaced(&self) -> Vec<Owner> {
         let owners = self.owners().into_iter();
-        let is_orphan = |owner: &&Owner| match owner {
+        let is_displaced = |owner: &&Owner| match owner {
             Owner::Discovery(id) => self.topics_of(&Owner::Device(id.clone())).next().is_none(),
             _ => false,
         };
-        owners.filter(is_orphan).cloned().collect()
+        owners.filter(is_displaced).cloned().collect()
     }
 
     /// Every topic that is at the broker, or may be.

@@ -7,20 +7,19 @@
 //! keys of the catalogue.
 
 mod last_values;
+mod snapshot;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::last_values::LastValues;
 use crate::catalogue::{
     self, ACCOUNT_ENTITIES, BRIDGE_ENTITIES, BridgeFacts, Entity, EntityValue, Table,
 };
 use crate::discovery::Announced;
-use crate::model::{DeviceId, Source, Vehicle};
+use crate::model::{DeviceId, Vehicle};
 use crate::outbox::Publish;
 use crate::policy::GovernorStatus;
 
@@ -151,7 +150,7 @@ impl CarTopics {
     pub fn snapshot(&mut self, car: &Vehicle) -> Option<Publish> {
         std::mem::take(&mut self.is_news).then(|| Publish::State {
             topic: self.paths.of("snapshot"),
-            payload: self.everything(car),
+            payload: snapshot::payload(&self.said, car),
         })
     }
 
@@ -165,6 +164,11 @@ impl CarTopics {
             topic: self.paths.availability(),
             payload: Arc::from(if available { "online" } else { "offline" }),
         })
+    }
+
+    /// What was said last by [`CarTopics::available`].
+    pub fn is_said_available(&self) -> Option<bool> {
+        self.available
     }
 
     /// Words that no row lists, each once, for the log: `charging_state: Calibrating`.
@@ -185,55 +189,6 @@ impl CarTopics {
     /// Every topic that a car can have, for `clear`.
     pub fn every_topic(paths: &Paths) -> Vec<String> {
         keys_of_a_car().map(|key| paths.of(key)).collect()
-    }
-
-    fn everything(&self, car: &Vehicle) -> Arc<str> {
-        let values = SnapshotValues { topics: self, car };
-        let all = SnapshotPayload {
-            values,
-            vin: car.vin.as_str(),
-        };
-        serde_json::to_string(&all).unwrap_or_default().into()
-    }
-}
-
-/// Written as it is read: the tree of it would weigh a hundred kilobytes for a moment.
-#[derive(Serialize)]
-struct SnapshotPayload<'a> {
-    values: SnapshotValues<'a>,
-    vin: &'a str,
-}
-
-struct SnapshotValues<'a> {
-    topics: &'a CarTopics,
-    car: &'a Vehicle,
-}
-
-#[derive(Serialize)]
-struct SnapshotEntry {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<Source>,
-    value: Json,
-}
-
-impl Serialize for SnapshotValues<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let entities = self.topics.said.iter().filter_map(|(key, entity, said)| {
-            let value = said.json();
-            // What tells of the look itself would be out of date at the next one.
-            (!entity.is_age && !value.is_null()).then(|| {
-                let seen = entity.seen_at(self.car);
-                let entry = SnapshotEntry {
-                    at: seen.map(|(at, _)| catalogue::seconds(at)),
-                    source: seen.map(|(_, source)| source),
-                    value,
-                };
-                (key, entry)
-            })
-        });
-        to.collect_map(entities)
     }
 }
 

@@ -170,7 +170,7 @@ impl Trips {
     /// over: it ended with the last look.
     pub fn out_of_sight(&mut self, at: Timestamp, tariff: &Tariff) -> Vec<Finding> {
         if self.drives.waits_for_odometer() {
-            self.before.owe_miles();
+            self.before.leave_miles_unassigned();
         }
         let last = self.last.as_ref();
         let drive = self.drives.give_up(last, at, self.kwh_per_rated_mile);
@@ -225,8 +225,8 @@ impl Trips {
             .drives
             .note(last, &now, can_tell, self.kwh_per_rated_mile);
         let charge = self.charges.note(last, &now, can_tell, &metered, tariff);
-        if drive.owes_miles {
-            self.before.owe_miles();
+        if drive.has_unassigned_miles {
+            self.before.leave_miles_unassigned();
         }
         self.before.note(&now);
         self.last = Some(now);

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 /// A bridge in this process, and the other end of its signals. Its state directory goes with it.
 pub struct RunningBridge {
     signals: Signals,
+    views: bridge::Views,
     task: JoinHandle<Result<(), bridge::StartError>>,
     wanted: Arc<Mutex<Settings>>,
     _log: log::Started,
@@ -28,9 +29,11 @@ impl RunningBridge {
         let log = log::start(&settings.log);
         log::report_panics();
         let signals = Signals::default();
+        let views = bridge::Views::default();
         let wanted = Arc::new(Mutex::new(settings));
         Self {
-            task: begin(&wanted, &signals),
+            task: begin(&wanted, &signals, &views),
+            views,
             signals,
             wanted,
             _log: log,
@@ -40,6 +43,11 @@ impl RunningBridge {
 
     pub fn state_directory(&self) -> PathBuf {
         state_in(self.folder.path())
+    }
+
+    /// The current view of every device.
+    pub fn views(&self) -> &bridge::Views {
+        &self.views
     }
 
     /// Gives it another configuration while it runs.
@@ -53,7 +61,7 @@ impl RunningBridge {
         self.end().await;
         meanwhile(&self.state_directory());
         self.signals = Signals::default();
-        self.task = begin(&self.wanted, &self.signals);
+        self.task = begin(&self.wanted, &self.signals, &self.views);
     }
 
     /// Tells it to end, as a service manager does, and waits until it has.
@@ -73,13 +81,20 @@ impl RunningBridge {
 fn begin(
     wanted: &Arc<Mutex<Settings>>,
     signals: &Signals,
+    views: &bridge::Views,
 ) -> JoinHandle<Result<(), bridge::StartError>> {
     let settings = wanted.lock().expect("unpoisoned").clone();
     let path = &settings.state.directory;
     let lock = bridge::StateDirectoryLock::take(path).expect("a directory");
     let wanted = wanted.clone();
     let reload: bridge::Reload = Box::new(move || Ok(wanted.lock().expect("unpoisoned").clone()));
-    tokio::spawn(bridge::run(settings, lock, signals.clone(), reload))
+    tokio::spawn(bridge::run(
+        settings,
+        lock,
+        signals.clone(),
+        reload,
+        views.clone(),
+    ))
 }
 
 fn state_in(folder: &Path) -> PathBuf {

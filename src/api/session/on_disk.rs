@@ -49,7 +49,7 @@ impl LoginSession {
         self.told_of_store = false;
     }
 
-    pub(super) async fn make_durable(&mut self) -> Result<(), ApiError> {
+    pub(super) async fn save_tokens(&mut self) -> Result<(), ApiError> {
         let Some((stored, _, _)) = &self.unsaved else {
             return Ok(());
         };
@@ -77,20 +77,13 @@ impl LoginSession {
 
     /// Waits for another process that may be spending this account's token.
     pub(super) async fn lock(&self) -> Result<Lock, ApiError> {
-        let begun = clock::uptime();
-        loop {
-            let store = self.store.clone();
-            if let Some(lock) = on_disk(move || store.try_lock()).await? {
-                return Ok(lock);
-            }
-            if clock::uptime() > begun + LOCK_PATIENCE {
-                return Err(ApiError::new(
-                    ApiFailure::Store,
-                    "another process holds the lock of this account",
-                ));
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        let lock = self.store.lock_within(LOCK_PATIENCE).await?;
+        lock.ok_or_else(|| {
+            ApiError::new(
+                ApiFailure::Store,
+                "another process holds the lock of this account",
+            )
+        })
     }
 
     /// Another process (`login`) may have refreshed the account since we looked: its

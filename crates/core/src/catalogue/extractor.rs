@@ -25,7 +25,7 @@ pub enum Extractor {
     Truth(&'static str),
     /// One word for true and one for false.
     Either(&'static str, &'static str, &'static str),
-    /// `on` for the words listed, `off` for any other.
+    /// `on` for the words listed, in any case of their letters, `off` for any other.
     Is(&'static str, &'static [&'static str]),
     /// One of our words for each of Tesla's.
     Word(&'static str, Words),
@@ -140,7 +140,10 @@ impl Extractor {
             }
             Self::Truth(_) => EntityValue::on(value.truth()?),
             Self::Either(_, yes, no) => EntityValue::Word(if value.truth()? { yes } else { no }),
-            Self::Is(_, listed) => EntityValue::on(listed.contains(&value.text()?)),
+            Self::Is(_, listed) => {
+                let word = value.text()?;
+                EntityValue::on(listed.iter().any(|of| of.eq_ignore_ascii_case(word)))
+            }
             Self::Word(_, words) => word(value.text()?, words),
             Self::Code(_, codes) => {
                 let number = value.number()?;

@@ -5,6 +5,7 @@
 //! Home Assistant refuses a state that is not among an enum's options, and is logged once.
 
 use super::extractor::{Codes, Words};
+use crate::model::ChargingState;
 
 /// A short sleep or a long one: not connected.
 pub(super) const ONLINE: Words = &[("online", "on"), ("asleep", "off"), ("offline", "off")];
@@ -25,14 +26,22 @@ pub(super) const BELIEF: Words = &[
 pub(super) const LAST_SLEEP: Words = &[("left_alone", "left_alone"), ("by_itself", "by_itself")];
 
 /// `charging_state`.
-pub(super) const CHARGING: Words = &[
-    ("Starting", "starting"),
-    ("Charging", "charging"),
-    ("Stopped", "stopped"),
-    ("Complete", "complete"),
-    ("Disconnected", "disconnected"),
-    ("NoPower", "no_power"),
-    ("Calibrating", "calibrating"),
+pub(super) const CHARGING: Words = &{
+    let mut words = [("", ""); ChargingState::LISTED.len()];
+    let mut nth = 0;
+    while nth < words.len() {
+        let state = ChargingState::LISTED[nth];
+        words[nth] = (state.word(), state.published());
+        nth += 1;
+    }
+    words
+};
+/// Current flows.
+pub(super) const CHARGES: &[&str] = &[ChargingState::Charging.word()];
+/// Current flows, or is about to.
+pub(super) const CHARGES_SOON: &[&str] = &[
+    ChargingState::Starting.word(),
+    ChargingState::Charging.word(),
 ];
 /// `conn_charge_cable`.
 pub(super) const CABLE: Words = &[

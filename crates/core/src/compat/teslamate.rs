@@ -120,8 +120,18 @@ impl TeslaMateTopics {
                 self.said.remove(row.key);
                 Some(self.delete(row.key))
             }
+            (None, Unknown::EachTime) => {
+                self.healthy_at = None;
+                None
+            }
             (None, _) => None,
         }
+    }
+
+    /// Monotonic time at which there is something to say although nothing has changed.
+    pub fn next_at(&self) -> Duration {
+        self.healthy_at
+            .map_or(Duration::MAX, |last| last.saturating_add(HEALTHY_EVERY))
     }
 
     fn event(&mut self, key: &'static str, payload: String, now: Now) -> Option<Publish> {

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::{DecodeError, open, refuse_another, text as text_of, vehicle_data};
-use crate::model::{ApiId, Observation, Signal, Source, StreamId, Value, Vin, clip};
-use crate::policy::{Light, LightState};
+use crate::model::{
+    ApiId, Light, LightState, Observation, Signal, Source, StreamId, Value, Vin, clip,
+};
 
 /// One page of a list.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,9 +21,9 @@ pub struct ProductPage {
     pub energy_sites: Vec<ListedSite>,
     /// The number of the page after this one, where Tesla says that there is one.
     pub next_page: Option<u64>,
-    /// EntriesReader that may be cars, but none with a usable VIN.
+    /// Entries that may be cars, but none with a usable VIN.
     pub n_unusable: usize,
-    /// EntriesReader that are neither cars nor energy sites.
+    /// Entries that are neither cars nor energy sites.
     pub n_others: usize,
 }
 
@@ -35,7 +36,7 @@ pub struct ListedVehicle {
     pub id: Option<ApiId>,
     /// Names the car in the streaming service.
     pub stream_id: Option<StreamId>,
-    /// The policy's reading of `state`.
+    /// What `state` says.
     pub state: LightState,
     /// Tesla's word in `state`.
     pub state_word: Option<String>,
@@ -178,7 +179,7 @@ impl ListedVehicle {
         }
     }
 
-    /// What the policy wants to know.
+    /// Whether it is connected.
     pub fn light(&self) -> Light {
         Light {
             state: self.state,

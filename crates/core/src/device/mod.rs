@@ -9,15 +9,15 @@
 //! In reading order: `interface` what a device and its runner exchange, `config` how it is followed,
 //! `call` a call and its bill, `policy_input` what the policy reads from values, `inputs` what else
 //! happens, `poll` the round from a decision to a wait, `publishing` what is published in it,
-//! `publisher`, `own_signals` and `events` how that is said, `last_contact` whether the device can
+//! `publisher`, `own_signals` and `events` how that is said, `availability` whether the device can
 //! be known at all, `saved` what is kept, `view` what readers see.
 
+mod availability;
 mod call;
 mod config;
 pub mod events;
 mod inputs;
 mod interface;
-mod last_contact;
 mod own_signals;
 mod policy_input;
 mod poll;
@@ -32,10 +32,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::availability::LastContact;
 pub use self::call::{Answers, Call, Denied, Limit};
 pub use self::config::{Config, Publishing, Saving};
 pub use self::interface::{Command, Input, Output};
-use self::last_contact::LastContact;
 use self::poll::{CommandReply, InFlight, PollStage};
 use self::publisher::Publisher;
 pub use self::publisher::Values;
@@ -101,11 +101,12 @@ impl Device {
             Some(contact) => LastContact::restore(contact, now),
             None => LastContact::at(now),
         };
+        let vehicle = saved.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone()));
         let publisher = config
             .publishing
-            .map(|publishing| Publisher::new(publishing, config.clock_speed));
+            .map(|publishing| Publisher::new(publishing, &vehicle, config.clock_speed));
         Self {
-            vehicle: saved.vehicle.unwrap_or_else(|| Vehicle::new(vin.clone())),
+            vehicle,
             policy,
             trips: saved.trips,
             tariff: config.tariff,

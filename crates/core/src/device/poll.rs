@@ -116,26 +116,48 @@ impl Device {
         Some(Output::Call(call))
     }
 
-    /// The answer of a call under way is waited for in real time, however fast the device's clock runs.
-    fn wait_for_answer(&mut self, now: Now) -> Option<Output> {
+    /// Until when the answer of a call under way is waited for: in real time, however fast the
+    /// device's clock runs.
+    fn answer_until(&self) -> Option<Duration> {
         let flight = self.in_flight.as_ref()?;
         let lost_at = flight
             .since
             .saturating_add(self.clock_speed.mono(LOST_AFTER));
-        let until = flight.abandon_at.map_or(lost_at, |at| at.min(lost_at));
-        if now.mono < until {
-            let why = Why::InFlight;
-            return Some(Output::Wait { until, why });
-        }
-        let is_given_up = flight.abandon_at.is_some_and(|at| at <= now.mono);
-        is_given_up.then(|| self.abandon(now)).flatten()
+        Some(flight.abandon_at.map_or(lost_at, |at| at.min(lost_at)))
     }
 
-    /// What the policy wants. While a call is under way nothing else is said: what it brings is
-    /// said with it.
+    /// The policy waits: what has changed is published meanwhile.
+    fn publish_until(&mut self, until: Duration, why: Why, now: Now) {
+        self.begin_to_publish(now);
+        self.poll_stage = PollStage::Publish(PolicyWait {
+            decided_at: now.mono,
+            until,
+            why,
+        });
+    }
+
+    /// What the policy wants. While a call is under way nothing else is said, because what it brings
+    /// is said with it; but that the device can no longer be known does not wait for it.
     fn decide(&mut self, now: Now) -> Option<Output> {
-        if let Some(waiting) = self.wait_for_answer(now) {
-            return Some(waiting);
+        if let Some(until) = self.answer_until() {
+            if now.mono < until {
+                if self.has_become_unavailable(now) {
+                    self.publish_until(until, Why::InFlight, now);
+                    return None;
+                }
+                let until = until.min(self.unavailable_at(now));
+                let why = Why::InFlight;
+                return Some(Output::Wait { until, why });
+            }
+            let flight = self.in_flight.as_ref();
+            let abandon_at = flight.and_then(|flight| flight.abandon_at);
+            if abandon_at.is_some_and(|at| at <= now.mono) {
+                return self.abandon(now);
+            }
+        }
+        let publisher = self.publisher.as_mut();
+        if let Some(declaration) = publisher.and_then(Publisher::next_declaration) {
+            return Some(declaration.into());
         }
         let step = self.policy.next(now);
         self.collect_events(now);
@@ -162,12 +184,7 @@ impl Device {
             }
             Step::Wait { until, why } => {
                 self.in_flight = None;
-                self.begin_to_publish(now);
-                self.poll_stage = PollStage::Publish(PolicyWait {
-                    decided_at: now.mono,
-                    until,
-                    why,
-                });
+                self.publish_until(until, why, now);
                 None
             }
         }
@@ -180,10 +197,17 @@ impl Device {
         Some(Output::Abandon(call))
     }
 
+    /// The wait of a round: until whatever comes first of all that happens without an input.
     fn wait(&self, wait: PolicyWait, now: Now) -> Output {
         let publisher = self.publisher.as_ref();
-        let publish_at = publisher.map_or(Duration::MAX, Publisher::next_at);
-        let until = wait.until.min(publish_at).min(self.save_at);
+        let deadlines = [
+            wait.until,
+            publisher.map_or(Duration::MAX, Publisher::next_at),
+            self.unavailable_at(now),
+            self.answer_until().unwrap_or(Duration::MAX),
+            self.save_at,
+        ];
+        let until = deadlines.into_iter().min().unwrap_or(wait.until);
         Output::Wait {
             until: until.max(now.mono.saturating_add(LEAST_WAIT)),
             why: wait.why,

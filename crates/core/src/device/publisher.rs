@@ -52,9 +52,10 @@ enum Stage {
 }
 
 impl Publisher {
-    /// Nothing said yet.
-    pub(super) fn new(publishing: Publishing, clock_speed: ClockSpeed) -> Self {
-        Self {
+    /// Nothing said yet; what is known of the car is declared at once, so that its first values do
+    /// not wait for the disk.
+    pub(super) fn new(publishing: Publishing, car: &Vehicle, clock_speed: ClockSpeed) -> Self {
+        let mut publisher = Self {
             topics: CarTopics::new(publishing.paths),
             setup: publishing.setup,
             declared: DeclaredTopics::default(),
@@ -69,10 +70,12 @@ impl Publisher {
             events: Vec::new(),
             stage: Stage::Announcement,
             is_removed: false,
-            has_answered: false,
+            has_answered: car.has_answered(),
             is_news: false,
             values: Arc::default(),
-        }
+        };
+        publisher.declare(car);
+        publisher
     }
 
     /// Begins to say what has changed, ever anew: nothing is said twice.
@@ -108,10 +111,15 @@ impl Publisher {
         self.events.push(Publish::Event { topic, payload });
     }
 
+    /// What is to be declared before anything more is said.
+    pub(super) fn next_declaration(&mut self) -> Option<Publication> {
+        self.declarations.pop_front().map(Publication::Declare)
+    }
+
     /// What to declare or to say next; `None` when all is said.
     pub(super) fn next(&mut self, car: &Vehicle, now: Now) -> Option<Publication> {
-        if let Some(declaration) = self.declarations.pop_front() {
-            return Some(Publication::Declare(declaration));
+        if let Some(declaration) = self.next_declaration() {
+            return Some(declaration);
         }
         let mut messages = std::mem::take(&mut self.first);
         while let Stage::Table(nth) = self.stage {
@@ -150,7 +158,7 @@ impl Publisher {
         }
         // Home Assistant may have been told that something which it knew is gone.
         self.declare(car);
-        self.declarations.pop_front().map(Publication::Declare)
+        self.next_declaration()
     }
 
     fn announce(&mut self, car: &Vehicle, now: Now) -> Option<Publication> {
@@ -169,7 +177,14 @@ impl Publisher {
 
     /// Monotonic time at which there is more to say by itself, once all is said.
     pub(super) fn next_at(&self) -> Duration {
-        self.announcement.next_at()
+        let teslamate = self.teslamate.as_ref();
+        let healthy_at = teslamate.map_or(Duration::MAX, TeslaMateTopics::next_at);
+        self.announcement.next_at().min(healthy_at)
+    }
+
+    /// Whether it was said that the device is unavailable.
+    pub(super) fn says_unavailable(&self) -> bool {
+        self.topics.is_said_available() == Some(false)
     }
 
     /// The values as they were last published.

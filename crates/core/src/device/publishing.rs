@@ -2,7 +2,6 @@
 //! say of it, whether it is available, events, and the view for readers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Device, Note, View, events, own_signals};
 use crate::catalogue;
@@ -15,9 +14,9 @@ impl Device {
     pub(super) fn begin_to_publish(&mut self, now: Now) {
         let events = std::mem::take(&mut self.events);
         let found = std::mem::take(&mut self.found);
-        let Some(publisher) = &mut self.publisher else {
+        if self.publisher.is_none() {
             return;
-        };
+        }
         let status = self.policy.status(now);
         let own = own_signals::observation(&status, self.last_data_at, now.wall);
         self.vehicle.apply(&own);
@@ -26,8 +25,11 @@ impl Device {
         {
             self.vehicle.apply(&end);
         }
-        let is_available = is_available(self.contact.age(now), self.unavailable_after, &status);
+        let is_available = self.is_available(&status, now);
         let is_removed = status.problem == Some(Problem::Removed);
+        let Some(publisher) = &mut self.publisher else {
+            return;
+        };
         publisher.begin(&self.vehicle, is_available, is_removed);
         let told = events.iter().filter_map(events::message);
         for (name, payload) in told.chain(found.iter().filter_map(Finding::event)) {
@@ -37,11 +39,12 @@ impl Device {
 
     /// Once all is said.
     pub(super) fn renew_view(&mut self, now: Now) {
+        let status = self.policy.status(now);
+        let is_available = self.is_available(&status, now);
         let Some(publisher) = &mut self.publisher else {
             return;
         };
         let oddities = publisher.oddities();
-        let status = self.policy.status(now);
         let view = View {
             id: self.view.id.clone(),
             kind: self.view.kind,
@@ -49,7 +52,7 @@ impl Device {
             state: status.state.published(),
             why: status.why,
             next_call_at: status.next_poll_at.map(catalogue::seconds),
-            is_available: is_available(self.contact.age(now), self.unavailable_after, &status),
+            is_available,
             values: Arc::clone(publisher.values()),
             last_drive: self.trips.last_drive().cloned(),
             last_charge: self.trips.last_charge().cloned(),
@@ -61,12 +64,6 @@ impl Device {
             self.note(Note::UnlistedWord(word));
         }
     }
-}
-
-/// Whether the bridge can know the device at all.
-fn is_available(without_contact: Duration, unavailable_after: Duration, status: &Status) -> bool {
-    without_contact < unavailable_after
-        && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed))
 }
 
 /// A drive ends when data shows it, or without: the car sleeps, or has been out of reach for long.

@@ -1,5 +1,6 @@
 //! A device in virtual time: what it asks for, says and keeps.
 
+mod deadlines;
 mod orders;
 
 use std::time::Duration;

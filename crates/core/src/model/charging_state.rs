@@ -30,22 +30,22 @@ pub enum ChargingState {
 const SIGNAL: &str = "charge_state.charging_state";
 
 impl ChargingState {
-    const WORDS: [(&'static str, Self); 7] = [
-        ("Disconnected", Self::Disconnected),
-        ("Stopped", Self::Stopped),
-        ("NoPower", Self::NoPower),
-        ("Starting", Self::Starting),
-        ("Charging", Self::Charging),
-        ("Complete", Self::Complete),
-        ("Calibrating", Self::Calibrating),
+    /// Each word of Tesla's that is known.
+    pub const LISTED: [Self; 7] = [
+        Self::Starting,
+        Self::Charging,
+        Self::Stopped,
+        Self::Complete,
+        Self::Disconnected,
+        Self::NoPower,
+        Self::Calibrating,
     ];
 
     /// By Tesla's word, in any case of its letters.
     pub fn of(word: &str) -> Self {
-        let listed = Self::WORDS
-            .iter()
-            .find(|(listed, _)| listed.eq_ignore_ascii_case(word));
-        listed.map_or(Self::Unlisted, |(_, state)| *state)
+        let is_its = |state: &&Self| state.word().eq_ignore_ascii_case(word);
+        let listed = Self::LISTED.iter().find(is_its);
+        listed.copied().unwrap_or(Self::Unlisted)
     }
 
     /// Of a car; none while it does not say.
@@ -54,9 +54,31 @@ impl ChargingState {
     }
 
     /// Tesla's word.
-    pub fn word(self) -> &'static str {
-        let listed = Self::WORDS.iter().find(|(_, state)| *state == self);
-        listed.map_or("Unlisted", |(word, _)| word)
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Disconnected => "Disconnected",
+            Self::Stopped => "Stopped",
+            Self::NoPower => "NoPower",
+            Self::Starting => "Starting",
+            Self::Charging => "Charging",
+            Self::Complete => "Complete",
+            Self::Calibrating => "Calibrating",
+            Self::Unlisted => "Unlisted",
+        }
+    }
+
+    /// The word that is published.
+    pub const fn published(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::Stopped => "stopped",
+            Self::NoPower => "no_power",
+            Self::Starting => "starting",
+            Self::Charging => "charging",
+            Self::Complete => "complete",
+            Self::Calibrating => "calibrating",
+            Self::Unlisted => "unlisted",
+        }
     }
 
     /// Whether it charges or is about to; none where the word does not say.
@@ -101,7 +123,8 @@ mod tests {
 
     #[test]
     fn each_word_becomes_its_state_and_is_written_as_itself() {
-        for (word, state) in ChargingState::WORDS {
+        for state in ChargingState::LISTED {
+            let word = state.word();
             assert_eq!(ChargingState::of(word), state);
             assert_eq!(ChargingState::of(&word.to_lowercase()), state);
             let written = serde_json::to_string(&state).unwrap();

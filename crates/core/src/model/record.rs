@@ -1,5 +1,7 @@
-//! What a car says of itself, read once for all who decide by it: the policy, the trips, the
-//! catalogue. A field that is missing or of another kind is unknown, and unknown never blocks.
+//! What a car says of itself, read once for those who decide by it: the policy and the trips. (The
+//! catalogue publishes many more facts, and reads those that are here by the same [`Gear`],
+//! [`ChargingState`] and [`SoftwareUpdate`].) A field that is missing or of another kind is unknown,
+//! and unknown never blocks.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,7 +35,8 @@ pub struct CarRecord {
     pub battery_level: Option<f64>,
     /// `charge_state.battery_range`: rated range, miles.
     pub range_mi: Option<f64>,
-    /// `charge_state.charge_energy_added`: the session's counter, kWh.
+    /// `charge_state.charge_energy_added`: the session's counter, kWh, as the car says it, be it
+    /// in doubt: the trips' meter judges it by its session.
     pub session_kwh: Option<f64>,
     /// `charge_state.charge_miles_added_rated`: rated range added in the session, miles.
     pub session_mi: Option<f64>,
@@ -88,7 +91,7 @@ impl CarRecord {
             is_dc: truth("charge_state.fast_charger_present"),
             battery_level: car.number("charge_state.battery_level"),
             range_mi: car.number("charge_state.battery_range"),
-            session_kwh: car.number("charge_state.charge_energy_added"),
+            session_kwh: car.newest_number("charge_state.charge_energy_added"),
             session_mi: car.number("charge_state.charge_miles_added_rated"),
             scheduled_charging_pending: truth("charge_state.scheduled_charging_pending"),
             scheduled_charging_start: car

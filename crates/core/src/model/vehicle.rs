@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::plausibility::{self, Doubt, Verdict};
-use super::{DeviceId, Now, Observation, Source, Value, Vin};
+use super::{DeviceId, Gear, Now, Observation, Source, Value, Vin};
 
 /// The name of a fact: its path in `vehicle_data` (`charge_state.battery_level`,
 /// `vehicle_state.software_update.status`), a top-level word of the vehicle object
@@ -297,9 +297,7 @@ impl Vehicle {
     pub fn end_of_drive(&self) -> Option<Observation> {
         const DRIVE: &str = "drive_state";
         const GEAR: &str = "drive_state.shift_state";
-        if !matches!(self.text(GEAR)?, "D" | "R" | "N") {
-            return None;
-        }
+        Gear::of_car(self).filter(|gear| gear.is_driving())?;
         let words = self
             .signals
             .iter()
@@ -336,6 +334,15 @@ impl Vehicle {
     /// The number of a signal.
     pub fn number(&self, path: &str) -> Option<f64> {
         self.value(path)?.number()
+    }
+
+    /// The number that a signal had in the newest word on it, even while that waits for a second
+    /// look: for the meter of all sessions' energy, which has rules of its own for what it believes.
+    pub fn newest_number(&self, path: &str) -> Option<f64> {
+        match self.doubts.get(path) {
+            Some(doubt) => doubt.value.as_ref()?.number(),
+            None => self.number(path),
+        }
     }
 
     /// The truth of a signal.

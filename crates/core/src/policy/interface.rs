@@ -8,8 +8,9 @@ mod status;
 mod step;
 
 pub use crate::failure::Failure;
+pub use crate::model::{Light, LightState};
 pub use event::Event;
-pub use input::{Budget, Light, LightState, PolicyInput, Push, User};
+pub use input::{Budget, PolicyInput, Push, User};
 pub use state::{HoldReason, State};
 pub use status::{Belief, Class, Problem, Status};
 pub use step::{Ask, Purpose, Step, Why};

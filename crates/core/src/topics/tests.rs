@@ -6,7 +6,9 @@ mod places;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use pretty_assertions::assert_eq;
+use serde_json::Value as Json;
 
 use serde_json::json;
 

@@ -125,7 +125,7 @@ pub(super) struct DriveChanges {
     /// Began.
     pub has_started: bool,
     /// The drive's last miles are not in its figures: the next that the odometer shows are its own.
-    pub owes_miles: bool,
+    pub has_unassigned_miles: bool,
 }
 
 impl DriveLog {
@@ -303,7 +303,7 @@ impl DriveLog {
             }
             _ => now.odometer_mi,
         };
-        changes.owes_miles = !is_its_own;
+        changes.has_unassigned_miles = !is_its_own;
         changes.ended = self.finish(drive, &end, Some(now), odometer_mi, kwh_per_rated_mile);
     }
 

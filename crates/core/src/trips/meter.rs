@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::look::Look;
+use crate::model::plausibility::{CHARGED_AT_MOST_KW, CHARGED_AT_ONCE_KWH, DRAIN_KW, WOBBLE_KWH};
 
 /// A meter that only grows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,8 +32,6 @@ pub(super) struct EnergyMeter {
     shows_zero: bool,
 }
 
-/// The counter wobbles by its rounding, and by a look's worth of the car's own drain.
-const WOBBLE_KWH: f64 = 0.3;
 /// More than it wobbles from look to look.
 const RISE_KWH: f64 = 0.1;
 /// A session up to here may stay within the wobble of one of its size; of a larger one, more values
@@ -42,11 +41,6 @@ const SMALL_KWH: f64 = 1.2;
 const DIP_KWH: f64 = 2.0;
 /// So many looks in a row far below what is counted are no dip.
 const LOW_LOOKS: u8 = 3;
-/// No car drains faster, kW.
-const DRAIN_KW: f64 = 0.3;
-/// No charger adds more between two looks than this and what this power gives.
-const LEAP_KWH: f64 = 10.0;
-const LEAP_KW: f64 = 400.0;
 /// A drive of this length needs the cable out.
 const DRIVEN_MI: f64 = 0.2;
 /// In so long a time without a look the cable may have been out and in again.
@@ -172,7 +166,7 @@ impl EnergyMeter {
         } else {
             0
         };
-        let leap_kwh = LEAP_KWH + LEAP_KW * shown.hours;
+        let leap_kwh = CHARGED_AT_ONCE_KWH + CHARGED_AT_MOST_KW * shown.hours;
         let is_shown_again = self.doubted_kwh.is_some_and(|doubted| {
             let more = shown.counter - doubted;
             more.abs() <= WOBBLE_KWH || (shown.charging && (0.0..leap_kwh).contains(&more))

@@ -48,7 +48,8 @@ const CHARGED_PERCENT: f64 = 2.0;
 pub(super) struct Before {
     reading: Option<Reading>,
     /// The next miles belong to a drive that has ended.
-    is_owed_miles: bool,
+    #[serde(alias = "is_owed_miles")]
+    has_unassigned_miles: bool,
 }
 
 /// What is under way at a look, the look's own news included.
@@ -67,8 +68,8 @@ impl Before {
     }
 
     /// The next miles belong to a drive that has ended.
-    pub(super) fn owe_miles(&mut self) {
-        self.is_owed_miles = true;
+    pub(super) fn leave_miles_unassigned(&mut self) {
+        self.has_unassigned_miles = true;
     }
 
     /// The reading that a version kept which had none of its own.
@@ -89,9 +90,9 @@ impl Before {
             return (None, None);
         };
         let moved_mi = difference(from.odometer_mi, to.odometer_mi);
-        let is_owed = self.is_owed_miles && moved_mi <= UNSEEN_AT_MOST_MI;
+        let are_unassigned = self.has_unassigned_miles && moved_mi <= UNSEEN_AT_MOST_MI;
         if now.odometer_mi.is_some() && moved_mi > 0.0 {
-            self.is_owed_miles = false;
+            self.has_unassigned_miles = false;
         }
         // What a car just seen in gear has come belongs to its drive, unless it is far.
         let moved = match now.in_gear {
@@ -100,7 +101,7 @@ impl Before {
             }
             _ => moved_mi > MOVED_MI,
         };
-        let drive = moved && !under_way.drive && !is_owed;
+        let drive = moved && !under_way.drive && !are_unassigned;
         // A level that rises from 0 may have been none.
         let level = from.battery_level.filter(|level| *level > 0.0);
         let percent = difference(level, to.battery_level);

@@ -36,8 +36,8 @@ const MINUTES: f64 = 1.0 / 60.0;
 #[rustfmt::skip]
 pub(super) const ROWS: &[Entity] = &[
     sensor("charging_state",                        "Charging",                              Word("charge_state.charging_state", words::CHARGING))                  .class("enum").icon("ev-station").stream("DetailedChargeState"),
-    binary("charging",                              "Charging",                              Is("charge_state.charging_state", &["Charging"]))                      .class("battery_charging").stream("DetailedChargeState"),
-    switch("charge",                                "Charge",                                Is("charge_state.charging_state", &["Starting", "Charging"]))          .class("switch").icon("ev-station").stream("DetailedChargeState").command("charge_start, charge_stop"),
+    binary("charging",                              "Charging",                              Is("charge_state.charging_state", words::CHARGES))                     .class("battery_charging").stream("DetailedChargeState"),
+    switch("charge",                                "Charge",                                Is("charge_state.charging_state", words::CHARGES_SOON))                .class("switch").icon("ev-station").stream("DetailedChargeState").command("charge_start, charge_stop"),
     binary("plugged_in",                            "Charge cable",                          Derived(d::PLUGGED_IN, d::plugged_in))                                 .class("plug").stream("DetailedChargeState").note("the charging state decides, the cable where there is none"),
     sensor("charge_cable_type",                     "Charge cable type",                     Word("charge_state.conn_charge_cable", words::CABLE))                  .class("enum").diagnostic().off().icon("ev-plug-ccs2").stream("ChargingCableType"),
     sensor("battery_level",                         "Battery level",                         Number("charge_state.battery_level", 1))                               .measured("%", "battery").precision(0).stream("BatteryLevel").note("gross state of charge"),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::table::TeslaMateTopic;
-use crate::model::{Value, Vehicle};
+use crate::model::{ChargingState, Value, Vehicle};
 
 /// How signals become a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,9 @@ pub(super) fn of(row: &TeslaMateTopic, car: &Vehicle) -> Option<String> {
         PayloadRule::State => state(car)?.to_owned(),
         PayloadRule::Since => state(car).and(time(car.number(first)?))?,
         PayloadRule::Model => model(car)?.to_owned(),
-        PayloadRule::PluggedIn => (car.text(first)? != "Disconnected").to_string(),
+        PayloadRule::PluggedIn => {
+            (ChargingState::of_car(car)? != ChargingState::Disconnected).to_string()
+        }
         PayloadRule::UpdateAvailable => update_available(car)?.to_string(),
         PayloadRule::SoftwareUpdate => software_update(car)?,
         PayloadRule::Location => location(row.from, car)?,

@@ -311,7 +311,7 @@ fn quirk_20_online_but_empty_keeps_the_old_values() {
 }
 
 #[test]
-fn the_record_holds_what_the_policy_asks_for() {
+fn the_record_holds_what_is_decided_by() {
     let view = record(json!({
         "in_service": true,
         "drive_state": {"timestamp": 1_705_700_000_000_u64, "power": -7},
@@ -365,7 +365,7 @@ fn texts_are_cut_and_lose_their_control_characters() {
 
 #[test]
 fn an_absurd_number_costs_its_field() {
-    let body = br#"{"state":"online","charge_state":{"battery_level":1e999,"charge_rate":18446744073709551615,"usable_battery_level":4}}"#;
+    let body = br#"{"state":"online","charge_state":{"battery_level":1e999,"charger_pilot_current":18446744073709551615,"usable_battery_level":4}}"#;
     let data = vehicle_data(body, now()).unwrap();
     let mut vehicle = Vehicle::new(Vin::new("5YJ3E7EB0KF000005").unwrap());
     for seen in &data.observations {
@@ -378,7 +378,7 @@ fn an_absurd_number_costs_its_field() {
     );
     assert!(
         vehicle
-            .number("charge_state.charge_rate")
+            .number("charge_state.charger_pilot_current")
             .unwrap()
             .is_finite()
     );

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::input::LightState;
 use super::state::{HoldReason, State};
 use super::step::Why;
+use crate::model::LightState;
 
 /// What the policy believes, for the topics and the log.
 #[derive(Debug, Clone, PartialEq)]

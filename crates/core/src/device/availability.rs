@@ -1,12 +1,40 @@
-//! When Tesla last answered about a device, which after a while without is no longer `online`. A
-//! start of the bridge is no answer: the time without contact goes on over restarts by the
-//! calendar, and otherwise by the clock that cannot be set.
+//! Whether a device can be known at all, the topic `availability`: when Tesla last answered about
+//! it, and after how long without it is no longer `online`. A start of the bridge is no answer: the
+//! time without contact goes on over restarts by the calendar, and otherwise by the clock that
+//! cannot be set.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Device;
 use crate::model::Now;
+use crate::policy::{Problem, Status};
+
+impl Device {
+    /// Whether the bridge can know the device at all.
+    pub(super) fn is_available(&self, status: &Status, now: Now) -> bool {
+        self.contact.age(now) < self.unavailable_after
+            && !matches!(status.problem, Some(Problem::SignedOut | Problem::Removed))
+    }
+
+    /// Monotonic time at which the device becomes unavailable without an answer; never if it is
+    /// already, or if nobody is told.
+    pub(super) fn unavailable_at(&self, now: Now) -> Duration {
+        let left = self.unavailable_after.saturating_sub(self.contact.age(now));
+        if left.is_zero() || self.publisher.is_none() {
+            return Duration::MAX;
+        }
+        now.mono.saturating_add(left)
+    }
+
+    /// Whether the device has become unavailable, and that is not said yet.
+    pub(super) fn has_become_unavailable(&self, now: Now) -> bool {
+        let publisher = self.publisher.as_ref();
+        let is_unsaid = publisher.is_some_and(|publisher| !publisher.says_unavailable());
+        is_unsaid && !self.is_available(&self.policy.status(now), now)
+    }
+}
 
 /// When Tesla last answered about a device.
 #[derive(Debug, Clone, Copy)]
