@@ -4,7 +4,6 @@ use serde_json::{Value as Json, json};
 
 use super::report::{Answer, Report};
 use super::rig::{Field, play, play_report};
-use crate::rig::END;
 
 /// What the total ever said: it never falls, and ends here.
 fn total(field: &Field<'_>) -> f64 {
@@ -168,21 +167,15 @@ fn like_case_01_to_03_no_order_of_flaps_dips_and_zeros_adds_or_loses_energy() {
     report.extra = PRICE.to_owned();
     play_report(&report, async |field| {
         field.all_answered(8).await;
-        assert_right(field, COUNTERS).await;
+        let cars = || field.cars().zip(COUNTERS);
+        field
+            .nothing_is_wrong(|| {
+                cars()
+                    .filter_map(|(car, counter)| is_wrong(&car, counter))
+                    .collect()
+            })
+            .await;
     });
-}
-
-/// A value may reach the broker before the event that speaks of it: what is missing is waited for.
-async fn assert_right(field: &Field<'_>, counters: &[Counter]) {
-    let wrong = || -> Vec<String> {
-        let cars = field.cars().zip(counters);
-        cars.filter_map(|(car, counter)| is_wrong(&car, counter))
-            .collect()
-    };
-    let right = field.until("all ends of charges", || wrong().is_empty());
-    let _ = tokio::time::timeout(END, right).await;
-    let wrong = wrong();
-    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 fn is_wrong(car: &Field<'_>, counter: &Counter) -> Option<String> {
@@ -243,6 +236,13 @@ fn like_case_01_to_03_a_restart_in_the_midst_neither_adds_nor_loses_energy() {
         field.all_answered(3).await;
         field.bridge.lock().await.restart(|_| {}).await;
         field.all_answered(10).await;
-        assert_right(field, OVER_A_RESTART).await;
+        let cars = || field.cars().zip(OVER_A_RESTART);
+        field
+            .nothing_is_wrong(|| {
+                cars()
+                    .filter_map(|(car, counter)| is_wrong(&car, counter))
+                    .collect()
+            })
+            .await;
     });
 }

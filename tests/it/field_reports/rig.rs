@@ -13,10 +13,10 @@ use tokio::sync::Mutex;
 
 use super::report::Report;
 use crate::child;
-use crate::rig::eventually;
 use crate::rig::running::RunningBridge;
 use crate::rig::subscriber::Subscriber;
 use crate::rig::world::{ACCOUNT, World};
+use crate::rig::{END, eventually};
 
 /// A minute of the cars is a second.
 const SPEED: f64 = 60.0;
@@ -131,6 +131,17 @@ impl<'a> Field<'a> {
     /// Waits until something is so.
     pub async fn until(&self, what: &str, holds: impl FnMut() -> bool) {
         eventually(what, LIMIT, holds).await;
+    }
+
+    /// Asserts that nothing is wrong of what was said. While the broker is behind, a topic's newest
+    /// value may reach it before another topic's first, or before the event that speaks of it: what
+    /// is missing is waited for.
+    pub async fn nothing_is_wrong(&self, wrong: impl Fn() -> Vec<String>) {
+        let right = self.until("all that was said", || wrong().is_empty());
+        // What is wrong then says more than that it took too long.
+        let _ = tokio::time::timeout(END, right).await;
+        let wrong = wrong();
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     /// The data calls about the car that were answered well.

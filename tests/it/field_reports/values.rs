@@ -132,17 +132,18 @@ fn like_case_05_and_24_what_cannot_be_true_in_one_look_is_never_said_and_nothing
     };
     play_report(&report, async |field| {
         field.all_answered(9).await;
-        let mut wrong = Vec::new();
-        for (car, odd) in field.cars().zip(ODD) {
+        let wrong = |(car, odd): (Field<'_>, &Odd)| {
             let said = car.said(odd.topic);
             let numbers = car.numbers(odd.topic);
             let is_right = |number: &f64| (number - odd.right).abs() < 0.1;
             let events = car.event_names();
-            if numbers.is_empty() || !numbers.iter().all(is_right) || !events.is_empty() {
-                wrong.push(format!("{}: {said:?} {events:?}", odd.path));
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}");
+            let is_wrong =
+                numbers.is_empty() || !numbers.iter().all(is_right) || !events.is_empty();
+            is_wrong.then(|| format!("{}: {said:?} {events:?}", odd.path))
+        };
+        field
+            .nothing_is_wrong(|| field.cars().zip(ODD).filter_map(wrong).collect())
+            .await;
     });
 }
 
@@ -200,18 +201,14 @@ fn like_case_09_a_gap_of_one_look_ends_no_drive_and_keeps_no_end_from_being_told
     };
     play_report(&report, async |field| {
         field.all_answered(9).await;
-        let mut wrong = Vec::new();
-        for (car, (gap, look)) in field.cars().zip(&rows) {
-            if !is_one_drive(&car) {
-                let gap = GAPS[*gap];
-                let odometer = car.said("odometer");
-                wrong.push(format!(
-                    "{gap:?} in look {look}: {:?} {odometer:?}",
-                    car.events()
-                ));
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        let wrong = |(car, (gap, look)): (Field<'_>, &(usize, usize))| {
+            let (gap, odometer, events) = (GAPS[*gap], car.said("odometer"), car.events());
+            let is_wrong = !is_one_drive(&car);
+            is_wrong.then(|| format!("{gap:?} in look {look}: {events:?} {odometer:?}"))
+        };
+        field
+            .nothing_is_wrong(|| field.cars().zip(&rows).filter_map(wrong).collect())
+            .await;
     });
 }
 
@@ -252,9 +249,12 @@ fn like_case_09_an_end_waits_for_the_odometer_that_belongs_to_it() {
     };
     play_report(&report, async |field| {
         field.all_answered(8).await;
-        let wrong = field.cars().filter(|car| !is_one_drive(car));
-        let wrong: Vec<_> = wrong.map(|car| (car.vin, car.events())).collect();
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        let wrong = |car: Field<'_>| {
+            (!is_one_drive(&car)).then(|| format!("{:?}: {:?}", car.vin, car.events()))
+        };
+        field
+            .nothing_is_wrong(|| field.cars().filter_map(wrong).collect())
+            .await;
     });
 }
 

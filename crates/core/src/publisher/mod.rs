@@ -5,7 +5,7 @@
 //!
 //! [`BridgePublisher`] speaks for the bridge and its accounts; a device's publisher is a part of the
 //! [`Device`](crate::device::Device). Both stand on the same three: `declared`, `announcement`, and
-//! [`LastValues`](crate::topics::LastValues).
+//! `topics::LastValues`.
 
 mod announcement;
 mod bridge;
