@@ -119,17 +119,7 @@ impl DeviceTroubles {
     /// The device hears of something that makes it forget what it was refused before.
     pub(super) fn heard(&mut self, input: &Input) -> Option<TroubleChange> {
         let is_over: fn(Failure) -> bool = match input {
-            // What the login before was refused says nothing of this one.
-            Input::SignedIn => |failure| {
-                matches!(
-                    failure,
-                    Failure::Refused
-                        | Failure::Region
-                        | Failure::Doubted
-                        | Failure::BillingLimit
-                        | Failure::MissingScope
-                )
-            },
+            Input::SignedIn => Failure::is_of_login,
             Input::MonthRolled => |failure| failure == Failure::BillingLimit,
             Input::PolicyChanged(_) => |failure| failure == Failure::MissingScope,
             // It is not asked about any more.
@@ -191,15 +181,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    fn told(change: Option<TroubleChange>) -> String {
-        match change {
-            Some(TroubleChange::Begun(trouble)) => trouble.to_string(),
-            Some(TroubleChange::Changed(trouble)) => format!("still {trouble}"),
-            Some(TroubleChange::Ended) => "ended".to_owned(),
-            None => String::new(),
-        }
-    }
+    use crate::bridge::troubles::told;
 
     fn failed(troubles: &mut DeviceTroubles, ask: Ask, kind: ApiFailure) -> String {
         failed_with(troubles, ask, &ApiError::new(kind, ""))

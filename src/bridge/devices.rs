@@ -55,7 +55,7 @@ impl Bridge {
                     account,
                     is_news,
                 } => {
-                    let id = DeviceId::from(&car.vin);
+                    let id = car.device_id();
                     let before = self.devices.get(&id).map(|device| device.account);
                     self.leave(&id).await;
                     self.start_car(car.clone(), account).await;
@@ -69,7 +69,7 @@ impl Bridge {
                     }
                 }
                 FleetChange::Seen { car } => {
-                    let id = DeviceId::from(&car.vin);
+                    let id = car.device_id();
                     if let Some(known) = self.devices.get_mut(&id) {
                         known.listed.clone_from(&car);
                     }
@@ -100,7 +100,7 @@ impl Bridge {
     }
 
     pub(super) async fn start_car(&mut self, listed: Box<ListedVehicle>, account: usize) {
-        let id = DeviceId::from(&listed.vin);
+        let id = listed.device_id();
         let Some(followed) = self.accounts.get(&account) else {
             self.troubles.set(Troubled::Device(id), None);
             return;

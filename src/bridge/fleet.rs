@@ -153,7 +153,7 @@ impl Fleet {
 }
 
 fn by_id(car: ListedVehicle) -> (DeviceId, ListedVehicle) {
-    (DeviceId::from(&car.vin), car)
+    (car.device_id(), car)
 }
 
 #[cfg(test)]
@@ -190,12 +190,9 @@ mod tests {
                 is_news,
             } => {
                 let news = if *is_news { " (news)" } else { "" };
-                format!(
-                    "follow {} by {account}{news}",
-                    number(&DeviceId::from(&car.vin))
-                )
+                format!("follow {} by {account}{news}", number(&car.device_id()))
             }
-            FleetChange::Seen { car } => format!("seen {}", number(&DeviceId::from(&car.vin))),
+            FleetChange::Seen { car } => format!("seen {}", number(&car.device_id())),
             FleetChange::Gone { id } => format!("gone {}", number(id)),
         }
     }

@@ -39,7 +39,7 @@ impl ListTroubles {
         } else {
             error.explanation()
         };
-        self.stands(trouble.about("no list of its cars"))
+        self.is_now(Some(trouble.about("no list of its cars")))
     }
 
     /// An earlier run was told to leave the list alone until then.
@@ -58,26 +58,21 @@ impl ListTroubles {
         } else if list.vehicles.is_empty() {
             "it has no car: expected the login of somebody who owns or drives one"
         } else {
-            return self.told.take().map(|_| TroubleChange::Ended);
+            return self.is_now(None);
         };
-        self.stands(Explanation::of(trouble))
+        self.is_now(Some(Explanation::of(trouble)))
     }
 
-    fn stands(&mut self, trouble: Explanation) -> Option<TroubleChange> {
-        let before = self.told.replace(trouble.clone());
-        match before {
-            Some(before) if before == trouble => None,
-            Some(before) if before.is_same_but_for_the_time(&trouble) => {
-                Some(TroubleChange::Changed(trouble))
-            }
-            _ => Some(TroubleChange::Begun(trouble)),
-        }
+    fn is_now(&mut self, trouble: Option<Explanation>) -> Option<TroubleChange> {
+        let before = std::mem::replace(&mut self.told, trouble.clone());
+        TroubleChange::between(before.as_ref(), trouble)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bridge::troubles::told;
     use crate::decode::products::ListedVehicle;
     use crate::model::Vin;
 
@@ -89,15 +84,6 @@ mod tests {
                 .collect(),
             n_unusable,
             ..ProductList::default()
-        }
-    }
-
-    fn told(change: Option<TroubleChange>) -> String {
-        match change {
-            Some(TroubleChange::Begun(trouble)) => trouble.to_string(),
-            Some(TroubleChange::Changed(trouble)) => format!("still {trouble}"),
-            Some(TroubleChange::Ended) => "ended".to_owned(),
-            None => String::new(),
         }
     }
 

@@ -117,7 +117,7 @@ impl MemoryFile {
         for part in damage {
             tracing::warn!(%file, %part, "a part of a car's memory cannot be read, starting without that part");
         }
-        let is_foreign = |vehicle: &Vehicle| DeviceId::from(&vehicle.vin) != self.id;
+        let is_foreign = |vehicle: &Vehicle| vehicle.id() != self.id;
         if memory.device.vehicle.as_ref().is_some_and(is_foreign) {
             tracing::warn!(%file, "memory of another car, starting without it");
             return None;

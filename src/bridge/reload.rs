@@ -173,7 +173,7 @@ impl Bridge {
     /// opened anew, follows by now.
     async fn start_all(&mut self, left: Vec<LeftCar>) {
         for LeftCar { listed, account } in left {
-            if !self.devices.contains_key(&DeviceId::from(&listed.vin)) {
+            if !self.devices.contains_key(&listed.device_id()) {
                 self.start_car(listed, account).await;
             }
         }
@@ -241,7 +241,7 @@ impl Bridge {
         let left = left.iter().filter(|car| car.account == index);
         let ids: Vec<DeviceId> = own
             .map(|(id, _)| id.clone())
-            .chain(left.map(|car| DeviceId::from(&car.listed.vin)))
+            .chain(left.map(|car| car.listed.device_id()))
             .collect();
         if let Some(followed) = self.accounts.remove(&index) {
             followed.cancel.cancel();

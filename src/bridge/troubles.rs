@@ -19,6 +19,33 @@ pub(super) enum TroubleChange {
     Ended,
 }
 
+impl TroubleChange {
+    /// What became of a trouble that was `before` and is `now`, if anything: another time of the
+    /// same makes no new one.
+    pub(super) fn between(before: Option<&Explanation>, now: Option<Explanation>) -> Option<Self> {
+        match (before, now) {
+            (None, None) => None,
+            (Some(_), None) => Some(Self::Ended),
+            (Some(before), Some(now)) if *before == now => None,
+            (Some(before), Some(now)) if before.is_same_but_for_the_time(&now) => {
+                Some(Self::Changed(now))
+            }
+            (_, Some(now)) => Some(Self::Begun(now)),
+        }
+    }
+}
+
+/// A change as the tests write it.
+#[cfg(test)]
+pub(super) fn told(change: Option<TroubleChange>) -> String {
+    match change {
+        Some(TroubleChange::Begun(trouble)) => trouble.to_string(),
+        Some(TroubleChange::Changed(trouble)) => format!("still {trouble}"),
+        Some(TroubleChange::Ended) => "ended".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// What a trouble is about: each has one at most.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Troubled {
@@ -70,15 +97,10 @@ impl Troubles {
 
     /// What is wrong with one thing now, if anything is.
     pub(super) fn set(&mut self, thing: Troubled, trouble: Option<Explanation>) {
-        let before = self.standing.get(&thing);
-        let change = match (before, trouble) {
-            (_, None) => TroubleChange::Ended,
-            (Some((_, before)), Some(trouble)) if before.is_same_but_for_the_time(&trouble) => {
-                TroubleChange::Changed(trouble)
-            }
-            (_, Some(trouble)) => TroubleChange::Begun(trouble),
-        };
-        self.change(thing, change);
+        let before = self.standing.get(&thing).map(|(_, before)| before);
+        if let Some(change) = TroubleChange::between(before, trouble) {
+            self.change(thing, change);
+        }
     }
 
     /// An account is not followed any more, at least not as it was.

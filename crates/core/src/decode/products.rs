@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{DecodeError, open, refuse_another, text as text_of, vehicle_data};
 use crate::model::{
-    ApiId, Light, LightState, Observation, Signal, Source, StreamId, Value, Vin, clip,
+    ApiId, DeviceId, Light, LightState, Observation, Signal, Source, StreamId, Value, Vin, clip,
 };
 
 /// One page of a list.
@@ -161,6 +161,11 @@ pub fn light(body: &[u8], asked: &Vin, id: Option<ApiId>) -> Result<ListedVehicl
 }
 
 impl ListedVehicle {
+    /// As what it is followed.
+    pub fn device_id(&self) -> DeviceId {
+        DeviceId::from(&self.vin)
+    }
+
     /// A car of which only the names are known.
     pub fn unseen(vin: Vin, id: Option<ApiId>) -> Self {
         Self {

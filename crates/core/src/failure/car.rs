@@ -47,6 +47,21 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Whether it was this login that was refused: of another one it says nothing.
+    pub const fn is_of_login(self) -> bool {
+        matches!(
+            self,
+            Self::SignedOut
+                | Self::Refused
+                | Self::Region
+                | Self::Doubted
+                | Self::BillingLimit
+                | Self::MissingScope
+        )
+    }
+}
+
 /// What a failure means for a car.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ForCar {

@@ -197,15 +197,8 @@ impl Backoffs {
 
     /// Another login: what Tesla refused to the one before says nothing, nor what it allowed.
     pub(super) fn forget_login(&mut self) {
-        for reason in [
-            WaitReason::SignedOut,
-            WaitReason::Refused,
-            WaitReason::Doubted,
-            WaitReason::BillingLimit,
-            WaitReason::MissingScope,
-        ] {
-            self.forget(reason);
-        }
+        self.entries
+            .retain(|entry| !entry.reason.row().failure.is_of_login());
         self.worked.clear();
         self.with_location = None;
     }

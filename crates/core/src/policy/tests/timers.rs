@@ -33,7 +33,11 @@ fn cases(timer: Timer) -> Vec<Case> {
             later_interval_of_a_charge(),
             habit(),
         ],
-        Timer::Unconfirmed => vec![unconfirmed_drive(), unconfirmed_charge(), silent_pushes()],
+        Timer::Unconfirmed => vec![
+            unconfirmed("a drive without data", driving(), 2 * MINUTE),
+            unconfirmed("a charge without data", charging(), 10 * MINUTE),
+            silent_pushes(),
+        ],
         Timer::LongestWait => vec![longest_wait()],
     }
 }
@@ -348,23 +352,12 @@ fn habit() -> Case {
     }
 }
 
-fn unconfirmed_drive() -> Case {
-    let rig = Rig::seen(never(), LightState::Online, driving());
+fn unconfirmed(what: &'static str, shown: CarRecord, after: Duration) -> Case {
+    let rig = Rig::seen(never(), LightState::Online, shown);
     assert!(!rig.status().stale);
     Case {
-        what: "a drive without data",
-        at: rig.now.mono + 2 * MINUTE,
-        rig,
-        has_acted: |rig, _| rig.status().stale,
-    }
-}
-
-fn unconfirmed_charge() -> Case {
-    let rig = Rig::seen(never(), LightState::Online, charging());
-    assert!(!rig.status().stale);
-    Case {
-        what: "a charge without data",
-        at: rig.now.mono + 10 * MINUTE,
+        what,
+        at: rig.now.mono + after,
         rig,
         has_acted: |rig, _| rig.status().stale,
     }
