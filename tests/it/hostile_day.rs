@@ -35,34 +35,29 @@ const LISTS: usize = 31;
 /// One car, and two that share an id.
 const HEALTHY_OWNER: &str = "healthy-owner";
 const ONE_ID: &str = "one-id";
-const HOURS_8: Duration = Duration::from_hours(8);
+
+/// Nothing is wrong here: the measure of the others. How often a car that is awake is asked in a day
+/// as fast as this depends on the machine.
+const HEALTHY: Trouble = Trouble {
+    name: "healthy",
+    login: Login::Fleet,
+    begin: |world| add_car(world, "healthy", 11, &[], 0),
+    access_life: Duration::from_hours(8),
+    most: &[(CallKind::Products, LISTS), (CallKind::Token, 6)],
+    least: &[
+        (CallKind::Products, 20),
+        (CallKind::Light, 20),
+        (CallKind::Data, 20),
+    ],
+};
 
 const TROUBLES: &[Trouble] = &[
-    // The measure of the others: nothing is wrong here. How often a car that is awake is asked in a
-    // day as fast as this depends on the machine.
-    Trouble {
-        name: "healthy",
-        login: Login::Fleet,
-        begin: |world| add_car(world, "healthy", 11, &[], 0),
-        access_life: HOURS_8,
-        most: &[(CallKind::Products, LISTS), (CallKind::Token, 6)],
-        least: &[
-            (CallKind::Products, 20),
-            (CallKind::Light, 20),
-            (CallKind::Data, 20),
-        ],
-    },
+    HEALTHY,
     Trouble {
         name: HEALTHY_OWNER,
         login: Login::Owner,
         begin: |world| add_car(world, HEALTHY_OWNER, 12, &[], 0),
-        access_life: HOURS_8,
-        most: &[(CallKind::Products, LISTS), (CallKind::Token, 6)],
-        least: &[
-            (CallKind::Products, 20),
-            (CallKind::Light, 20),
-            (CallKind::Data, 20),
-        ],
+        ..HEALTHY
     },
     Trouble {
         name: ONE_ID,
@@ -73,33 +68,31 @@ const TROUBLES: &[Trouble] = &[
                 add_car(world, ONE_ID, number, &[("id", json!(77))], 0);
             }
         },
-        access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS)],
         least: &[
             (CallKind::Products, 20),
             (CallKind::Light, 50),
             (CallKind::Data, 20),
         ],
+        ..HEALTHY
     },
     Trouble {
         name: "another-vin",
-        login: Login::Fleet,
         begin: |world| add_car(world, "another-vin", 3, &[], 5000),
-        access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS), (CallKind::Data, 25)],
         least: &[(CallKind::Products, 20), (CallKind::Data, 5)],
+        ..HEALTHY
     },
     Trouble {
         name: "another-vin-owner",
         login: Login::Owner,
         begin: |world| add_car(world, "another-vin-owner", 4, &[], 5000),
-        access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS), (CallKind::Data, 40)],
         least: &[(CallKind::Products, 20), (CallKind::Data, 10)],
+        ..HEALTHY
     },
     Trouble {
         name: "not-found",
-        login: Login::Fleet,
         begin: |world| {
             add_car(world, "not-found", 5, &[], 0);
             always(
@@ -108,7 +101,6 @@ const TROUBLES: &[Trouble] = &[
                 Fault::status(404, "not_found"),
             );
         },
-        access_life: HOURS_8,
         most: &[
             (CallKind::Products, LISTS),
             (CallKind::Light, 45),
@@ -119,27 +111,25 @@ const TROUBLES: &[Trouble] = &[
             (CallKind::Light, 15),
             (CallKind::Data, 6),
         ],
+        ..HEALTHY
     },
     Trouble {
         name: "limited-data",
-        login: Login::Fleet,
         begin: |world| {
             add_car(world, "limited-data", 6, &[], 0);
             always(world, &[CallKind::Data], Fault::rate_limited(Some("0")));
         },
-        access_life: HOURS_8,
         most: &[(CallKind::Products, LISTS), (CallKind::Data, 30)],
         least: &[(CallKind::Products, 20), (CallKind::Data, 10)],
+        ..HEALTHY
     },
     Trouble {
         name: "limited-light",
-        login: Login::Fleet,
         begin: |world| {
             add_car(world, "limited-light", 7, &[], 0);
             let past = Some("Wed, 21 Oct 2015 07:28:00 GMT");
             always(world, &[CallKind::Light], Fault::rate_limited(past));
         },
-        access_life: HOURS_8,
         most: &[
             (CallKind::Products, LISTS),
             (CallKind::Light, 32),
@@ -150,6 +140,7 @@ const TROUBLES: &[Trouble] = &[
             (CallKind::Light, 10),
             (CallKind::Data, 10),
         ],
+        ..HEALTHY
     },
     Trouble {
         name: "limited-list",
@@ -158,24 +149,23 @@ const TROUBLES: &[Trouble] = &[
             add_car(world, "limited-list", 8, &[], 0);
             always(world, &[CallKind::Products], Fault::rate_limited(Some("0")));
         },
-        access_life: HOURS_8,
         most: &[(CallKind::Products, 32)],
         least: &[(CallKind::Products, 10)],
+        ..HEALTHY
     },
     Trouble {
         name: "limited-tokens",
-        login: Login::Fleet,
         begin: |world| {
             add_car(world, "limited-tokens", 9, &[], 0);
             always(world, &[CallKind::Token], Fault::rate_limited(Some("0")));
         },
-        access_life: HOURS_8,
         most: &[
             (CallKind::Token, 32),
             (CallKind::Products, 0),
             (CallKind::Data, 0),
         ],
         least: &[(CallKind::Token, 10)],
+        ..HEALTHY
     },
     Trouble {
         name: "old-tokens",

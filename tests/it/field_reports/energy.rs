@@ -167,15 +167,15 @@ fn like_case_01_to_03_no_order_of_flaps_dips_and_zeros_adds_or_loses_energy() {
     report.extra = PRICE.to_owned();
     play_report(&report, async |field| {
         field.all_answered(8).await;
-        let cars = || field.cars().zip(COUNTERS);
-        field
-            .nothing_is_wrong(|| {
-                cars()
-                    .filter_map(|(car, counter)| is_wrong(&car, counter))
-                    .collect()
-            })
-            .await;
+        assert_right(field, COUNTERS).await;
     });
+}
+
+async fn assert_right(field: &Field<'_>, counters: &[Counter]) {
+    let wrong = |(car, counter): (Field<'_>, &Counter)| is_wrong(&car, counter);
+    field
+        .nothing_is_wrong(|| field.cars().zip(counters).filter_map(wrong).collect())
+        .await;
 }
 
 fn is_wrong(car: &Field<'_>, counter: &Counter) -> Option<String> {
@@ -236,13 +236,6 @@ fn like_case_01_to_03_a_restart_in_the_midst_neither_adds_nor_loses_energy() {
         field.all_answered(3).await;
         field.bridge.lock().await.restart(|_| {}).await;
         field.all_answered(10).await;
-        let cars = || field.cars().zip(OVER_A_RESTART);
-        field
-            .nothing_is_wrong(|| {
-                cars()
-                    .filter_map(|(car, counter)| is_wrong(&car, counter))
-                    .collect()
-            })
-            .await;
+        assert_right(field, OVER_A_RESTART).await;
     });
 }
